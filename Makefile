@@ -1,0 +1,70 @@
+# Every target sets up what it needs: a second call of `make setup` takes no noticeable time.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+HOSTS ?= 2
+# Each worker has a lab of its own; WORKERS=0 runs everything in one process
+WORKERS ?= 2
+PYTEST_ARGS ?=
+# In a process of their own: they work in a mount namespace that the lab must not be in.
+ELSEWHERE = --ignore=tests/integration/overlay --ignore=tests/integration/fleet
+OVERLAY_TESTS = $(PY) -m pytest tests/integration/overlay -q
+PY := .venv/bin/python
+export PATH := $(CURDIR)/.venv/bin:/usr/local/sbin:/usr/sbin:/sbin:$(PATH)
+
+.PHONY: help
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what is missing on this machine, and the tools into .venv
+	@scripts/setup
+
+.PHONY: demo
+demo: setup ## upgrade, break and roll back real hosts, and explain it
+	@$(PY) -m tests.demo
+
+.PHONY: test
+test: setup ## unit and integration tests
+	@$(OVERLAY_TESTS)
+	@$(PY) -m pytest -n $(WORKERS) tests/unit tests/contract tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
+
+.PHONY: test-unit
+test-unit: setup ## only what needs no lab: seconds
+	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
+
+.PHONY: test-integration
+test-integration: setup ## only what needs real hosts
+	@$(OVERLAY_TESTS)
+	@$(PY) -m pytest -n $(WORKERS) tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
+
+.PHONY: test-fleet
+test-fleet: setup ## roles and playbooks on lab fleets of up to 30 hosts: a quarter of an hour
+	@$(PY) -m pytest tests/integration/fleet $(PYTEST_ARGS)
+
+.PHONY: lab
+lab: setup ## start hosts h1 ... hN and write .lab/inventory.yml (HOSTS=2)
+	@$(PY) -m tests.lab up $(HOSTS)
+
+.PHONY: lab-down
+lab-down: setup ## remove the lab
+	@$(PY) -m tests.lab down
+
+.PHONY: bench
+bench: setup ## measure, and write down the numbers
+	@$(PY) -m bench
+
+.PHONY: lint
+lint: setup ## everything a reviewer's machine would complain about
+	@ruff check --quiet .
+	@ruff format --quiet --check .
+	@mypy
+	@yamllint --strict .
+	@ansible-lint --offline --quiet
+
+.PHONY: clean
+clean: ## remove the lab and everything that was made
+	@if [[ -x $(PY) && -d .lab ]]; then $(PY) -m tests.lab gc && $(PY) -m tests.lab down; fi
+	@rm -rf .venv .lab .cache build .pytest_cache .mypy_cache .ruff_cache .hypothesis
