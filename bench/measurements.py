@@ -1,0 +1,241 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is measured, each side by side with what it is compared to, interleaved, on clones of one saved disk.
+
+A machine that is busy with something else is slow for both sides, so what counts is the ratio of the medians.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import typing as t
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.lab import DiskSize, Host, Lab, LabError
+from tests.lab.settings import REPOSITORY
+
+Samples = dict[str, list[float]]
+
+# Run in the module's own process right before it begins: writes down how long each step took.
+_STEP_CLOCK = """\
+import json, time
+from ansible_collections.overc.system.plugins.module_utils import host, transaction
+def _clock(when, step, begun={}):
+    if when == "before":
+        begun[step] = time.monotonic()
+    else:
+        with open("/run/overc-steps", "a") as log:
+            log.write(json.dumps([step, time.monotonic() - begun[step]]) + "\\n")
+transaction.step_hook = _clock
+def _pending(*args, _original=host._pending):
+    _clock("before", "pending")
+    try:
+        return _original(*args)
+    finally:
+        _clock("after", "pending")
+host._pending = _pending
+"""
+# The package manager's own work; the rest is what atomicity adds
+PACKAGE_STEPS = ("pending", "run_packages")
+_FILL = """\
+import os, sys
+mib, block = int(sys.argv[1]), os.urandom(65536)
+for directory in range(mib // 16):
+    path = f"/usr/share/bench/{directory}"
+    os.makedirs(path)
+    for name in range(256):
+        with open(f"{path}/{name}", "wb") as file:
+            file.write(block)
+os.sync()
+"""
+
+
+def timed(action: Callable[[], t.Any]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def module(host: Host, name: str, args: dict[str, t.Any] | None = None, **more: t.Any) -> dict[str, t.Any]:
+    result = host.module(name, args, **more)
+    if result.get("failed"):
+        raise LabError(f"{name}: {result.get('msg')}")
+    return result
+
+
+def median(samples: Samples) -> dict[str, float]:
+    return {name: statistics.median(values) for name, values in samples.items()}
+
+
+def switching(steps: dict[str, float]) -> float:
+    return sum(seconds for step, seconds in steps.items() if step not in PACKAGE_STEPS)
+
+
+def interleaved(repeats: int, sides: dict[str, Callable[[int], float]]) -> Samples:
+    """Every side once in each round, in turns the other way round, so that none always comes first."""
+    samples: Samples = {name: [] for name in sides}
+    for number in range(repeats):
+        for name in list(sides) if number % 2 == 0 else reversed(list(sides)):
+            samples[name].append(sides[name](number))
+    return samples
+
+
+# --- upgrade and rollback ---------------------------------------------------------------------------------------------
+
+
+def bulk_image(lab: Lab) -> Path:
+    """A host with 256 files, 100 MB of lab-bulk 1.0, for which 2.0 is waiting."""
+    host = lab.create("bulk")
+    host.start()
+    host.enable_repo("bulk-1")
+    host.sh("dnf -y install lab-bulk && dnf -y clean packages")
+    host.disable_repo("bulk-1")
+    host.enable_repo("bulk-2")
+    return _saved(host)
+
+
+def _saved(host: Host) -> Path:
+    host.poweroff()
+    image = host.save()
+    host.destroy()
+    return image
+
+
+class Clone:
+    """One host for one measurement, warm in the same way for whatever is measured."""
+
+    def __init__(self, lab: Lab, image: Path) -> None:
+        self._lab, self._image = lab, image
+
+    def __enter__(self) -> Host:
+        self._host = self._lab.create("clone", from_image=self._image)
+        self._host.start()
+        module(self._host, "overc_host_info")
+        self._host.sh("rpm -qa >/dev/null; systemctl is-system-running --wait >/dev/null; sync")
+        return self._host
+
+    def __exit__(self, *_: object) -> None:
+        self._host.destroy()
+
+
+class Upgrades:
+    """Our upgrade beside a bare one in place; the steps of ours and the rollbacks on the way."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._image = bulk_image(lab)
+        self.steps: list[dict[str, float]] = []
+        self.rollbacks: Samples = {"cancel": [], "rollback": []}
+
+    def bare(self, _round: int) -> float:
+        with Clone(self._lab, self._image) as host:
+            took = timed(lambda: host.sh("dnf -y upgrade"))
+            self._check(host)
+        return took
+
+    def bare_durable(self, _round: int) -> float:
+        with Clone(self._lab, self._image) as host:
+            took = timed(lambda: host.sh("dnf -y upgrade && sync -f /"))
+            self._check(host)
+        return took
+
+    def ours(self, number: int) -> float:
+        with Clone(self._lab, self._image) as host:
+            took = timed(lambda: module(host, "overc_host_upgrade", prelude=_STEP_CLOCK))
+            self.steps.append(read_steps(host))
+            if number % 2:
+                self.rollbacks["cancel"].append(timed(lambda: module(host, "overc_host_rollback")))
+            else:
+                host.reboot()
+                self._check(host)
+                module(host, "overc_host_info")
+                self.rollbacks["rollback"].append(timed(lambda: module(host, "overc_host_rollback")))
+        return took
+
+    @staticmethod
+    def _check(host: Host) -> None:
+        if host.rpm_version("lab-bulk") != "2.0":
+            raise LabError("lab-bulk was not upgraded")
+
+
+def read_steps(host: Host) -> dict[str, float]:
+    return dict(json.loads(line) for line in host.sh("cat /run/overc-steps; rm /run/overc-steps").splitlines())
+
+
+# --- how it grows with the root ---------------------------------------------------------------------------------------
+
+
+def grown_image(lab: Lab, mib: int) -> Path:
+    """A host with so much more on its root subvolume, in files of 64 KiB."""
+    host = lab.create("grown", size=DiskSize(disk_mib=12288))
+    host.start()
+    if mib:
+        host.run(["python3", "-c", _FILL, str(mib)])
+    host.release("v2")
+    return _saved(host)
+
+
+def switch(lab: Lab, image: Path) -> dict[str, float]:
+    """All steps of a small upgrade (five packages, one of them a kernel) on a clone of that image."""
+    with Clone(lab, image) as host:
+        module(host, "overc_host_upgrade", prelude=_STEP_CLOCK)
+        return read_steps(host)
+
+
+# --- doing nothing ----------------------------------------------------------------------------------------------------
+
+
+class Nothing:
+    """Ansible's ping beside our upgrade with nothing to do, through ansible and without it."""
+
+    def __init__(self, lab: Lab, hosts: int) -> None:
+        self._hosts = lab.create_many([f"n{number}" for number in range(hosts)])
+        self._environment = {
+            **os.environ,
+            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+            "ANSIBLE_INVENTORY": str(lab.inventory()),
+        }
+        for host in self._hosts:
+            module(host, "overc_host_upgrade")
+            module(host, "ansible.modules.ping")
+        self.ansible("ansible.builtin.ping")
+
+    def ansible(self, name: str, *arguments: str) -> float:
+        program = str(Path(sys.executable).with_name("ansible"))
+        argv = [program, "all", "--forks", str(len(self._hosts)), "-m", name, *arguments]
+        began = time.perf_counter()
+        done = subprocess.run(
+            argv,
+            env=self._environment,
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        took = time.perf_counter() - began
+        if done.returncode or done.stdout.count("SUCCESS") != len(self._hosts):
+            raise LabError(f"{name}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return took
+
+    def sides(self) -> dict[str, Callable[[int], float]]:
+        first = self._hosts[0]
+        return {
+            "ansible ping": lambda _: self.ansible("ansible.builtin.ping"),
+            "ansible no-op": lambda _: self.ansible("overc_host_upgrade"),
+            "ansible no-op, lists not refreshed": lambda _: self.ansible(
+                "overc_host_upgrade", "-a", "update_cache=false"
+            ),
+            "module ping": lambda _: timed(lambda: module(first, "ansible.modules.ping")),
+            "module no-op": lambda _: timed(lambda: module(first, "overc_host_upgrade")),
+            "module no-op, lists not refreshed": lambda _: timed(
+                lambda: module(first, "overc_host_upgrade", {"update_cache": False})
+            ),
+        }

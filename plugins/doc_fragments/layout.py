@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that every host module shares."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  root_subvolume:
+    description:
+      - Name of the first of the two root subvolumes, in the top-level tree of the btrfs file system.
+      - Root subvolumes alternate between O(root_subvolume) and O(upgrade_subvolume) from upgrade to upgrade.
+    type: str
+    default: rootfs
+  upgrade_subvolume:
+    description:
+      - Name of the second of the two root subvolumes.
+    type: str
+    default: rootfs_upgrade
+  backup_subvolume:
+    description:
+      - Name of the subvolume that the second entry of the boot menu boots.
+    type: str
+    default: rootfs_bakup
+  boot_dir:
+    description:
+      - Where the boot partition is mounted.
+    type: str
+    default: /boot
+  kernel:
+    description:
+      - Name of the kernel file in O(boot_dir).
+      - If it is not given, the one of C(bzImage), C(uImage), C(zImage), C(fitImage), C(kernel7.img) and C(vmlinuz) that is
+        there; of several, the one that the boot menu boots. If that does not leave exactly one, the module refuses.
+    type: str
+  package_manager:
+    description:
+      - The package manager to use. V(auto) takes the one that is installed, and refuses to choose between two.
+    type: str
+    default: auto
+    choices: [auto, smartpm, dnf]
+requirements:
+  - btrfs-progs, util-linux and coreutils on the managed host
+  - Python 3.9 or newer on the managed host
+author:
+  - The overc.system authors (@overc)
+"""

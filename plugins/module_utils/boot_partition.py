@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files on the boot partition: written beside, made durable, verified, then renamed. Never overwritten in place."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import syscalls
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.kernel import sha256_of
+
+# Marks our unfinished files. Only regular files with this suffix are ever removed from the boot partition.
+NEW_SUFFIX: t.Final = ".overc-new"
+_CHUNK: t.Final = 1 << 20
+
+
+def _failed(action: str, path: str, error: OSError) -> OvercError:
+    full = error.errno in (28, 122)  # ENOSPC, EDQUOT
+    return OvercError(
+        "no_space" if full else "boot_write_failed",
+        f"Cannot {action} {path!r}: {error.strerror}. The files the boot loader uses are unchanged; "
+        + (
+            "free some space there and run the same command again."
+            if full
+            else "mend it and run the same command again."
+        ),
+    )
+
+
+def write_beside(source: str, directory: str, name: str, sha256: str) -> None:
+    """Copy ``source`` to ``<directory>/<name>.overc-new``, fsynced, and read it back: its digest must be ``sha256``."""
+    target = os.path.join(directory, name) + NEW_SUFFIX
+    try:
+        if os.path.lexists(target):
+            os.unlink(target)
+        reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            mode = os.fstat(reading).st_mode & 0o777
+            writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            try:
+                while True:
+                    chunk = os.read(reading, _CHUNK)
+                    if not chunk:
+                        break
+                    view = memoryview(chunk)
+                    while view:
+                        view = view[os.write(writing, view) :]
+                os.fsync(writing)
+                # Read back from the device, not from the cache just written.
+                os.posix_fadvise(writing, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(writing)
+        finally:
+            os.close(reading)
+        found = sha256_of(target)
+    except OSError as error:
+        remove_new(directory, name)
+        raise _failed("write", target, error) from error
+    if found != sha256:
+        remove_new(directory, name)
+        raise OvercError(
+            "boot_write_failed",
+            f"{target!r} reads back as {found}, but {sha256} was written: the boot partition's device is failing. "
+            "The files the boot loader uses are unchanged.",
+        )
+
+
+def swap_in(directory: str, names: t.Sequence[str], gone: t.Sequence[str] = ()) -> None:
+    """Rename every ``<name>.overc-new`` that is there to ``<name>``, in this order, and sync the file system.
+
+    One sync for all: a kernel and its detached signature must not be seen apart for longer than the renames take.
+    ``gone`` are removed after the renames: the signature of a kernel whose successor has none.
+    """
+    for name in names:
+        target = os.path.join(directory, name)
+        try:
+            if os.path.lexists(target + NEW_SUFFIX):
+                os.rename(target + NEW_SUFFIX, target)
+        except OSError as error:
+            raise _failed("replace", target, error) from error
+    for name in gone:
+        target = os.path.join(directory, name)
+        try:
+            if os.path.lexists(target):
+                os.unlink(target)
+        except OSError as error:
+            raise _failed("remove", target, error) from error
+    sync(directory)
+
+
+def sync(directory: str) -> None:
+    """Make everything on the boot partition durable and visible to GRUB."""
+    try:
+        syscalls.fsync_directory(directory)
+        syscalls.syncfs(directory)
+    except OSError as error:
+        raise _failed("sync", directory, error) from error
+
+
+def remove_new(directory: str, name: str) -> bool:
+    """Remove an unfinished file of ours; True if there was one."""
+    path = os.path.join(directory, name) + NEW_SUFFIX
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _failed("remove", path, error) from error
+    return True
+
+
+__all__ = ("NEW_SUFFIX", "remove_new", "swap_in", "sync", "write_beside")

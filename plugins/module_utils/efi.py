@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""EFI binaries that a root carries in /boot/EFI/BOOT, and their place on the boot partition.
+
+As in the original tool, ``*.efi`` travels with an upgrade; grub.cfg and startup.nsh never do.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import boot_partition
+from ansible_collections.overc.system.plugins.module_utils.kernel import sha256_of
+from ansible_collections.overc.system.plugins.module_utils.rooted_path import regular_file_in_root, resolve_in_root
+
+_DIRECTORY: t.Final = "EFI/BOOT"
+
+
+def efi_binaries(root: str) -> dict[str, str]:
+    """File name -> sha256 of the EFI binaries in a root's own /boot."""
+    directory = resolve_in_root(root, f"boot/{_DIRECTORY}")
+    if directory is None or not os.path.isdir(directory):
+        return {}
+    names = sorted(name for name in os.listdir(directory) if name.lower().endswith(".efi"))
+    paths = {name: regular_file_in_root(root, f"boot/{_DIRECTORY}/{name}") for name in names}
+    return {name: sha256_of(path) for name, path in paths.items() if path}
+
+
+def install_efi(boot_dir: str, root: str, before: t.Mapping[str, str]) -> bool:
+    """Put the binaries of ``root`` that are not those of ``before`` in place; True if any was replaced.
+
+    Only where the boot partition has the directory already: on a host without EFI there is nothing to keep up to date.
+    """
+    directory = os.path.join(boot_dir, _DIRECTORY)
+    try:
+        if not stat.S_ISDIR(os.lstat(directory).st_mode):
+            return False
+    except FileNotFoundError:
+        return False
+    changed = []
+    for name, digest in efi_binaries(root).items():
+        present = os.path.join(directory, name)
+        if before.get(name) == digest or (os.path.isfile(present) and sha256_of(present) == digest):
+            continue
+        source = regular_file_in_root(root, f"boot/{_DIRECTORY}/{name}")
+        if source is not None:
+            boot_partition.write_beside(source, directory, name, digest)
+            changed.append(name)
+    if changed:
+        boot_partition.swap_in(directory, changed)
+    return bool(changed)
+
+
+__all__ = ("efi_binaries", "install_efi")

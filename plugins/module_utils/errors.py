@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one exception family. Every refusal and every failure a user can meet has a stable id listed here."""
+
+from __future__ import annotations
+
+import typing as t
+
+# id -> what it means, in one sentence. The documentation of error ids is generated from this table and a test
+# checks that no other id is ever raised.
+ERROR_IDS: t.Final[dict[str, str]] = {
+    "backup_boot": "The host runs its backup deployment, where only a rollback (restore) makes sense.",
+    "bad_argument": "An option has a value that cannot be meant.",
+    "boot_write_failed": "A file on the boot partition could not be written, verified or renamed.",
+    "btrfs_failed": "A btrfs command failed.",
+    "container_running": "The container runs, and the work was asked for now.",
+    "container_unknown": "There is no such container.",
+    "inconsistent": "The facts found on the host contradict each other, so nothing is guessed and nothing is changed.",
+    "internal": "A defect in this collection; nothing was left half-done on purpose, please report it.",
+    "kernel_ambiguous": "More than one kernel could be the one meant.",
+    "kernel_modules_missing": "The new root has no modules for the kernel it would boot with.",
+    "kernel_unsigned": "The host's kernel carries a signature file, the new kernel comes without one.",
+    "initrd_shared": "The new root brings another initrd while both boot entries share one.",
+    "known_bad": "This plan was tried on this host and did not come up.",
+    "layout_unsupported": "The host does not meet the requirements listed in the result.",
+    "locked": "Another run holds the lock of this host.",
+    "mount_failed": "A file system could not be mounted or unmounted in the private mount namespace.",
+    "no_space": "Not enough free space, on the root file system or on the boot partition.",
+    "no_target": "There is no deployment to roll back to.",
+    "not_booted": "The staged deployment has not been booted yet.",
+    "not_root": "The module needs root privileges.",
+    "overlay_failed": "Comparing, building or removing an overlay failed; the container sees the tree it saw before.",
+    "overlay_unrepresentable": "The directory holds something that no overlay can show as it is.",
+    "overlay_unsupported": "The file system or the kernel cannot share these files safely.",
+    "package_manager_failed": "The package manager failed, or what it did is not what it announced.",
+    "package_manager_missing": "No supported package manager, or not the one asked for.",
+    "package_unknown": "A package named in the options is not installed, or nobody offers it.",
+    "package_untrusted": "A package or repository failed its signature check.",
+    "reboot_failed": "The host did not come back as the deployment that was staged.",
+    "repository_failed": "A package repository could not be read, so what is pending is unknown.",
+    "rollback_staged": "A rollback waits for its reboot; finish it before anything else.",
+    "source_unknown": "A source is no container of this host, or has nothing at that place.",
+    "state_at_risk": "State on the root subvolume would be lost at the switch, and the policy is to refuse.",
+    "tool_missing": "A program this collection needs is not installed on the host.",
+    "unconfirmed": "The running deployment is on trial and neither confirmed nor given up.",
+}
+
+# What to do next, where the sentence of a tool's failure cannot say it.
+NEXT_STEPS: t.Final[dict[str, str]] = {
+    "btrfs_failed": "Look into the kernel's log (dmesg) for the reason, then run the same command again.",
+    "kernel_modules_missing": "Mend the kernel's packages, or leave them out with the option exclude.",
+    "kernel_unsigned": "Get the signed kernel package, or leave the kernel out with the option exclude.",
+    "package_manager_failed": "Mend the package or leave it out with the option exclude, then run the same command.",
+    "package_unknown": "Correct the names, then run the same command again.",
+    "package_untrusted": "Have it signed, or let the host know its key, then run the same command again.",
+    "repository_failed": "Mend the repository, or disable it on the host, then run the same command again.",
+}
+
+
+def with_next_step(error_id: str, message: str) -> str:
+    """The message, ending in what to do next."""
+    step = NEXT_STEPS.get(error_id)
+    return f"{message.rstrip().rstrip('.')}. {step}" if step and step not in message else message
+
+
+class OvercError(Exception):
+    """A refusal or failure with a stable id.
+
+    ``error_id`` is a key of ``ERROR_IDS``; ``message`` says what is wrong, on what, and which command is safe
+    next; ``facts`` are further keys for ``fail_json`` (``stdout``, ``stderr``, ``rc``, ``cmd`` of a tool that
+    failed, ``requirements`` of an unsupported layout, ...).
+    """
+
+    def __init__(self, error_id: str, message: str, **facts: t.Any) -> None:
+        if error_id not in ERROR_IDS:
+            raise ValueError(f"undeclared error id {error_id!r}")
+        super().__init__(message)
+        self.error_id = error_id
+        self.message = message
+        self.facts = facts
+
+
+__all__ = ("ERROR_IDS", "NEXT_STEPS", "OvercError", "with_next_step")

@@ -1,0 +1,379 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host commands from end to end: observe -> plan -> apply, and what they return. Modules call one function each."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.overc.system.plugins.module_utils import btrfs, namespace, transaction
+from ansible_collections.overc.system.plugins.module_utils.carry_over import check_carry_over, is_current
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts, observe
+from ansible_collections.overc.system.plugins.module_utils.host_plan import (
+    Plan,
+    plan_confirm,
+    plan_repair,
+    plan_rollback,
+    plan_upgrade,
+    refuse_upgrade,
+)
+from ansible_collections.overc.system.plugins.module_utils.host_state import (
+    HostState,
+    derive,
+    files_of,
+    release_of_files,
+)
+from ansible_collections.overc.system.plugins.module_utils.host_steps import Upgrade
+from ansible_collections.overc.system.plugins.module_utils.layout import Layout, check_absolute
+from ansible_collections.overc.system.plugins.module_utils.lock import HostLock
+from ansible_collections.overc.system.plugins.module_utils.package_manager import PackagePlan, PackageRequest
+from ansible_collections.overc.system.plugins.module_utils.package_managers import detect
+from ansible_collections.overc.system.plugins.module_utils.state_at_risk import state_at_risk
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageManager
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+
+
+@dataclass
+class Host:
+    """One command on one host. ``lock_fds`` is filled while the lock is held."""
+
+    runner: Runner
+    layout: Layout
+    check_mode: bool
+    now: str
+    lock_fds: tuple[int, ...] = ()
+    warnings: list[str] = field(default_factory=list)
+    repaired: list[dict[str, str]] = field(default_factory=list)
+    state: str | None = None
+
+    def observe(self, *, full: bool = False) -> tuple[HostFacts, HostState]:
+        """Facts and the state derived from them; ``full`` with digests and sizes."""
+        facts = observe(self.runner, self.layout, digests=full, sizes=full)
+        state = derive(facts)
+        self.state = state.name
+        return facts, state
+
+
+Command = t.Callable[[Host], dict[str, t.Any]]
+
+
+def run(
+    runner: Runner, layout: Layout, name: str, command: Command, *, check_mode: bool, reads_only: bool = False
+) -> dict[str, t.Any]:
+    """Run one command in a private mount namespace and, unless it only looks, alone on the host.
+
+    An interrupted transaction is repaired before a command that may change anything. Raises OvercError only.
+    """
+    host = Host(runner, layout, check_mode, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    try:
+        namespace.enter()
+        if check_mode or reads_only:
+            result = command(host)
+        else:
+            with HostLock(name) as held:
+                host.lock_fds = (held.fd,)
+                _repair_first(host)
+                result = command(host)
+    except OvercError as error:
+        error.facts.setdefault("state", host.state)
+        if host.repaired:
+            error.facts["repaired"] = host.repaired
+        raise
+    if host.repaired:
+        result["repaired"] = host.repaired
+        result["changed"] = True
+    result["warnings"] = host.warnings
+    return result
+
+
+def _repair_first(host: Host) -> None:
+    facts, _state = host.observe()
+    if facts.damage:  # a journal that cannot be read is not an empty one: it stays for whoever looks into it
+        return
+    if facts.journal is None:
+        if facts.top is not None:
+            transaction.discard_empty_journal(facts.top)
+        return
+    facts, _state = host.observe(full=True)
+    host.repaired, warnings = transaction.repair(host.runner, facts, host.now)
+    host.warnings += warnings
+
+
+# -- what is returned ------------------------------------------------------------------------------------------------
+
+
+def deployment(host: Host, facts: HostFacts, subvolume: btrfs.Subvolume | None) -> dict[str, t.Any] | None:
+    """How a deployment is shown: its subvolume, and the kernel that belongs to it where that is known."""
+    if subvolume is None or facts.top is None:
+        return None
+    files = files_of(facts, subvolume)
+    known = facts.record.deployments.get(subvolume.uuid)
+    return {
+        "subvolume": subvolume.path,
+        "id": subvolume.id,
+        "uuid": subvolume.uuid,
+        "created": btrfs.created(host.runner, f"{facts.top}/{subvolume.path}"),
+        "kernel": {
+            "sha256": files.get("kernel"),
+            "release": release_of_files(facts, files) or (known.release if known else None),
+        },
+        "recorded": known is not None,
+    }
+
+
+def _summary(facts: HostFacts, state: HostState) -> dict[str, t.Any]:
+    booted, default = facts.booted, facts.default
+    waiting = default is not None and booted is not None and default.id != booted.id
+    return {
+        "state": state.name,
+        "booted": booted.path if booted else None,
+        "default": default.path if default else None,
+        "staged": default.path if default and waiting else None,
+        "staged_uuid": default.uuid if default and waiting else None,
+        "reboot_required": bool(waiting and state.name in ("staged", "backup")),
+        "protection": "manual",
+    }
+
+
+def _diff(before: HostFacts, after_default: str | None, packages: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, str]:
+    def text(default: str | None, key: str) -> str:
+        lines = [f"default subvolume: {default}"]
+        lines += [f"{entry['name']}.{entry['arch']} {entry[key]}" for entry in packages if entry[key]]
+        return "\n".join(lines) + "\n"
+
+    return {
+        "before": text(before.default.path if before.default else None, "installed"),
+        "after": text(after_default, "available"),
+    }
+
+
+def _planned(plan: Plan) -> list[dict[str, str]]:
+    return [transaction.action(plan, step, "planned") for step in plan.steps]
+
+
+def _interrupted_preview(host: Host, facts: HostFacts, state: HostState) -> dict[str, t.Any] | None:
+    """Check mode on an interrupted host: the repair comes first, and what comes after it depends on its outcome."""
+    if state.name != "interrupted" or not host.check_mode:
+        return None
+    facts = observe(host.runner, host.layout, digests=True)
+    plan = plan_repair(facts)
+    return {
+        "changed": True,
+        "msg": f"{plan.reason}; what follows can be told only after that",
+        "actions": _planned(plan),
+        **_summary(facts, state),
+    }
+
+
+# -- the commands ----------------------------------------------------------------------------------------------------
+
+
+def info(host: Host) -> dict[str, t.Any]:
+    """Everything there is to know, nothing changed."""
+    facts, state = host.observe(full=True)
+    booted, default = facts.booted, facts.default
+    staged = default if booted and default and booted.id != default.id else None
+    other = facts.by_path(host.layout.other_root(booted.path)) if booted and booted.path in host.layout.roots else None
+    journal = facts.journal
+    return {
+        "changed": False,
+        "state": state.name,
+        "waiting_for": state.waiting,
+        "booted": deployment(host, facts, booted),
+        "default": deployment(host, facts, default),
+        "staged": deployment(host, facts, staged),
+        "previous": deployment(host, facts, other if other != staged else None),
+        "backup": deployment(host, facts, facts.by_path(host.layout.backup)),
+        "protection": "manual",
+        "package_manager": facts.package_manager,
+        "last_event": dict(facts.record.events[-1]) if facts.record.events else None,
+        "events": [dict(entry) for entry in facts.record.events],
+        "free_space": {"root": facts.root_free, "boot": facts.boot_free},
+        "state_at_risk": state_at_risk(facts),
+        "requirements": [entry.as_dict() for entry in state.requirements],
+        "contradictions": list(state.contradictions),
+        "interrupted": {
+            "operation": journal.operation,
+            "started": journal.started,
+            "step": journal.begun[-1] if journal.begun else None,
+        }
+        if journal
+        else None,
+        "holder": dict(facts.holder) if facts.holder else None,
+    }
+
+
+def update(host: Host, cache_valid_time: float = 0) -> dict[str, t.Any]:
+    """Refresh the package lists of the running system and show what is pending."""
+    _facts, state = host.observe()
+    manager = detect(host.runner, host.layout.package_manager)
+    everything = PackageRequest()
+    if host.check_mode:
+        with _scratch() as directory:
+            packages = manager.pending(everything, refresh=True, scratch=directory)
+        # An interrupted run would be repaired first, and that is a change too.
+        changed, skipped, age = packages.lists_changed or state.name == "interrupted", False, None
+    else:
+        refreshed = manager.refresh(cache_valid_time)
+        packages = manager.pending(everything)
+        changed, skipped, age = refreshed.changed, refreshed.skipped, refreshed.age
+    return {
+        "changed": changed,
+        "state": state.name,
+        "package_manager": manager.name,
+        "skipped": skipped,
+        "cache_age": age,
+        "upgrades": [change.as_dict() for change in packages.changes],
+        "held_back": list(packages.held_back),
+        "fingerprint": packages.fingerprint,
+    }
+
+
+@dataclass(frozen=True)
+class UpgradeOptions:
+    """What an upgrade was asked for beyond the layout."""
+
+    request: PackageRequest
+    update_cache: bool = True
+    force: bool = False
+    carry_over: tuple[str, ...] = ()
+    refuse_state_at_risk: bool = False
+
+
+def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
+    """Stage a new deployment if anything is pending."""
+    for path in options.carry_over:
+        check_absolute("carry_over", path)
+    facts, state = host.observe()
+    preview = _interrupted_preview(host, facts, state)
+    if preview is not None:
+        return preview
+    refuse_upgrade(state)
+    for path in options.carry_over:
+        check_carry_over(_running_root(facts), path)
+    manager = detect(host.runner, host.layout.package_manager)
+    packages = _pending(host, manager, options)
+    result: dict[str, t.Any] = {
+        "package_manager": manager.name,
+        "upgrades": [change.as_dict() for change in packages.changes],
+        "held_back": list(packages.held_back),
+        "fingerprint": packages.fingerprint,
+    }
+    if not packages.changes and not options.force and not (options.carry_over and state.name == "staged"):
+        return {**result, **_nothing(facts, state, "nothing is pending")}
+    # Something may have to be done: now the parts of the facts are read that cost more than milliseconds.
+    facts, state = host.observe(full=True)
+    stale = _stale_carry_over(facts, state, options.carry_over)
+    plan = plan_upgrade(facts, state, packages, force=options.force, carry_over=options.carry_over, stale=stale)
+    result["replaced"] = plan.replaced
+    if not plan.changed:
+        return {**result, **_nothing(facts, state, plan.reason)}
+    result["state_at_risk"] = state_at_risk(facts)
+    _check_state_at_risk(result["state_at_risk"], options)
+    result["diff"] = _diff(facts, plan.context.root_name if plan.context else None, result["upgrades"])
+    bound = Upgrade(lambda runner: detect(runner, manager.name), options.request, packages)
+    return _finish(host, facts, state, plan, result, bound)
+
+
+def _pending(host: Host, manager: PackageManager, options: UpgradeOptions) -> PackagePlan:
+    if host.check_mode and options.update_cache:
+        with _scratch() as directory:
+            return manager.pending(options.request, refresh=True, scratch=directory, sizes=False)
+    return manager.pending(options.request, refresh=options.update_cache, sizes=False)
+
+
+class _scratch:  # noqa: N801 - reads as a function
+    """A private directory for package lists that must not become the host's."""
+
+    def __enter__(self) -> str:
+        self._path = tempfile.mkdtemp(prefix="overc-check-", dir="/var/tmp")
+        return self._path
+
+    def __exit__(self, *_exc: object) -> None:
+        shutil.rmtree(self._path, ignore_errors=True)
+
+
+def _nothing(facts: HostFacts, state: HostState, reason: str) -> dict[str, t.Any]:
+    return {"changed": False, "actions": [], "replaced": False, "msg": reason, **_summary(facts, state)}
+
+
+def _running_root(facts: HostFacts) -> str:
+    """The running root under the top-level tree, where what is mounted on it does not show."""
+    return f"{facts.top}/{facts.booted.path if facts.booted else ''}"
+
+
+def _stale_carry_over(facts: HostFacts, state: HostState, paths: t.Sequence[str]) -> bool:
+    if not paths or state.name != "staged" or facts.default is None:
+        return False
+    return not all(is_current(_running_root(facts), f"{facts.top}/{facts.default.path}", path) for path in paths)
+
+
+def _check_state_at_risk(found: t.Sequence[t.Mapping[str, t.Any]], options: UpgradeOptions) -> None:
+    covered = options.carry_over
+    left = [
+        entry["path"]
+        for entry in found
+        if not any(entry["path"] == path or entry["path"].startswith(path + "/") for path in covered)
+    ]
+    if options.refuse_state_at_risk and left:
+        raise OvercError(
+            "state_at_risk",
+            f"What is written to {', '.join(left)} between now and the reboot would be lost, because it lives on the root "
+            "subvolume. Put it on a subvolume or file system of its own, name it in carry_over, or allow it with "
+            "state_policy: report. Nothing was changed.",
+            state_at_risk=list(found),
+        )
+
+
+def rollback(host: Host) -> dict[str, t.Any]:
+    """Return to the previous deployment, cancel a staged one, or restore the backup."""
+    facts, state = host.observe(full=True)
+    preview = _interrupted_preview(host, facts, state)
+    if preview is not None:
+        return preview
+    plan = plan_rollback(facts, state)
+    result: dict[str, t.Any] = {"operation": plan.operation}
+    if not plan.changed:
+        return {**result, **_nothing(facts, state, plan.reason)}
+    result["state_at_risk"] = state_at_risk(facts) if plan.operation != "cancel" else []
+    result["diff"] = _diff(facts, plan.context.root_name if plan.context else None, ())
+    return _finish(host, facts, state, plan, result)
+
+
+def confirm(host: Host) -> dict[str, t.Any]:
+    """Make the running deployment permanent."""
+    facts, state = host.observe()
+    preview = _interrupted_preview(host, facts, state)
+    if preview is not None:
+        return preview
+    return _nothing(facts, state, plan_confirm(state).reason)
+
+
+def _finish(
+    host: Host, facts: HostFacts, state: HostState, plan: Plan, result: dict[str, t.Any], upgrade: Upgrade | None = None
+) -> dict[str, t.Any]:
+    result.update({"changed": True, "msg": plan.reason})
+    if host.check_mode:
+        cancel = plan.operation == "cancel"
+        return {
+            **result,
+            "actions": _planned(plan),
+            **_summary(facts, state),
+            "staged": None if cancel or plan.context is None else plan.context.root_name,
+            "reboot_required": not cancel,
+        }
+    actions, at = transaction.apply(host.runner, facts, plan, host.now, lock_fds=host.lock_fds, upgrade=upgrade)
+    host.warnings += at.warnings
+    after, state = host.observe()
+    return {**result, **at.result, "actions": actions, **_summary(after, state)}
+
+
+__all__ = ("Host", "UpgradeOptions", "confirm", "info", "rollback", "run", "update", "upgrade")

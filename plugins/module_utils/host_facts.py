@@ -1,0 +1,323 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""observe: everything that is decided upon, read once into one immutable value. Decides nothing itself."""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.overc.system.plugins.module_utils import btrfs, kernel, lock, namespace
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.grub_config import BootEntry, parse_grub_config
+from ansible_collections.overc.system.plugins.module_utils.journal import OpenJournal, read_journal
+from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX, Layout
+from ansible_collections.overc.system.plugins.module_utils.mount_table import (
+    Mount,
+    mount_at,
+    parse_fstab,
+    parse_mountinfo,
+    subvolume_pins,
+)
+from ansible_collections.overc.system.plugins.module_utils.package_managers import detect
+from ansible_collections.overc.system.plugins.module_utils.record import Record, read_record
+from ansible_collections.overc.system.plugins.module_utils.rooted_path import regular_file_in_root
+from ansible_collections.overc.system.plugins.module_utils.tree_size import tree_size
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+
+REQUIRED_TOOLS: t.Final = ("btrfs", "chroot", "setpriv", "unshare")
+GRUB_CONFIGS: t.Final = ("grub/grub.cfg", "grub2/grub.cfg", "EFI/BOOT/grub.cfg", "efi/EFI/BOOT/grub.cfg")
+# The parts of a deployment that live on the boot partition, and what they are called there.
+FILE_ROLES: t.Final = ("kernel", "signature", "initrd")
+
+
+@dataclass(frozen=True)
+class BootFile:
+    """A file of the boot partition, or of a root's own /boot. ``sha256`` is None where it was not asked for."""
+
+    path: str
+    size: int
+    release: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class RootFacts:
+    """What is known of one root subvolume. ``files`` are the boot files it carries in its own tree, by role."""
+
+    subvolume: btrfs.Subvolume
+    path: str
+    modules: frozenset[str] = frozenset()
+    fstab_pins: tuple[str, ...] = ()
+    files: t.Mapping[str, BootFile] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """The observed host. ``roots`` has the layout's names and our unfinished ``*.overc-new``, as far as they exist."""
+
+    layout: Layout
+    kernel: str | None = None
+    kernels_found: tuple[str, ...] = ()
+    initrd: str | None = None
+    root_mount: Mount | None = None
+    boot_mount: Mount | None = None
+    top: str | None = None
+    subvolumes: tuple[btrfs.Subvolume, ...] = ()
+    default_id: int = 0
+    booted: btrfs.Subvolume | None = None
+    roots: t.Mapping[str, RootFacts] = field(default_factory=dict)
+    boot_files: t.Mapping[str, BootFile] = field(default_factory=dict)
+    boot_free: int = 0
+    root_total: int = 0
+    root_free: int = 0
+    grub_config: str | None = None
+    entries: tuple[BootEntry, ...] = ()
+    cmdline: tuple[str, ...] = ()
+    record: Record = field(default_factory=Record)
+    journal: OpenJournal | None = None
+    holder: t.Mapping[str, t.Any] | None = None
+    missing_tools: tuple[str, ...] = ()
+    package_manager: str | None = None
+    package_manager_problem: str | None = None
+    package_manager_error: str | None = None
+    root_size: int | None = None
+    quota_limit: int | None = None
+    nested_data: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+
+    @property
+    def default(self) -> btrfs.Subvolume | None:
+        """The default subvolume, None if it is the top-level tree itself."""
+        return self.by_id(self.default_id)
+
+    def by_id(self, subvolume_id: int) -> btrfs.Subvolume | None:
+        return next((entry for entry in self.subvolumes if entry.id == subvolume_id), None)
+
+    def by_path(self, path: str) -> btrfs.Subvolume | None:
+        return next((entry for entry in self.subvolumes if entry.path == path), None)
+
+    def by_uuid(self, uuid: str) -> btrfs.Subvolume | None:
+        return next((entry for entry in self.subvolumes if entry.uuid == uuid), None)
+
+    def nested_in(self, subvolume: btrfs.Subvolume) -> tuple[btrfs.Subvolume, ...]:
+        """The subvolumes inside a subvolume, at any depth: a snapshot shows them as empty directories."""
+        return tuple(entry for entry in self.subvolumes if entry.path.startswith(subvolume.path + "/"))
+
+
+def boot_name(role: str, kernel_name: str, initrd_name: str | None, *, backup: bool = False) -> str | None:
+    """What a part of a deployment is called on the boot partition: bzImage_bakup.p7b, initrd, ..."""
+    suffix = kernel.BACKUP_SUFFIX if backup else ""
+    if role == "kernel":
+        return kernel_name + suffix
+    if role == "signature":
+        return kernel_name + suffix + kernel.SIGNATURE_SUFFIX
+    return initrd_name + suffix if initrd_name else None
+
+
+def _read(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    except OSError:
+        return None
+
+
+def _boot_file(path: str, *, digest: bool) -> BootFile | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return BootFile(
+        path=path,
+        size=found.st_size,
+        release=kernel.read_release(path),
+        sha256=kernel.sha256_of(path) if digest else None,
+    )
+
+
+def observe_boot_files(
+    directory: str, kernel_name: str, initrd_name: str | None, *, digest: bool
+) -> dict[str, BootFile]:
+    """The parts of the default and of the backup deployment on the boot partition, by file name."""
+    found: dict[str, BootFile] = {}
+    for role in FILE_ROLES:
+        for backup in (False, True):
+            name = boot_name(role, kernel_name, initrd_name, backup=backup)
+            entry = _boot_file(os.path.join(directory, name), digest=digest) if name else None
+            if name and entry:
+                found[name] = entry
+    return found
+
+
+def carried_files(root: str, kernel_name: str, initrd_name: str | None, *, digest: bool) -> dict[str, BootFile]:
+    """The boot files in a root's own tree, by role; links (bzImage -> bzImage-5.10) are resolved inside that root."""
+    found: dict[str, BootFile] = {}
+    for role in FILE_ROLES:
+        name = boot_name(role, kernel_name, initrd_name)
+        path = regular_file_in_root(root, f"boot/{name}") if name else None
+        entry = _boot_file(path, digest=digest) if path else None
+        if entry:
+            found[role] = entry
+    return found
+
+
+def root_names(layout: Layout) -> frozenset[str]:
+    """The subvolume names that are looked into: the layout's, and our unfinished work under them."""
+    names = (*layout.roots, layout.backup)
+    return frozenset((*names, *(name + NEW_SUFFIX for name in names)))
+
+
+def observe_root(
+    top: str, subvolume: btrfs.Subvolume, kernel_name: str | None, initrd_name: str | None, *, digest: bool
+) -> RootFacts:
+    """Read one root subvolume."""
+    path = os.path.join(top, subvolume.path)
+    fstab = regular_file_in_root(path, "etc/fstab")
+    entries = parse_fstab(_read(fstab) or "") if fstab else ()
+    return RootFacts(
+        subvolume=subvolume,
+        path=path,
+        modules=kernel.module_releases(path),
+        fstab_pins=tuple(pin for entry in entries if entry.target == "/" for pin in subvolume_pins(entry.options)),
+        files=carried_files(path, kernel_name, initrd_name, digest=digest) if kernel_name else {},
+    )
+
+
+def _choose_kernel(layout: Layout, found: t.Sequence[str], entries: t.Sequence[BootEntry]) -> str | None:
+    if layout.kernel is not None:
+        return layout.kernel
+    if len(found) == 1:
+        return found[0]
+    booted_by_menu = {entry.kernel for entry in entries if entry.kernel in found}
+    return booted_by_menu.pop() if len(booted_by_menu) == 1 else None
+
+
+def _observe_boot(layout: Layout, digests: bool) -> dict[str, t.Any]:
+    directory = layout.boot_dir
+    kernels = tuple(name for name in kernel.KERNEL_NAMES if os.path.isfile(os.path.join(directory, name)))
+    grub_config = next((path for path in GRUB_CONFIGS if os.path.isfile(os.path.join(directory, path))), None)
+    entries = parse_grub_config(_read(os.path.join(directory, grub_config)) or "") if grub_config else ()
+    name = _choose_kernel(layout, kernels, entries)
+    initrds = [entry.initrd for entry in entries if entry.kernel == name and entry.initrd]
+    found = [entry for entry in kernel.INITRD_NAMES if os.path.isfile(os.path.join(directory, entry))]
+    initrd = initrds[0] if initrds else (found[0] if len(found) == 1 else None)
+    usage = os.statvfs(directory) if os.path.isdir(directory) else None
+    return {
+        "kernels_found": kernels,
+        "kernel": name,
+        "initrd": initrd,
+        "grub_config": grub_config,
+        "entries": entries,
+        "boot_files": observe_boot_files(directory, name, initrd, digest=digests) if name else {},
+        "boot_free": usage.f_bavail * usage.f_frsize if usage else 0,
+    }
+
+
+def _observe_package_manager(runner: Runner, layout: Layout) -> dict[str, str]:
+    try:
+        return {"package_manager": detect(runner, layout.package_manager).name}
+    except OvercError as error:
+        return {"package_manager_problem": error.message, "package_manager_error": error.error_id}
+
+
+def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: bool = False) -> HostFacts:
+    """Read the host in a few milliseconds.
+
+    ``digests`` adds the sha256 of every boot file, ``sizes`` the bytes of the running root and its quota limit; these
+    cost more, so they are asked for only where something is going to be done or shown.
+
+    Call it inside ``namespace.enter()``: it mounts the top-level tree. Raises mount_failed, btrfs_failed.
+    """
+    mounts = parse_mountinfo(_read("/proc/self/mountinfo") or "")
+    root_mount, boot_mount = mount_at(mounts, "/"), mount_at(mounts, layout.boot_dir)
+    common: dict[str, t.Any] = {
+        "layout": layout,
+        "root_mount": root_mount,
+        "boot_mount": boot_mount,
+        "cmdline": tuple((_read("/proc/cmdline") or "").split()),
+        "missing_tools": tuple(tool for tool in REQUIRED_TOOLS if runner.find(tool) is None),
+        "holder": lock.current_holder(),
+        **_observe_package_manager(runner, layout),
+        **_observe_boot(layout, digests),
+    }
+    if root_mount is None or root_mount.fstype != "btrfs" or "btrfs" in common["missing_tools"]:
+        return HostFacts(**common)
+    top = namespace.mount_btrfs(root_mount.source, "top", read_only=root_mount.read_only)
+    facts = HostFacts(**common, **_observe_btrfs(runner, layout, top, root_mount, common, digests))
+    if facts.booted:
+        facts = replace(facts, nested_data=_nested_data(facts, facts.booted))
+    if sizes and facts.booted:
+        limit = btrfs.quota_limit(runner, facts.booted.id, top)
+        facts = replace(facts, root_size=_root_size(facts), quota_limit=limit)
+    return facts
+
+
+def _nested_data(facts: HostFacts, subvolume: btrfs.Subvolume) -> tuple[str, ...]:
+    """The subvolumes inside a root that hold something: no snapshot contains them."""
+    found = []
+    for entry in facts.nested_in(subvolume):
+        with os.scandir(os.path.join(facts.top or "", entry.path)) as entries:
+            if next(entries, None) is not None:
+                found.append(entry.path)
+    return tuple(found)
+
+
+def _root_size(facts: HostFacts) -> int:
+    # All that is stored is an upper bound, and where even that fits twice there is no need to walk the tree.
+    stored = facts.root_total - facts.root_free
+    return stored if 2 * stored <= facts.root_total else tree_size("/").bytes
+
+
+def _observe_btrfs(
+    runner: Runner, layout: Layout, top: str, root_mount: Mount, common: t.Mapping[str, t.Any], digests: bool
+) -> dict[str, t.Any]:
+    subvolumes = btrfs.list_subvolumes(runner, top)
+    booted_id = next((opt[len("subvolid=") :] for opt in root_mount.options if opt.startswith("subvolid=")), "")
+    damage: list[str] = []
+    record, journal = Record(), None
+    try:
+        record = read_record(top)
+        journal = read_journal(top)
+    except OvercError as error:
+        damage.append(error.message)
+    usage = os.statvfs(top)
+    return {
+        "top": top,
+        "subvolumes": subvolumes,
+        "default_id": btrfs.get_default(runner, top),
+        "booted": next((entry for entry in subvolumes if str(entry.id) == booted_id), None),
+        "roots": {
+            entry.path: observe_root(top, entry, common["kernel"], common["initrd"], digest=digests)
+            for entry in subvolumes
+            if entry.path in root_names(layout)
+        },
+        "record": record,
+        "journal": journal,
+        "damage": tuple(damage),
+        "root_total": usage.f_blocks * usage.f_frsize,
+        "root_free": usage.f_bavail * usage.f_frsize,
+    }
+
+
+__all__ = (
+    "FILE_ROLES",
+    "GRUB_CONFIGS",
+    "REQUIRED_TOOLS",
+    "BootFile",
+    "HostFacts",
+    "RootFacts",
+    "boot_name",
+    "carried_files",
+    "observe",
+    "observe_boot_files",
+    "observe_root",
+    "root_names",
+)

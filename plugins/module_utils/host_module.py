@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the host modules have in common: the argument spec, the one place where errors become results."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.overc.system.plugins.module_utils import host
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, with_next_step
+from ansible_collections.overc.system.plugins.module_utils.layout import LAYOUT_SPEC, check_name, layout_from
+from ansible_collections.overc.system.plugins.module_utils.runner import ModuleRunner
+
+
+def run_host_module(
+    name: str,
+    command: t.Callable[[host.Host, dict[str, t.Any]], dict[str, t.Any]],
+    options: t.Mapping[str, t.Any] | None = None,
+    *,
+    reads_only: bool = False,
+) -> None:
+    """Build the module, run the command, exit. No exception leaves here as a traceback."""
+    module = AnsibleModule(argument_spec={**LAYOUT_SPEC, **(options or {})}, supports_check_mode=True)
+    try:
+        result = host.run(
+            ModuleRunner(module),
+            layout_from(module.params),
+            name,
+            lambda at: command(at, module.params),
+            check_mode=module.check_mode,
+            reads_only=reads_only,
+        )
+    except OvercError as error:
+        _fail(module, error)
+        return
+    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
+        _fail(module, OvercError("internal", f"{type(error).__name__}: {error}. Please report this as a defect."))
+        return
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    if not getattr(module, "_diff", False):
+        result.pop("diff", None)
+    module.exit_json(**result)
+
+
+def _fail(module: AnsibleModule, error: OvercError) -> None:
+    facts = {key: value for key, value in error.facts.items() if key not in ("msg", "error_id", "notes")}
+    for note in error.facts.get("notes", ()):
+        module.warn(note)
+    module.fail_json(msg=with_next_step(error.error_id, error.message), error_id=error.error_id, changed=False, **facts)
+
+
+def check_package_names(option: str, names: t.Sequence[str]) -> tuple[str, ...]:
+    """Package names (globs allowed) that no package manager could take for an option or two words."""
+    for name in names:
+        check_name(
+            option, name.replace("*", "x").replace("?", "x").replace(":", "x").replace("~", "x").replace("^", "x")
+        )
+    return tuple(names)
+
+
+__all__ = ("check_package_names", "run_host_module")

@@ -1,0 +1,162 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal of the running transaction: what was planned, and which steps were begun and finished.
+
+One file of JSON lines on the top-level tree, outside every root, so that whichever system boots finds it. The first line
+holds the plan and the facts needed for a repair, each further line is one mark, fsynced before the work it announces. A
+torn last line (power cut) is ignored: it announced work that had not begun.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.overc.system.plugins.module_utils import syscalls
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+STATE_DIR: t.Final = ".overc"
+_NAME: t.Final = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class OpenJournal:
+    """An unfinished transaction as found on disk."""
+
+    operation: str
+    started: str
+    context: t.Mapping[str, t.Any]
+    steps: tuple[str, ...]
+    begun: tuple[str, ...] = ()
+    finished: tuple[str, ...] = ()
+    notes: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+
+def state_dir(top: str) -> str:
+    """Where our records live; refuses a link or somebody else's directory. Does not create it."""
+    path = os.path.join(top, STATE_DIR)
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return path
+    if not os.path.isdir(path) or os.path.islink(path) or found.st_uid != 0 or found.st_mode & 0o022:
+        raise OvercError("inconsistent", f"{STATE_DIR!r} in the top-level tree is not a directory of root's own.")
+    return path
+
+
+def create_state_dir(top: str) -> str:
+    """``state_dir``, made durable if it was not there."""
+    path = state_dir(top)
+    if not os.path.isdir(path):
+        os.mkdir(path, 0o700)
+        syscalls.fsync_directory(top)
+    return path
+
+
+def parse_journal(data: bytes) -> OpenJournal | None:
+    """None for a journal whose first line never became complete: nothing had been done. Raises inconsistent."""
+    lines = data.split(b"\n")
+    records: list[dict[str, t.Any]] = []
+    for number, line in enumerate(lines):
+        if not line:
+            continue
+        try:
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError("not an object")
+        except ValueError:
+            if number == len(lines) - 1:
+                break
+            raise OvercError(
+                "inconsistent",
+                f"Line {number + 1} of the journal ({STATE_DIR}/{_NAME} in the top-level tree) is damaged, so the "
+                "unfinished transaction cannot be repaired. Compare the subvolumes and boot files by hand, then move "
+                "the journal away.",
+            ) from None
+        records.append(record)
+    if not records:
+        return None
+    head, marks = records[0], records[1:]
+    try:
+        notes: dict[str, t.Any] = {}
+        for mark in marks:
+            notes.update(mark.get("note", {}))
+        return OpenJournal(
+            operation=head["operation"],
+            started=head["started"],
+            context=head["context"],
+            steps=tuple(head["steps"]),
+            begun=tuple(mark["step"] for mark in marks if mark.get("when") == "before"),
+            finished=tuple(mark["step"] for mark in marks if mark.get("when") == "after"),
+            notes=notes,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise OvercError("inconsistent", f"The journal {STATE_DIR}/{_NAME} lacks {error}; it is not ours.") from None
+
+
+def read_journal(top: str) -> OpenJournal | None:
+    """The unfinished transaction of this host, None if there is none."""
+    try:
+        with open(os.path.join(state_dir(top), _NAME), "rb") as stream:
+            return parse_journal(stream.read())
+    except FileNotFoundError:
+        return None
+
+
+class Journal:
+    """Writes the journal of the transaction that is being applied."""
+
+    def __init__(self, top: str) -> None:
+        self._path = os.path.join(create_state_dir(top), _NAME)
+        self._fd = -1
+
+    def open(self, operation: str, started: str, steps: t.Sequence[str], context: t.Mapping[str, t.Any]) -> None:
+        """Announce a transaction, durably. An earlier journal must have been closed."""
+        self._fd = os.open(
+            self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+        )
+        self._write({"operation": operation, "started": started, "steps": list(steps), "context": dict(context)})
+        syscalls.fsync_directory(os.path.dirname(self._path))
+
+    def resume(self) -> None:
+        """Go on writing behind the marks of a killed run; cuts off a torn last line first."""
+        self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        size = os.fstat(self._fd).st_size
+        data = os.pread(self._fd, size, 0)
+        if data and not data.endswith(b"\n"):
+            os.ftruncate(self._fd, data.rfind(b"\n") + 1)
+
+    def mark(self, step: str, when: str, note: t.Mapping[str, t.Any] | None = None) -> None:
+        """Record that a step begins (``before``) or ended (``after``), durably."""
+        self._write({"step": step, "when": when, **({"note": dict(note)} if note else {})})
+
+    def close(self) -> None:
+        """The transaction is over: remove the journal, durably."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        try:
+            os.unlink(self._path)
+        except FileNotFoundError:
+            return
+        syscalls.fsync_directory(os.path.dirname(self._path))
+
+    def _write(self, record: t.Mapping[str, t.Any]) -> None:
+        data = json.dumps(record).encode() + b"\n"
+        while data:
+            data = data[os.write(self._fd, data) :]
+        os.fsync(self._fd)
+
+
+__all__ = (
+    "STATE_DIR",
+    "Journal",
+    "OpenJournal",
+    "create_state_dir",
+    "parse_journal",
+    "read_journal",
+    "state_dir",
+)

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be read from a kernel file: its release, and a digest to tell two apart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import struct
+import typing as t
+
+# Searched in this order in the boot directory; the first five are what OverC hosts use.
+KERNEL_NAMES: t.Final = ("bzImage", "uImage", "zImage", "fitImage", "kernel7.img", "vmlinuz")
+INITRD_NAMES: t.Final = ("initrd", "initrd.img", "initramfs", "initramfs.img")
+SIGNATURE_SUFFIX: t.Final = ".p7b"
+BACKUP_SUFFIX: t.Final = "_bakup"
+
+_UIMAGE_MAGIC: t.Final = 0x27051956
+_RELEASE = re.compile(r"[0-9][0-9A-Za-z.+_~-]*")
+_CHUNK: t.Final = 1 << 20
+
+
+def release_of(head: bytes) -> str | None:
+    """The release (``uname -r``) of a kernel, from the first 64 KiB of its file; None where the format tells none.
+
+    x86: Documentation/arch/x86/boot.rst, "HdrS" at 0x202 and the offset (less 0x200) of the version string at 0x20E.
+    uImage: the 32 bytes of ih_name at offset 32, by convention "Linux-<release>".
+    """
+    text = ""
+    if head[0x202:0x206] == b"HdrS" and len(head) > 0x210:
+        offset = struct.unpack_from("<H", head, 0x20E)[0]
+        if offset:
+            text = head[offset + 0x200 : offset + 0x200 + 128].split(b"\0")[0].decode("ascii", "replace")
+    elif len(head) > 64 and struct.unpack_from(">I", head)[0] == _UIMAGE_MAGIC:
+        text = head[32:64].split(b"\0")[0].decode("ascii", "replace").replace("Linux-", "", 1)
+    match = _RELEASE.match(text)
+    return match.group(0) if match else None
+
+
+def read_release(path: str) -> str | None:
+    """``release_of`` for a file."""
+    with open(path, "rb") as stream:
+        return release_of(stream.read(1 << 16))
+
+
+def sha256_of(path: str) -> str:
+    """The sha256 of a regular file, hexadecimal. The file must not be a symbolic link."""
+    digest = hashlib.sha256()
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb", buffering=0) as stream:
+        while True:
+            chunk = stream.read(_CHUNK)
+            if not chunk:
+                return digest.hexdigest()
+            digest.update(chunk)
+
+
+def module_releases(root: str) -> frozenset[str]:
+    """The kernel releases a root has modules for."""
+    found: set[str] = set()
+    for directory in ("usr/lib/modules", "lib/modules"):
+        # /lib is either a relative link into /usr or a directory of its own; an absolute link would leave the root.
+        path = os.path.join(root, directory)
+        if os.path.islink(os.path.dirname(path)) and os.readlink(os.path.dirname(path)) not in ("usr/lib", "/usr/lib"):
+            continue
+        if directory == "lib/modules" and os.path.islink(os.path.join(root, "lib")):
+            continue
+        try:
+            with os.scandir(path) as entries:
+                found.update(entry.name for entry in entries if _holds_files(entry))
+        except FileNotFoundError:
+            continue
+    return frozenset(found)
+
+
+def _holds_files(entry: os.DirEntry[str]) -> bool:
+    """A removed kernel package often leaves empty directories behind: they are no modules."""
+    if not entry.is_dir(follow_symlinks=False):
+        return False
+    return any(files for _directory, _subdirectories, files in os.walk(entry.path))
+
+
+def modules_directory(root: str, release: str) -> str | None:
+    """Where a root keeps the modules of a release, relative to the root; None if it has none."""
+    for directory in ("usr/lib/modules", "lib/modules"):
+        if directory == "lib/modules" and os.path.islink(os.path.join(root, "lib")):
+            continue
+        path = os.path.join(root, directory, release)
+        if os.path.isdir(path) and not os.path.islink(path):
+            return os.path.join(directory, release)
+    return None
+
+
+__all__ = (
+    "BACKUP_SUFFIX",
+    "INITRD_NAMES",
+    "KERNEL_NAMES",
+    "SIGNATURE_SUFFIX",
+    "module_releases",
+    "modules_directory",
+    "read_release",
+    "release_of",
+    "sha256_of",
+)

@@ -1,0 +1,150 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host upgrade needs from a package manager, and nothing more.
+
+A driver is built with a ``Runner``: with the host's own it speaks about the running system, with one that enters a new
+root (``chroot.ChrootRunner``) about that root. It never touches a deployment, a snapshot or the boot partition.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from dataclasses import asdict, dataclass, field
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+
+
+@dataclass(frozen=True, order=True)
+class Package:
+    """An installed package. ``version`` is ``[epoch:]version-release``, without a zero epoch."""
+
+    name: str
+    arch: str
+    version: str
+
+
+@dataclass(frozen=True, order=True)
+class PackageChange:
+    """One line of a transaction.
+
+    ``installed`` is None for a package that comes new, ``available`` None for one that goes; ``channel`` is the
+    repository it comes from (None for a removal); ``size`` the download in bytes (None where unknown).
+    """
+
+    name: str
+    arch: str
+    installed: str | None
+    available: str | None
+    channel: str | None = None
+    size: int | None = None
+
+    def as_dict(self) -> dict[str, t.Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class PackageRequest:
+    """What the user asked for: only these packages (empty: all), never those."""
+
+    packages: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The packages to upgrade by name, in the order given, without those that are excluded."""
+        return tuple(name for name in dict.fromkeys(self.packages) if name not in self.exclude)
+
+    @property
+    def is_void(self) -> bool:
+        """Packages were named, and every one of them is excluded: nothing can be pending, no tool is asked."""
+        return bool(self.packages) and not self.named
+
+
+@dataclass(frozen=True)
+class PackagePlan:
+    """The resolved transaction, as the package manager itself announced it.
+
+    ``held_back`` are sentences about upgrades that exist but were left out (unsatisfiable dependency, excluded by
+    the package manager's own configuration), so that "nothing to do" never hides one. ``lists_changed`` is told only of
+    a refresh in a scratch directory: whether the content of the lists there differs from the host's own.
+    """
+
+    changes: tuple[PackageChange, ...] = ()
+    held_back: tuple[str, ...] = ()
+    lists_changed: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal transactions, wherever and whenever they were resolved (sha256, hexadecimal)."""
+        lines = sorted(f"{c.name} {c.arch} {c.installed} {c.available}" for c in self.changes)
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """Result of refreshing the package lists; ``age`` in seconds of the lists before, None when there were none."""
+
+    changed: bool
+    skipped: bool = False
+    age: float | None = None
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A finished and verified transaction: what the tool said, and what is really different in the root."""
+
+    completed: Completed
+    changes: tuple[PackageChange, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
+
+
+class PackageManager(t.Protocol):
+    """The interface. All errors are OvercError; all text results are English whatever the host's locale."""
+
+    name: t.ClassVar[str]
+
+    def refresh(self, cache_valid_time: float = 0) -> Refreshed:
+        """Refresh the package lists of the root this driver speaks about.
+
+        Skipped when they are younger than ``cache_valid_time`` seconds. ``changed`` only if the lists' content
+        changed. Raises repository_failed if ANY enabled repository could not be refreshed.
+        """
+        ...
+
+    def pending(
+        self, request: PackageRequest, *, refresh: bool = False, scratch: str | None = None, sizes: bool = True
+    ) -> PackagePlan:
+        """Resolve, but do not perform, the transaction an upgrade would be.
+
+        ``sizes``: with the exact download sizes, which may cost another start of the tool.
+        ``refresh``: refresh the lists on the way (one call of the tool where it can). ``scratch``: an empty private
+        directory (0700) to be used instead of the host's own lists, so that check mode leaves the host as it is.
+        Raises repository_failed, package_unknown, package_manager_failed.
+        """
+        ...
+
+    def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:
+        """Perform the upgrade non-interactively and prove it: what is installed afterwards is what ``plan`` says.
+
+        Success is judged by the installed packages before and after, never by the exit code alone. Raises
+        package_manager_failed, package_untrusted, no_space or repository_failed with stdout, stderr and rc.
+        """
+        ...
+
+    def installed(self) -> tuple[Package, ...]:
+        """Every installed package, sorted; more than one version of a name is possible and is reported as is."""
+        ...
+
+
+__all__ = (
+    "Applied",
+    "Package",
+    "PackageChange",
+    "PackageManager",
+    "PackagePlan",
+    "PackageRequest",
+    "Refreshed",
+)

@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which package manager does this root use? The one place that knows all drivers."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils.dnf import Dnf
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.smartpm import SmartPm
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageManager
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+
+# option value -> the program that must be installed
+PROGRAMS: t.Final[dict[str, str]] = {"dnf": "dnf", "smartpm": "smart"}
+
+
+def detect(runner: Runner, wanted: str = "auto") -> PackageManager:
+    """The driver for ``wanted``: ``dnf``, ``smartpm``, or ``auto`` for the one that is installed.
+
+    Two package managers on one host may disagree about which repositories count, so ``auto`` never chooses between
+    them: it looks only at the programs, which costs no process, and refuses with bad_argument when it finds both.
+    Raises package_manager_missing if there is none, or not the wanted one, and bad_argument for another word.
+    """
+    if wanted != "auto" and wanted not in PROGRAMS:
+        raise OvercError("bad_argument", f"{wanted!r} is none of the package managers auto, {', '.join(PROGRAMS)}.")
+    present = [name for name, program in PROGRAMS.items() if runner.find(program) is not None]
+    if wanted != "auto":
+        if wanted not in present:
+            raise OvercError(
+                "package_manager_missing", f"The program {PROGRAMS[wanted]!r} ({wanted}) is not installed on this host."
+            )
+        return _driver(wanted, runner)
+    if not present:
+        raise OvercError(
+            "package_manager_missing",
+            f"None of the supported package managers is installed on this host: {', '.join(PROGRAMS.values())}.",
+        )
+    if len(present) > 1:
+        raise OvercError(
+            "bad_argument",
+            f"This host has more than one package manager ({', '.join(present)}); say which one with the option "
+            "package_manager.",
+        )
+    return _driver(present[0], runner)
+
+
+def _driver(name: str, runner: Runner) -> PackageManager:
+    return Dnf(runner) if name == "dnf" else SmartPm(runner)
+
+
+__all__ = ("PROGRAMS", "detect")

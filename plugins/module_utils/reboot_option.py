@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ``reboot`` option: a module cannot survive the reboot of its own host, so the action plugin does it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.host import Host
+
+REBOOT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
+    "reboot": {"type": "bool", "default": False},
+    "reboot_timeout": {"type": "int", "default": 600},
+}
+
+
+def refuse_reboot(at: Host, params: t.Mapping[str, t.Any]) -> None:
+    """The action plugin takes ``reboot`` out before it runs the module; if it arrives here, nobody would reboot."""
+    if params["reboot"] and not at.check_mode:
+        raise OvercError(
+            "bad_argument",
+            "reboot: true needs the collection's action plugin, which was not found. Call the module by its full name "
+            "(overc.system.…), or leave reboot out and reboot with ansible.builtin.reboot. Nothing was changed.",
+        )
+
+
+__all__ = ("REBOOT_SPEC", "refuse_reboot")

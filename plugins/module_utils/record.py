@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is remembered between runs: whose subvolumes are ours, which kernel belongs to which, what waits for a reboot.
+
+One JSON file on the top-level tree, replaced atomically. It never says which state the host is in (that is derived from
+facts); it says what a subvolume's uuid means. A subvolume without an entry is not ours and is never deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from dataclasses import asdict, dataclass, field, replace
+
+from ansible_collections.overc.system.plugins.module_utils import syscalls
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.journal import STATE_DIR, create_state_dir, state_dir
+
+_NAME: t.Final = "record.json"
+_VERSION: t.Final = 1
+_EVENTS: t.Final = 50
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A root subvolume (by uuid, which no rename changes) and the boot files that belong to it (name role -> sha256).
+
+    ``origin``: adopted (found, then upgraded from), upgrade, restore or backup. ``base`` is the uuid of the subvolume it
+    was made from, ``previous`` that of the deployment a rollback returns to. ``kept_modules`` are the kernel releases
+    whose modules were put in so that the kernel before boots it too.
+    """
+
+    uuid: str
+    origin: str
+    files: t.Mapping[str, str] = field(default_factory=dict)
+    release: str | None = None
+    base: str | None = None
+    previous: str | None = None
+    fingerprint: str | None = None
+    kept_modules: tuple[str, ...] = ()
+    made: str | None = None
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A switch that waits for its reboot: upgrade, rollback or restore, to the deployment with this uuid."""
+
+    operation: str
+    uuid: str
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """The whole file. ``events`` are the last transactions, newest last."""
+
+    deployments: t.Mapping[str, Deployment] = field(default_factory=dict)
+    pending: Pending | None = None
+    events: tuple[t.Mapping[str, t.Any], ...] = ()
+    known_bad: tuple[str, ...] = ()
+
+    def with_deployments(self, *added: Deployment, dropped: t.Collection[str] = ()) -> Record:
+        """A copy with these entries added or replaced, and those uuids forgotten."""
+        kept = {uuid: entry for uuid, entry in self.deployments.items() if uuid not in dropped}
+        kept.update({entry.uuid: entry for entry in added})
+        return replace(self, deployments=kept)
+
+    def with_event(self, event: t.Mapping[str, t.Any]) -> Record:
+        """A copy with one more event; the oldest are forgotten."""
+        return replace(self, events=(*self.events, event)[-_EVENTS:])
+
+
+def parse_record(data: bytes) -> Record:
+    """Raises inconsistent for a damaged file: without it, nothing may be deleted or switched."""
+    try:
+        raw = json.loads(data)
+        if raw["version"] != _VERSION:
+            raise ValueError(f"version {raw['version']}")
+        return Record(
+            deployments={
+                uuid: Deployment(**{**entry, "kept_modules": tuple(entry.get("kept_modules", ()))})
+                for uuid, entry in raw["deployments"].items()
+            },
+            pending=Pending(**raw["pending"]) if raw["pending"] else None,
+            events=tuple(raw["events"]),
+            known_bad=tuple(raw["known_bad"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OvercError(
+            "inconsistent",
+            f"The record {STATE_DIR}/{_NAME} in the top-level tree cannot be read ({error}). Move it away to start over: "
+            "subvolumes made before then count as not ours and are kept.",
+        ) from None
+
+
+def format_record(record: Record) -> bytes:
+    """The inverse of ``parse_record``."""
+    return json.dumps(
+        {
+            "version": _VERSION,
+            "deployments": {uuid: asdict(entry) for uuid, entry in record.deployments.items()},
+            "pending": asdict(record.pending) if record.pending else None,
+            "events": [dict(event) for event in record.events],
+            "known_bad": list(record.known_bad),
+        },
+        indent=1,
+    ).encode()
+
+
+def read_record(top: str) -> Record:
+    """The record of this host, an empty one if there is none."""
+    try:
+        with open(os.path.join(state_dir(top), _NAME), "rb") as stream:
+            return parse_record(stream.read())
+    except FileNotFoundError:
+        return Record()
+
+
+def write_record(top: str, record: Record) -> None:
+    """Replace the record, durably."""
+    syscalls.write_durably(os.path.join(create_state_dir(top), _NAME), format_record(record))
+
+
+__all__ = ("Deployment", "Pending", "Record", "format_record", "parse_record", "read_record", "write_record")

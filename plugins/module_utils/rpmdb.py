@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The RPM database of a root, read with the `rpm` command."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.package_manager import Package
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+
+# An epoch that is not set prints as "(none)" (rpm(8), QUERY OPTIONS); the conditional prints nothing instead.
+QUERY: t.Final = ("rpm", "-qa", "--qf", r"%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%|ARCH?{%{ARCH}}|\n")
+
+# What rpm says when a package's script failed. A failing %pre or %preun fails the transaction element, but %post,
+# %postun, %posttrans and triggers are only warnings and the exit code stays 0. dnf 4 adds the second form, dnf5 the
+# third (dnf5/context.cpp).
+_SCRIPTLET = re.compile(
+    r"^.*(?:scriptlet failed, |Error in \S+ scriptlet in rpm package |rror in \S+ scriptlet: ).*$", re.MULTILINE
+)
+
+
+def without_zero_epoch(version: str) -> str:
+    """``0:1.0-1`` and ``1.0-1`` are the same version; the collection writes the latter."""
+    return version.removeprefix("0:")
+
+
+def parse_query(text: str) -> tuple[Package, ...]:
+    """Output of ``QUERY`` -> packages, sorted. Imported keys (``gpg-pubkey``) are no packages and are left out."""
+    packages = set()
+    for line in text.splitlines():
+        fields = line.split("\t")
+        if len(fields) == 3 and fields[0] != "gpg-pubkey":
+            packages.add(Package(fields[0], fields[2], without_zero_epoch(fields[1])))
+    return tuple(sorted(packages))
+
+
+def installed(runner: Runner) -> tuple[Package, ...]:
+    """Every installed RPM, sorted.
+
+    Raises package_manager_failed when the database cannot be read. No package at all is taken for that, too: rpm makes
+    a new empty database where it finds none.
+    """
+    completed = runner.run(QUERY)
+    packages = parse_query(completed.stdout)
+    if completed.rc != 0 or not packages:
+        raise OvercError(
+            "package_manager_failed",
+            "The RPM database cannot be read, or it lists no package at all.",
+            **completed.facts(),
+        )
+    return packages
+
+
+def verify(runner: Runner) -> None:
+    """Let rpm check its database (``--verifydb``, unknown to some builds of rpm5); raises package_manager_failed."""
+    completed = runner.run(["rpm", "--verifydb"])
+    if completed.rc != 0 and "unknown option" not in completed.stderr:
+        raise OvercError("package_manager_failed", "The RPM database is damaged.", **completed.facts())
+
+
+def scriptlet_failures(text: str) -> tuple[str, ...]:
+    """The lines of a transaction's output that tell of a failed package script, in order, without repetitions."""
+    return tuple(dict.fromkeys(match.group(0).strip() for match in _SCRIPTLET.finditer(text)))
+
+
+__all__ = ("QUERY", "installed", "parse_query", "scriptlet_failures", "verify", "without_zero_epoch")

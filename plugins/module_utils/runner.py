@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running other programs: one protocol, and its implementation on top of ``AnsibleModule.run_command``.
+
+This is the only place of the module_utils that meets an ``AnsibleModule``.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+# Messages are parsed, so they must come in English. C.UTF-8 and not C: `smart` 1.5 aborts a transaction half-way when
+# a scriptlet prints UTF-8 under LC_ALL=C (recorded in the smartpm contract). LANGUAGE overrides LC_ALL in gettext.
+ENGLISH: t.Final[dict[str, str]] = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LANGUAGE": ""}
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a finished program left: its arguments, exit code and output (text, undecodable bytes replaced)."""
+
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
+
+    def facts(self) -> dict[str, t.Any]:
+        """The keys under which a result returns a tool's own output."""
+        return {"cmd": list(self.argv), "rc": self.rc, "stdout": self.stdout, "stderr": self.stderr}
+
+
+class Runner(t.Protocol):
+    """Runs a program to its end; stdin is /dev/null; never through a shell."""
+
+    def run(
+        self,
+        argv: t.Sequence[str],
+        *,
+        env: t.Mapping[str, str] | None = None,
+        pass_fds: t.Sequence[int] = (),
+    ) -> Completed:
+        """Return what the program left, whatever its exit code. Raises OvercError(tool_missing) if it is not there."""
+        ...
+
+    def find(self, program: str) -> str | None:
+        """The absolute path of a program, or None."""
+        ...
+
+
+class ModuleRunner:
+    """``Runner`` on top of a module's ``run_command``."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+        self._paths: dict[str, str | None] = {}
+        # run_command lets programs inherit stdin; a package manager that asks must read end-of-file instead.
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
+
+    def find(self, program: str) -> str | None:
+        if program not in self._paths:
+            self._paths[program] = self._module.get_bin_path(program)
+        return self._paths[program]
+
+    def run(
+        self,
+        argv: t.Sequence[str],
+        *,
+        env: t.Mapping[str, str] | None = None,
+        pass_fds: t.Sequence[int] = (),
+    ) -> Completed:
+        path = self.find(argv[0])
+        if path is None:
+            raise OvercError(
+                "tool_missing", f"The program {argv[0]!r} is not installed on this host; install it first."
+            )
+        rc, out, err = self._module.run_command(
+            [path, *argv[1:]],
+            environ_update={**ENGLISH, **(env or {})},
+            expand_user_and_vars=False,
+            errors="surrogate_or_replace",
+            handle_exceptions=False,
+            pass_fds=list(pass_fds),
+        )
+        return Completed(argv=tuple(argv), rc=rc, stdout=out, stderr=err)
+
+
+__all__ = ("ENGLISH", "Completed", "ModuleRunner", "Runner")

@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Applying a plan: journal, steps, and the way out when one fails."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts, observe
+from ansible_collections.overc.system.plugins.module_utils.host_plan import Plan, plan_repair
+from ansible_collections.overc.system.plugins.module_utils.host_steps import STEP_FUNCTIONS, Apply, Upgrade, event
+from ansible_collections.overc.system.plugins.module_utils.journal import STATE_DIR, Journal
+from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
+from ansible_collections.overc.system.plugins.module_utils.progress import Progress
+from ansible_collections.overc.system.plugins.module_utils.record import write_record
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+
+# The seam of the crash tests: called right before the work of a step begins and right after it ended.
+StepHook = t.Callable[[str, str], None]
+
+
+def _no_hook(_when: str, _step: str) -> None:
+    pass
+
+
+step_hook: StepHook = _no_hook
+
+
+def _run_steps(at: Apply, journal: Journal) -> list[dict[str, str]]:
+    progress = Progress(at.plan.operation, len(at.plan.steps))
+    try:
+        return _steps_one_by_one(at, journal, progress)
+    finally:
+        progress.done()
+
+
+def _work(at: Apply, step: str, progress: Progress) -> bool:
+    if step != "run_packages" or at.upgrade is None:
+        return STEP_FUNCTIONS[step](at)
+    with progress.packages(at.path(at.context.root_name + NEW_SUFFIX), len(at.upgrade.packages.changes)):
+        return STEP_FUNCTIONS[step](at)
+
+
+def _steps_one_by_one(at: Apply, journal: Journal, progress: Progress) -> list[dict[str, str]]:
+    done: list[dict[str, str]] = []
+    for number, step in enumerate(at.plan.steps, 1):
+        before = dict(at.notes)
+        progress.step(number, step, at.plan.describe(step))
+        journal.mark(step, "before")
+        step_hook("before", step)
+        try:
+            changed = _work(at, step, progress)
+        except OSError as error:
+            full = error.errno in (28, 122)  # ENOSPC, EDQUOT
+            raise OvercError(
+                "no_space" if full else "internal",
+                f"Step {step!r} ({at.plan.describe(step)}) failed on {error.filename!r}: {error.strerror}.",
+            ) from error
+        step_hook("after", step)
+        journal.mark(step, "after", {key: value for key, value in at.notes.items() if before.get(key) != value})
+        done.append(action(at.plan, step, "done" if changed else "skipped"))
+    return done
+
+
+def action(plan: Plan, step: str, status: str) -> dict[str, str]:
+    """One entry of ``actions``; the keys are the same in check mode (status ``planned``)."""
+    return {"step": step, "description": plan.describe(step), "status": status}
+
+
+def repair(runner: Runner, facts: HostFacts, now: str) -> tuple[list[dict[str, str]], list[str]]:
+    """Bring the interrupted transaction found in the facts (observed with digests) to an end; actions and warnings."""
+    plan = plan_repair(facts)
+    if facts.journal is None or facts.top is None:
+        return [], []
+    if plan.context is None:
+        # The first line of the journal never became complete, so nothing was done.
+        Journal(facts.top).close()
+        return [], []
+    at = Apply(runner, facts, plan, plan.context, now, notes=dict(plan.notes))
+    journal = Journal(facts.top)
+    journal.resume()
+    actions = _run_steps(at, journal)
+    journal.close()
+    return actions, at.warnings
+
+
+def apply(
+    runner: Runner,
+    facts: HostFacts,
+    plan: Plan,
+    now: str,
+    *,
+    lock_fds: tuple[int, ...] = (),
+    upgrade: Upgrade | None = None,
+) -> tuple[list[dict[str, str]], Apply]:
+    """Execute a plan with steps. If one fails, everything is undone (or, after the switch, completed) before the error.
+
+    Raises OvercError with the tool's own output, ``actions`` so far and ``undone``: the actions that brought the host
+    back.
+    """
+    if plan.context is None or facts.top is None:
+        raise OvercError("internal", f"The plan for {plan.operation} has no context.")
+    at = Apply(runner, facts, plan, plan.context, now, lock_fds=lock_fds, upgrade=upgrade)
+    journal = Journal(facts.top)
+    try:
+        journal.open(plan.operation, now, plan.steps, plan.context.as_dict())
+        actions = _run_steps(at, journal)
+    except OSError as error:  # the journal itself
+        _undo(runner, at, OvercError("no_space" if error.errno == 28 else "internal", f"The journal failed: {error}."))
+        raise AssertionError("unreachable") from error
+    except OvercError as error:
+        _undo(runner, at, error)
+        raise AssertionError("unreachable") from error
+    journal.close()
+    return actions, at
+
+
+def _undo(runner: Runner, at: Apply, error: OvercError) -> t.NoReturn:
+    try:
+        facts = observe(runner, at.facts.layout, digests=True)
+        undone, warnings = repair(runner, facts, at.now)
+        error.facts["undone"] = undone
+        error.facts["notes"] = warnings
+        if facts.top is not None:
+            after = observe(runner, at.facts.layout)
+            failed = event(at, "failed", error_id=error.error_id)
+            write_record(facts.top, after.record.with_event(failed))
+    except (OvercError, OSError) as second:
+        raise OvercError(
+            error.error_id,
+            f"{error.message} Undoing it failed as well ({second}); the journal is kept, and the next command tries again. "
+            "What boots is unchanged.",
+            **error.facts,
+        ) from error
+    raise error
+
+
+def discard_empty_journal(top: str) -> None:
+    """A journal that was cut off in its first line announces nothing, so nothing was done: remove it."""
+    if os.path.isdir(os.path.join(top, STATE_DIR)):
+        Journal(top).close()
+
+
+__all__ = ("action", "apply", "discard_empty_journal", "repair", "step_hook")

@@ -1,0 +1,108 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overc_host_confirm
+short_description: Make the running deployment of a host permanent
+version_added: 0.1.0
+description:
+  - Confirms that the running deployment is good.
+  - On a host with RV(protection=manual) a deployment is permanent as soon as it is booted, so this only checks that the
+    host runs what it is meant to run - it refuses on a host whose staged deployment was not booted, and on one that runs
+    its backup.
+extends_documentation_fragment:
+  - overc.system.layout
+  - overc.system.attributes
+seealso:
+  - module: overc.system.overc_host_upgrade
+"""
+
+EXAMPLES = r"""
+- name: The application answers, so keep this system
+  overc.system.overc_host_confirm:
+"""
+
+RETURN = r"""
+state:
+  description:
+    - State of the host after the module, derived from what is found on it.
+    - One of V(clean), V(staged), V(trial), V(fallback), V(backup), V(interrupted), V(busy), V(inconsistent), V(unsupported).
+  returned: success
+  type: str
+  sample: staged
+booted:
+  description: The subvolume that is running.
+  returned: success
+  type: str
+  sample: rootfs
+default:
+  description: The default subvolume, which boots next.
+  returned: success
+  type: str
+  sample: rootfs_upgrade
+staged:
+  description: The subvolume that waits for a reboot, if one does.
+  returned: success
+  type: str
+  sample: rootfs_upgrade
+staged_uuid:
+  description: The UUID of that subvolume.
+  returned: success
+  type: str
+  sample: 91a7d2b5-0c1d-6a42-b2a6-3f6f6b2e1d11
+reboot_required:
+  description: Whether the switch waits for a reboot.
+  returned: success
+  type: bool
+  sample: true
+protection:
+  description:
+    - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu.
+  returned: success
+  type: str
+  sample: manual
+actions:
+  description:
+    - The steps in order. In check mode the same list with RV(actions[].status=planned).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - step: set_default
+      description: make rootfs_upgrade the default subvolume
+      status: done
+  contains:
+    step:
+      description: Stable name of the step.
+      type: str
+    description:
+      description: What it does, for people.
+      type: str
+    status:
+      description: V(planned), V(done), or V(skipped) where there turned out to be nothing to do.
+      type: str
+repaired:
+  description: The steps that brought an interrupted earlier run to an end before this one began.
+  returned: when there was one
+  type: list
+  elements: dict
+error_id:
+  description: Stable identifier of a refusal or failure.
+  returned: failure
+  type: str
+  sample: no_space
+"""
+
+from ansible_collections.overc.system.plugins.module_utils import host
+from ansible_collections.overc.system.plugins.module_utils.host_module import run_host_module
+
+
+def main() -> None:
+    run_host_module("overc_host_confirm", lambda at, _params: host.confirm(at))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overc_host_info
+short_description: Show the deployments, the state and the upgrade requirements of a host
+version_added: 0.1.0
+description:
+  - Shows which deployments (root subvolume and kernel) a btrfs-root host has, which one runs, which one boots next, and
+    whether the host meets the requirements of atomic upgrades.
+  - Changes nothing, takes no lock, and works on any Linux host; on one that is not supported it says why.
+extends_documentation_fragment:
+  - overc.system.layout
+  - overc.system.attributes.info_module
+seealso:
+  - module: overc.system.overc_host_upgrade
+"""
+
+EXAMPLES = r"""
+- name: Look at a host
+  overc.system.overc_host_info:
+  register: host
+
+- name: Stop unless it can be upgraded
+  ansible.builtin.assert:
+    that: host.requirements | rejectattr('ok') | length == 0
+    fail_msg: "{{ host.requirements | rejectattr('ok') | map(attribute='remedy') | join('; ') }}"
+"""
+
+RETURN = r"""
+state:
+  description:
+    - State of the host, derived from what is found on it.
+    - V(clean) - the running deployment is the default one.
+    - V(staged) - another deployment is built, complete, and boots next.
+    - V(trial), V(fallback) - the staged deployment runs unconfirmed, or failed and the backup booted by itself.
+    - V(backup) - the backup deployment was chosen in the boot menu.
+    - V(interrupted) - a run was killed; the next command that changes anything repairs it first.
+    - V(busy) - a run is at work.
+    - V(inconsistent) - facts contradict each other; see RV(contradictions).
+    - V(unsupported) - see RV(requirements).
+  returned: always
+  type: str
+  sample: clean
+waiting_for:
+  description: What a reboot would finish, V(upgrade), V(rollback) or V(restore).
+  returned: always
+  type: str
+booted:
+  description: The running deployment.
+  returned: always
+  type: dict
+  sample:
+    subvolume: rootfs
+    id: 256
+    uuid: 0f1de5b2-7b1e-6b4e-a0a8-5c1a2c6b7e55
+    created: "2026-11-23 20:01:12 +0000"
+    kernel: {sha256: 9b1c, release: 5.10.7}
+    recorded: true
+default:
+  description: The deployment that boots next.
+  returned: always
+  type: dict
+staged:
+  description: The deployment that waits for its first boot.
+  returned: always
+  type: dict
+previous:
+  description: The other root deployment, if it is not the staged one.
+  returned: always
+  type: dict
+backup:
+  description: The deployment of the backup boot entry.
+  returned: always
+  type: dict
+protection:
+  description: Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu.
+  returned: always
+  type: str
+package_manager:
+  description: The package manager that would be used.
+  returned: always
+  type: str
+last_event:
+  description: The last transaction.
+  returned: always
+  type: dict
+events:
+  description: The last transactions, newest last.
+  returned: always
+  type: list
+  elements: dict
+free_space:
+  description: Free bytes on the root file system and on the boot partition.
+  returned: always
+  type: dict
+  sample: {root: 1610612736, boot: 52428800}
+state_at_risk:
+  description: Known state directories on the root subvolume; what is written there between staging and reboot is lost.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {path: /var/log, bytes: 1048576, complete: true}
+requirements:
+  description: What an upgradable host must have, each with C(id), C(ok), C(detail) and C(remedy).
+  returned: always
+  type: list
+  elements: dict
+contradictions:
+  description: Why the state is V(inconsistent).
+  returned: always
+  type: list
+  elements: str
+interrupted:
+  description: The operation, start time and last step of a run that was killed.
+  returned: always
+  type: dict
+holder:
+  description: Who holds the lock.
+  returned: always
+  type: dict
+"""
+
+from ansible_collections.overc.system.plugins.module_utils import host
+from ansible_collections.overc.system.plugins.module_utils.host_module import run_host_module
+
+
+def main() -> None:
+    run_host_module("overc_host_info", lambda at, _params: host.info(at), reads_only=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overc_host_rollback
+short_description: Return a host to its previous deployment, cancel a staged one, or restore the backup
+version_added: 0.1.0
+description:
+  - What it does depends on the state of the host. On a clean host it makes the deployment that ran before the present one
+    boot next. On a host with a staged upgrade it cancels that upgrade, for which no reboot is needed. On a host that was
+    booted from the backup entry it makes a new root from the backup, with its kernel, and lets that boot next; the backup
+    itself stays.
+  - Run again, it does nothing - a rollback is never rolled back.
+extends_documentation_fragment:
+  - overc.system.layout
+  - overc.system.attributes
+options:
+  reboot:
+    description:
+      - Reboot if a switch waits for it, wait for the host, and check that the right deployment came up.
+      - Not possible over a local connection, nor with C(async).
+    type: bool
+    default: false
+  reboot_timeout:
+    description:
+      - How many seconds to wait for the host after a reboot.
+    type: int
+    default: 600
+seealso:
+  - module: overc.system.overc_host_upgrade
+  - module: overc.system.overc_host_info
+"""
+
+EXAMPLES = r"""
+- name: Return to the system before the last upgrade
+  overc.system.overc_host_rollback:
+    reboot: true
+
+# The same ad hoc: ansible -m overc.system.overc_host_rollback -a reboot=true HOST
+"""
+
+RETURN = r"""
+state:
+  description:
+    - State of the host after the module, derived from what is found on it.
+    - One of V(clean), V(staged), V(trial), V(fallback), V(backup), V(interrupted), V(busy), V(inconsistent), V(unsupported).
+  returned: success
+  type: str
+  sample: staged
+booted:
+  description: The subvolume that is running.
+  returned: success
+  type: str
+  sample: rootfs
+default:
+  description: The default subvolume, which boots next.
+  returned: success
+  type: str
+  sample: rootfs_upgrade
+staged:
+  description: The subvolume that waits for a reboot, if one does.
+  returned: success
+  type: str
+  sample: rootfs_upgrade
+staged_uuid:
+  description: The UUID of that subvolume.
+  returned: success
+  type: str
+  sample: 91a7d2b5-0c1d-6a42-b2a6-3f6f6b2e1d11
+reboot_required:
+  description: Whether the switch waits for a reboot.
+  returned: success
+  type: bool
+  sample: true
+protection:
+  description:
+    - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu.
+  returned: success
+  type: str
+  sample: manual
+actions:
+  description:
+    - The steps in order. In check mode the same list with RV(actions[].status=planned).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - step: set_default
+      description: make rootfs_upgrade the default subvolume
+      status: done
+  contains:
+    step:
+      description: Stable name of the step.
+      type: str
+    description:
+      description: What it does, for people.
+      type: str
+    status:
+      description: V(planned), V(done), or V(skipped) where there turned out to be nothing to do.
+      type: str
+repaired:
+  description: The steps that brought an interrupted earlier run to an end before this one began.
+  returned: when there was one
+  type: list
+  elements: dict
+error_id:
+  description: Stable identifier of a refusal or failure.
+  returned: failure
+  type: str
+  sample: no_space
+operation:
+  description: What the rollback is in the state the host is in, V(rollback), V(cancel) or V(restore).
+  returned: success
+  type: str
+  sample: cancel
+state_at_risk:
+  description: Known state directories on the root subvolume; what is written there before the reboot is lost.
+  returned: when there is something to do
+  type: list
+  elements: dict
+undone:
+  description: The steps that brought the host back after a failure.
+  returned: failure
+  type: list
+  elements: dict
+reboot:
+  description: How the reboot went - C(elapsed) seconds, and the deployment that C(came_up).
+  returned: when it was rebooted
+  type: dict
+"""
+
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import host
+from ansible_collections.overc.system.plugins.module_utils.host_module import run_host_module
+from ansible_collections.overc.system.plugins.module_utils.reboot_option import REBOOT_SPEC, refuse_reboot
+
+
+def _rollback(at: host.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    refuse_reboot(at, params)
+    return host.rollback(at)
+
+
+def main() -> None:
+    run_host_module("overc_host_rollback", _rollback, REBOOT_SPEC)
+
+
+if __name__ == "__main__":
+    main()

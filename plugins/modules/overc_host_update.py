@@ -1,0 +1,116 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overc_host_update
+short_description: Refresh a host's package lists and show what an upgrade would bring
+version_added: 0.1.0
+description:
+  - Refreshes the package lists and returns the upgrades that are pending, as the package manager itself resolves them.
+  - Installs nothing.
+  - A repository that cannot be refreshed is an error, never "nothing to do".
+extends_documentation_fragment:
+  - overc.system.layout
+  - overc.system.attributes
+options:
+  cache_valid_time:
+    description:
+      - Do not refresh lists that are younger than this many seconds.
+    type: int
+    default: 0
+seealso:
+  - module: overc.system.overc_host_upgrade
+"""
+
+EXAMPLES = r"""
+- name: Refresh the package lists at most once an hour
+  overc.system.overc_host_update:
+    cache_valid_time: 3600
+  register: update
+
+- name: Show what is pending
+  ansible.builtin.debug:
+    msg: "{{ update.upgrades | map(attribute='name') | join(', ') }}"
+"""
+
+RETURN = r"""
+upgrades:
+  description: The pending transaction.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {name: lab-app, arch: noarch, installed: 1.0-1, available: 2.0-1, channel: lab, size: 6370}
+  contains:
+    name:
+      description: Package name.
+      type: str
+    arch:
+      description: Architecture.
+      type: str
+    installed:
+      description: Installed version, null for a package that comes new.
+      type: str
+    available:
+      description: New version, null for a package that goes.
+      type: str
+    channel:
+      description: Repository it comes from.
+      type: str
+    size:
+      description: Download size in bytes.
+      type: int
+held_back:
+  description: Upgrades that exist but were left out, and why.
+  returned: success
+  type: list
+  elements: str
+fingerprint:
+  description: Equal for equal transactions, on every host.
+  returned: success
+  type: str
+skipped:
+  description: Whether the lists were young enough.
+  returned: success
+  type: bool
+cache_age:
+  description: Age of the lists before, in seconds.
+  returned: success
+  type: float
+state:
+  description: State of the host, see M(overc.system.overc_host_info).
+  returned: success
+  type: str
+package_manager:
+  description: The package manager used.
+  returned: success
+  type: str
+repaired:
+  description: The steps that brought an interrupted earlier run to an end before this one began.
+  returned: when there was one
+  type: list
+  elements: dict
+error_id:
+  description: Stable identifier of a refusal or failure.
+  returned: failure
+  type: str
+  sample: repository_failed
+"""
+
+from ansible_collections.overc.system.plugins.module_utils import host
+from ansible_collections.overc.system.plugins.module_utils.host_module import run_host_module
+
+
+def main() -> None:
+    run_host_module(
+        "overc_host_update",
+        lambda at, params: host.update(at, params["cache_valid_time"]),
+        {"cache_valid_time": {"type": "int", "default": 0}},
+    )
+
+
+if __name__ == "__main__":
+    main()

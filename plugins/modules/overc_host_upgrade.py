@@ -1,0 +1,263 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overc_host_upgrade
+short_description: Upgrade a host atomically into a new root subvolume
+version_added: 0.1.0
+description:
+  - Builds a new root subvolume from a snapshot of the running one, runs the package manager in it, checks the result,
+    refreshes the backup pair (root subvolume and kernel of the backup boot entry), and makes the new root and its kernel
+    what boots next. The running system is not touched.
+  - If anything fails, the new root is removed and the host is as it was.
+  - If nothing is pending, nothing is done. Run again on a host where the same upgrade is staged already, it does nothing;
+    with more to upgrade, the staged deployment is rebuilt.
+extends_documentation_fragment:
+  - overc.system.layout
+  - overc.system.attributes
+attributes:
+  idempotent:
+    details: Except with O(force=true), which stages a new deployment every time.
+options:
+  update_cache:
+    description:
+      - Refresh the package lists first.
+    type: bool
+    default: true
+  packages:
+    description:
+      - Upgrade only these packages (names or globs) and what they need.
+    type: list
+    elements: str
+    default: []
+  exclude:
+    description:
+      - Leave out these packages (names or globs).
+    type: list
+    elements: str
+    default: []
+  force:
+    description:
+      - Stage a new deployment even if nothing is pending or the same one is staged, and offer a plan again that is known
+        not to have come up on this host.
+    type: bool
+    default: false
+  reboot:
+    description:
+      - Reboot into the staged deployment, wait for the host, and check that this is what came up.
+      - Not possible over a local connection, nor with C(async).
+    type: bool
+    default: false
+  reboot_timeout:
+    description:
+      - How many seconds to wait for the host after a reboot.
+    type: int
+    default: 600
+  carry_over:
+    description:
+      - Absolute paths of files or directories of the running root to be copied into the new one at the last moment.
+      - With O(reboot=true) that is right before the reboot; otherwise at the end of this run, and again at every further run
+        on the staged host.
+    type: list
+    elements: str
+    default: []
+  state_policy:
+    description:
+      - What to do when known state directories live on the root subvolume, so that what is written there between now and
+        the reboot is lost.
+      - V(report) returns them as RV(state_at_risk); V(refuse) refuses the upgrade unless O(carry_over) covers them all.
+    type: str
+    choices: [report, refuse]
+    default: report
+seealso:
+  - module: overc.system.overc_host_rollback
+  - module: overc.system.overc_host_info
+"""
+
+EXAMPLES = r"""
+- name: Upgrade and reboot into the new system
+  overc.system.overc_host_upgrade:
+    reboot: true
+
+- name: Stage everything but the database, and reboot later
+  overc.system.overc_host_upgrade:
+    exclude:
+      - "postgresql*"
+    carry_over:
+      - /var/lib/myapp
+
+# The same ad hoc: ansible -m overc.system.overc_host_upgrade -a reboot=true HOST
+"""
+
+RETURN = r"""
+state:
+  description:
+    - State of the host after the module, derived from what is found on it.
+    - One of V(clean), V(staged), V(trial), V(fallback), V(backup), V(interrupted), V(busy), V(inconsistent), V(unsupported).
+  returned: success
+  type: str
+  sample: staged
+booted:
+  description: The subvolume that is running.
+  returned: success
+  type: str
+  sample: rootfs
+default:
+  description: The default subvolume, which boots next.
+  returned: success
+  type: str
+  sample: rootfs_upgrade
+staged:
+  description: The subvolume that waits for a reboot, if one does.
+  returned: success
+  type: str
+  sample: rootfs_upgrade
+staged_uuid:
+  description: The UUID of that subvolume.
+  returned: success
+  type: str
+  sample: 91a7d2b5-0c1d-6a42-b2a6-3f6f6b2e1d11
+reboot_required:
+  description: Whether the switch waits for a reboot.
+  returned: success
+  type: bool
+  sample: true
+protection:
+  description:
+    - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu.
+  returned: success
+  type: str
+  sample: manual
+actions:
+  description:
+    - The steps in order. In check mode the same list with RV(actions[].status=planned).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - step: set_default
+      description: make rootfs_upgrade the default subvolume
+      status: done
+  contains:
+    step:
+      description: Stable name of the step.
+      type: str
+    description:
+      description: What it does, for people.
+      type: str
+    status:
+      description: V(planned), V(done), or V(skipped) where there turned out to be nothing to do.
+      type: str
+repaired:
+  description: The steps that brought an interrupted earlier run to an end before this one began.
+  returned: when there was one
+  type: list
+  elements: dict
+error_id:
+  description: Stable identifier of a refusal or failure.
+  returned: failure
+  type: str
+  sample: no_space
+upgrades:
+  description: The transaction as it was resolved beforehand, without download sizes; see M(overc.system.overc_host_update).
+  returned: success
+  type: list
+  elements: dict
+packages:
+  description: What really changed in the new root.
+  returned: when the package manager ran
+  type: list
+  elements: dict
+held_back:
+  description: Upgrades that exist but were left out, and why.
+  returned: success
+  type: list
+  elements: str
+fingerprint:
+  description: Equal for equal transactions, on every host.
+  returned: success
+  type: str
+replaced:
+  description: Whether a deployment that was staged before was replaced.
+  returned: success
+  type: bool
+state_at_risk:
+  description: Known state directories on the root subvolume; what is written there before the reboot is lost.
+  returned: when there is something to do
+  type: list
+  elements: dict
+carried_over:
+  description: The paths of O(carry_over) that were different in the new root.
+  returned: when O(carry_over) is used
+  type: list
+  elements: str
+stdout:
+  description: Standard output of the package manager, or of the tool that failed.
+  returned: when one ran
+  type: str
+stderr:
+  description: Its standard error.
+  returned: when one ran
+  type: str
+rc:
+  description: Its exit code. Success is never judged by it alone.
+  returned: when one ran
+  type: int
+undone:
+  description: The steps that brought the host back after a failure.
+  returned: failure
+  type: list
+  elements: dict
+reboot:
+  description: How the reboot went - C(elapsed) seconds, and the deployment that C(came_up).
+  returned: when it was rebooted
+  type: dict
+"""
+
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import host
+from ansible_collections.overc.system.plugins.module_utils.host_module import check_package_names, run_host_module
+from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageRequest
+from ansible_collections.overc.system.plugins.module_utils.reboot_option import REBOOT_SPEC, refuse_reboot
+
+
+def _upgrade(at: host.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    refuse_reboot(at, params)
+    request = PackageRequest(
+        packages=check_package_names("packages", params["packages"]),
+        exclude=check_package_names("exclude", params["exclude"]),
+    )
+    return host.upgrade(
+        at,
+        host.UpgradeOptions(
+            request=request,
+            update_cache=params["update_cache"],
+            force=params["force"],
+            carry_over=tuple(params["carry_over"]),
+            refuse_state_at_risk=params["state_policy"] == "refuse",
+        ),
+    )
+
+
+def main() -> None:
+    run_host_module(
+        "overc_host_upgrade",
+        _upgrade,
+        {
+            "update_cache": {"type": "bool", "default": True},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "exclude": {"type": "list", "elements": "str", "default": []},
+            "force": {"type": "bool", "default": False},
+            "carry_over": {"type": "list", "elements": "str", "default": []},
+            "state_policy": {"type": "str", "choices": ["report", "refuse"], "default": "report"},
+            **REBOOT_SPEC,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

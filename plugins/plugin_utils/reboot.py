@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the module and, with ``reboot: true``, reboots the host into what it staged and checks that this came up.
+
+A module cannot see its own host come back, so this part runs on the controller. The reboot itself is
+ansible.builtin.reboot's.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible_collections.overc.system.plugins.plugin_utils.background import Background
+
+_LAYOUT: t.Final = (
+    "root_subvolume",
+    "upgrade_subvolume",
+    "backup_subvolume",
+    "boot_dir",
+    "kernel",
+    "package_manager",
+)
+
+Result = dict[str, t.Any]
+
+
+class RebootingAction(ActionBase):
+    """Shared by the modules with a ``reboot`` option; ``module`` is the full name of the module."""
+
+    module: t.ClassVar[str]
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        wants_reboot = self._boolean(args.pop("reboot", False))
+        timeout = self._seconds(args.pop("reboot_timeout", 600))
+        if wants_reboot:
+            self._refuse_impossible_reboot()
+        began = time.time()
+        result.update(self._command(args, task_vars))
+        result["seconds"] = round(time.time() - began, 1)
+        if not wants_reboot or self._task.check_mode or result.get("failed") or not result.get("reboot_required"):
+            return result
+        if args.get("carry_over"):
+            # Once more, at the last moment: on the staged host only what changed since is carried over again.
+            last = self._module(self.module, {**args, "update_cache": False, "force": False}, task_vars)
+            if last.get("failed"):
+                return {**result, **last, "changed": result["changed"]}
+            result["carried_over"] = last.get("carried_over", result.get("carried_over", []))
+            result.update({key: last[key] for key in ("staged", "staged_uuid") if key in last})
+        result = self._reboot(result, args, timeout, task_vars)
+        return {**result, "seconds": round(time.time() - began, 1)}
+
+    def _command(self, args: Result, task_vars: Result | None) -> Result:
+        """The module itself, or as the task asks for it; where ``overc_background`` is set, so that it outlives this
+        connection and shows how far it is. The playbooks set it; for one host with nothing to do it would cost more than
+        the module does.
+        """
+        background = self._boolean((task_vars or {}).get("overc_background", False))
+        local = getattr(self._connection, "transport", "") == "local"
+        if not background or self._task.check_mode or self._task.async_val or local:
+            return self._module(self.module, args, task_vars, in_background=self._task.async_val)
+        return Background(self, self.module).run(args, task_vars)
+
+    def _refuse_impossible_reboot(self) -> None:
+        """Before anything is changed, also in check mode."""
+        if getattr(self._connection, "transport", "") == "local":
+            raise self._bad_argument(
+                "reboot: true is not possible over a local connection: the controller would reboot itself."
+            )
+        if self._task.async_val:
+            raise self._bad_argument(
+                "reboot: true is not possible with async: nobody would be there to see the host come back."
+            )
+
+    def _boolean(self, value: t.Any) -> bool:
+        try:
+            return bool(boolean(value))
+        except TypeError as error:
+            raise self._bad_argument(f"reboot: {error}.") from None
+
+    def _seconds(self, value: t.Any) -> int:
+        try:
+            seconds = int(value)
+        except (TypeError, ValueError):
+            raise self._bad_argument(f"reboot_timeout: {value!r} is not a number of seconds.") from None
+        if seconds <= 0:
+            raise self._bad_argument(f"reboot_timeout: {seconds} seconds is no time to wait.")
+        return seconds
+
+    @staticmethod
+    def _bad_argument(message: str) -> AnsibleActionFail:
+        return AnsibleActionFail(f"{message} Nothing was changed.", result={"error_id": "bad_argument"})
+
+    def _module(self, name: str, args: Result, task_vars: Result | None, *, in_background: int = 0) -> Result:
+        return t.cast(
+            "Result",
+            self._execute_module(
+                module_name=name, module_args=args, task_vars=task_vars, wrap_async=bool(in_background)
+            ),
+        )
+
+    def _reboot(self, result: Result, args: Result, timeout: int, task_vars: Result | None) -> Result:
+        wanted = result["staged_uuid"]
+        result["changed"] = True
+        try:
+            reboot = self._reboot_action(timeout).run(task_vars=task_vars)
+        except AnsibleError as error:
+            reboot = {"failed": True, "msg": str(error)}
+        info = self._look(args, task_vars)
+        booted = info.get("booted") or {}
+        result["reboot"] = {"elapsed": reboot.get("elapsed"), "came_up": booted or None}
+        if booted:
+            result.update(
+                state=info["state"],
+                booted=booted["subvolume"],
+                default=(info.get("default") or {}).get("subvolume"),
+                staged=(info.get("staged") or {}).get("subvolume"),
+                staged_uuid=(info.get("staged") or {}).get("uuid"),
+                reboot_required=info["state"] == "staged",
+            )
+        problem = self._problem(reboot, info, booted, wanted, timeout, result)
+        return {**result, "failed": True, "msg": problem, "error_id": "reboot_failed"} if problem else result
+
+    def _reboot_action(self, timeout: int) -> t.Any:
+        task = self._task.copy()
+        task.args = {"reboot_timeout": timeout}
+        return self._shared_loader_obj.action_loader.get(
+            "ansible.builtin.reboot",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+
+    def _look(self, args: Result, task_vars: Result | None) -> Result:
+        """What the host says now; an answer without ``booted`` if it says nothing."""
+        try:
+            return self._module(
+                "overc.system.overc_host_info", {key: args[key] for key in _LAYOUT if key in args}, task_vars
+            )
+        except AnsibleError as error:
+            return {"failed": True, "msg": str(error)}
+
+    @staticmethod
+    def _problem(reboot: Result, info: Result, booted: Result, wanted: str, timeout: int, result: Result) -> str | None:
+        """One sentence on what is not as it should be, and what to do next; None if the right system came up."""
+        now = f"{booted.get('subvolume')} ({booted.get('uuid')})"
+        if reboot.get("failed") and not booted:
+            return (
+                f"The host did not come back within {timeout} seconds ({reboot.get('msg')}). {result['staged']} was to "
+                "boot; if it does not, choose the backup entry in the boot menu and run overc_host_rollback there."
+            )
+        if reboot.get("failed"):
+            return (
+                f"The reboot failed ({reboot.get('msg')}). "
+                f"The host answers, runs {now} and is in state {info['state']}."
+            )
+        if not booted:
+            return f"The host was rebooted and is back, but cannot be looked at: {info.get('msg')}"
+        if booted.get("uuid") != wanted:
+            return (
+                f"The host came back as {now}, not as the staged deployment ({wanted}). "
+                f"It is in state {info['state']}. Find out why on its console; overc_host_info shows what is there, "
+                "overc_host_rollback cancels or restores, whichever fits."
+            )
+        return None

@@ -1,0 +1,318 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run that is killed leaves a host that boots the old or the new deployment, and the next command finishes the work.
+
+Each point goes on in one of three ways, in turn: an orderly reboot, a power cut that loses what was not written, or the
+next command at once. ``OVERC_CRASH_ALL=1`` takes every point in all three, and more repairs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import typing as t
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.crash_points import (
+    CARRIED,
+    INTERRUPTED,
+    TRANSACTIONS,
+    Interrupted,
+    Point,
+    Transaction,
+    inside,
+    kill_at,
+    kill_in_packages,
+    points,
+)
+from tests.integration.crash_report import PROPERTY
+from tests.lab import Host, Lab, disk
+from tests.lab.kernel import kernel_release
+from tests.lab.process import run
+
+pytestmark = pytest.mark.crash
+
+WAYS: t.Final = ("reboot", "powerloss", "at_once")
+PACKAGES: t.Final = ("lab-app", "lab-gui", "lab-kernel", "lab-lib", "lab-tool")
+OWN: t.Final = ("data", "rootfs_mine")
+RELEASES: t.Final = {"1.0": "v1", "2.0": "v2", "3.0": "v3"}
+CONFIRM: t.Final = "overc_host_confirm"
+
+
+EVERYTHING: t.Final = bool(os.environ.get("OVERC_CRASH_ALL"))
+
+
+def _ways(number: int) -> tuple[str, ...]:
+    return WAYS if EVERYTHING else (WAYS[number % len(WAYS)],)
+
+
+def _cases() -> list[t.Any]:
+    every = [(transaction, point) for transaction in TRANSACTIONS for point in points(transaction.steps)]
+    return [
+        pytest.param(transaction, point, way, number, id=f"{transaction.name}-{point}-{way}")
+        for number, (transaction, point) in enumerate([*every, *inside()])
+        for way in _ways(number)
+    ]
+
+
+def _repairs() -> list[t.Any]:
+    chosen = [entry for entry in INTERRUPTED if EVERYTHING or not entry.like_others]
+    every = [(interrupted, point) for interrupted in chosen for point in points(interrupted.steps)]
+    return [
+        pytest.param(interrupted, point, way, number, id=f"{interrupted.name}-{point}-{way}")
+        for number, (interrupted, point) in enumerate(every)
+        for way in _ways(number)
+    ]
+
+
+# -- the machine and its disks ---------------------------------------------------------------------------------------
+
+
+class Bench:
+    """One host, put back to a prepared state again and again."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.host = lab.create("crash")
+        self._disks: dict[str, Path] = {}
+
+    def start(self, name: str, make: Callable[[], None] | None = None) -> Host:
+        """Switched on with the disk of this name, which is made the first time."""
+        if name not in self._disks:
+            (make or getattr(self, f"_make_{name}"))()
+            self.host.stop()
+            self._disks[name] = self.host.save()
+        self.host.stop()
+        self.host.restore(self._disks[name])
+        self.host.start()
+        return self.host
+
+    def switch(self, root: str) -> None:
+        """Make this root and its kernel (in its package, or in the backup) the ones that boot next, on or off."""
+        with self.host.top() as top, self.host.boot_partition() as boot:
+            carried = top / root / "boot/bzImage"
+            shutil.copyfile(carried if carried.exists() else boot / "bzImage_bakup", boot / "bzImage")
+            run(["btrfs", "subvolume", "set-default", top / root])
+
+    def _make_clean(self) -> None:
+        self.host.start()
+        with self.host.top() as top:
+            for name in OWN:
+                run(["btrfs", "subvolume", "create", top / name])
+                (top / name / "file").write_text(f"mine: {name}\n")
+        self.host.release("v2")
+
+    def _make_staged(self) -> None:
+        host = self.start("clean")
+        assert upgrade(host)["state"] == "staged"
+        host.release("v3")
+        host.stop()
+        self.switch("rootfs")  # or the staged root would come up; ``begin`` undoes it
+
+    def _make_upgraded(self) -> None:
+        host = self.start("clean")
+        upgrade(host)
+        host.reboot()
+        host.release("v3")
+        host.write(CARRIED, "carried\n")
+
+
+@pytest.fixture(scope="session")
+def bench(lab: Lab) -> t.Iterator[Bench]:
+    made = Bench(lab)
+    yield made
+    made.host.destroy()
+
+
+def upgrade(host: Host) -> dict[str, t.Any]:
+    result = host.module("overc_host_upgrade")
+    assert not result.get("failed"), result
+    return result
+
+
+def killed(host: Host, module: str, args: dict[str, t.Any], prelude: str) -> None:
+    process = host.module_start(module, args, prelude=prelude).process
+    stdout, stderr = process.communicate(timeout=120)
+    gone = process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    assert gone, f"it was not killed there: {process.returncode}\n{stdout[-3000:]}\n{stderr[-3000:]}"
+
+
+def go_on(host: Host, way: str) -> None:
+    if way == "reboot":
+        host.reboot()
+    elif way == "powerloss":
+        host.powerloss()
+        host.start()
+
+
+# -- what must be true -----------------------------------------------------------------------------------------------
+
+
+def check_boots(host: Host, seen: frozenset[str], *, settled: bool = False) -> str:
+    """The running system is one release as a whole, and so is its pair of kernel and modules; returns the release."""
+    assert host.boot_failed is None
+    found = host.sh(f"rpm -q --qf '%{{NAME}} %{{VERSION}}\n' {' '.join(PACKAGES)}; rpmdb --verifydb >&2; uname -r >&2")
+    versions = {line.split(" ")[1] for line in found.splitlines()}
+    assert len(versions) == 1, found
+    (version,) = versions
+    assert version in seen
+    damaged = host.run(["rpm", "-V", "--nomtime", *PACKAGES], check=False).stdout.splitlines()
+    damaged = [line for line in damaged if " c " not in line]
+    with host.boot_partition() as boot:
+        release = kernel_release((boot / "bzImage").read_bytes())
+    modules = host.sh("ls /usr/lib/modules /lib/modules 2>/dev/null").split()
+    assert release in modules
+    if settled:
+        assert release == f"{version}-lab"
+    else:  # in the middle of the switch the old kernel may run with the new root
+        damaged = [line for line in damaged if not (line.endswith(" /boot/bzImage") and release != f"{version}-lab")]
+    assert damaged == []
+    return version
+
+
+def check_untouched(host: Host) -> None:
+    with host.top() as top:
+        for name in OWN:
+            assert (top / name / "file").read_text() == f"mine: {name}\n"
+
+
+def check_tidy(host: Host) -> None:
+    """Nothing unfinished is left."""
+    with host.top() as top, host.boot_partition() as boot:
+        left = [entry.name for place in (top, boot, top / ".overc") for entry in place.glob("*.overc-*")]
+        assert left == []
+        assert not (top / ".overc/journal.jsonl").exists()
+
+
+def check_disk(host: Host) -> None:
+    """Offline; the host is on again afterwards."""
+    host.stop()
+    run(["btrfs", "check", "--readonly", f"{disk.attach(host.image)}p2"])
+    host.start()
+
+
+def check_backup_boots(host: Host) -> None:
+    """A human takes the second entry, looks around, and goes back."""
+    with host.top() as top, host.boot_partition() as boot:
+        if not ((top / "rootfs_bakup").is_dir() and (boot / "bzImage_bakup").is_file()):
+            return
+    host.boot_entry(1)
+    host.reboot()
+    assert host.sh("findmnt -no FSROOT /") == "/rootfs_bakup"
+    found = {host.rpm_version(name) for name in PACKAGES}
+    assert len(found) == 1
+    host.reboot()
+
+
+def check_planned(host: Host, transaction: Transaction) -> None:
+    """The points of this file are the steps of the plan."""
+    planned = host.module(transaction.module, transaction.args, check=True)
+    assert tuple(action["step"] for action in planned["actions"]) == transaction.steps, planned
+
+
+def converge(host: Host, transaction: Transaction) -> None:
+    """The same command again, and a reboot: the wanted deployment runs."""
+    if transaction.module == "overc_host_upgrade":
+        host.release(RELEASES[transaction.wanted])
+        if CARRIED in transaction.args.get("carry_over", ()):
+            host.write(CARRIED, "carried\n")
+    result = host.module(transaction.module, transaction.args)
+    assert not result.get("failed"), result
+    check_tidy(host)
+    host.reboot()
+    check_boots(host, frozenset({transaction.wanted}), settled=True)
+    info = host.module("overc_host_info")
+    assert info["state"] == "clean", info
+    assert info["contradictions"] == []
+    check_untouched(host)
+    check_tidy(host)
+
+
+def check_after_kill(host: Host, transaction: Transaction, way: str, number: int) -> None:
+    go_on(host, way)
+    if way != "at_once":
+        check_boots(host, transaction.seen)
+        check_untouched(host)
+        if number % 4 == 0:
+            check_backup_boots(host)
+        if number % 5 == 0:
+            check_disk(host)
+    converge(host, transaction)
+
+
+def begin(bench: Bench, transaction: Transaction) -> Host:
+    host = bench.start(transaction.start)
+    if transaction.from_backup:
+        host.boot_entry(1)
+        host.reboot()
+    if transaction.start == "staged":
+        bench.switch("rootfs_upgrade")
+    return host
+
+
+# -- the tests -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transaction", TRANSACTIONS, ids=lambda entry: entry.name)
+def test_the_steps_are_those_of_the_plan(bench: Bench, transaction: Transaction) -> None:
+    check_planned(begin(bench, transaction), transaction)
+
+
+@pytest.mark.parametrize(("transaction", "point", "way", "number"), _cases())
+def test_killed(
+    bench: Bench,
+    record_property: Callable[[str, object], None],
+    transaction: Transaction,
+    point: Point,
+    way: str,
+    number: int,
+) -> None:
+    record_property(PROPERTY, f"{transaction.name} {way}")
+    host = begin(bench, transaction)
+    killed(host, transaction.module, transaction.args, kill_at(point))
+    check_after_kill(host, transaction, way, number)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/usr/share/lab-app/version", "2.0"),
+        ("/var/log/lab-app.post", "post 2.0"),
+        ("/usr/share/lab-tool/version", "2.0"),
+    ],
+    ids=["files", "scriptlet", "late"],
+)
+def test_killed_in_the_package_manager(
+    bench: Bench, record_property: Callable[[str, object], None], path: str, text: str, way: str
+) -> None:
+    transaction = TRANSACTIONS[0]
+    record_property(PROPERTY, f"packages {way}")
+    host = begin(bench, transaction)
+    killed(host, transaction.module, transaction.args, kill_in_packages(path, text))
+    check_after_kill(host, transaction, way, 1)
+
+
+@pytest.mark.parametrize(("interrupted", "point", "way", "number"), _repairs())
+def test_repair_killed(
+    bench: Bench,
+    record_property: Callable[[str, object], None],
+    interrupted: Interrupted,
+    point: Point,
+    way: str,
+    number: int,
+) -> None:
+    record_property(PROPERTY, f"repair-of-{interrupted.transaction.name} {way}")
+    transaction = interrupted.transaction
+
+    def make() -> None:
+        host = begin(bench, transaction)
+        killed(host, transaction.module, transaction.args, kill_at(interrupted.at))
+
+    host = bench.start(interrupted.name, make)
+    killed(host, CONFIRM, {}, kill_at(point))
+    check_after_kill(host, transaction, way, number)

@@ -1,0 +1,295 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The DNF driver against recorded outputs of DNF 4.14 (tests/unit/transcripts/dnf4)."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils import dnf, rpmdb
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.package_manager import (
+    Package,
+    PackageChange,
+    PackagePlan,
+    PackageRequest,
+)
+from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+
+Record = dict[str, t.Any]
+FILE = pathlib.Path(__file__).parents[2] / "transcripts" / "dnf4" / "dnf.jsonl"
+RECORDS: dict[str, Record] = {r["scenario"]: r for r in map(json.loads, FILE.read_text("utf-8").splitlines())}
+LONG = "lab-a-package-with-a-remarkably-long-name-for-tables"
+
+INSTALLED = rpmdb.parse_query("\n".join(RECORDS["apply"]["installed_before"]))
+
+
+def recorded(scenario: str) -> Completed:
+    record = RECORDS[scenario]
+    return Completed(tuple(record["cmd"]), record["rc"], record["stdout"], record["stderr"])
+
+
+class Replay:
+    """Answers `dnf` calls with one transcript and `rpm -qa` with the package lists given, the last one for ever."""
+
+    def __init__(self, scenario: str, *installed: t.Iterable[Package]) -> None:
+        self.answer = recorded(scenario)
+        self.lists = [list(packages) for packages in installed] or [list(INSTALLED)]
+        self.calls: list[tuple[str, ...]] = []
+
+    def find(self, program: str) -> str | None:
+        return f"/usr/bin/{program}"
+
+    def run(self, argv: t.Sequence[str], **_options: t.Any) -> Completed:
+        self.calls.append(tuple(argv))
+        if tuple(argv) == rpmdb.QUERY:
+            packages = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
+            text = "".join(f"{p.name}\t{p.version}\t{p.arch}\n" for p in packages)
+            return Completed(tuple(argv), 0, text, "")
+        if argv[0] != "dnf":
+            return Completed(tuple(argv), 0, "", "")
+        if "repoquery" in argv:
+            return recorded("repoquery-sizes")
+        return self.answer
+
+
+def before_and_after(scenario: str) -> tuple[tuple[Package, ...], tuple[Package, ...]]:
+    record = RECORDS[scenario]
+    before = set(record["installed_before"])
+    after = (before - set(record["removed"])) | set(record["added"])
+    return rpmdb.parse_query("\n".join(before)), rpmdb.parse_query("\n".join(after))
+
+
+def pending(scenario: str, *, packages: tuple[str, ...] = ()) -> PackagePlan:
+    return dnf.Dnf(Replay(scenario), sleep=lambda _seconds: None).pending(PackageRequest(packages))
+
+
+@pytest.mark.parametrize("scenario", ["nothing", "nothing-refresh"])
+def test_nothing_pending_costs_one_process(scenario: str) -> None:
+    runner = Replay(scenario)
+    assert dnf.Dnf(runner).pending(PackageRequest()) == PackagePlan()
+    assert [call[0] for call in runner.calls] == ["dnf"]
+
+
+def test_pending_tells_every_kind_of_change() -> None:
+    plan = pending("pending")
+    by_name = {change.name: change for change in plan.changes}
+    assert len(by_name) == len(plan.changes) == 17
+    assert by_name["lab-app"] == PackageChange("lab-app", "noarch", "1.0-1", "2.0-1", "lab", 6239)
+    assert by_name["lab-arch"] == PackageChange("lab-arch", "x86_64", "1.0-1", "2.0-1", "lab", 6198)
+    assert by_name["lab-epoch"].available == "1:0.9-1"
+    assert by_name["lab-dep"].installed is None
+    assert by_name["lab-kernel"].installed is None, "an install-only package comes beside the old one"
+    assert (by_name["lab-old"].installed, by_name["lab-old"].available) == ("1.0-1", None), "obsoleted"
+    assert by_name["lab-renamed"].installed is None
+    assert by_name[LONG].available == "2.0-1.20260101gitdeadbeef.lab"
+    assert [sentence.split()[0] for sentence in plan.held_back] == ["lab-conf", "lab-nodep"]
+    assert "nothing provides lab-nowhere >= 3" in plan.held_back[1]
+
+
+def test_wrapped_rows_are_put_together() -> None:
+    rows = dnf.parse_transaction(RECORDS["pending-wrapped"]["stdout"]).upgrading
+    name = "lab-another-package-with-a-remarkably-long-name-here"
+    assert [(r.name, r.version, r.repository) for r in rows] == [
+        (name, "2.0-12.ab", "lab"),
+        ("lab-app", "2.0-1", "lab"),
+        ("lab-lib", "2.0-1", "lab"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "held"),
+    [
+        ("held-back-exclude", "lab-newdep"),
+        ("held-back-missing-dependency", "lab-nodep"),
+        ("held-back-conflict", "lab-conf"),
+    ],
+)
+def test_nothing_to_do_never_hides_what_is_held_back(scenario: str, held: str) -> None:
+    plan = pending(scenario)
+    assert plan.changes == ()
+    assert [sentence.split()[0] for sentence in plan.held_back] == [held]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "error_id"),
+    [
+        ("no-repositories", "repository_failed"),
+        ("unreachable", "repository_failed"),
+        ("unreachable-skipped", "repository_failed"),
+        ("not-found", "repository_failed"),
+        ("corrupt-repomd", "repository_failed"),
+        ("corrupt-repomd-skipped", "repository_failed"),
+        ("corrupt-primary", "repository_failed"),
+        ("best-missing-dependency", "package_manager_failed"),
+        ("best-conflict", "package_manager_failed"),
+        ("unknown-package", "package_unknown"),
+        ("unknown-package-and-known", "package_unknown"),
+        ("not-installed-package", "package_unknown"),
+        ("excluded-and-named", "package_unknown"),
+        ("locked", "locked"),
+    ],
+)
+def test_pending_refuses_what_it_cannot_know(scenario: str, error_id: str) -> None:
+    with pytest.raises(OvercError) as caught:
+        pending(scenario)
+    assert caught.value.error_id == error_id
+    assert caught.value.facts["rc"] == RECORDS[scenario]["rc"]
+
+
+def test_a_lock_is_waited_for_only_so_long() -> None:
+    runner = Replay("locked")
+    pauses: list[float] = []
+    with pytest.raises(OvercError):
+        dnf.Dnf(runner, sleep=pauses.append).pending(PackageRequest())
+    assert len(runner.calls) == len(pauses) + 1 == 12
+
+
+@pytest.mark.parametrize("scenario", ["apply", "apply-obsoletes", "apply-arch-change", "apply-nothing"])
+def test_a_performed_upgrade_is_proved(scenario: str) -> None:
+    before, after = before_and_after(scenario)
+    plan = PackagePlan(dnf.changes(dnf.parse_transaction(RECORDS[scenario]["stdout"]), before))
+    applied = dnf.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan)
+    assert {(c.name, c.available) for c in applied.changes} == {(c.name, c.available) for c in plan.changes}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "error_id", "word"),
+    [
+        ("apply-pre-fails", "package_manager_failed", "%prein(lab-badpre"),
+        ("apply-post-fails", "package_manager_failed", "%post(lab-badpost"),
+        ("apply-preun-fails", "package_manager_failed", "%preun(lab-badpreun"),
+        ("apply-postun-fails", "package_manager_failed", "%postun(lab-badpostun"),
+        ("apply-posttrans-fails", "package_manager_failed", "%posttrans(lab-badtrans"),
+        ("apply-file-conflict", "package_manager_failed", "conflicts with file from package lab-lib"),
+        ("apply-disk-full", "no_space", "/usr/share/lab-big"),
+        ("apply-cache-full", "no_space", "lab-big"),
+        ("apply-unsigned", "package_untrusted", "GPG keys"),
+        ("apply-unsigned-with-key", "package_untrusted", "is not signed"),
+        ("apply-package-gone", "repository_failed", "lab-app"),
+        ("apply-package-damaged", "repository_failed", "lab-app"),
+    ],
+)
+def test_a_failed_upgrade_says_why(scenario: str, error_id: str, word: str) -> None:
+    before, after = before_and_after(scenario)
+    plan = PackagePlan(dnf.changes(dnf.parse_transaction(RECORDS[scenario]["stdout"]), before))
+    with pytest.raises(OvercError) as caught:
+        dnf.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan)
+    assert caught.value.error_id == error_id
+    assert word in caught.value.message
+    assert {"cmd", "rc", "stdout", "stderr"} <= caught.value.facts.keys()
+
+
+def test_exit_code_zero_without_the_announced_packages_is_a_failure() -> None:
+    before, _after = before_and_after("apply")
+    plan = PackagePlan(dnf.changes(dnf.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    with pytest.raises(OvercError, match="did not do what was announced"):
+        dnf.Dnf(Replay("apply", before, before)).apply(PackageRequest(), plan)
+
+
+def test_names_cannot_be_taken_for_options() -> None:
+    runner = Replay("nothing")
+    dnf.Dnf(runner).pending(PackageRequest(("a", "b"), ("b", "c*")))
+    assert runner.calls[0][-4:] == ("--exclude=b", "--exclude=c*", "--", "a")
+
+
+def test_everything_named_is_excluded() -> None:
+    runner = Replay("pending")
+    assert dnf.Dnf(runner).pending(PackageRequest(("a",), ("a",))) == PackagePlan()
+    assert runner.calls == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Transaction Summary\n====\nUpgrade  1 Package\n",
+        " Package Arch\n=====\nUpgrading:\n a noarch 1-1 lab 1 k\n\nTransaction Summary\n====\nUpgrade  2 Packages\n",
+        " Package Arch\n=====\nBewitching:\n a noarch 1-1 lab 1 k\n\nTransaction Summary\n====\n",
+        " Package Arch\n=====\nUpgrading:\n a noarch\n\nTransaction Summary\n====\nUpgrade  1 Package\n",
+    ],
+)
+def test_a_table_that_is_not_understood_is_no_answer(text: str) -> None:
+    with pytest.raises(dnf.UnreadableTable):
+        dnf.parse_transaction(text)
+
+
+# After libdnf5-cli/output/transaction_table.cpp; not a recording.
+DNF5 = """\
+Updating and loading repositories:
+Repositories loaded.
+Package            Arch   Version                Repository      Size
+Upgrading:
+ app               x86_64 0:2.0-1                updates      6.1 KiB
+   replacing app   x86_64 0:1.0-1                <unknown>    6.0 KiB
+Installing:
+ renamed           noarch 1:2.0-1                updates    100.0   B
+   replacing old   noarch 0:1.0-1                             5.0 KiB
+Installing dependencies:
+ dep               noarch 0:1.0-1                updates      1.0 MiB
+Removing unused dependencies:
+ lone              noarch 0:1.0-1                             1.0 MiB
+Skipping packages with broken dependencies:
+ stuck             noarch 2.0-1                  updates      1.0 KiB
+
+Transaction Summary:
+ Installing:         2 packages
+ Upgrading:          1 package
+ Replacing:          2 packages
+ Removing:           1 package
+ Skipping:           1 package
+
+"""
+
+
+def test_the_table_of_dnf_5() -> None:
+    installed = [Package(n, a, "1.0-1") for n, a in (("app", "x86_64"), ("old", "noarch"), ("lone", "noarch"))]
+    transaction = dnf.parse_transaction(DNF5)
+    assert dnf.changes(transaction, installed) == (
+        PackageChange("app", "x86_64", "1.0-1", "2.0-1", "updates"),
+        PackageChange("dep", "noarch", None, "1.0-1", "updates"),
+        PackageChange("lone", "noarch", "1.0-1", None),
+        PackageChange("old", "noarch", "1.0-1", None),
+        PackageChange("renamed", "noarch", None, "1:2.0-1", "updates"),
+    )
+    assert len(dnf.held_back_sentences(transaction, ())) == 1
+
+
+def test_all_registered_versions_of_an_upgraded_package_go() -> None:
+    transaction = dnf.parse_transaction(RECORDS["apply-post-fails"]["stdout"])
+    installed = [Package("lab-badpost", "noarch", "1.0-1"), Package("lab-badpost", "noarch", "0.9-1")]
+    assert [(c.installed, c.available) for c in dnf.changes(transaction, installed)] == [
+        ("0.9-1", None),
+        ("1.0-1", "2.0-1"),
+    ]
+
+
+def test_age_is_that_of_the_oldest_enabled_repository() -> None:
+    stamps = "\n".join(
+        f"{stamp} /var/cache/dnf/{repository}-0123456789abcdef/repodata/{stamp}-primary.xml.gz"
+        for repository, stamp in (("lab", 100), ("lab", 300), ("extra-2", 200), ("gone", 1))
+    )
+    ids = dnf.parse_repository_ids(RECORDS["repolist"]["stdout"])
+    assert ids == ("lab",)
+    assert dnf.refreshed_at(stamps, ids) == 300
+    assert dnf.refreshed_at(stamps, ("lab", "extra-2")) == 200
+    assert dnf.refreshed_at(stamps, ("lab", "new")) is None
+    assert dnf.refreshed_at("", ()) is None
+
+
+@pytest.mark.parametrize("scenario", ["makecache-unreachable", "locked"])
+def test_refresh_fails_with_the_repository(scenario: str) -> None:
+    with pytest.raises(OvercError):
+        dnf.Dnf(Replay(scenario), sleep=lambda _seconds: None).refresh()
+
+
+def test_refresh_without_a_change() -> None:
+    assert dnf.Dnf(Replay("makecache")).refresh().changed is False
+
+
+def test_settings() -> None:
+    assert dnf.parse_setting("[main]\ncachedir = /a\n#cachedir=/b\n", "cachedir") == "/a"
+    assert dnf.parse_setting("cachedir=\n", "cachedir") is None

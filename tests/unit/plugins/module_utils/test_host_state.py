@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requirements one by one, and the state they lead to."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils.grub_config import BootEntry
+from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host_state import derive, files_of, requirements_of
+from ansible_collections.overc.system.plugins.module_utils.mount_table import Mount
+
+from tests.unit import host_factory as make
+
+Change = t.Callable[[HostFacts], HostFacts]
+BACKUP = BootEntry("backup", "bzImage_bakup", ("rootflags=subvol=rootfs_bakup",))
+NORMAL = BootEntry("normal", "bzImage", ())
+
+
+def entries(*found: BootEntry) -> Change:
+    return lambda facts: replace(facts, entries=found)
+
+
+def pinned(facts: HostFacts) -> HostFacts:
+    root = replace(facts.roots["rootfs"], fstab_pins=("subvol=rootfs",))
+    return replace(facts, roots={**facts.roots, "rootfs": root})
+
+
+VIOLATIONS: list[tuple[str, str, Change]] = [
+    ("btrfs_root", "layout_unsupported", lambda f: replace(f, root_mount=Mount("/", "/", "ext4", "/dev/sda2", frozenset()), top=None)),
+    ("root_subvolume", "layout_unsupported", lambda f: replace(f, booted=make.subvolume("data"))),
+    ("root_subvolume", "layout_unsupported", lambda f: replace(f, booted=None)),
+    ("default_subvolume", "layout_unsupported", lambda f: replace(f, default_id=5)),
+    ("default_subvolume", "layout_unsupported", lambda f: replace(f, subvolumes=(*f.subvolumes, make.subvolume("data")), default_id=300)),
+    ("root_not_pinned", "layout_unsupported", pinned),
+    ("root_not_pinned", "layout_unsupported", lambda f: replace(f, cmdline=("rootflags=subvol=rootfs",))),
+    ("root_writable", "layout_unsupported", lambda f: replace(f, root_mount=replace(t.cast(Mount, f.root_mount), options=frozenset({"ro"})))),
+    ("boot_separate", "layout_unsupported", lambda f: replace(f, boot_mount=None)),
+    ("boot_separate", "layout_unsupported", lambda f: replace(f, boot_mount=Mount("/boot", "/b", "btrfs", "/dev/sda2", frozenset()))),
+    ("boot_writable", "layout_unsupported", lambda f: replace(f, boot_mount=Mount("/boot", "/", "ext4", "/dev/sda1", frozenset({"ro"})))),
+    ("kernel", "layout_unsupported", lambda f: replace(f, kernel=None)),
+    ("kernel", "layout_unsupported", lambda f: replace(f, boot_files={})),
+    ("boot_entries", "layout_unsupported", entries()),
+    ("boot_entries", "layout_unsupported", entries(NORMAL)),
+    ("boot_entries", "layout_unsupported", entries(BACKUP, NORMAL)),
+    ("boot_entries", "layout_unsupported", entries(BootEntry("n", "bzImage", ("rootflags=subvol=rootfs",)), BACKUP)),
+    ("boot_entries", "layout_unsupported", entries(NORMAL, BootEntry("b", "bzImage_bakup", ("rootflags=subvol=other",)))),
+    ("boot_entries", "layout_unsupported", entries(NORMAL, BootEntry("b", "bzImage", ("rootflags=subvol=rootfs_bakup",)))),
+    ("boot_entries", "layout_unsupported", lambda f: replace(f, grub_config=None)),
+    ("space", "no_space", lambda f: replace(f, root_free=1 << 20)),
+    ("space", "no_space", lambda f: replace(f, root_size=5 << 30)),
+    ("space", "no_space", lambda f: replace(f, root_size=1 << 30, quota_limit=(2 << 30) - 1)),
+    ("nested_subvolumes", "state_at_risk", lambda f: replace(f, nested_data=("rootfs/var/lib/docker/x",))),
+    ("tools", "tool_missing", lambda f: replace(f, missing_tools=("unshare",))),
+    ("package_manager", "package_manager_missing", lambda f: replace(f, package_manager=None)),
+]  # fmt: skip
+
+
+def test_a_supported_host_meets_them_all() -> None:
+    found = requirements_of(make.clean())
+    assert all(entry.ok for entry in found)
+    assert len({entry.id for entry in found}) == len(found)
+
+
+@pytest.mark.parametrize(("name", "error_id", "change"), VIOLATIONS)
+def test_each_violation_is_named_with_its_remedy(name: str, error_id: str, change: Change) -> None:
+    facts = change(make.clean())
+    violated = [entry for entry in requirements_of(facts) if not entry.ok]
+    assert name in [entry.id for entry in violated]
+    entry = next(entry for entry in violated if entry.id == name)
+    assert entry.detail
+    assert entry.remedy
+    assert entry.error_id == error_id
+    state = derive(facts)
+    assert (state.name == "unsupported") is (error_id == "layout_unsupported")
+
+
+def test_every_requirement_has_a_violation_above() -> None:
+    assert {entry.id for entry in requirements_of(make.clean())} == {name for name, _id, _change in VIOLATIONS}
+
+
+def test_quotas_are_not_required_and_a_generous_limit_is_fine() -> None:
+    for limit in (None, 2 << 30):
+        facts = replace(make.clean(), root_size=1 << 30, quota_limit=limit)
+        assert derive(facts).name == "clean"
+        assert all(entry.ok for entry in requirements_of(facts))
+
+
+def test_a_host_on_the_backup_is_not_unsupported_for_its_default_subvolume() -> None:
+    assert derive(replace(make.backup(), default_id=5)).name == "backup"
+
+
+def test_the_command_line_of_the_backup_entry_is_no_pin() -> None:
+    facts = replace(make.backup(), cmdline=("rootflags=subvol=rootfs_bakup",))
+    assert all(entry.ok for entry in requirements_of(facts) if entry.id == "root_not_pinned")
+
+
+def test_a_kernel_without_modules_in_the_default_root_is_a_contradiction() -> None:
+    facts = make.clean()
+    root = replace(facts.roots["rootfs"], modules=frozenset({"9.9"}))
+    state = derive(replace(facts, roots={"rootfs": root}))
+    assert state.name == "inconsistent"
+    assert "1.0-lab" in state.contradictions[0]
+
+
+def test_a_monolithic_kernel_needs_no_modules() -> None:
+    facts = make.clean()
+    assert derive(replace(facts, roots={"rootfs": replace(facts.roots["rootfs"], modules=frozenset())})).name == "clean"
+
+
+def test_what_boots_counts_more_than_the_record() -> None:
+    facts = make.upgraded()
+    facts = replace(facts, boot_files={**facts.boot_files, "bzImage": make.kernel_file("bzImage", "3" * 64)})
+    assert files_of(facts, make.subvolume("rootfs_upgrade")) == {"kernel": "3" * 64}
+    assert files_of(facts, make.subvolume("rootfs")) == {"kernel": make.OLD}
+    assert files_of(facts, make.subvolume("rootfs_bakup")) == {"kernel": make.OLD}

@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kernel files: releases from real header formats, and which modules a root has."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils import kernel
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def x86(text: bytes, offset: int = 0x1000) -> bytes:
+    image = bytearray(0x4000)
+    image[0x202:0x206] = b"HdrS"
+    struct.pack_into("<H", image, 0x20E, offset)
+    image[offset + 0x200 : offset + 0x200 + len(text)] = text
+    return bytes(image)
+
+
+@pytest.mark.parametrize(
+    ("image", "release"),
+    [
+        (x86(b"6.1.0-28-cloud-amd64 (debian-kernel@lists.debian.org) #1 SMP\0"), "6.1.0-28-cloud-amd64"),
+        (x86(b"5.10.7-yocto-standard+ (x@y) #1\0"), "5.10.7-yocto-standard+"),
+        (struct.pack(">I", 0x27051956) + bytes(28) + b"Linux-4.19.0-arm\0".ljust(32, b"\0") + bytes(64), "4.19.0-arm"),
+        (x86(b"../../etc (x) #1\0"), None),
+        (x86(b"", 0), None),
+        (b"", None),
+        (b"\x1f\x8b" + bytes(1000), None),
+    ],
+)
+def test_release(image: bytes, release: str | None) -> None:
+    assert kernel.release_of(image) == release
+
+
+@given(st.binary(max_size=0x800))
+def test_release_survives_anything_and_is_a_file_name(image: bytes) -> None:
+    for head in (image, image[:0x202].ljust(0x202, b"\0") + b"HdrS" + image):
+        release = kernel.release_of(head)
+        assert release is None or "/" not in release
+
+
+def test_empty_directories_are_no_modules(tmp_path: Path) -> None:
+    (tmp_path / "usr/lib/modules/1.0/kernel").mkdir(parents=True)
+    (tmp_path / "usr/lib/modules/2.0/kernel").mkdir(parents=True)
+    (tmp_path / "usr/lib/modules/2.0/kernel/a.ko").touch()
+    (tmp_path / "lib").symlink_to("usr/lib")
+    assert kernel.module_releases(str(tmp_path)) == {"2.0"}
+    assert kernel.modules_directory(str(tmp_path), "2.0") == "usr/lib/modules/2.0"
+
+
+def test_modules_in_an_unmerged_lib(tmp_path: Path) -> None:
+    (tmp_path / "lib/modules/1.0").mkdir(parents=True)
+    (tmp_path / "lib/modules/1.0/modules.dep").touch()
+    assert kernel.module_releases(str(tmp_path)) == {"1.0"}
+    assert kernel.modules_directory(str(tmp_path), "1.0") == "lib/modules/1.0"
+    assert kernel.modules_directory(str(tmp_path), "2.0") is None
+
+
+def test_a_link_is_no_kernel(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("real")
+    with pytest.raises(OSError, match="symbolic"):
+        kernel.sha256_of(str(tmp_path / "link"))

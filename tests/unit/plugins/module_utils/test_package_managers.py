@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Choice of the driver, and the proof that a transaction was performed."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils import rpmdb
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.package_manager import (
+    Package,
+    PackageChange,
+    PackagePlan,
+    PackageRequest,
+)
+from ansible_collections.overc.system.plugins.module_utils.package_managers import detect
+from ansible_collections.overc.system.plugins.module_utils.package_proof import complaints, differences
+from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+
+
+class Programs:
+    def __init__(self, *programs: str) -> None:
+        self.programs = programs
+
+    def find(self, program: str) -> str | None:
+        return f"/usr/bin/{program}" if program in self.programs else None
+
+    def run(self, argv: t.Sequence[str], **_options: t.Any) -> Completed:
+        raise AssertionError(f"detection starts no program, not {argv}")
+
+
+@pytest.mark.parametrize(
+    ("programs", "wanted", "name"),
+    [
+        (("dnf",), "auto", "dnf"),
+        (("smart",), "auto", "smartpm"),
+        (("dnf", "smart"), "dnf", "dnf"),
+        (("dnf", "smart"), "smartpm", "smartpm"),
+    ],
+)
+def test_detect(programs: tuple[str, ...], wanted: str, name: str) -> None:
+    assert detect(Programs(*programs), wanted).name == name
+
+
+@pytest.mark.parametrize(
+    ("programs", "wanted", "error_id"),
+    [
+        ((), "auto", "package_manager_missing"),
+        (("dnf",), "smartpm", "package_manager_missing"),
+        (("dnf", "smart"), "auto", "bad_argument"),
+        (("dnf",), "apt", "bad_argument"),
+    ],
+)
+def test_detect_never_guesses(programs: tuple[str, ...], wanted: str, error_id: str) -> None:
+    with pytest.raises(OvercError) as caught:
+        detect(Programs(*programs), wanted)
+    assert caught.value.error_id == error_id
+
+
+A1, A2, B1 = Package("a", "noarch", "1-1"), Package("a", "noarch", "2-1"), Package("b", "noarch", "1-1")
+UPGRADE = PackageChange("a", "noarch", "1-1", "2-1", "main", 7)
+
+
+@pytest.mark.parametrize(
+    ("changes", "before", "after", "words"),
+    [
+        ([UPGRADE], [A1, B1], [A2, B1], []),
+        ([], [A1, B1], [A1, B1], []),
+        ([UPGRADE], [A1], [A1], ["instead of 2-1", "still registered"]),
+        ([UPGRADE], [A1], [A1, A2], ["still registered"]),
+        ([UPGRADE], [A1, B1], [A2], ["b 1-1 vanished"]),
+        ([UPGRADE], [A1], [A2, B1], ["b 1-1 was installed"]),
+        ([UPGRADE], [A1], [Package("a", "noarch", "3-1")], ["is 3-1 instead of 2-1", "3-1 was installed"]),
+        ([PackageChange("a", "noarch", None, "2-1")], [A1], [A1, A2], []),
+        ([PackageChange("b", "noarch", "1-1", None)], [A1, B1], [A1], []),
+        ([PackageChange("b", "noarch", "1-1", None)], [A1, B1], [A1, B1], ["still registered"]),
+        ([PackageChange("a", "x86_64", "1-1", "2-1")], [A1], [Package("a", "x86_64", "2-1")], []),
+        # architecture and version swap places: nothing may be counted as left over
+        ([PackageChange("a", "x86_64", "1-1", "1-1")], [A1], [Package("a", "x86_64", "1-1")], []),
+    ],
+)
+def test_complaints(
+    changes: list[PackageChange], before: list[Package], after: list[Package], words: list[str]
+) -> None:
+    said = complaints(changes, before, after)
+    assert len(said) == len(words)
+    assert all(any(word in sentence for sentence in said) for word in words)
+
+
+def test_differences_pair_versions_of_one_name() -> None:
+    assert differences([A1, B1], [A2]) == (
+        PackageChange("a", "noarch", "1-1", "2-1"),
+        PackageChange("b", "noarch", "1-1", None),
+    )
+    assert differences([A1], [A1]) == ()
+
+
+def test_request_and_fingerprint() -> None:
+    assert PackageRequest(("a", "b", "a"), ("b",)).named == ("a",)
+    assert PackageRequest(("a",), ("a",)).is_void
+    assert not PackageRequest((), ("a",)).is_void
+    bare = PackageChange("a", "noarch", "1-1", "2-1")
+    assert PackagePlan((UPGRADE,)).fingerprint == PackagePlan((bare,)).fingerprint != PackagePlan().fingerprint
+
+
+def test_rpm_database() -> None:
+    text = "a\t1-1\tnoarch\ngpg-pubkey\t1-1\t\na\t0:2-1\tx86_64\nb\t1:1-1\tnoarch\n"
+    assert rpmdb.parse_query(text) == (
+        Package("a", "noarch", "1-1"),
+        Package("a", "x86_64", "2-1"),
+        Package("b", "noarch", "1:1-1"),
+    )

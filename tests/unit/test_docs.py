@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The documentation agrees with the source, as far as a machine can tell."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils import host_plan
+from ansible_collections.overc.system.plugins.module_utils.errors import ERROR_IDS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_error_page_is_up_to_date() -> None:
+    generator = runpy.run_path(str(ROOT / "scripts/generate_docs.py"))
+    page = (ROOT / "docs/errors.md").read_text()
+    assert page == generator["errors_page"](), "run scripts/generate_docs.py"
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == {"error_id", *ERROR_IDS}
+
+
+def _table(heading: str) -> list[list[str]]:
+    section = (ROOT / "docs/reliability.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
+    return [[cell.strip().strip("`") for cell in row] for row in rows]
+
+
+def test_steps_of_an_upgrade_are_documented_in_order() -> None:
+    assert [row[0] for row in _table("Upgrade")] == list(host_plan.UPGRADE_STEPS)
+
+
+def test_steps_of_a_rollback_are_documented_in_order() -> None:
+    rows = _table("Rollback, cancel, restore")
+    for column, steps in enumerate((host_plan.ROLLBACK_STEPS, host_plan.CANCEL_STEPS, host_plan.RESTORE_STEPS), 1):
+        assert [row[0] for row in rows if row[column] == "yes"] == list(steps)
+
+
+def test_state_table_has_every_state() -> None:
+    from ansible_collections.overc.system.plugins.module_utils.host_state import State
+
+    page = (ROOT / "docs/state-table.md").read_text()
+    assert all(f"`{state}`" in page for state in t.get_args(State))
+    named = set(re.findall(r"`(\w+)`", page)) & set(ERROR_IDS)
+    assert {"no_target", "not_booted", "rollback_staged", "backup_boot", "locked"} <= named
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert "://" in target or (page.parent / target).exists(), target
+
+
+def test_readme_names_what_there_is() -> None:
+    text = (ROOT / "README.md").read_text()
+    modules = {path.stem for path in (ROOT / "plugins/modules").glob("overc_*.py")}
+    assert set(re.findall(r"^\| `(overc_\w+)` \|", text, re.MULTILINE)) == modules
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)", text)) <= targets
+    assert "    make test\n" in text
+
+
+def test_changelog_fragments_are_valid() -> None:
+    program = Path(sys.executable).with_name("antsibull-changelog")
+    if not program.exists():
+        pytest.skip("antsibull-changelog is not installed here")
+    done = subprocess.run([program, "lint"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
