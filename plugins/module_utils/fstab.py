@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A container's fstab: reading it as getmntent(3) does (LXC uses that), and replacing one line, keeping all others."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.overc.system.plugins.module_utils.safe_path import unescape
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One mount: fields decoded."""
+
+    source: str
+    target: str
+    fstype: str
+    options: str
+
+    def render(self) -> str:
+        return " ".join([*map(escape, (self.source, self.target, self.fstype, self.options)), "0", "0"])
+
+
+def escape(field: str) -> str:
+    """The octal escapes that getmntent(3) undoes, and no other."""
+    for char in ("\\", " ", "\t", "\n"):
+        field = field.replace(char, f"\\{ord(char):03o}")
+    return field
+
+
+def parse_line(line: str) -> Entry | None:
+    # Not str.split(): it splits at more than getmntent does
+    fields = [field for field in line.replace("\t", " ").split(" ") if field]
+    if len(fields) < 4 or fields[0].startswith("#"):
+        return None
+    source, target, fstype, options = map(unescape, fields[:4])
+    return Entry(source, target, fstype, options)
+
+
+def parse(text: str) -> list[Entry]:
+    return [entry for entry in map(parse_line, text.split("\n")) if entry is not None]
+
+
+def replace(text: str, is_it: t.Callable[[Entry], bool], entry: Entry | None) -> str:
+    """The text with the lines for which ``is_it`` holds gone and ``entry`` in place of the first, or at the end."""
+    out: list[str] = []
+    placed = entry is None
+    lines = text.split("\n")
+    if lines and lines[-1] == "":
+        lines.pop()
+    for line in lines:
+        found = parse_line(line)
+        if found is None or not is_it(found):
+            out.append(line)
+        elif not placed and entry is not None:
+            out.append(entry.render())
+            placed = True
+    if not placed and entry is not None:
+        out.append(entry.render())
+    return "".join(line + "\n" for line in out)
+
+
+__all__ = ("Entry", "escape", "parse", "parse_line", "replace")

@@ -1,0 +1,588 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Performing a planned operation on one directory, step by step, and repairing one that was cut off.
+
+Two whole trees exist at the one moment that counts: the container's own files under the mount point, and the layers.
+The table of mounts decides which of them the container sees, and replacing it is one rename. So before the commit
+everything new can be thrown away, after it everything old, and the journal's intent says what is new and what is old.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import json
+import os
+import time
+import traceback
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.overc.system.plugins.module_utils import (
+    lxc,
+    overlay_btrfs,
+    overlay_original,
+    overlayfs,
+    safe_path,
+    tree_compare,
+)
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay_build import Sites, build
+from ansible_collections.overc.system.plugins.module_utils.overlay_clone import make_neutral
+from ansible_collections.overc.system.plugins.module_utils.overlay_kin import KinFinder
+from ansible_collections.overc.system.plugins.module_utils.overlay_materialise import materialise
+from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Operation
+from ansible_collections.overc.system.plugins.module_utils.overlay_record import Intent, Origin, Overlay
+from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
+from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree, trees
+from ansible_collections.overc.system.plugins.module_utils.overlay_site import layers_name as layers_directory
+from ansible_collections.overc.system.plugins.module_utils.safe_path import (
+    OPEN_DIR,
+    libc,
+    open_beneath,
+    open_dir,
+    printable,
+)
+from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Comparison, Kin, Source, Totals
+
+# Told ("before" | "after", step) around every step: the journal, and the tests that kill there.
+Observer = t.Callable[[str, str], None]
+_NOTES: t.Final = "overlay.json"
+_FILLING: t.Final = "after check_mount_point"
+
+
+@dataclass
+class _Shared:
+    """A tree of a source, snapshotted and opened."""
+
+    tree: Tree
+    fd: int  # the directory in the snapshot
+    snapshot: int
+    live: int  # the directory in the live tree, without what is mounted on it; -1 if it cannot be opened
+    whole: bool
+    kin: Kin | None
+    origin: Origin
+
+
+@dataclass
+class Outcome:
+    """What one operation came to."""
+
+    totals: Totals = field(default_factory=Totals)
+    seconds: float = 0.0
+    layers: list[str] = field(default_factory=list)
+    sources_without: list[str] = field(default_factory=list)
+
+
+def new_id() -> str:
+    return os.urandom(6).hex()
+
+
+def delete_if_there(name: str, home: int) -> None:
+    try:
+        overlay_btrfs.delete_subvolume(name, home)
+    except FileNotFoundError:
+        pass
+
+
+class Work:
+    """One operation under way."""
+
+    def __init__(
+        self,
+        site: Site,
+        operation: Operation,
+        *,
+        sources: t.Sequence[str] = (),
+        essential_root: str = "/",
+        observer: Observer | None = None,
+        jobs: int | None = None,
+    ) -> None:
+        self.site = site
+        self.operation = operation
+        self.directory = operation.directory
+        self.sources = tuple(sources)
+        self.essential_root = essential_root
+        self.observer = observer
+        self.jobs = jobs
+        self.outcome = Outcome()
+        active = site.mounted().get(self.directory)
+        self.active = active
+        self.old = active.id if active else ""
+        self.new = new_id() if operation.kind in ("create", "reshare") else ""
+        self.shared: list[_Shared] = []
+        self.comparison: Comparison | None = None
+        self.options = ""
+        self._stack = contextlib.ExitStack()
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        started = time.monotonic()
+        original = None
+        if self.operation.kind == "stop_original" and self.active:
+            original = dataclasses.asdict(self.active.layers)
+        store = self.site.store
+        with self._stack:
+            store.begin(Intent(self.operation.kind, self.directory, self.new, self.old, original))
+            self._home = store.make()
+            self._stack.callback(os.close, self._home)
+            try:
+                for step in self.operation.steps:
+                    self._tell("before", step)
+                    if step == "record":
+                        self.outcome.seconds = round(time.monotonic() - started, 3)
+                    getattr(self, f"_{step}")()
+                    self._tell("after", step)
+            except Exception as error:
+                self._stack.close()
+                self._unwind(error)
+        return self.outcome
+
+    def _tell(self, when: str, step: str) -> None:
+        note = f"{when} {step}"
+        # What a repair reads must be on disk before anything is put under the mount.
+        self.site.store.note(note, durable=note == _FILLING)
+        if self.observer is not None:
+            self.observer(when, step)
+
+    def _unwind(self, error: Exception) -> t.NoReturn:
+        """Undo (or, after the commit, finish) what was begun, then report the error that stopped it."""
+        if not isinstance(error, (OvercError, OSError)):
+            trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            error = OvercError("internal", f"{type(error).__name__}: {error}", exception=trace)
+        elif isinstance(error, OSError):
+            where = "" if error.filename is None else f" {printable(str(error.filename))}"
+            what = f"{error.strerror}{where} while sharing {printable(self.directory)}."
+            error = OvercError("overlay_failed", what)
+        try:
+            repair(self.site)
+        except (OvercError, OSError) as second:
+            error.facts["repair"] = f"{second}; the next run takes it up again"
+        raise error
+
+    # -- steps of making an overlay -----------------------------------------------------------------------------
+
+    def _open(self, fd: int) -> int:
+        self._stack.callback(os.close, fd)
+        return fd
+
+    def _snapshot_sources(self) -> None:
+        found = trees(self.site, self.directory, self.sources, self.essential_root)
+        self._began = time.time_ns()
+        first = found[0] if found and found[0].whole and _in_live(found[0]) else None
+        snapshots: dict[str, int] = {}
+        if first is not None:
+            snapshots[first.subvolume] = self._snapshot(first.subvolume, self.new, readonly=False)
+            self._own = snapshots[first.subvolume]
+        else:
+            overlay_btrfs.create_subvolume(self.new, self._home)
+            self._own = self._open(open_dir(self.new, self._home))
+        os.mkdir(layers_directory(self.new), 0o700, dir_fd=self._own)
+        self._layers = self._open(open_dir(layers_directory(self.new), self._own))
+        make_neutral(self._layers)
+        kin = KinFinder(self.site.root)
+        self._stack.callback(kin.close)
+        for tree in found:
+            if tree.subvolume not in snapshots:
+                name = f"{self.new}.{len(snapshots)}"
+                snapshots[tree.subvolume] = self._snapshot(tree.subvolume, name, readonly=True)
+            self._share(tree, snapshots[tree.subvolume], kin, whole=tree is first)
+
+    def _snapshot(self, subvolume: str, name: str, *, readonly: bool) -> int:
+        fd = os.open(subvolume, OPEN_DIR)
+        try:
+            overlay_btrfs.snapshot(fd, name, self._home, readonly=readonly)
+        finally:
+            os.close(fd)
+        return self._open(open_dir(name, self._home))
+
+    def _share(self, tree: Tree, snapshot: int, kin: KinFinder, *, whole: bool) -> None:
+        try:
+            fd = self._open(open_beneath(snapshot, tree.below))
+        except OSError:
+            self.outcome.sources_without.append(tree.source)
+            return
+        info = overlay_btrfs.subvolume_info(snapshot)
+        layer = "lower" if whole else f"pick{len(self.shared)}"
+        origin = Origin(
+            tree.source,
+            info.parent_uuid.hex(),
+            info.origin_generation,
+            tree.subvolume,
+            "/".join(tree.below),
+            self._began,
+            layer,
+        )
+        self.shared.append(_Shared(tree, fd, snapshot, self._live(tree), whole, kin.of(snapshot), origin))
+
+    def _live(self, tree: Tree) -> int:
+        root = self._open(os.open(tree.subvolume, OPEN_DIR))
+        view = self._open(safe_path.detached_view(root))
+        try:
+            return self._open(open_beneath(view, tree.below))
+        except OSError:
+            return -1
+
+    def _compare(self) -> None:
+        self._target = self._open(self.site.open_directory(self.directory))
+        comparison = self._compare_live()
+        if comparison is None:
+            sources = [Source(s.fd, layer=s.whole, one_filesystem=True, kin=s.kin) for s in self.shared]
+            comparison = tree_compare.compare(self._target, sources, jobs=self.jobs)
+        tree_compare.refuse(comparison, self.directory)
+        self.comparison = comparison
+        self.outcome.totals = comparison.totals
+
+    def _compare_live(self) -> Comparison | None:
+        """Compare with the live trees, whose pages are in memory (a snapshot's are not), and then prove that they are
+        still what was snapshotted; None when they are not, or cannot be walked.
+        """
+        if any(shared.live < 0 for shared in self.shared):
+            return None
+        sources = [Source(s.live, layer=s.whole, one_filesystem=True, kin=s.kin, live=True) for s in self.shared]
+        try:
+            comparison = tree_compare.compare(self._target, sources, jobs=self.jobs)
+            for shared in self.shared:
+                fd = os.open(shared.tree.subvolume, OPEN_DIR)
+                try:
+                    if not overlay_btrfs.unchanged_since(shared.snapshot, fd, shared.origin.below):
+                        return None
+                finally:
+                    os.close(fd)
+        except OvercError:
+            return None
+        return comparison
+
+    def _build_layers(self) -> None:
+        comparison = self.comparison
+        if comparison is None:
+            raise OvercError("internal", "built before compared")
+        used = {number for plan in comparison.directories.values() for number in plan.pick.values()}
+        names = [self.shared[number].origin.layer for number in sorted(used)]
+        for name in ("upper", "work", *names):
+            os.mkdir(name, 0o700, dir_fd=self._layers)
+        if self.shared and self.shared[0].whole:
+            self._take_layer(self.shared[0].tree.below)
+            names.append("lower")
+        elif not names:
+            os.mkdir("lower", 0o700, dir_fd=self._layers)
+            names.append("lower")
+        sites = Sites(
+            container=self._target,
+            sources={number: shared.fd for number, shared in enumerate(self.shared)},
+            upper=self._open(open_dir("upper", self._layers)),
+            picks={n: self._open(open_dir(self.shared[n].origin.layer, self._layers)) for n in used},
+        )
+        build(comparison, sites, jobs=self.jobs)
+        base = self.site.layer_paths(self.new)
+        layers = overlayfs.Layers(tuple(f"{base}/{name}" for name in names), f"{base}/upper", f"{base}/work")
+        self.options = overlayfs.options(layers, overlayfs.supported_safety())
+        self.outcome.layers = names
+        overlay = Overlay(
+            self.new,
+            self.directory,
+            self.sources,
+            self.essential_root,
+            tuple(shared.origin for shared in self.shared),
+            comparison.totals.as_dict(),
+            0.0,
+        )
+        # With the layers, so that a repair after the commit has it.
+        safe_path.write_atomically(_NOTES, json.dumps(dataclasses.asdict(overlay)).encode("ascii"), self._layers)
+
+    def _take_layer(self, below: t.Sequence[str]) -> None:
+        """Move the directory within its snapshot to where the layers are, under a name that needs no escaping."""
+        parent = open_beneath(self._own, below[:-1])
+        try:
+            os.rename(below[-1], "lower", src_dir_fd=parent, dst_dir_fd=self._layers)
+        finally:
+            os.close(parent)
+
+    def _sync(self) -> None:
+        if libc.syncfs(self.site.fd) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+
+    def _probe(self) -> None:
+        reason = overlayfs.probe(self.options, os.path.dirname(os.path.dirname(self.site.layer_paths(self.new))))
+        if reason is not None:
+            raise OvercError("overlay_unsupported", f"The kernel does not take the layers: {reason}.")
+
+    def _still_stopped(self) -> None:
+        if self.site.running():
+            raise OvercError("container_running", "The container was started meanwhile; nothing was switched over.")
+
+    def _commit_mount(self) -> None:
+        self._still_stopped()
+        prepare_table(self.site)
+        self.site.table.commit(self.directory, self.options)
+
+    def _empty_directory(self) -> None:
+        empty_under(self.site, self.directory, jobs=self.jobs)
+
+    def _trim_layer(self) -> None:
+        trim(self._home, self.new, jobs=self.jobs)
+
+    def _drop_snapshots(self) -> None:
+        self.shared = []
+        drop_snapshots(self._home, self.new)
+
+    def _mount(self) -> None:
+        mount_on_host(self.site, self.directory)
+
+    def _unmount(self) -> None:
+        unmount_on_host(self.site, self.directory)
+
+    def _record(self) -> None:
+        settle(self.site, self.directory, self.new, seconds=self.outcome.seconds)
+
+    # -- steps of taking one away -------------------------------------------------------------------------------
+
+    def _check_mount_point(self) -> None:
+        fd = self.site.open_directory(self.directory)
+        try:
+            with os.scandir(fd) as entries:
+                found = next(entries, None)
+        finally:
+            os.close(fd)
+        if found is not None:
+            raise OvercError(
+                "inconsistent",
+                f"{printable(self.site.root + self.directory)} is not empty under its mount:"
+                f" {printable(found.name)!r} was not made here, so it is not removed. Move it away first.",
+            )
+
+    def _materialise(self) -> None:
+        if self.active is None:
+            raise OvercError("internal", "no overlay to take files from")
+        target = self._open(self.site.open_directory(self.directory))
+        if self.operation.kind == "stop_original":
+            layers = overlay_original.open_layers(self.site, self.active.layers)
+        else:
+            layers = open_layers(self.site, self.active.layers, self.old)
+        for fd in layers:
+            self._open(fd)
+        entries, size = materialise(layers, target, jobs=self.jobs)
+        self.outcome.totals = Totals(kept_entries=entries, kept_bytes=size)
+
+    def _commit_unmount(self) -> None:
+        self._still_stopped()
+        self.site.table.commit(self.directory, None)
+
+    def _remove_old_layers(self) -> None:
+        delete_if_there(self.old, self._home)
+
+    def _remove_original(self) -> None:
+        if self.active is not None:
+            overlay_original.remove(self.site, self.active.layers)
+
+
+def _in_live(tree: Tree) -> bool:
+    fd = os.open(tree.subvolume, OPEN_DIR)
+    try:
+        device = os.fstat(fd).st_dev
+        found = open_beneath(fd, tree.below)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    try:
+        # a subvolume in the place of the directory is not in the snapshot
+        return os.fstat(found).st_dev == device
+    finally:
+        os.close(found)
+
+
+def open_layers(site: Site, layers: overlayfs.Layers, id_: str) -> list[int]:
+    """The layers of an overlay of ours, topmost first."""
+    opened: list[int] = []
+    base = site.layer_paths(id_)
+    home = site.store.open()
+    if home is None:
+        raise OvercError("inconsistent", f"The layers of {printable(base)} are gone.")
+    try:
+        own = open_beneath(home, [id_, layers_directory(id_)])
+        try:
+            for path in (layers.upper, *layers.lower):
+                opened.append(open_beneath(own, safe_path.components(path[len(base) :])))
+        finally:
+            os.close(own)
+    except OSError as error:
+        for fd in opened:
+            os.close(fd)
+        raise OvercError(
+            "inconsistent", f"A layer below {printable(base)} cannot be opened ({error.strerror}); nothing was changed."
+        ) from error
+    finally:
+        os.close(home)
+    return opened
+
+
+def empty_under(site: Site, directory: str, *, jobs: int | None = None) -> None:
+    """Empty what lies under the mount point. ``open_directory`` refuses when the overlay itself is mounted there."""
+    fd = site.open_directory(directory)
+    try:
+        empty(fd, jobs=jobs)
+    finally:
+        os.close(fd)
+
+
+def trim(home: int, id_: str, *, jobs: int | None = None) -> None:
+    """Leave of a snapshot only our layers, so that it holds on to nothing else."""
+    try:
+        fd = open_dir(id_, home)
+    except FileNotFoundError:
+        return
+    try:
+        empty(fd, keep=layers_directory(id_), jobs=jobs)
+    finally:
+        os.close(fd)
+
+
+def drop_snapshots(home: int, id_: str) -> None:
+    prefix = f"{id_}."
+    fresh = safe_path.reopen_dir(home)
+    try:
+        names = os.listdir(fresh)
+    finally:
+        os.close(fresh)
+    for name in names:
+        if name.startswith(prefix) and name[len(prefix) :].isdigit():
+            delete_if_there(name, home)
+
+
+def prepare_table(site: Site) -> None:
+    """See to it that LXC reads a table at all; without effect as long as the table is empty."""
+    if site.config is None or site.config.fstab is not None or site.table.kind != "lxc":
+        return
+    record = site.record()
+    record.fstab_added = True
+    site.store.write(record)
+    found = safe_path.read_file("config", site.fd)
+    if found is not None:
+        text = lxc.with_fstab(os.fsdecode(found[0]), f"{site.path}/fstab", legacy=site.config.legacy)
+        if safe_path.read_file("fstab", site.fd) is None:
+            safe_path.write_atomically("fstab", b"", site.fd)
+        safe_path.write_atomically("config", os.fsencode(text), site.fd, like=found[1])
+
+
+def _tidy_table(site: Site) -> bool:
+    """Take back what ``prepare_table`` did, when no overlay needs it; True if it is (now) gone."""
+    if site.mounted():
+        return False
+    table = safe_path.read_file("fstab", site.fd)
+    if table is not None and table[0].strip():
+        return True  # somebody else's lines came in: theirs now
+    found = safe_path.read_file("config", site.fd)
+    if found is not None:
+        text = lxc.without_fstab(os.fsdecode(found[0]))
+        safe_path.write_atomically("config", os.fsencode(text), site.fd, like=found[1])
+    if table is not None:
+        os.unlink("fstab", dir_fd=site.fd)
+    return True
+
+
+def mount_on_host(site: Site, directory: str) -> None:
+    """Mount now what the host would mount at boot. Nothing to do if it is, or if LXC mounts it."""
+    found = site.mounted().get(directory)
+    if found is None or site.table.kind == "lxc" or site.host_mounts(directory):
+        return
+    overlayfs.mount(overlayfs.options(found.layers, overlayfs.supported_safety()), site.root + directory)
+
+
+def unmount_on_host(site: Site, directory: str) -> None:
+    where = site.root + directory
+    for found in reversed(site.host_mounts(directory)):
+        if found.fstype != "overlay" or found.target != where:
+            raise OvercError("container_running", f"{printable(found.target)} is mounted; unmount it first.")
+        try:
+            overlayfs.unmount(where)
+        except OSError as error:
+            raise OvercError("container_running", f"{printable(where)} is in use ({error.strerror}).") from error
+
+
+def settle(site: Site, directory: str, id_: str, *, seconds: float | None = None) -> None:
+    """Write the record for what the table says now, and close the journal."""
+    record = site.record()
+    if id_:
+        overlay = _notes(site, id_)
+        if seconds is not None:
+            overlay = dataclasses.replace(overlay, seconds=seconds)
+        record.overlays[directory] = overlay
+    else:
+        record.overlays.pop(directory, None)
+    if record.fstab_added and _tidy_table(site):
+        record.fstab_added = False
+    site.store.write(record)
+    site.store.end()
+
+
+def _notes(site: Site, id_: str) -> Overlay:
+    home = site.store.make()
+    try:
+        layers = open_beneath(home, [id_, layers_directory(id_)])
+    finally:
+        os.close(home)
+    try:
+        found = safe_path.read_file(_NOTES, layers)
+    finally:
+        os.close(layers)
+    if found is None:
+        raise OvercError("inconsistent", f"The notes of overlay {id_} are gone.")
+    data = json.loads(found[0])
+    data["origins"] = tuple(Origin(**origin) for origin in data["origins"])
+    data["sources"] = tuple(data["sources"])
+    return Overlay(**data)
+
+
+def repair(site: Site) -> str | None:
+    """Take up an operation that was cut off: what the table says decides whether it is undone or finished.
+
+    Returns a sentence about it, or None when there was nothing.
+    """
+    intent = site.intent()
+    if intent is None:
+        return None
+    directory = intent.directory
+    active = site.mounted().get(directory)
+    home = site.store.make()
+    try:
+        unmount_on_host(site, directory)
+        if intent.operation in ("create", "reshare"):
+            forward = active is not None and active.id == intent.new
+        else:
+            forward = active is None
+        if not forward:
+            if intent.operation != "create":
+                # It was being filled below the mount, by us: the check before that step found it empty.
+                if _FILLING in site.store.steps():
+                    empty_under(site, directory)
+            if intent.new:
+                delete_if_there(intent.new, home)
+                drop_snapshots(home, intent.new)
+            keep = intent.old if active is not None and active.id else ""
+        else:
+            if intent.new:
+                empty_under(site, directory)
+                trim(home, intent.new)
+                drop_snapshots(home, intent.new)
+            if intent.old:
+                delete_if_there(intent.old, home)
+            if intent.original is not None:
+                layers = overlayfs.Layers(
+                    tuple(intent.original["lower"]), intent.original["upper"], intent.original["work"]
+                )
+                overlay_original.remove(site, layers)
+            keep = intent.new
+        settle(site, directory, keep)
+        mount_on_host(site, directory)
+    finally:
+        os.close(home)
+    how = "finished" if forward else "undone"
+    return f"{intent.operation} of {printable(directory)}, cut off in an earlier run, was {how}"
+
+
+__all__ = ("Observer", "Outcome", "Work", "new_id", "open_layers", "repair")

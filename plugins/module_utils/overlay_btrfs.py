@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the overlay needs from btrfs, by ioctl on open descriptors.
+
+By descriptor and not by the ``btrfs`` command: a command takes paths, and a path below a container can be aimed
+elsewhere between the check and the call. Structures: include/uapi/linux/btrfs.h.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+_FS_INFO: t.Final = 0x8400941F
+_SYNC: t.Final = 0x9408
+_SUBVOL_CREATE_V2: t.Final = 0x50009418
+_SNAP_CREATE_V2: t.Final = 0x50009417
+_SNAP_DESTROY: t.Final = 0x5000940F
+_GET_SUBVOL_INFO: t.Final = 0x81F8943C
+_INO_LOOKUP: t.Final = 0xD0009412
+_TREE_SEARCH_V2: t.Final = 0xC0709411
+_SNAP_RDONLY: t.Final = 1 << 1
+SUBVOLUME_INODE: t.Final = 256
+EMPTY_SUBVOLUME_INODE: t.Final = 2  # the empty directory a snapshot shows where its origin had a subvolume
+FICLONE: t.Final = 0x40049409
+
+
+def filesystem_id(fd: int) -> bytes | None:
+    """The fsid of the btrfs a descriptor lies on, None elsewhere. st_dev differs between subvolumes of one btrfs."""
+    buffer = bytearray(1024)
+    try:
+        fcntl.ioctl(fd, _FS_INFO, buffer, True)
+    except OSError as error:
+        if error.errno in (errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL):
+            return None
+        raise
+    return bytes(buffer[16:32])
+
+
+def is_subvolume(fd: int) -> bool:
+    return os.fstat(fd).st_ino == SUBVOLUME_INODE and filesystem_id(fd) is not None
+
+
+def _volume_args(name: str, fd: int = 0, flags: int = 0) -> bytearray:
+    raw = os.fsencode(name)
+    if len(raw) > 255 or b"/" in raw:
+        raise OvercError("bad_argument", "A subvolume name must be one component of at most 255 bytes.")
+    # struct btrfs_ioctl_vol_args_v2: fd, transid, flags, 4 unused, name[4040]
+    # a bytearray, because fcntl.ioctl() takes no bytes beyond 1024
+    return bytearray(struct.pack("=qQQ32x4040s", fd, 0, flags, raw))
+
+
+def create_subvolume(name: str, dir_fd: int) -> None:
+    fcntl.ioctl(dir_fd, _SUBVOL_CREATE_V2, _volume_args(name))
+
+
+def snapshot(source_fd: int, name: str, dir_fd: int, *, readonly: bool) -> None:
+    """Snapshot the subvolume ``source_fd`` (its root) as ``name`` below ``dir_fd``."""
+    fcntl.ioctl(dir_fd, _SNAP_CREATE_V2, _volume_args(name, source_fd, _SNAP_RDONLY if readonly else 0))
+
+
+def delete_subvolume(name: str, dir_fd: int) -> None:
+    # struct btrfs_ioctl_vol_args: fd, name[4088]. The kernel itself refuses what is not a subvolume.
+    fcntl.ioctl(dir_fd, _SNAP_DESTROY, bytearray(struct.pack("=q4088s", 0, os.fsencode(name))))
+
+
+def sync(fd: int) -> None:
+    """Commit the transaction: only then are the trees that a search reads complete."""
+    fcntl.ioctl(fd, _SYNC, 0)
+
+
+@dataclass(frozen=True)
+class Subvolume:
+    uuid: bytes
+    parent_uuid: bytes
+    generation: int
+    origin_generation: int  # of the parent, when this snapshot was taken (otransid)
+    origin_time: int  # when that was, seconds
+
+
+def subvolume_info(fd: int) -> Subvolume:
+    """BTRFS_IOC_GET_SUBVOL_INFO (Linux 4.18)."""
+    buffer = bytearray(504)
+    fcntl.ioctl(fd, _GET_SUBVOL_INFO, buffer, True)
+    # treeid u64, name[256], parent_id, dirid, generation, flags, uuid[16], parent_uuid[16], received_uuid[16],
+    # ctransid, otransid, ...
+    generation = struct.unpack_from("=Q", buffer, 280)[0]
+    # otransid, stransid, rtransid, ctime (16 bytes), otime
+    otransid, otime = struct.unpack_from("=Q32xQ", buffer, 352)
+    return Subvolume(bytes(buffer[296:312]), bytes(buffer[312:328]), generation, otransid, otime)
+
+
+def parted(a: Subvolume, b: Subvolume) -> tuple[int, int] | None:
+    """(generation, time) from which on two related subvolumes can differ: parent and child, or two children; else None.
+
+    A snapshot is taken inside the commit of a transaction that nobody can join any more, so what either side writes
+    afterwards carries a later generation; what was still in flight is written by then, or carries a later one too.
+    """
+    none = bytes(16)
+    if b.parent_uuid == a.uuid:
+        return b.origin_generation + 1, b.origin_time
+    if a.parent_uuid == b.uuid:
+        return a.origin_generation + 1, a.origin_time
+    if a.parent_uuid == b.parent_uuid != none:
+        return min(a.origin_generation, b.origin_generation) + 1, min(a.origin_time, b.origin_time)
+    return None
+
+
+_KEY: t.Final = struct.Struct("=7Q4I4Q")
+_HEADER: t.Final = struct.Struct("=QQQII")
+_U32: t.Final = struct.Struct("=I")
+_U64: t.Final = struct.Struct("=Q")
+_TIME: t.Final = struct.Struct("=QI")
+_INODE_ITEM: t.Final = 1
+_LAST: t.Final = 2**64 - 1
+
+
+def _change_time(buffer: bytearray, position: int) -> int:
+    """In nanoseconds; 124 bytes into the struct btrfs_inode_item that follows the 32 bytes of its header."""
+    seconds, nanoseconds = _TIME.unpack_from(buffer, position + 156)
+    return int(seconds) * 10**9 + int(nanoseconds)
+
+
+def few_changed_inodes(fd: int, since: int, limit: int) -> set[int] | None:
+    """``changed_inodes``, or None when they are more than ``limit``: then asking for each is cheaper than this list."""
+    out: set[int] = set()
+    for inode in _changed(fd, since, None, 1 << 18):
+        out.add(inode)
+        if len(out) > limit:
+            return None
+    return out
+
+
+def changed_inodes(fd: int, since: int, *, changed_after: int | None = None) -> set[int]:
+    """Inodes of the subvolume whose inode item was written in or after generation ``since``.
+
+    The kernel skips tree blocks older than ``since``, so the cost follows the changes, not the files. Every change of a
+    file (bytes, owner, mode, times, attributes, links, flags) and every change of a directory's entries rewrites its
+    inode item. ``sync`` must have been called before. ``changed_after``: leave out those whose change time is older, in
+    nanoseconds: reading a file writes its inode item too. (Not for proofs: a clock may have been set back.)
+    """
+    return set(_changed(fd, since, changed_after, 1 << 20))
+
+
+def _changed(fd: int, since: int, changed_after: int | None, buffer_size: int) -> t.Iterator[int]:
+    buffer = bytearray(112 + buffer_size)
+    objectid, kind, offset = SUBVOLUME_INODE, 0, 0
+    while True:
+        # struct btrfs_ioctl_search_args_v2: key (tree 0 = the descriptor's own), buf_size, buf
+        key = (0, objectid, _LAST - 255, offset, _LAST, since, _LAST, kind, 255, 0xFFFFFFFF, 0, 0, 0, 0, 0)
+        _KEY.pack_into(buffer, 0, *key)
+        _U64.pack_into(buffer, 104, buffer_size)
+        fcntl.ioctl(fd, _TREE_SEARCH_V2, buffer, True)
+        found = _U32.unpack_from(buffer, 64)[0]
+        if not found:
+            return
+        position = 112
+        for _index in range(found):
+            _transid, objectid, offset, kind, length = _HEADER.unpack_from(buffer, position)
+            # the item's second field is the generation of its last change; its tree block may be younger
+            if kind == _INODE_ITEM and _U64.unpack_from(buffer, position + 40)[0] >= since:
+                if changed_after is None or _change_time(buffer, position) >= changed_after:
+                    yield objectid
+            position += 32 + length
+        if offset < _LAST:
+            offset += 1
+        elif kind < 255:
+            kind, offset = kind + 1, 0
+        else:
+            objectid, kind, offset = objectid + 1, 0, 0
+
+
+def unchanged_since(snapshot: int, live: int, below: str) -> bool:
+    """Whether what lies at ``below`` in a subvolume is still what a snapshot that was taken of it has there.
+
+    Of the inodes written since, those that were only read have the same change time on both sides.
+    """
+    sync(live)
+    info = subvolume_info(snapshot)
+    prefix = os.fsencode(below)
+    for inode in changed_inodes(live, info.origin_generation + 1):
+        path = path_of(live, inode)
+        if path is None or (path != prefix and not path.startswith(prefix + b"/")):
+            continue  # gone (then its directory is among them), or elsewhere
+        try:
+            a = os.stat(path, dir_fd=live, follow_symlinks=False)
+            b = os.stat(path, dir_fd=snapshot, follow_symlinks=False)
+        except OSError:
+            return False
+        if (a.st_ino, a.st_ctime_ns) != (b.st_ino, b.st_ctime_ns):
+            return False
+    return True
+
+
+def path_of(fd: int, inode: int) -> bytes | None:
+    """A path of an inode below the root of the subvolume (BTRFS_IOC_INO_LOOKUP), None when it is gone."""
+    buffer = bytearray(4096)
+    struct.pack_into("=QQ", buffer, 0, 0, inode)
+    try:
+        fcntl.ioctl(fd, _INO_LOOKUP, buffer, True)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return None
+        raise
+    return bytes(buffer[16 : buffer.index(0, 16)]).rstrip(b"/")
+
+
+__all__ = (
+    "EMPTY_SUBVOLUME_INODE",
+    "FICLONE",
+    "SUBVOLUME_INODE",
+    "Subvolume",
+    "changed_inodes",
+    "create_subvolume",
+    "delete_subvolume",
+    "few_changed_inodes",
+    "filesystem_id",
+    "is_subvolume",
+    "parted",
+    "path_of",
+    "snapshot",
+    "subvolume_info",
+    "sync",
+    "unchanged_since",
+)

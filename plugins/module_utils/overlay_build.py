@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Building the new layers of an overlay from a comparison, beside the live tree, which is only read.
+
+Upper layer: the directories that are needed, the entries that are kept, whiteouts, opaque marks. Pick layers: one for
+every source that is not a layer as it is, holding just the files that were found equal in it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.overc.system.plugins.module_utils import xattrs
+from ansible_collections.overc.system.plugins.module_utils.overlay_clone import clone_attributes, clone_entry
+from ansible_collections.overc.system.plugins.module_utils.overlay_workers import spread, translate
+from ansible_collections.overc.system.plugins.module_utils.safe_path import open_beneath
+from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import (
+    Comparison,
+    DirectoryPlan,
+    join,
+    parent_of,
+)
+
+_CHUNKS: t.Final = 512
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Open directories: the container's tree, the sources by number, the new upper layer, the new pick layers."""
+
+    container: int
+    sources: t.Mapping[int, int]
+    upper: int
+    picks: t.Mapping[int, int]
+
+
+def _parts(path: str) -> list[str]:
+    return path.split("/") if path else []
+
+
+def _make(root: int, path: str) -> None:
+    """Create one directory below a layer; its parent is there already."""
+    parent = open_beneath(root, _parts(path)[:-1])
+    try:
+        os.mkdir(_parts(path)[-1], 0o700, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def _make_directories(comparison: Comparison, sites: Sites) -> list[DirectoryPlan]:
+    """All needed directories of the upper layer and of the pick layers, parents first."""
+    plans = sorted((plan for plan in comparison.directories.values() if plan.needed), key=lambda plan: plan.path)
+    # sorted() puts "a-b" between "a" and "a/b"; a parent still comes before what is below it
+    made: dict[int, set[str]] = {number: {""} for number in sites.picks}
+    for plan in plans:
+        if plan.path:
+            _make(sites.upper, plan.path)
+        for number in set(plan.pick.values()):
+            missing, path = [], plan.path
+            while path not in made[number]:
+                missing.append(path)
+                path = parent_of(path)
+            for path in reversed(missing):
+                _make(sites.picks[number], path)
+                made[number].add(path)
+    return plans
+
+
+def _fill(plan: DirectoryPlan, sites: Sites, later: set[str], *, finish: bool) -> None:
+    """Everything in one directory of the upper layer and what is picked for it."""
+    parts = _parts(plan.path)
+    opened: list[int] = []
+
+    def at(root: int) -> int:
+        opened.append(open_beneath(root, parts))
+        return opened[-1]
+
+    try:
+        here, upper = at(sites.container), at(sites.upper)
+        numbers = set(plan.pick.values())
+        sources = {number: at(sites.sources[number]) for number in numbers | set(plan.clone.values())}
+        picks = {number: at(sites.picks[number]) for number in numbers}
+        for name in plan.keep:
+            if join(plan.path, name) not in later:
+                number = plan.clone.get(name)
+                clone_entry(name, here, upper, data_fd=None if number is None else sources[number])
+        for name, number in plan.pick.items():
+            clone_entry(name, sources[number], picks[number])
+        for name in plan.white:
+            os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=upper)
+        if finish:
+            _finish(plan, here, upper)
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
+def _finish(plan: DirectoryPlan, here: int, upper: int) -> None:
+    if plan.opaque:
+        os.setxattr(upper, xattrs.OPAQUE, b"y")
+    clone_attributes(here, upper)
+
+
+def _link(first: str, other: str, root: int) -> None:
+    source, target = open_beneath(root, _parts(first)[:-1]), open_beneath(root, _parts(other)[:-1])
+    try:
+        os.link(_parts(first)[-1], _parts(other)[-1], src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+    finally:
+        os.close(source)
+        os.close(target)
+
+
+def build(comparison: Comparison, sites: Sites, *, jobs: int | None = None) -> None:
+    """Build all layers; the targets are empty directories of ours. Raises OvercError."""
+    doing = "building the layers"
+    later = {name for names in comparison.links.values() for name in names[1:]}
+    linked = {parent_of(name) for name in later}
+    umask = os.umask(0)
+    try:
+        plans = _make_directories(comparison, sites)
+        size = 1 + len(plans) // _CHUNKS
+        chunks = [plans[index : index + size] for index in range(0, len(plans), size)]
+
+        def work(index: int) -> None:
+            for plan in chunks[index]:
+                _fill(plan, sites, later, finish=plan.path not in linked)
+
+        spread(len(chunks), work, doing=doing, jobs=jobs)
+        for names in comparison.links.values():
+            for name in names[1:]:
+                _link(names[0], name, sites.upper)
+        for path in sorted(linked, key=lambda path: path.count("/"), reverse=True):
+            here, upper = open_beneath(sites.container, _parts(path)), open_beneath(sites.upper, _parts(path))
+            try:
+                _finish(comparison.directories[path], here, upper)
+            finally:
+                os.close(here)
+                os.close(upper)
+    except OSError as error:
+        raise translate(error, doing) from error
+    finally:
+        os.umask(umask)
+
+
+__all__ = ("Sites", "build")

@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What sharing would bring, found by reading alone: the true plan of check mode, and of work that waits for a boot."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import marshal
+import os
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import overlayfs, tree_compare
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay_apply import open_layers
+from ansible_collections.overc.system.plugins.module_utils.overlay_kin import KinFinder
+from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree
+from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted
+from ansible_collections.overc.system.plugins.module_utils.safe_path import (
+    OPEN_DIR,
+    detached_view,
+    libc,
+    open_beneath,
+)
+from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Comparison, Source, Totals
+
+_CLONE_NEWNS: t.Final = 0x20000
+_MS_REC_PRIVATE: t.Final = 0x4000 | 0x40000
+
+
+def _sources(stack: contextlib.ExitStack, found: t.Sequence[Tree], kin: KinFinder | None) -> list[Source]:
+    """The live trees, without what is mounted on them."""
+    out: list[Source] = []
+    for tree in found:
+        root = os.open(tree.subvolume, OPEN_DIR)
+        stack.callback(os.close, root)
+        view = detached_view(root)
+        stack.callback(os.close, view)
+        try:
+            fd = open_beneath(view, tree.below)
+        except OSError:
+            continue  # the source has nothing there
+        stack.callback(os.close, fd)
+        relation = None if kin is None else kin.of(root)
+        out.append(Source(fd, layer=tree.whole and not out, one_filesystem=True, kin=relation))
+    return out
+
+
+def own_files(site: Site, directory: str, found: t.Sequence[Tree], *, jobs: int | None = None) -> Totals:
+    """For a directory that is not shared yet. Raises the refusal that doing it would raise."""
+    with contextlib.ExitStack() as stack:
+        kin = KinFinder(site.root)
+        stack.callback(kin.close)
+        fd = site.open_directory(directory)
+        stack.callback(os.close, fd)
+        comparison = tree_compare.compare(fd, _sources(stack, found, kin), jobs=jobs)
+        tree_compare.refuse(comparison, directory)
+        return comparison.totals
+
+
+def shared_again(site: Site, mounted: Mounted, found: t.Sequence[Tree], *, jobs: int | None = None) -> Totals:
+    """For a directory that is shared already: what the container sees now, mounted read-only where nobody sees it."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        answer: t.Any = ("internal", "the comparison died")
+        try:
+            os.close(reader)
+            comparison = _merged(site, mounted, found, jobs)
+            answer = ("done", vars(comparison.totals))
+            if comparison.refused:
+                answer = ("refused", comparison.refused[:100])
+        except OvercError as error:
+            answer = ("failed", (error.error_id, error.message))
+        except OSError as error:
+            answer = ("failed", ("overlay_failed", f"{error.strerror} while comparing {mounted.directory}"))
+        finally:
+            with open(writer, "wb") as out:
+                out.write(marshal.dumps(answer))
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as source:
+        data = source.read()
+    os.waitpid(pid, 0)
+    kind, answer = marshal.loads(data)
+    if kind == "failed":
+        raise OvercError(answer[0], answer[1])
+    if kind == "refused":
+        tree_compare.refuse(Comparison({}, {}, Totals(), answer), mounted.directory)
+    if kind != "done":
+        raise OvercError("internal", str(answer))
+    return Totals(**answer)
+
+
+def _merged(site: Site, mounted: Mounted, found: t.Sequence[Tree], jobs: int | None) -> Comparison:
+    """In a process and a mount namespace of its own."""
+    if libc.unshare(_CLONE_NEWNS) != 0 or libc.mount(None, b"/", None, _MS_REC_PRIVATE, None) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    layers = (mounted.layers.upper, *mounted.layers.lower)
+    lower = ":".join(overlayfs.escape(path, lower=True) for path in layers)
+    safety = ",".join(f"{name}={value}" for name, value in overlayfs.supported_safety() if name != "index")
+    with contextlib.ExitStack() as stack:
+        # opened before the mount hides what lies below the container's directory
+        sources = _sources(stack, found, None)
+        overlayfs.mount(f"lowerdir={lower},{safety}", site.path)
+        fd = os.open(site.path, OPEN_DIR)
+        stack.callback(os.close, fd)
+        return tree_compare.compare(fd, sources, jobs=jobs)
+
+
+def worth(site: Site, mounted: Mounted, *, jobs: int | None = None) -> int:
+    """How many of the container's own files in the upper layer are equal to what the layers below have."""
+    layers = open_layers(site, mounted.layers, mounted.id)
+    try:
+        below = [Source(fd, one_filesystem=True) for fd in layers[1:]]
+        # "refused" is full of whiteouts, which are the kernel's own here
+        return tree_compare.compare(layers[0], below, jobs=jobs).totals.shared_entries
+    finally:
+        for fd in layers:
+            os.close(fd)
+
+
+__all__ = ("own_files", "shared_again", "worth")

@@ -1,0 +1,155 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Planning: facts and what is wanted -> named steps per directory, or a refusal. Pure, so every case is a unit test.
+
+Check mode shows these steps, normal mode performs them, the crash tests kill before and after each.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.safe_path import is_below, printable
+
+# What each step does, in the words of the result.
+STEPS: t.Final[dict[str, str]] = {
+    "queue": "record the work, to be done at the next boot before the container starts",
+    "install_boot_unit": "install the unit that does recorded work at boot",
+    "unqueue": "take the work that waited for the next boot off the record",
+    "unmount": "unmount the directory on the host",
+    "check_mount_point": "make sure that nothing lies under the mount",
+    "materialise": "give the container its own copy of every file, below the mount",
+    "snapshot_sources": "snapshot the sources, so that they cannot change under the container",
+    "compare": "compare the directory with the snapshots",
+    "build_layers": "build the container's upper layer beside the directory",
+    "sync": "write everything to disk",
+    "probe": "mount the layers once in a private namespace, to prove that the kernel takes them",
+    "commit_mount": "replace the container's table of mounts: from here on it sees the layers",
+    "commit_unmount": "replace the container's table of mounts: from here on it sees its own files",
+    "empty_directory": "remove the copies under the mount",
+    "trim_layer": "remove from the snapshot what lies outside the directory",
+    "drop_snapshots": "delete the snapshots that served the comparison",
+    "remove_old_layers": "delete the layers of before",
+    "remove_original": "delete the directories that the original tool made",
+    "mount": "mount the directory on the host",
+    "record": "record what was done",
+}
+
+_BUILD: t.Final = ("snapshot_sources", "compare", "build_layers", "sync", "probe", "commit_mount", "empty_directory")
+
+
+@dataclass(frozen=True)
+class DirectoryFacts:
+    """What was observed of one directory.
+
+    ``active``: "" nothing, "ours", "original" (made by the original tool), "foreign" (an overlay of somebody else).
+    ``stale``: why sharing again would do something ("" if it would not).
+    ``on_host``: mounted on the host at this moment.
+    """
+
+    directory: str
+    active: str = ""
+    sources: tuple[str, ...] = ()
+    stale: str = ""
+    on_host: bool = False
+    queued: str = ""  # the state that waits for the next boot, with these sources
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What happens to one directory. ``kind``: none, queue, unqueue, create, reshare, stop, stop_original."""
+
+    directory: str
+    kind: str
+    steps: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def changes(self) -> bool:
+        return self.kind != "none"
+
+    def describe(self) -> list[dict[str, str]]:
+        return [{"step": step, "does": STEPS[step]} for step in self.steps]
+
+
+def check_directories(directories: t.Sequence[str]) -> None:
+    """Refuse directories that lie in one another."""
+    for directory in directories:
+        for other in directories:
+            if is_below(directory, other):
+                raise OvercError(
+                    "bad_argument",
+                    f"{printable(directory)!r} lies in {printable(other)!r}; share the outer one alone.",
+                )
+    if len(set(directories)) != len(directories):
+        raise OvercError("bad_argument", "A directory is named twice.")
+
+
+def _around(kind: str, facts: DirectoryFacts, host_side: bool) -> tuple[str, ...]:
+    unmount = ("unmount",) if facts.on_host else ()
+    after = ("mount",) if host_side else ()
+    if kind == "create":
+        return (*unmount, *_BUILD, "trim_layer", "drop_snapshots", *after, "record")
+    if kind == "reshare":
+        return (
+            *unmount,
+            "check_mount_point",
+            "materialise",
+            *_BUILD,
+            "trim_layer",
+            "drop_snapshots",
+            "remove_old_layers",
+            *after,
+            "record",
+        )
+    last = "remove_original" if kind == "stop_original" else "remove_old_layers"
+    return (*unmount, "check_mount_point", "materialise", "sync", "commit_unmount", last, "record")
+
+
+def plan_directory(
+    facts: DirectoryFacts, state: str, sources: t.Sequence[str], *, later: bool, host_side: bool = False
+) -> Operation:
+    """What to do with one directory. ``later``: at the next boot; ``host_side``: mounted on the host, not by LXC."""
+    where = facts.directory
+    if state == "present":
+        if facts.active in ("original", "foreign"):
+            what = "the original tool's" if facts.active == "original" else "somebody else's"
+            hint = "Stop it first (state=absent)." if facts.active == "original" else "Remove it first."
+            raise OvercError("inconsistent", f"{printable(where)!r} is {what} overlay already. {hint}")
+        if facts.active == "ours" and facts.sources == tuple(sources) and not facts.stale:
+            kind, reason = "none", "shared already, and nothing changed"
+        elif facts.active == "ours":
+            kind = "reshare"
+            reason = facts.stale if facts.sources == tuple(sources) else "other sources"
+        else:
+            kind, reason = "create", "not shared yet"
+    elif facts.active == "foreign":
+        raise OvercError("inconsistent", f"{printable(where)!r} is an overlay that is not ours; it is left alone.")
+    else:
+        kind = {"": "none", "ours": "stop", "original": "stop_original"}[facts.active]
+        reason = "" if kind != "none" else "not shared"
+    if kind == "none":
+        if facts.queued:
+            return Operation(where, "unqueue", ("unqueue",), "what waited for the next boot is no longer wanted")
+        return Operation(where, "none", (), reason)
+    if later:
+        if facts.queued == state:
+            return Operation(where, "none", (), "waits for the next boot already")
+        return Operation(where, "queue", ("queue", "install_boot_unit"), reason)
+    return Operation(where, kind, _around(kind, facts, host_side), reason)
+
+
+def when(apply: str, running: bool) -> bool:
+    """Whether the work is for the next boot; refuses what cannot be done now."""
+    if apply == "now" and running:
+        raise OvercError(
+            "container_running",
+            "The container runs; stop it first, or let the work be done at the next boot (apply=boot).",
+        )
+    return apply == "boot" or running
+
+
+__all__ = ("STEPS", "DirectoryFacts", "Operation", "check_directories", "plan_directory", "when")

@@ -1,0 +1,248 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What we remember of a container's overlays, in a directory of our own beside its root.
+
+``<container>/.overc-overlay/`` (mode 0700, out of the container's sight) holds
+
+record.json   the finished overlays by directory, and requests that wait for the next boot
+journal       exists only while an operation is under way: its intent first (durable), then a line per step
+<id>/         a btrfs subvolume per overlay: its layers
+<id>.<n>      read-only snapshots of sources, gone when the operation is done
+
+Which tree the container sees is NOT decided here but by its table of mounts, the one file that is replaced atomically;
+the record says what is ours and so may be removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from dataclasses import asdict, dataclass, field
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.safe_path import open_dir, read_file, write_atomically
+
+HOME: t.Final = ".overc-overlay"
+_RECORD: t.Final = "record.json"
+_JOURNAL: t.Final = "journal"
+_VERSION: t.Final = 1
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A tree of a source as it was shared: to tell later whether it has changed since, or is gone."""
+
+    source: str
+    uuid: str  # of the btrfs subvolume
+    generation: int  # of that subvolume, when it was snapshotted
+    subvolume: str  # its path, to look again
+    below: str  # the directory, below the subvolume
+    time: int  # just before the snapshot, nanoseconds
+    layer: str  # the name of the layer below the overlay's own directory
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A finished overlay."""
+
+    id: str
+    directory: str
+    sources: tuple[str, ...]
+    essential_root: str
+    origins: tuple[Origin, ...]
+    totals: dict[str, int]
+    seconds: float
+    empty: bool = True  # the mount point was emptied, so what lies there now is not ours
+
+
+@dataclass(frozen=True)
+class Request:
+    """Work that waits for the next boot."""
+
+    state: str
+    directories: tuple[str, ...]
+    sources: tuple[str, ...]
+    essential_root: str
+
+
+@dataclass(frozen=True)
+class Intent:
+    """An operation under way. ``new`` and ``old`` are overlay ids, "" for none; ``original``: see overlay_original."""
+
+    operation: str
+    directory: str
+    new: str = ""
+    old: str = ""
+    original: dict[str, t.Any] | None = None
+
+
+@dataclass
+class Record:
+    overlays: dict[str, Overlay] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    # the container's configuration got its ``lxc.mount.fstab`` from us, and the file too
+    fstab_added: bool = False
+
+
+def _overlay(data: dict[str, t.Any]) -> Overlay:
+    data = dict(data)
+    data["origins"] = tuple(Origin(**origin) for origin in data["origins"])
+    data["sources"] = tuple(data["sources"])
+    return Overlay(**data)
+
+
+def _request(data: dict[str, t.Any]) -> Request:
+    return Request(data["state"], tuple(data["directories"]), tuple(data["sources"]), data["essential_root"])
+
+
+def _dump(data: t.Any) -> bytes:
+    # ensure_ascii keeps names that are not UTF-8: their surrogate escapes survive as \udcNN
+    return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=True).encode("ascii") + b"\n"
+
+
+class Store:
+    """Reads and writes the record and the journal of one container; ``container_fd`` is its directory."""
+
+    def __init__(self, container_fd: int) -> None:
+        self.container_fd = container_fd
+
+    def open(self) -> int | None:
+        """Our directory, opened by the caller's leave; None when there is none."""
+        try:
+            return open_dir(HOME, self.container_fd)
+        except FileNotFoundError:
+            return None
+
+    def _read(self, name: str) -> bytes | None:
+        home = self.open()
+        if home is None:
+            return None
+        try:
+            found = read_file(name, home)
+        finally:
+            os.close(home)
+        return None if found is None else found[0]
+
+    def read(self) -> Record:
+        raw = self._read(_RECORD)
+        if raw is None:
+            return Record()
+        try:
+            data = json.loads(raw)
+            if data["version"] != _VERSION:
+                raise ValueError(f"version {data['version']}")
+            return Record(
+                {name: _overlay(item) for name, item in data["overlays"].items()},
+                [_request(item) for item in data["requests"]],
+                data["fstab_added"],
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise OvercError(
+                "inconsistent", f"The record of shared directories cannot be read ({error}); nothing is guessed."
+            ) from error
+
+    def write(self, record: Record) -> None:
+        """Durable when it returns. An empty record takes our directory with it."""
+        if not record.overlays and not record.requests and not record.fstab_added:
+            self._forget()
+            return
+        home = self.make()
+        try:
+            data = {
+                "version": _VERSION,
+                "overlays": {name: asdict(item) for name, item in record.overlays.items()},
+                "requests": [asdict(item) for item in record.requests],
+                "fstab_added": record.fstab_added,
+            }
+            write_atomically(_RECORD, _dump(data), home)
+        finally:
+            os.close(home)
+
+    def make(self) -> int:
+        try:
+            os.mkdir(HOME, 0o700, dir_fd=self.container_fd)
+            os.fsync(self.container_fd)
+        except FileExistsError:
+            pass
+        return open_dir(HOME, self.container_fd)
+
+    def _forget(self) -> None:
+        home = self.open()
+        if home is None:
+            return
+        try:
+            for name in (_RECORD, f".{_RECORD}.overc-new", _JOURNAL):
+                try:
+                    os.unlink(name, dir_fd=home)
+                except FileNotFoundError:
+                    pass
+        finally:
+            os.close(home)
+        try:
+            os.rmdir(HOME, dir_fd=self.container_fd)
+        except OSError:
+            return  # something else is in there; not ours to remove
+        os.fsync(self.container_fd)
+
+    # -- the journal --------------------------------------------------------------------------------------------
+
+    def intent(self) -> Intent | None:
+        """The operation under way; None when there is none (a journal without a whole first line had not begun)."""
+        raw = self._read(_JOURNAL)
+        if raw is None:
+            return None
+        first, sep, _rest = raw.partition(b"\n")
+        if not sep:
+            return None
+        try:
+            return Intent(**json.loads(first))
+        except (ValueError, TypeError) as error:
+            raise OvercError("inconsistent", f"The journal cannot be read ({error}); nothing is guessed.") from error
+
+    def steps(self) -> list[str]:
+        """What the journal says was begun and done, for the report of a repair."""
+        raw = self._read(_JOURNAL) or b""
+        return [line.decode("ascii", "replace") for line in raw.split(b"\n")[1:] if line]
+
+    def begin(self, intent: Intent) -> None:
+        home = self.make()
+        try:
+            line = json.dumps(asdict(intent), sort_keys=True, ensure_ascii=True).encode("ascii") + b"\n"
+            write_atomically(_JOURNAL, line, home)
+        finally:
+            os.close(home)
+
+    def note(self, line: str, *, durable: bool = False) -> None:
+        """A step's name, before and after. Mostly not synced: a repair goes by the intent and the table of mounts."""
+        home = self.open()
+        if home is None:
+            return
+        try:
+            fd = os.open(_JOURNAL, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=home)
+            try:
+                os.write(fd, line.encode("ascii") + b"\n")
+                if durable:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            pass
+        finally:
+            os.close(home)
+
+    def end(self) -> None:
+        home = self.open()
+        if home is None:
+            return
+        try:
+            os.unlink(_JOURNAL, dir_fd=home)
+            os.fsync(home)
+        except FileNotFoundError:
+            pass
+        finally:
+            os.close(home)
+
+
+__all__ = ("HOME", "Intent", "Origin", "Overlay", "Record", "Request", "Store")

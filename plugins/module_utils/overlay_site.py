@@ -1,0 +1,269 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observing: a container with what is ours in it, and the trees of its sources. Nothing here changes anything."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.overc.system.plugins.module_utils import lxc, overlay_btrfs, safe_path
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay_kin import enclosing_subvolume
+from ansible_collections.overc.system.plugins.module_utils.overlay_record import HOME, Intent, Origin, Record, Store
+from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted, Table, table_for
+from ansible_collections.overc.system.plugins.module_utils.safe_path import (
+    OPEN_DIR,
+    components,
+    open_beneath,
+    printable,
+)
+
+ESSENTIAL: t.Final = "essential"
+_TICK: t.Final = 10_000_000  # nanoseconds: the coarsest clock tick that a change time may lag behind
+# Directories that are the kernel's or the start's own business, in every container.
+_NEVER: t.Final = frozenset(("proc", "sys", "dev", "run"))
+
+
+def layers_name(id_: str) -> str:
+    """Our directory inside an overlay's subvolume, whose root may be a snapshot full of somebody else's names."""
+    return f".overc-{id_}"
+
+
+def normal_directory(directory: str) -> str:
+    parts = components(directory)
+    if not parts or parts[0] in _NEVER:
+        raise OvercError("bad_argument", f"{printable(directory)!r} cannot be shared; name a directory like /usr.")
+    return "/" + "/".join(parts)
+
+
+class Site:
+    """One container, opened. Use as a context manager."""
+
+    def __init__(self, containers_dir: str, name: str, *, units: str = "/etc/systemd/system") -> None:
+        if not name or "/" in name or name.startswith(".") or "\0" in name or name == ESSENTIAL:
+            raise OvercError("bad_argument", f"{printable(name)!r} cannot be the name of a container.")
+        components(containers_dir)
+        self.containers_dir = os.path.realpath(containers_dir)
+        self.name = name
+        self.path = f"{self.containers_dir}/{name}"
+        self.given = f"{containers_dir.rstrip('/')}/{name}"
+        self.root = f"{self.path}/rootfs"
+        self._stack = contextlib.ExitStack()
+        try:
+            self.fd = self._open(self.path)
+            self.root_fd = self._open(self.root)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            self._stack.close()
+            raise OvercError(
+                "container_unknown", f"There is no container {printable(name)!r} with a rootfs in {containers_dir}."
+            ) from error
+        except OSError:
+            self._stack.close()
+            raise
+        self.store = Store(self.fd)
+        found = safe_path.read_file("config", self.fd)
+        self.config = None if found is None else lxc.parse_config(os.fsdecode(found[0]))
+        self.table: Table = table_for(self.path, name, self.config, units=units)
+
+    def _open(self, path: str) -> int:
+        # Both lie above the container's root, so they are the host's; a link in their place is still a mistake.
+        fd = os.open(path, OPEN_DIR)
+        self._stack.callback(os.close, fd)
+        return fd
+
+    def __enter__(self) -> Site:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._stack.close()
+
+    # -- facts --------------------------------------------------------------------------------------------------
+
+    def record(self) -> Record:
+        return self.store.read()
+
+    def intent(self) -> Intent | None:
+        return self.store.intent()
+
+    def running(self) -> bool:
+        return (
+            lxc.monitor_listens(self.path)
+            or lxc.monitor_listens(self.given)
+            or lxc.root_in_use(os.fstat(self.root_fd)) is not None
+        )
+
+    def mounted(self) -> dict[str, Mounted]:
+        """The overlays that the table names, by directory; the last of two lines for one counts, as it would mount."""
+        return {found.directory: found for found in self.table.overlays()}
+
+    def host_mounts(self, directory: str) -> list[safe_path.Mount]:
+        """What is mounted on the host at or below a directory of the container."""
+        where = self.root + directory
+        return [m for m in safe_path.mounts() if m.target == where or safe_path.is_below(m.target, where)]
+
+    def open_directory(self, directory: str) -> int:
+        """Open a directory of the container, following nothing. Refuses what is not the container's own file system."""
+        try:
+            fd = open_beneath(self.root_fd, components(directory))
+        except OSError as error:
+            raise OvercError(
+                "bad_argument",
+                f"{printable(directory)!r} is no directory of container {printable(self.name)!r} that can be shared:"
+                f" {error.strerror} (links and mount points on the way are not followed).",
+            ) from error
+        # An overlay that is mounted answers for its own file system; deleting through it would leave whiteouts.
+        if os.fstat(fd).st_dev != os.fstat(self.root_fd).st_dev or overlay_btrfs.filesystem_id(fd) != self.filesystem():
+            os.close(fd)
+            raise OvercError(
+                "overlay_unsupported",
+                f"{printable(directory)!r} of container {printable(self.name)!r} is a mount point or a subvolume of its"
+                " own; only a plain directory of the container's root can be shared.",
+            )
+        return fd
+
+    def filesystem(self) -> bytes:
+        """The btrfs the container's root lies on; refuses others."""
+        fsid = overlay_btrfs.filesystem_id(self.root_fd)
+        if fsid is None:
+            raise OvercError(
+                "overlay_unsupported",
+                f"{printable(self.path)} does not lie on btrfs. Sharing needs a source that cannot change under the"
+                " container; only btrfs gives such a snapshot.",
+            )
+        if overlay_btrfs.filesystem_id(self.fd) != fsid:
+            raise OvercError("overlay_unsupported", f"{self.root} is on another file system than its parent.")
+        return fsid
+
+    def layer_paths(self, id_: str) -> str:
+        return f"{self.path}/{HOME}/{id_}/{layers_name(id_)}"
+
+
+def containers(containers_dir: str) -> list[str]:
+    """The names of all containers there, sorted."""
+    try:
+        names = os.listdir(containers_dir)
+    except FileNotFoundError:
+        return []
+    return sorted(n for n in names if not n.startswith(".") and os.path.isdir(f"{containers_dir}/{n}/rootfs"))
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One tree to share with: a directory below a subvolume.
+
+    ``whole``: the subvolume's root is the source's root, so a snapshot of it holds the source and nothing else.
+    """
+
+    source: str
+    subvolume: str
+    below: tuple[str, ...]
+    whole: bool
+
+
+def _source_root(site: Site, source: str, essential_root: str) -> str:
+    if source == ESSENTIAL:
+        return os.path.realpath(essential_root)
+    if not source or "/" in source or source.startswith(".") or source == site.name:
+        raise OvercError("bad_argument", f"{printable(source)!r} cannot be a source of {printable(site.name)!r}.")
+    root = f"{site.containers_dir}/{source}/rootfs"
+    if not os.path.isdir(root) or os.path.islink(root):
+        raise OvercError("source_unknown", f"There is no container {printable(source)!r} in {site.containers_dir}.")
+    return root
+
+
+def _shared_trees(site: Site, source: str, directory: str) -> list[Tree]:
+    """The layers of a source that is itself shared there: each is a tree to compare with, by the source's leave."""
+    out: list[Tree] = []
+    with Site(site.containers_dir, source) as other:
+        for found in other.mounted().values():
+            inside = directory == found.directory or safe_path.is_below(directory, found.directory)
+            if not inside or not found.id:
+                continue
+            rest = components(directory)[len(components(found.directory)) :]
+            base = f"{other.path}/{HOME}/{found.id}"
+            for layer in (found.layers.upper, *found.layers.lower):
+                way = layer[len(base) :].strip("/").split("/")
+                out.append(Tree(source, base, (*way, *rest), whole=False))
+    return out
+
+
+def trees(site: Site, directory: str, sources: t.Sequence[str], essential_root: str) -> list[Tree]:
+    """The trees of the sources, in order. Refuses unknown sources and those on another file system."""
+    out: list[Tree] = []
+    parts = tuple(components(directory))
+    for source in sources:
+        root = _source_root(site, source, essential_root)
+        fd = os.open(root, OPEN_DIR)
+        try:
+            if overlay_btrfs.filesystem_id(fd) != site.filesystem():
+                raise OvercError(
+                    "overlay_unsupported",
+                    f"Source {printable(source)!r} ({printable(root)}) does not lie on the btrfs of container"
+                    f" {printable(site.name)!r}: it cannot be snapshotted, so it could change under the container.",
+                )
+        finally:
+            os.close(fd)
+        shared = [] if source == ESSENTIAL else _shared_trees(site, source, directory)
+        subvolume, way = enclosing_subvolume(root)
+        out += shared or [Tree(source, subvolume, way + parts, whole=not way)]
+    return out
+
+
+def is_there(tree: Tree) -> bool:
+    fd = os.open(tree.subvolume, OPEN_DIR)
+    try:
+        os.close(open_beneath(fd, tree.below))
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _is_no_directory(path: bytes, fd: int) -> bool:
+    """Files are what is picked from a source; its directories move when its own overlay is merely mounted."""
+    try:
+        return not stat.S_ISDIR(os.stat(path, dir_fd=fd, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def has_changed(origin: Origin) -> str | None:
+    """``"gone"``, ``"changed"`` or None: how a source's tree is now, compared with when it was shared."""
+    try:
+        fd = os.open(origin.subvolume, OPEN_DIR)
+    except OSError:
+        return "gone"
+    try:
+        if not stat.S_ISDIR(os.fstat(fd).st_mode) or not overlay_btrfs.is_subvolume(fd):
+            return "gone"
+        if overlay_btrfs.subvolume_info(fd).uuid.hex() != origin.uuid:
+            return "changed"
+        overlay_btrfs.sync(fd)
+        below = os.fsencode(origin.below)
+        for inode in overlay_btrfs.changed_inodes(fd, origin.generation + 1, changed_after=origin.time - _TICK):
+            path = overlay_btrfs.path_of(fd, inode)
+            if path is not None and (path == below or path.startswith(below + b"/")):
+                if origin.layer == "lower" or _is_no_directory(path, fd):
+                    return "changed"
+        return None
+    finally:
+        os.close(fd)
+
+
+__all__ = (
+    "ESSENTIAL",
+    "Site",
+    "Tree",
+    "containers",
+    "has_changed",
+    "is_there",
+    "layers_name",
+    "normal_directory",
+    "trees",
+)

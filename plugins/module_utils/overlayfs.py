@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mount options of overlayfs: what is asked for and why, their escaping, their limit, and reading them back.
+
+Escaping as the kernel undoes it (fs/overlayfs/params.c, measured): the option string is split at commas unless a
+backslash stands before; ``lowerdir`` is split at colons unless a backslash stands before; in both, a backslash takes
+the next character as it is. mount(2) copies one page of options.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.safe_path import libc, printable
+
+_LIMIT: t.Final = 4095
+_CLONE_NEWNS: t.Final = 0x20000
+_MS_REC_PRIVATE: t.Final = 0x4000 | 0x40000
+_MNT_DETACH: t.Final = 2
+
+# nofollow: a planted redirect mark would aim the container's directory at another one of the layer (it is followed even
+# with redirect_dir=off). metacopy=off: the same for a file's bytes. index=off: with it, the same upper layer over a
+# younger snapshot answers ESTALE. (Parameter of the module, option): an old kernel does not know them all.
+_SAFETY: t.Final = (("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off"))
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Directories of an overlay by absolute path; ``lower`` topmost first."""
+
+    lower: tuple[str, ...]
+    upper: str
+    work: str
+
+
+def escape(path: str, *, lower: bool) -> str:
+    path = path.replace("\\", "\\\\").replace(",", "\\,")
+    return path.replace(":", "\\:") if lower else path
+
+
+def supported_safety() -> tuple[tuple[str, str], ...]:
+    """The safety options this kernel's overlayfs knows; all of them when the module is not loaded yet."""
+    parameters = "/sys/module/overlay/parameters"
+    if not os.path.isdir(parameters):
+        return _SAFETY
+    return tuple((name, value) for name, value in _SAFETY if os.path.exists(f"{parameters}/{name}"))
+
+
+def options(layers: Layers, safety: t.Iterable[tuple[str, str]] = _SAFETY) -> str:
+    """The option string; refuses what does not fit in a page."""
+    lower = ":".join(escape(path, lower=True) for path in layers.lower)
+    text = ",".join(
+        [
+            f"lowerdir={lower}",
+            f"upperdir={escape(layers.upper, lower=False)}",
+            f"workdir={escape(layers.work, lower=False)}",
+            *(f"{name}={value}" for name, value in safety),
+        ]
+    )
+    if len(os.fsencode(text)) > _LIMIT:
+        raise OvercError("bad_argument", "The paths of the layers do not fit in one mount call; use a shorter path.")
+    return text
+
+
+def split_escaped(text: str, separator: str, *, keep_backslash: bool) -> list[str]:
+    """Split where the separator has no backslash before it."""
+    out, current, escaped = [], "", False
+    for char in text:
+        if escaped:
+            current += ("\\" if keep_backslash else "") + char
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == separator:
+            out.append(current)
+            current = ""
+        else:
+            current += char
+    return [*out, current + ("\\" if escaped else "")]
+
+
+def parse_options(text: str) -> Layers | None:
+    """The layers an option string names, or None if it names no upper layer."""
+    values: dict[str, str] = {}
+    for item in split_escaped(text, ",", keep_backslash=True):
+        name, sep, value = item.partition("=")
+        if sep:
+            values[name] = value
+    if not {"lowerdir", "upperdir", "workdir"} <= set(values):
+        return None
+    upper, work = (split_escaped(values[key], "\0", keep_backslash=False)[0] for key in ("upperdir", "workdir"))
+    return Layers(tuple(split_escaped(values["lowerdir"], ":", keep_backslash=False)), upper, work)
+
+
+def mount(layers_options: str, target: str) -> None:
+    """mount(2) an overlay; OSError as the kernel answers."""
+    if libc.mount(b"overlay", os.fsencode(target), b"overlay", 0, os.fsencode(layers_options)) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), printable(target))
+
+
+def unmount(target: str) -> None:
+    if libc.umount2(os.fsencode(target), 8) != 0:  # UMOUNT_NOFOLLOW
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), printable(target))
+
+
+def probe(layers_options: str, target: str) -> str | None:
+    """Prove in a private mount namespace that the kernel takes these layers; None, or the reason why it does not."""
+    out, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        answer = b""
+        try:
+            if libc.unshare(_CLONE_NEWNS) != 0 or libc.mount(None, b"/", None, _MS_REC_PRIVATE, None) != 0:
+                answer = os.strerror(ctypes.get_errno()).encode()
+            else:
+                mount(layers_options, target)
+                libc.umount2(os.fsencode(target), _MNT_DETACH)
+        except OSError as error:
+            answer = str(error.strerror).encode()
+        finally:
+            os.write(theirs, answer)
+            os._exit(0)
+    os.close(theirs)
+    try:
+        reason = os.read(out, 4096)
+    finally:
+        os.close(out)
+        os.waitpid(pid, 0)
+    return reason.decode("utf-8", "replace") or None
+
+
+__all__ = (
+    "Layers",
+    "escape",
+    "mount",
+    "options",
+    "parse_options",
+    "probe",
+    "split_escaped",
+    "supported_safety",
+    "unmount",
+)

@@ -1,0 +1,234 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opening what lies below a directory that somebody else controls, without ever leaving it.
+
+A container's root can plant a symbolic link at any depth, swap a directory for a link while we walk, or use any byte
+but ``/`` and NUL in a name. So nothing below a container is ever reached by a path: every step opens ONE component
+relative to the descriptor of its parent, refusing links (O_NOFOLLOW, openat2(2) RESOLVE_*) and mount points
+(RESOLVE_NO_XDEV). Names are ``str`` with surrogate escapes, as os.scandir() gives them; ``printable`` makes them fit
+for JSON.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+import stat
+import struct
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+# O_NOATIME: reading leaves no trace (and does not look like a change of the source); it needs root.
+OPEN_DIR: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOATIME
+# O_NONBLOCK: a fifo put in the place of a file must not block us.
+OPEN_FILE: t.Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOATIME
+
+# openat2(2) and open_tree(2): the numbers are the same on every architecture that has them (except alpha).
+_NR_OPEN_TREE: t.Final = 428
+_NR_OPENAT2: t.Final = 437
+_RESOLVE: t.Final = 0x01 | 0x02 | 0x04 | 0x08  # NO_XDEV | NO_MAGICLINKS | NO_SYMLINKS | BENEATH
+_OPEN_TREE_CLONE: t.Final = 1
+_AT_EMPTY_PATH: t.Final = 0x1000
+
+libc: t.Final = ctypes.CDLL(None, use_errno=True)
+_syscall = libc.syscall
+_syscall.restype = ctypes.c_long
+
+
+def printable(name: str) -> str:
+    """A name as JSON can carry it: bytes that are not UTF-8 are shown as ``\\xNN``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _raise_errno(what: str) -> t.NoReturn:
+    code = ctypes.get_errno()
+    raise OSError(code, os.strerror(code), what)
+
+
+@functools.cache
+def _openat2_works() -> bool:
+    how = struct.pack("=QQQ", OPEN_DIR, 0, 0)
+    fd = int(_syscall(_NR_OPENAT2, -100, b"/", how, len(how)))
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0
+
+
+_HOW_DIR: t.Final = struct.pack("=QQQ", OPEN_DIR, 0, _RESOLVE)
+
+
+def open_dir(name: str, dir_fd: int) -> int:
+    """Open the directory ``name``, one component below ``dir_fd``: OSError for a link and a mount point (EXDEV)."""
+    if "/" in name or name in ("", ".", ".."):
+        raise OSError(errno.EINVAL, "not one component", name)
+    if not _openat2_works():
+        return os.open(name, OPEN_DIR, dir_fd=dir_fd)
+    fd = int(_syscall(_NR_OPENAT2, dir_fd, os.fsencode(name), _HOW_DIR, len(_HOW_DIR)))
+    if fd < 0:
+        _raise_errno(name)
+    return fd
+
+
+def reopen_dir(fd: int) -> int:
+    """Another description of the same directory.
+
+    A dup() would share the offset that scandir() moves; and btrfs lists for a descriptor only what was there when it
+    was opened (measured on 6.18), so whoever lists a directory that has grown since must open it again.
+    """
+    return os.open(".", OPEN_DIR, dir_fd=fd)
+
+
+def components(path: str) -> list[str]:
+    """The components of an absolute path; refuses ``..`` and everything else that is not plain."""
+    if not path.startswith("/") or "\0" in path:
+        raise OvercError("bad_argument", f"{printable(path)!r} is not an absolute path.")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise OvercError("bad_argument", f"{printable(path)!r} contains '..'; name the directory itself.")
+    return parts
+
+
+def open_beneath(root_fd: int, parts: t.Sequence[str]) -> int:
+    """Open a directory below ``root_fd`` component by component."""
+    fd = reopen_dir(root_fd)
+    for part in parts:
+        try:
+            deeper = open_dir(part, fd)
+        finally:
+            os.close(fd)
+        fd = deeper
+    return fd
+
+
+def detached_view(fd: int) -> int:
+    """The same directory in a private, detached, non-recursive copy of its mount: what is mounted below is not there.
+
+    Lets check mode look at a live source without crossing its mount points. Where open_tree(2) is not to be had
+    (kernel before 5.2), the directory itself is opened again; ``open_dir`` refuses mount points then.
+    """
+    view = int(_syscall(_NR_OPEN_TREE, fd, b"", _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_EMPTY_PATH))
+    if view < 0:
+        return reopen_dir(fd)
+    try:
+        return reopen_dir(view)
+    finally:
+        os.close(view)
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A line of /proc/self/mountinfo (proc(5)), escapes decoded."""
+
+    target: str
+    fstype: str
+    source: str
+    options: str
+
+
+def unescape(field: str) -> str:
+    """Octal escapes of mountinfo and fstab: \\040 \\011 \\012 \\134 (and any other three octal digits)."""
+    if "\\" not in field:
+        return field
+    raw, out, i = os.fsencode(field), bytearray(), 0
+    while i < len(raw):
+        digits = raw[i + 1 : i + 4]
+        if raw[i] == 0x5C and len(digits) == 3 and all(0x30 <= d <= 0x37 for d in digits):
+            out.append(int(digits, 8) & 0xFF)
+            i += 4
+        else:
+            out.append(raw[i])
+            i += 1
+    return os.fsdecode(bytes(out))
+
+
+def parse_mountinfo(text: str) -> list[Mount]:
+    mounts = []
+    # Not splitlines(): a name may contain bytes that Python takes for a line end.
+    for line in text.split("\n"):
+        left, sep, right = line.partition(" - ")
+        fields, tail = left.split(" "), right.split(" ")
+        if sep and len(fields) > 5 and len(tail) > 2:
+            mounts.append(Mount(unescape(fields[4]), tail[0], unescape(tail[1]), tail[2]))
+    return mounts
+
+
+def mounts() -> list[Mount]:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        return parse_mountinfo(file.read())
+
+
+def is_below(path: str, parent: str) -> bool:
+    """By components, so that /root2 is not below /root; a path is not below itself."""
+    return path != parent and path.startswith(parent.rstrip("/") + "/")
+
+
+
+def write_atomically(name: str, data: bytes, dir_fd: int, *, like: os.stat_result | None = None) -> None:
+    """Write beside, fsync, rename over, fsync the directory: readers see the old file or the new one, whole.
+
+    ``like``: the file that is replaced, whose mode and owner are kept.
+    """
+    beside = f".{name}.overc-new"
+    try:
+        os.unlink(beside, dir_fd=dir_fd)
+    except FileNotFoundError:
+        pass
+    mode = stat.S_IMODE(like.st_mode) if like else 0o644
+    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        if like:
+            os.fchown(fd, like.st_uid, like.st_gid)
+        os.fchmod(fd, mode)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.rename(beside, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    os.fsync(dir_fd)
+
+
+def read_file(name: str, dir_fd: int) -> tuple[bytes, os.stat_result] | None:
+    """A regular file's bytes and status; None when there is no such file; OSError for anything else."""
+    try:
+        fd = os.open(name, OPEN_FILE & ~os.O_NOATIME, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return None
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", name)
+        chunks: list[bytes] = []
+        while True:
+            chunk = os.read(fd, 1 << 20)
+            if not chunk:
+                return b"".join(chunks), status
+            chunks.append(chunk)
+    finally:
+        os.close(fd)
+
+
+__all__ = (
+    "OPEN_DIR",
+    "OPEN_FILE",
+    "Mount",
+    "components",
+    "detached_view",
+    "is_below",
+    "libc",
+    "mounts",
+    "open_beneath",
+    "open_dir",
+    "parse_mountinfo",
+    "printable",
+    "read_file",
+    "reopen_dir",
+    "unescape",
+    "write_atomically",
+)

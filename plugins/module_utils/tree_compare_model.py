@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of a comparison: what is compared with what, and what came of it, directory by directory.
+
+For every entry of the container's directory, one of:
+
+drop   a source has the very same thing at the same place, so the container's copy can go
+keep   it stays the container's own
+clone  it stays the container's own (owner, mode, time, attributes or links differ), but its bytes are a source's
+and, where a whole source directory shines through as a layer:
+white  the container does not have what the layer has: a whiteout hides it
+opaque nothing of the layer's directory may shine through
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Kin:
+    """What is known when one side is a btrfs snapshot of the other, or both are of a third.
+
+    ``written``: the inodes whose item either side has written since they parted; all others are the same file still.
+    None where they are too many to list.
+    ``parted``: when that was, in seconds. Reading a file writes its inode item too (its access time), so an inode in
+    ``written`` that has the same change time on both sides, from before they parted, is still the same: everything but
+    the access time moves the change time, and no program can set it.
+    """
+
+    written: frozenset[int] | None
+    parted: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """One tree to share with.
+
+    ``layer``: it becomes a layer as it is (at most one, and the first); otherwise only what is picked from it does.
+    ``one_filesystem``: it lies on the container's file system, so extents can prove equality.
+    ``kin``: set when it is a btrfs relative of the container. ``live``: it stands for a snapshot that was just taken of
+    it, so a subvolume within, which the snapshot shows empty, is an error.
+    """
+
+    fd: int
+    layer: bool = False
+    one_filesystem: bool = False
+    kin: Kin | None = None
+    live: bool = False
+
+
+# A hard-linked name of the container: (name, inode, link count).
+Link = tuple[str, int, int]
+# What one directory (or one part of a large one) came to, in a form that marshal carries between processes.
+Raw = tuple[
+    str,  # path below the compared directory, "" for itself
+    bool,  # does the layer have this very directory, attributes and all
+    bool,  # must it be opaque
+    list[str],  # keep
+    list[str],  # white
+    dict[str, int],  # drop, but picked from this source (the layer's own are only counted)
+    dict[str, int],  # clone
+    list[Link],
+    tuple[int, int, int, int, int],  # counts: see Totals
+    list[tuple[str, str]],  # refused: path, reason
+]
+
+
+@dataclass
+class Totals:
+    """What a directory comes to. ``freed`` leaves out what was stored once already (snapshots, reflinks)."""
+
+    shared_entries: int = 0
+    shared_bytes: int = 0
+    freed_bytes: int = 0
+    kept_entries: int = 0
+    kept_bytes: int = 0
+    whiteouts: int = 0
+    opaque: int = 0
+
+    def add(self, counts: tuple[int, int, int, int, int]) -> None:
+        self.shared_entries += counts[0]
+        self.shared_bytes += counts[1]
+        self.freed_bytes += counts[2]
+        self.kept_entries += counts[3]
+        self.kept_bytes += counts[4]
+
+    def as_dict(self) -> dict[str, int]:
+        return dict(vars(self))
+
+
+@dataclass
+class DirectoryPlan:
+    """One directory of the new upper layer; ``needed`` is False where the layer below shows all of it by itself."""
+
+    path: str
+    needed: bool = True
+    opaque: bool = False
+    keep: list[str] = field(default_factory=list)
+    white: list[str] = field(default_factory=list)
+    pick: dict[str, int] = field(default_factory=dict)
+    clone: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Comparison:
+    """The whole result. ``links``: an inode and the container's names of it; ``refused``: what cannot be shown."""
+
+    directories: dict[str, DirectoryPlan]
+    links: dict[int, list[str]]
+    totals: Totals
+    refused: list[tuple[str, str]]
+
+
+def join(parent: str, name: str) -> str:
+    return f"{parent}/{name}" if parent else name
+
+
+def parent_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def merge(raws: t.Iterable[Raw]) -> Comparison:
+    """Put the workers' parts together and decide what only the whole can tell: links, and which directories matter."""
+    directories: dict[str, DirectoryPlan] = {}
+    members: dict[int, list[str]] = {}
+    counts_of: dict[int, int] = {}
+    totals = Totals()
+    refused: list[tuple[str, str]] = []
+    for path, like_layer, opaque, keep, white, pick, clone, links, counts, bad in raws:
+        plan = directories.setdefault(path, DirectoryPlan(path, needed=False))
+        plan.needed |= not like_layer or opaque or bool(keep or white or pick)
+        plan.opaque |= opaque
+        plan.keep += keep
+        plan.white += white
+        plan.pick.update(pick)
+        plan.clone.update(clone)
+        totals.add(counts)
+        totals.whiteouts += len(white)
+        totals.opaque += opaque
+        refused += bad
+        for name, inode, count in links:
+            members.setdefault(inode, []).append(join(path, name))
+            counts_of[inode] = count
+    for inode, names in members.items():
+        names.sort()
+        if len(names) != counts_of[inode]:
+            refused.append((names[0], "has hard links outside the directory, which no overlay can keep together"))
+    # Deepest first: a directory is needed when anything below it is.
+    for path in sorted(directories, key=lambda p: p.count("/"), reverse=True):
+        if directories[path].needed and path:
+            directories[parent_of(path)].needed = True
+    directories[""].needed = True
+    return Comparison(directories, members, totals, sorted(refused))
+
+
+__all__ = ("Comparison", "DirectoryPlan", "Kin", "Link", "Raw", "Source", "Totals", "join", "merge", "parent_of")

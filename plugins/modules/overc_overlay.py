@@ -1,0 +1,227 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overc_overlay
+short_description: Share the files of a container's directories with the host and with other containers
+version_added: 0.1.0
+description:
+  - Compares directories of a container with the same directories of its sources, drops from the container what a source
+    has exactly alike, and mounts the directories with overlayfs, so that the container sees the very same tree as
+    before while what is equal is stored once.
+  - A file counts as equal only if everything a program can see is - type, bytes, mode, owner, group, modification time,
+    all extended attributes (ACLs and capabilities are among them) and being the only hard link. What differs in
+    anything but its bytes stays the container's own file, its bytes shared with the source by reflink.
+  - The lower layer is a snapshot, so a source that is upgraded later does not change the container. Running the module
+    again shares with what the source is then; so does changing O(sources).
+  - O(state=absent) gives the container its own copy of every file back (by reflink, so it takes no space until it is
+    written), keeps what the container has written, deleted and renamed meanwhile, and leaves nothing behind.
+  - A container that runs is not touched. Its work is recorded and done at the next boot, before containers start.
+  - One file, the container's table of mounts (its LXC fstab, or a systemd mount unit for what is not LXC), decides what
+    the container sees, and it is replaced atomically. A run that was cut off is finished or undone by the next one.
+options:
+  container:
+    description: Name of the container.
+    type: str
+    required: true
+  directories:
+    description:
+      - Absolute paths of directories inside the container. None may lie in another, and none may be a mount point,
+        a subvolume of its own or a link.
+    type: list
+    elements: path
+    required: true
+  sources:
+    description:
+      - Whom to share with, in order of preference. V(essential) is the host itself, anything else the name of a
+        container.
+      - Required with O(state=present).
+    type: list
+    elements: str
+    default: []
+  state:
+    description:
+      - V(present) shares the directories, V(absent) gives the container its own files back.
+    type: str
+    choices: [absent, present]
+    default: present
+  apply:
+    description:
+      - V(auto) works now when the container is stopped, otherwise at the next boot.
+      - V(now) refuses when the container runs.
+      - V(boot) always leaves the work to the next boot.
+    type: str
+    choices: [auto, now, boot]
+    default: auto
+  essential_root:
+    description: Root directory of the host, for the source V(essential).
+    type: path
+    default: /
+extends_documentation_fragment:
+  - overc.system.overlay
+  - overc.system.attributes
+seealso:
+  - module: overc.system.overc_overlay_info
+"""
+
+EXAMPLES = r"""
+# overc container overlay c1 --dir /usr,/opt --source essential,c0
+- name: Container c1 shares with the host, and what the host does not have with c0
+  overc.system.overc_overlay:
+    container: c1
+    directories: [/usr, /opt]
+    sources: [essential, c0]
+
+# overc container overlay c1 --stop --dir /opt
+- name: Container c1 gets its own /opt back
+  overc.system.overc_overlay:
+    container: c1
+    directories: [/opt]
+    state: absent
+
+- name: How much would sharing free
+  overc.system.overc_overlay:
+    container: c1
+    directories: [/usr]
+    sources: [essential]
+  check_mode: true
+  register: plan
+
+- name: Say it
+  ansible.builtin.debug:
+    msg: "{{ plan.directories | sum(attribute='bytes_freed') | human_readable }}"
+"""
+
+RETURN = r"""
+directories:
+  description: What was done (in check mode, would be done), one entry for each of O(directories), in their order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    directory:
+      description: The directory inside the container. Bytes that are not UTF-8 are shown as C(\xNN).
+      type: str
+    status:
+      description: V(shared), V(own) (the container has its own files), or V(waits_for_boot).
+      type: str
+    operation:
+      description: V(none), V(create), V(reshare), V(stop), V(stop_original), V(queue) or V(unqueue).
+      type: str
+    reason:
+      description: Why.
+      type: str
+    sources:
+      description: The sources asked for.
+      type: list
+      elements: str
+    sources_without:
+      description: Those of them that have no such directory.
+      type: list
+      elements: str
+    steps:
+      description: The steps in order.
+      type: list
+      elements: dict
+      contains:
+        step:
+          description: Stable name.
+          type: str
+        does:
+          description: What it does, for people.
+          type: str
+    entries_shared:
+      description: Files and links that the container no longer stores.
+      type: int
+    bytes_shared:
+      description: Their size.
+      type: int
+    bytes_freed:
+      description: Disk space that is freed by it. What was stored once before (snapshots, reflinks) does not count.
+      type: int
+    entries_kept:
+      description: Entries, other than directories, that stay the container's own.
+      type: int
+    bytes_kept:
+      description: Their size.
+      type: int
+    whiteouts:
+      description: Entries of the source that the container does not have and that are hidden.
+      type: int
+    opaque_directories:
+      description: Directories of the source of which nothing shows.
+      type: int
+    layers:
+      description: Names of the lower layers, topmost first.
+      type: list
+      elements: str
+    seconds:
+      description: How long it took.
+      type: float
+reboot_required:
+  description: Whether work waits for the next boot.
+  returned: success
+  type: bool
+running:
+  description: Whether the container runs.
+  returned: success
+  type: bool
+repaired:
+  description: What became of an operation that an earlier run left unfinished, null if there was none.
+  returned: success
+  type: str
+error_id:
+  description: Stable identifier of a refusal or failure.
+  returned: failure
+  type: str
+  sample: overlay_unrepresentable
+paths:
+  description: Where the directory holds something that no overlay can show, and what it is.
+  returned: when RV(error_id=overlay_unrepresentable)
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.overc.system.plugins.module_utils import overlay_manage
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "container": {"type": "str", "required": True},
+            "containers_dir": {"type": "path", "default": "/opt/container"},
+            "directories": {"type": "list", "elements": "path", "required": True},
+            "sources": {"type": "list", "elements": "str", "default": []},
+            "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+            "apply": {"type": "str", "choices": ["auto", "now", "boot"], "default": "auto"},
+            "essential_root": {"type": "path", "default": "/"},
+        },
+        required_if=[("state", "present", ("sources",))],
+        supports_check_mode=True,
+    )
+    wanted = overlay_manage.Wanted(
+        container=module.params["container"],
+        containers_dir=module.params["containers_dir"],
+        directories=tuple(module.params["directories"]),
+        sources=tuple(module.params["sources"]),
+        state=module.params["state"],
+        apply=module.params["apply"],
+        essential_root=module.params["essential_root"],
+    )
+    try:
+        result = overlay_manage.manage(wanted, check=module.check_mode)
+    except (OvercError, OSError) as error:
+        module.fail_json(**overlay_manage.failure(error))
+    diff = result.pop("diff")
+    if module._diff:
+        result["diff"] = diff
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,367 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real containers started by LXC, work that waits for a boot, mount units, and the original tool's installations."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils import overlay_manage, overlayfs
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay_table import unit_name
+
+from .world import World, view
+
+APPLETS = ("sh", "sleep", "cat", "ls", "md5sum", "find", "rm", "mv", "stat", "mkdir")
+
+
+def populate(root: Path) -> None:
+    """The least that runs: busybox, and something to share below /usr."""
+    for name in ("bin", "usr/bin", "usr/share/d", "etc", "proc", "sys", "dev", "tmp", "run"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    shutil.copy("/usr/bin/busybox", root / "bin/busybox")
+    for name in APPLETS:
+        (root / "bin" / name).symlink_to("busybox")
+    for number in range(50):
+        path = root / f"usr/share/d/f{number}"
+        path.write_bytes(b"%d" % number * 3000)
+        os.utime(path, (1, 1))
+    os.utime(root / "usr/share/d", (1, 1))
+
+
+class Lxc:
+    """The lxc-* commands for the containers of a world."""
+
+    def __init__(self, world: World) -> None:
+        self.path = str(world.containers)
+
+    def _call(self, program: str, *arguments: str, name: str = "c1", check: bool = True) -> str:
+        argv = [program, "-P", self.path, "-n", name, *arguments]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+        log = Path(self.path, name, "log")
+        assert not check or done.returncode == 0, (argv, done.stderr, log.read_text() if log.exists() else "")
+        return done.stdout
+
+    @contextlib.contextmanager
+    def started(self, name: str = "c1") -> t.Iterator[t.Callable[..., str]]:
+        log = f"{self.path}/{name}/log"
+        try:
+            self._call("lxc-start", "-l", "DEBUG", "-o", log, name=name)
+            yield lambda *command: self._call("lxc-attach", "--", *command, name=name)
+        finally:
+            self._call("lxc-stop", "-k", name=name, check=False)
+            Path(log).unlink(missing_ok=True)
+
+
+def configure(root: Path, *, fstab: bool = True) -> None:
+    lines = [
+        "lxc.uts.name = c1",
+        f"lxc.rootfs.path = dir:{root}",
+        "lxc.net.0.type = empty",
+        "lxc.mount.auto = proc:mixed",
+        "lxc.apparmor.profile = unconfined",
+        "lxc.init.cmd = /bin/sleep 1000",
+    ]
+    if fstab:
+        lines.append(f"lxc.mount.fstab = {root.parent}/fstab")
+    else:
+        (root.parent / "fstab").unlink()
+    (root.parent / "config").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def lxc(world: World) -> Lxc:
+    if shutil.which("lxc-start") is None:
+        pytest.fail("LXC is not installed; the containers of these tests are real")
+    populate(world.host)
+    configure(world.container(of=world.host))
+    return Lxc(world)
+
+
+SUMS = (
+    "sh",
+    "-c",
+    "cd /usr && find . -type f -exec md5sum {} + | busybox sort"
+    " && find . -exec stat -c '%n %a %u %g %Y' {} + | busybox sort",
+)
+
+
+def test_a_container_starts_and_sees_the_same(world: World, lxc: Lxc) -> None:
+    root = world.containers / "c1/rootfs"
+    (root / "usr/share/d/own").write_text("own")
+    before = view(root)
+    with lxc.started() as run:
+        sums = run(*SUMS)
+    result = world.run()
+    assert result["directories"][0]["entries_shared"] == 50
+    assert list((root / "usr").iterdir()) == []
+    with lxc.started() as run:
+        assert run(*SUMS) == sums
+        run("sh", "-c", "echo new > /usr/share/d/new; echo more >> /usr/share/d/f1; rm /usr/share/d/f2")
+        run("sh", "-c", "mv /usr/share/d/f3 /usr/share/d/moved; mkdir /usr/own; echo x > /usr/own/x")
+        after = run(*SUMS)
+        assert after != sums
+    with lxc.started() as run:  # restarted
+        assert run(*SUMS) == after
+    assert view(world.host / "usr/share/d")[0] == {
+        name: value for name, value in view(world.host / "usr/share/d")[0].items() if b"new" not in name
+    }
+    world.run("absent")
+    assert not (root / "usr/share/d/f2").exists()
+    assert (root / "usr/share/d/moved").read_bytes() == b"3" * 3000
+    with lxc.started() as run:
+        assert run(*SUMS) == after
+    assert world.leftovers() == []
+    assert before[0][b"usr/share/d/f9"] == view(root)[0][b"usr/share/d/f9"]
+
+
+def test_a_container_without_a_table_gets_one_and_loses_it(world: World, lxc: Lxc) -> None:
+    root = world.containers / "c1/rootfs"
+    configure(root, fstab=False)
+    config = (root.parent / "config").read_text()
+    world.run()
+    with lxc.started() as run:
+        assert run("cat", "/usr/share/d/f1") == "1" * 3000
+    world.run("absent")
+    assert (root.parent / "config").read_text() == config
+    assert sorted(os.listdir(root.parent)) == ["config", "rootfs"]
+
+
+@pytest.mark.parametrize("name", ["with blank", "co:lon", "back\\slash", "ta\tb", "quo'te\"", "ha#sh"])
+def test_hostile_paths_through_lxc(world: World, lxc: Lxc, name: str) -> None:
+    """The layers' paths go through the fstab, LXC's splitting of options and the kernel's."""
+    containers = world.base / f"{name} x"
+    world.containers.rename(containers)
+    world.containers = containers
+    lxc.path = str(containers)
+    root = containers / "c1/rootfs"
+    configure(root)
+    world.run()
+    with lxc.started() as run:
+        assert run("cat", "/usr/share/d/f1") == "1" * 3000
+        run("sh", "-c", "echo y > /usr/share/d/f1")
+    world.run("absent")
+    assert (root / "usr/share/d/f1").read_text() == "y\n"
+
+
+def test_a_comma_is_refused_because_lxc_splits_there(world: World, lxc: Lxc) -> None:
+    containers = world.base / "com,ma"
+    world.containers.rename(containers)
+    world.containers = containers
+    configure(containers / "c1/rootfs")
+    with pytest.raises(OvercError) as caught:
+        world.run()
+    assert caught.value.error_id == "bad_argument"
+    assert world.leftovers() == []
+
+
+def boot(world: World, *, kill_after: float | None = None) -> int:
+    """What the unit does, with the code that was put on the host, in an interpreter that knows nothing else."""
+    unit = (Path(world.places.units) / "overc-overlay-boot.service").read_text()
+    command = next(line for line in unit.split("\n") if line.startswith("ExecStart=")).partition("=")[2].split(" ", 1)
+    process = subprocess.Popen([command[0], "-I", command[1]], cwd="/", stdout=subprocess.DEVNULL)
+    if kill_after is not None:
+        try:
+            process.wait(kill_after)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+    return process.wait(60)
+
+
+def test_a_running_container_waits_for_the_boot(world: World, lxc: Lxc) -> None:
+    root = world.containers / "c1/rootfs"
+    before = view(root / "usr")
+    with lxc.started() as run:
+        with pytest.raises(OvercError) as caught:
+            world.run(apply="now")
+        assert caught.value.error_id == "container_running"
+        assert world.leftovers() == []
+        result = world.run()
+        assert result["reboot_required"]
+        assert result["directories"][0]["status"] == "waits_for_boot"
+        assert result["directories"][0]["entries_shared"] == 50
+        again = world.run()
+        assert not again["changed"]
+        assert again["reboot_required"]
+        assert run("cat", "/usr/share/d/f1") == "1" * 3000
+        info = overlay_manage.information(str(world.containers), "c1", units=world.places.units)[0]
+        assert info["running"]
+        assert info["waiting"] == [{"state": "present", "directories": ["/usr"], "sources": ["essential"]}]
+    assert view(root / "usr") == before
+    for delay in (0.0, 0.05, 0.1, 0.15, 0.2):  # the boot service dies half-way
+        boot(world, kill_after=delay)
+        if not Path(world.places.base).exists():
+            break
+        assert world.seen(below="usr") == before
+    else:
+        assert boot(world) == 0
+    assert world.seen(below="usr") == before
+    assert not Path(world.places.base).exists()
+    assert list(Path(world.places.units).rglob("*.service")) == []
+    assert not world.run()["changed"]
+    with lxc.started() as run:
+        assert run("cat", "/usr/share/d/f1") == "1" * 3000
+        stopping = world.run("absent")
+        assert stopping["reboot_required"]
+        assert run("cat", "/usr/share/d/f1") == "1" * 3000
+    assert boot(world) == 0
+    assert view(root / "usr") == before
+    assert world.leftovers() == []
+
+
+def test_waiting_work_can_be_taken_back(world: World) -> None:
+    populate(world.host)
+    world.container(of=world.host)
+    assert world.run(apply="boot")["directories"][0]["operation"] == "queue"
+    assert world.run("absent")["directories"][0]["operation"] == "unqueue"
+    assert world.leftovers() == []
+
+
+def test_sources_in_order_and_sources_that_share_themselves(world: World) -> None:
+    """Three containers; c0 shares with the host, c1 with c0 and the host, and then c0 stops."""
+    populate(world.host)
+    c0, c1 = world.container("c0", of=world.host), world.container("c1", plain=True)
+    (c0 / "usr/share/d/only0").write_bytes(b"only in c0" * 1000)
+    os.utime(c0 / "usr/share/d/only0", (1, 1))
+    subprocess.run(["cp", "-a", f"{c0}/usr", str(c1)], check=True)
+    (c1 / "usr/share/d/only1").write_bytes(b"only in c1" * 1000)
+    seen0, seen1 = view(c0), view(c1)
+    world.run(container="c0")
+    result = world.run(container="c1", sources=("essential", "c0"))["directories"][0]
+    assert result["entries_shared"] == 51
+    assert len(result["layers"]) == 2
+    assert world.seen("c0") == seen0
+    assert world.seen("c1") == seen1
+    again = world.run(container="c1", sources=("essential", "c0"))
+    assert not again["changed"], again["directories"][0]["reason"]
+    world.run("absent", container="c0")
+    assert world.seen("c1") == seen1
+    shutil.rmtree(c0)
+    info = overlay_manage.information(str(world.containers), "c1", units=world.places.units)[0]
+    assert info["overlays"][0]["status"] == "shared"
+    assert world.seen("c1") == seen1
+    with pytest.raises(OvercError) as caught:
+        world.run(container="c1", sources=("essential", "c0"))
+    assert caught.value.error_id == "source_unknown"
+    world.run("absent", container="c1")
+    assert view(c1) == seen1
+
+
+def test_not_lxc_gets_mount_units(world: World) -> None:
+    populate(world.host)
+    root = world.container(lxc=False, of=world.host)
+    before = view(root)
+    result = world.run()
+    assert result["directories"][0]["steps"][-2]["step"] == "mount"
+    unit = Path(world.places.units) / unit_name(f"{root}/usr")
+    text = unit.read_text()
+    assert f"Where={root}/usr\n" in text
+    assert "Before=lxc@c1.service systemd-nspawn@c1.service" in text
+    assert (Path(world.places.units) / "systemd-nspawn@c1.service.requires" / unit.name).is_symlink()
+    assert view(root)[0][b"usr/share/d/f1"] == before[0][b"usr/share/d/f1"]  # it is mounted now
+    assert not world.run()["changed"]
+    (root / "usr/share/d/f1").write_text("written")
+    (world.host / "usr/share/d/f5").write_text("upgraded")
+    after = view(root)
+    assert world.run()["directories"][0]["operation"] == "reshare"
+    assert view(root) == after
+    world.run("absent")
+    assert view(root) == after
+    assert world.leftovers() == []
+
+
+def test_unit_names() -> None:
+    assert unit_name("/opt/container/c-1/rootfs/usr") == "opt-container-c\\x2d1-rootfs-usr.mount"
+    assert unit_name("/a/.b c") == "a-.b\\x20c.mount"
+
+
+@pytest.fixture
+def original(world: World) -> tuple[Path, t.Any]:
+    """An installation by the original tool: /usr of c1 shared with c0."""
+    populate(world.host)
+    other, root = world.container("c0", of=world.host), world.container("c1")
+    for name in ("usr", "usr_temp/share/d", "usr_over", "usr_mask/share/d"):
+        (root / name).mkdir(parents=True)
+    os.mknod(root / "usr_mask/share/d/f9", 0o020000, os.makedev(0, 0))  # not in the container
+    (root / "usr_temp/share/d/f1").write_text("own")
+    options = overlayfs.options(
+        overlayfs.Layers((f"{root}/usr_mask", f"{other}/usr"), f"{root}/usr_temp", f"{root}/usr_over"), ()
+    )
+    (root.parent / "fstab").write_text(f"proc proc proc nodev 0 0\noverlay usr overlay {options} 0 0\n")
+    with world.started() as mounted:
+        (mounted / "usr/share/d/f2").unlink()
+        (mounted / "usr/new").write_text("new")
+        seen = view(mounted / "usr")
+    return root, seen
+
+
+def test_the_originals_overlays_are_listed_and_stopped(world: World, original: tuple[Path, t.Any]) -> None:
+    root, seen = original
+    info = overlay_manage.information(str(world.containers), "c1", units=world.places.units)[0]["overlays"][0]
+    assert (info["directory"], info["made_by"], info["status"]) == ("/usr", "original", "shared")
+    with pytest.raises(OvercError) as caught:
+        world.run()
+    assert caught.value.error_id == "inconsistent"
+    host = view(world.containers / "c0")
+    result = world.run("absent")
+    assert result["directories"][0]["operation"] == "stop_original"
+    assert view(root / "usr") == seen
+    assert not (root / "usr/share/d/f9").exists(), "a deleted file came back"
+    assert not (root / "usr/share/d/f2").exists()
+    assert sorted(os.listdir(root)) == ["usr"]
+    assert (root.parent / "fstab").read_text() == "proc proc proc nodev 0 0\n"
+    assert view(world.containers / "c0") == host
+    assert world.leftovers() == []
+
+
+def test_somebody_elses_overlay_is_left_alone(world: World) -> None:
+    root = world.container()
+    for name in ("usr", "u", "w", "l"):
+        (root / name).mkdir()
+    line = f"none usr overlay lowerdir={root}/l,upperdir={root}/u,workdir={root}/w 0 0\n"
+    (root.parent / "fstab").write_text(line)
+    for state in ("present", "absent"):
+        with pytest.raises(OvercError) as caught:
+            world.run(state)
+        assert caught.value.error_id == "inconsistent"
+    assert (root.parent / "fstab").read_text() == line
+
+
+def test_what_lies_under_the_mount_is_not_deleted(world: World) -> None:
+    """Somebody put files where the overlay mounts: they are not ours."""
+    populate(world.host)
+    root = world.container(of=world.host)
+    world.run()
+    (root / "usr/precious").write_text("precious")
+    with pytest.raises(OvercError) as caught:
+        world.run("absent")
+    assert caught.value.error_id == "inconsistent"
+    assert (root / "usr/precious").read_text() == "precious"
+    (root / "usr/precious").unlink()
+    world.run("absent")
+
+
+def test_no_space_changes_nothing(world: World) -> None:
+    populate(world.host)
+    root = world.container()
+    subprocess.run(["cp", "-a", f"{world.host}/usr", str(root)], check=True)
+    before = view(root)
+
+    def observer(when: str, step: str) -> None:
+        if (when, step) == ("before", "sync"):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OvercError):
+        world.run(observer=observer)
+    assert view(root) == before
+    assert world.leftovers() == []
+
+

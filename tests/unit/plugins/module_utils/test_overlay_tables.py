@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mount options, fstab lines, unit names, mountinfo and LXC's configuration: text in, text out."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils import fstab, lxc, overlayfs, safe_path
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay_table import our_id, unit_name
+from hypothesis import given
+from hypothesis import strategies as st
+
+PATHS = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]) | st.sampled_from(":,\\ \t\n\udcff"), min_size=1
+).map(lambda text: "/" + text)
+
+
+@given(lower=st.lists(PATHS, min_size=1, max_size=4), upper=PATHS, work=PATHS)
+def test_options_come_back(lower: list[str], upper: str, work: str) -> None:
+    layers = overlayfs.Layers(tuple(lower), upper, work)
+    text = overlayfs.options(layers)
+    assert overlayfs.parse_options(text) == layers
+    entry = fstab.Entry("overlay", "usr", "overlay", text)
+    assert fstab.parse(entry.render() + "\n") == [entry]
+
+
+def test_escaping_as_the_kernel_undoes_it() -> None:
+    layers = overlayfs.Layers(("/a:b", "/c,d"), "/u:p,x", "/w\\k")
+    assert overlayfs.options(layers, ()) == "lowerdir=/a\\:b:/c\\,d,upperdir=/u:p\\,x,workdir=/w\\\\k"
+
+
+def test_options_that_do_not_fit_a_page() -> None:
+    with pytest.raises(OvercError) as caught:
+        overlayfs.options(overlayfs.Layers(("/" + "x" * 4090,), "/u", "/w"))
+    assert caught.value.error_id == "bad_argument"
+
+
+def test_options_of_somebody_else() -> None:
+    assert overlayfs.parse_options("lowerdir=/a,ro") is None
+    assert overlayfs.parse_options("defaults") is None
+
+
+TABLE = (
+    "# comment\nproc proc proc nodev 0 0\n"
+    "overlay\tusr overlay  lowerdir=/l,upperdir=/u,workdir=/w 0 0\n\nbad line\n"
+)
+
+
+def test_one_line_is_replaced_and_all_others_stay() -> None:
+    new = fstab.Entry("overlay", "usr", "overlay", "lowerdir=/n,upperdir=/u,workdir=/w")
+    text = fstab.replace(TABLE, lambda entry: entry.target == "usr", new)
+    assert text == TABLE.replace("overlay\tusr overlay  lowerdir=/l", "overlay usr overlay lowerdir=/n")
+    assert fstab.replace(TABLE, lambda entry: entry.target == "usr", None) == "".join(
+        line for line in TABLE.splitlines(keepends=True) if "usr" not in line
+    )
+    assert fstab.replace("", lambda entry: False, new) == new.render() + "\n"
+
+
+def test_a_line_without_its_end_stays_whole() -> None:
+    new = fstab.Entry("overlay", "usr", "overlay", "x")
+    assert fstab.replace("a b c d", lambda entry: False, new) == "a b c d\noverlay usr overlay x 0 0\n"
+
+
+def test_mountinfo() -> None:
+    text = "36 35 98:0 / /mnt\\040a/b rw,noatime master:1 - ext3 /dev/root rw,errors=continue\nshort\n"
+    assert safe_path.parse_mountinfo(text) == [
+        safe_path.Mount("/mnt a/b", "ext3", "/dev/root", "rw,errors=continue")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "parent", "below"), [("/a/b", "/a", True), ("/a", "/a", False), ("/ab", "/a", False), ("/a", "/", True)]
+)
+def test_below_is_by_components(path: str, parent: str, below: bool) -> None:
+    assert safe_path.is_below(path, parent) is below
+
+
+@pytest.mark.parametrize("path", ["usr", "", "/a/../b", "/..", "/a\0b"])
+def test_paths_that_are_refused(path: str) -> None:
+    with pytest.raises(OvercError):
+        safe_path.components(path)
+
+
+def test_printable_is_json() -> None:
+    assert safe_path.printable("a\udcffü") == "a\\xffü"
+
+
+@pytest.mark.parametrize(
+    ("text", "fstab_", "rootfs", "mapped", "legacy"),
+    [
+        ("lxc.rootfs.path = dir:/r\nlxc.mount.fstab = /f\n", "/f", "dir:/r", False, False),
+        ("lxc.rootfs=/r\nlxc.mount=/f\n", "/f", "/r", False, True),
+        ("lxc.rootfs.path = /r\nlxc.idmap = u 0 100000 65536\n", None, "/r", True, False),
+        ("# lxc.mount.fstab = /f\n", None, None, False, False),
+        ("lxc.mount.fstab = /f\nlxc.mount.fstab =\n", None, None, False, False),
+    ],
+)
+def test_lxc_configuration(text: str, fstab_: str | None, rootfs: str | None, mapped: bool, legacy: bool) -> None:
+    assert lxc.parse_config(text) == lxc.Config(fstab_, rootfs, mapped, legacy)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_what_is_added_to_a_configuration_is_taken_away(legacy: bool) -> None:
+    text = "lxc.rootfs = /r\nlxc.uts.name = c1\n"
+    added = lxc.with_fstab(text, "/c/fstab", legacy=legacy)
+    assert lxc.parse_config(added).fstab == "/c/fstab"
+    assert lxc.without_fstab(added) == text
+
+
+def test_only_paths_below_our_directory_are_ours() -> None:
+    assert our_id("/c/c1/.overc-overlay/0a1b/.overc-0a1b/upper", "/c/c1") == "0a1b"
+    assert our_id("/c/c2/.overc-overlay/0a1b/upper", "/c/c1") == ""
+    assert our_id("/c/c1/rootfs/usr_temp", "/c/c1") == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "unit"),
+    [("/a/b", "a-b.mount"), ("/a-b", "a\\x2db.mount"), ("/.a", "\\x2ea.mount"), ("/ü", "\\xc3\\xbc.mount")],
+)
+def test_unit_name(path: str, unit: str) -> None:
+    """As systemd-escape(1) prints it."""
+    assert unit_name(path) == unit
