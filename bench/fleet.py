@@ -1,0 +1,193 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fleet: ours beside a hand-written playbook that does the same work, on clones of the same hosts.
+
+``python -m bench.fleet --hosts 1,10,50``. The hosts live on the same machine as the controller, so only ratios of one run
+mean anything; the controller's processor time is counted apart from theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab import Host, Lab
+from tests.lab.gc import TEST_LABS
+from tests.lab.settings import DEFAULT_DIRECTORY, REPOSITORY
+
+# Where community.general comes from: the collection of collections of the release that belongs to our ansible-core
+ANSIBLE = "ansible==14.5.0"
+BIN = Path(sys.executable).parent
+RESULT = REPOSITORY / "build" / "bench-fleet.json"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one ansible run: ``cpu`` is the controller's own, with all its workers; ``memory`` their peak, in MiB."""
+
+    wall: float
+    cpu: float
+    memory: float
+    tasks: int
+
+
+def community_general(directory: Path) -> Path:
+    """A directory with ansible_collections/community/general in it; fetched once."""
+    root = directory / "by-hand"
+    if not (root / "ansible_collections/community/general").is_dir():
+        wheels = directory / "wheels"
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(wheels), ANSIBLE]
+        subprocess.run(command, check=True)
+        with zipfile.ZipFile(next(wheels.glob("ansible-*.whl"))) as wheel:
+            wanted = [n for n in wheel.namelist() if n.startswith("ansible_collections/community/general/")]
+            wheel.extractall(root, wanted)
+    return root
+
+
+class Peak:
+    """The most memory that a process and its descendants took at once."""
+
+    def __init__(self, pid: int) -> None:
+        self.kib = 0
+        self._pid = pid
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.5):
+            self.kib = max(self.kib, sum(_proportional(pid) for pid in _tree(self._pid)))
+
+    def stop(self) -> float:
+        self._stop.set()
+        self._thread.join()
+        return self.kib / 1024
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def _proportional(pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    return 0
+
+
+def run(argv: list[str], log: Path, collections: Path | None = None) -> Cost:
+    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
+    if collections is not None:
+        environment["ANSIBLE_COLLECTIONS_PATH"] = str(collections)
+    began = time.monotonic()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [str(BIN / argv[0]), *argv[1:]], cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        peak = Peak(process.pid)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.monotonic() - began
+    memory = peak.stop()
+    text = log.read_text()
+    if process.returncode != 0:
+        raise SystemExit(f"bench: {argv[0]} failed, see {log}\n{text[-3000:]}")
+    tasks = sum(int(a) + int(b) for a, b in re.findall(r"ok=(\d+).*?skipped=(\d+)", text))
+    return Cost(wall, usage.ru_utime + usage.ru_stime, memory, tasks)
+
+
+class Fleet:
+    """Hosts that are all made anew for every run, so that each run does the same work."""
+
+    def __init__(self, lab: Lab, count: int) -> None:
+        self.lab, self.count = lab, count
+
+    def __enter__(self) -> t.Self:
+        self.hosts = [self.lab.create(f"h{n}") for n in range(1, self.count + 1)]
+        with ThreadPoolExecutor(max_workers=4) as workers:
+            list(workers.map(Host.start, self.hosts))
+        return self
+
+    def offer(self, release: str) -> None:
+        for host in self.hosts:
+            host.release(release)
+
+    def __exit__(self, *_: object) -> None:
+        for host in self.hosts:
+            host.destroy()
+
+
+def measure(lab: Lab, count: int, by_hand: Path) -> dict[str, Cost]:
+    inventory = ["-i", str(lab.directory / "inventory.yml")]
+    log = lab.directory / "ansible.log"
+    report = json.dumps({"target": "lab", "fleet_report_dir": str(lab.directory / "report"), "fleet_canary": 0,
+                         "fleet_serial": "100%"})  # fmt: skip
+    upgrade = ["ansible-playbook", *inventory, "-e", report, "overc.system.upgrade"]
+    costs: dict[str, Cost] = {}
+    with Fleet(lab, count) as fleet:
+        ping = ["ansible", *inventory, "lab", "-m", "ansible.builtin.ping"]
+        fleet.offer("v1")
+        run(ping, log)  # connections are made, bytecode is compiled
+        run(upgrade, log)
+        costs["ping"] = run(ping, log)
+        costs["ours, nothing to do"] = run(upgrade, log)
+        fleet.offer("v2")
+        costs["ours"] = run(upgrade, log)
+    with Fleet(lab, count) as fleet:
+        fleet.offer("v2")
+        run(["ansible", *inventory, "lab", "-m", "ansible.builtin.ping"], log)
+        costs["by hand"] = run(["ansible-playbook", *inventory, "bench/fleet_by_hand.playbook"], log, by_hand)
+    return costs
+
+
+def show(count: int, costs: dict[str, Cost]) -> None:
+    print(f"\n{count} hosts{'wall s':>20}{'cpu s/host':>12}{'MiB/host':>10}{'tasks/host':>12}")
+    for name, cost in costs.items():
+        each = f"{cost.cpu / count:>12.2f}{cost.memory / count:>10.1f}{cost.tasks / count:>12.1f}"
+        print(f"  {name:<22}{cost.wall:>6.1f}{each}")
+    for what, ours, base, goal in (
+        ("nothing to do, wall, to ping", costs["ours, nothing to do"].wall, costs["ping"].wall, 2.0),
+        ("upgrade, controller cpu, to by hand", costs["ours"].cpu, costs["by hand"].cpu, 0.6),
+        ("upgrade, wall, to by hand", costs["ours"].wall, costs["by hand"].wall, None),
+    ):
+        verdict = "" if goal is None else f"  goal {goal}: {'met' if ours / base <= goal else 'MISSED'}"
+        print(f"  {what:<38}{ours / base:>6.2f}{verdict}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.fleet", description=__doc__)
+    parser.add_argument("--hosts", default="1,10,50")
+    sizes = [int(text) for text in parser.parse_args().hosts.split(",")]
+    by_hand = community_general(REPOSITORY / "build")
+    found = {}
+    with Lab(DEFAULT_DIRECTORY / TEST_LABS / f"bench-fleet-{os.getpid()}") as lab:
+        for count in sizes:
+            found[count] = measure(lab, count, by_hand)
+            show(count, found[count])
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps({n: {k: vars(c) for k, c in costs.items()} for n, costs in found.items()}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The decisions of plugin_utils/fleet.py for playbooks: each filter hands on and turns a FleetError into a sentence."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible import context
+from ansible.errors import AnsibleFilterError
+from ansible_collections.overc.system.plugins.plugin_utils import fleet
+
+Hostvars = t.Mapping[str, t.Mapping[str, t.Any]]
+
+
+def _said(function: t.Callable[..., t.Any], *args: t.Any, **more: t.Any) -> t.Any:
+    try:
+        return function(*args, **more)
+    except fleet.FleetError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
+def _collect(hostvars: Hostvars, hosts: t.Iterable[str], name: str) -> dict[str, t.Any]:
+    """One variable of many hosts; hosts without it are left out."""
+    found = {}
+    for host in hosts:
+        value = hostvars[host].get(name)
+        if value:
+            found[host] = value
+    return found
+
+
+def fleet_target(target: t.Any, matched: t.Sequence[str], exclude: str = "", action: str = "change") -> list[str]:
+    if not target and context.CLIARGS.get("syntax"):
+        return []  # --syntax-check asks about the playbook, not about a target
+    return t.cast("list[str]", _said(fleet.choose, target, matched, exclude, action=action))
+
+
+def fleet_plan(hosts: t.Sequence[str], hostvars: Hostvars, options: t.Mapping[str, t.Any]) -> t.Any:
+    answers = {host: {} for host in hosts} | _collect(hostvars, hosts, "preflight_answer")
+    return _said(fleet.plan, answers, options)
+
+
+def fleet_gate(plan: t.Any, hostvars: Hostvars, wave: t.Sequence[str], now: str) -> t.Any:
+    return _said(fleet.gate, plan, _results(plan, hostvars), wave, now)
+
+
+def fleet_done(plan: t.Any, hostvars: Hostvars) -> t.Any:
+    return _said(fleet.done_hosts, plan, _results(plan, hostvars))
+
+
+def fleet_record(plan: t.Any, hostvars: Hostvars, now: str) -> t.Any:
+    """The record of a run so far, and with ``lines`` what to tell a person."""
+    reverts = _collect(hostvars, plan["hosts"], "host_rollback_result") if plan["command"] == "upgrade" else {}
+    record = _said(fleet.summary, plan, _results(plan, hostvars), reverts, now)
+    return {**record, "lines": fleet.verdict_lines(record)}
+
+
+def _results(plan: t.Any, hostvars: Hostvars) -> dict[str, t.Any]:
+    return _collect(hostvars, plan["hosts"], f"host_{plan['command']}_result")
+
+
+def fleet_table(hosts: t.Sequence[str], hostvars: Hostvars, name: str) -> t.Any:
+    return fleet.table({host: {} for host in hosts} | _collect(hostvars, hosts, name))
+
+
+def fleet_report(record: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return fleet.report(record)
+
+
+def fleet_looked_at(hosts: t.Sequence[str], hostvars: Hostvars, records: t.Any, now: str) -> dict[str, t.Any]:
+    infos = {host: {} for host in hosts} | _collect(hostvars, hosts, "report_info")
+    return fleet.looked_at(infos, records, now)
+
+
+def change_lines(upgrades: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    return [fleet.change_line(change) for change in upgrades] or ["nothing is pending"]
+
+
+def failure_output(result: t.Mapping[str, t.Any]) -> str:
+    return fleet.output(result)
+
+
+def failure_reason(result: t.Mapping[str, t.Any]) -> str:
+    return fleet.reason(result)
+
+
+def failed_upgrade(failure: t.Any, answers: t.Mapping[str, t.Any], rollback: bool) -> dict[str, t.Any]:
+    """``answers``: stage, switch, now, back (any of them may be missing) and unhealthy."""
+    parts = {key: answers.get(key) or {} for key in ("stage", "switch", "now", "back")}
+    return fleet.failed_upgrade(failure, unhealthy=answers.get("unhealthy") or "", rollback=rollback, **parts)
+
+
+def must_go_back(now: t.Any, stage: t.Any, switch: t.Any) -> bool:
+    return fleet.must_go_back(stage or {}, switch or {}, now or {})
+
+
+def not_running(services: t.Iterable[str], facts: t.Mapping[str, t.Any]) -> list[str]:
+    return fleet.not_running(services, facts)
+
+
+class FilterModule:
+    """The filters of fleet runs."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {
+            "change_lines": change_lines,
+            "failed_upgrade": failed_upgrade,
+            "failure_output": failure_output,
+            "failure_reason": failure_reason,
+            "fleet_done": fleet_done,
+            "fleet_gate": fleet_gate,
+            "fleet_looked_at": fleet_looked_at,
+            "fleet_plan": fleet_plan,
+            "fleet_record": fleet_record,
+            "fleet_report": fleet_report,
+            "fleet_table": fleet_table,
+            "fleet_target": fleet_target,
+            "must_go_back": must_go_back,
+            "not_running": not_running,
+        }

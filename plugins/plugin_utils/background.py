@@ -1,0 +1,207 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a module so that it outlives its connection, and shows how far it is.
+
+The module is started as ``async`` would start it, and then looked at with one small command at a time: a lost
+connection is made again, and the result is still there. What the controller puts on the host for this is kept in memory
+(/dev/shm, /run): a file on the root subvolume would be in the snapshot that becomes the new system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shlex
+import time
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.utils.display import Display
+
+if t.TYPE_CHECKING:
+    from ansible.plugins.action import ActionBase
+
+Result = dict[str, t.Any]
+
+_ASYNC_DIR: t.Final = "/run/overc-system/async"
+# Sticky, in memory and on every Linux: a directory made in it belongs to who made it
+_TMP_DIR: t.Final = "/dev/shm"  # noqa: S108
+_PROGRESS_FILE: t.Final = "/run/overc-system/progress.json"
+_BOOT_ID: t.Final = "/proc/sys/kernel/random/boot_id"
+_LONGEST: t.Final = 86400
+_RECONNECT: t.Final = 600.0
+_PAUSES: t.Final = (0.5, 1.0, 1.0, 2.0, 2.0, 3.0)
+_AT_WORK: t.Final = re.compile(r'\s*\{"started": (?:1|true), "finished": (?:0|false)')
+# The module says who it is in its first step; a wrapper that was killed before that never says anything
+_DEAD_AFTER: t.Final = 5
+
+
+class Lost(Exception):
+    """The background job cannot have a result any more; the message says why."""
+
+
+class Look(t.NamedTuple):
+    """What one look at the host saw."""
+
+    boot_id: str
+    finished: bool
+    progress: Result
+    alive: bool
+
+
+def parse_look(output: str) -> Look:
+    """The output of ``Background._look_command``: four lines."""
+    lines = [*output.splitlines(), "", "", "", ""]
+    try:
+        progress = json.loads(lines[2])
+    except ValueError:
+        progress = {}
+    return Look(
+        boot_id=lines[0].strip(),
+        finished=bool(lines[1].strip()) and not _AT_WORK.match(lines[1]),
+        progress=progress if isinstance(progress, dict) else {},
+        alive=lines[3].strip() != "dead",
+    )
+
+
+def words(progress: Result) -> str:
+    """One line for people, empty if nothing is known."""
+    if not progress.get("description"):
+        return ""
+    packages = progress.get("packages")
+    counted = f" ({packages[0]} of {packages[1]} packages)" if packages and packages[1] else ""
+    where = f"{progress.get('operation')} {progress.get('number')}/{progress.get('total')}"
+    return f"{where}: {progress['description']}{counted}"
+
+
+class Background:
+    """One module run of an action plugin."""
+
+    def __init__(self, action: ActionBase, module: str) -> None:
+        self._action = action
+        self._module = module
+        self._display = Display()
+        self._said = ""
+        self._host = "host"
+
+    def run(self, args: Result, task_vars: Result | None) -> Result:
+        """The module's result. Raises AnsibleConnectionFailure when the host is silent for too long."""
+        self._host = str((task_vars or {}).get("inventory_hostname", "host"))
+        job = self._persistently(lambda: self._start(args, task_vars))
+        if "ansible_job_id" not in job:
+            # It could not be put into the background, for instance without root: let the module itself say so
+            return self._execute(self._module, args, task_vars)
+        result: Result
+        try:
+            self._follow(job)
+        except Lost as lost:
+            return {"failed": True, "changed": False, "msg": str(lost)}
+        result = self._persistently(
+            lambda: self._execute(
+                "ansible.builtin.async_status",
+                {"jid": job["ansible_job_id"], "mode": "status", "_async_dir": _ASYNC_DIR},
+                task_vars,
+            )
+        )
+        self._remove(job["results_file"])
+        for key in ("ansible_job_id", "finished", "results_file", "started", "stdout_lines", "stderr_lines"):
+            result.pop(key, None)
+        return result
+
+    # -- the parts ---------------------------------------------------------------------------------------------------
+
+    def _execute(self, module: str, args: Result, task_vars: Result | None, *, wrap_async: bool = False) -> Result:
+        answer = self._action._execute_module(  # noqa: SLF001 - the way an action plugin runs a module
+            module_name=module, module_args=dict(args), task_vars=task_vars, wrap_async=wrap_async
+        )
+        return t.cast("Result", answer)
+
+    def _start(self, args: Result, task_vars: Result | None) -> Result:
+        action = self._action
+        shell = action._connection._shell  # noqa: SLF001
+        remote_tmp, limit = shell.get_option("remote_tmp"), action._task.async_val  # noqa: SLF001
+        try:
+            shell.set_option("remote_tmp", _TMP_DIR)
+            shell.set_option("async_dir", _ASYNC_DIR)
+            action._task.async_val = _LONGEST  # noqa: SLF001
+            return self._execute(self._module, args, task_vars, wrap_async=True)
+        finally:
+            action._task.async_val = limit  # noqa: SLF001
+            shell.set_option("remote_tmp", remote_tmp)
+
+    def _look_command(self, results: str) -> str:
+        # `echo` after each, because none of these files need end with a newline
+        file = shlex.quote(results)
+        return (
+            f"cat {_BOOT_ID}; head -c 64 {file} 2>/dev/null; echo; cat {_PROGRESS_FILE} 2>/dev/null; echo; "
+            f"p=$(sed -n 's/.*\"pid\": \\([0-9]*\\).*/\\1/p' {_PROGRESS_FILE} 2>/dev/null); "
+            'if [ -n "$p" ] && ! [ -d "/proc/$p" ]; then echo dead; else echo alive; fi'
+        )
+
+    def _follow(self, job: Result) -> None:
+        """Return when there is a result."""
+        ours: set[t.Any] = set()
+        boot_id, dead, turn = "", 0, 0
+        while True:
+            time.sleep(_PAUSES[min(turn, len(_PAUSES) - 1)])
+            turn += 1
+            look = parse_look(self._persistently(lambda: self._shell(self._look_command(job["results_file"]))))
+            if look.finished:
+                return
+            if boot_id and look.boot_id != boot_id:
+                raise Lost("The host restarted in the middle. Run again: what was interrupted is repaired first.")
+            boot_id = look.boot_id
+            # What an earlier run left behind when it was killed says nothing about this one
+            process = look.progress.get("pid")
+            if look.alive:
+                ours.add(process)
+            dead = dead + 1 if process is not None and process in ours and not look.alive else 0
+            if dead >= _DEAD_AFTER:
+                raise Lost("The module was killed on the host. Run again: what was interrupted is repaired first.")
+            self._say(words(look.progress))
+
+    def _shell(self, command: str) -> str:
+        answer = self._action._low_level_execute_command(command)  # noqa: SLF001
+        return str(answer.get("stdout", ""))
+
+    def _remove(self, results: str) -> None:
+        try:
+            self._shell(f"rm -f {shlex.quote(results)}")
+        except AnsibleError:
+            self._display.vvv(f"{results} was left on the host")  # in memory, until its next boot
+
+    def _persistently(self, attempt: t.Callable[[], t.Any]) -> t.Any:
+        """Try until the host answers, but not for ever."""
+        deadline = time.monotonic() + _RECONNECT
+        pause = 1.0
+        while True:
+            try:
+                return attempt()
+            except AnsibleConnectionFailure as error:
+                if time.monotonic() > deadline:
+                    raise AnsibleConnectionFailure(
+                        f"The host was silent for {_RECONNECT:.0f} seconds ({error}). What was started there goes on; "
+                        "run again to continue."
+                    ) from error
+                self._say(f"the connection was lost, connecting again ({_first_line(error)})")
+            time.sleep(pause)
+            pause = min(2 * pause, 15.0)
+            self._reset()
+
+    def _reset(self) -> None:
+        with contextlib.suppress(AnsibleError):  # it is not there to be reset
+            self._action._connection.reset()  # noqa: SLF001
+
+    def _say(self, text: str) -> None:
+        if text and text != self._said:
+            self._said = text
+            self._display.display(f"{self._host}: {text}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+
+
+__all__ = ("Background", "Look", "Lost", "parse_look", "words")

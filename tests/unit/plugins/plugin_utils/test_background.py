@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Following a module from afar: what a look at the host means, and what connection losses and dead jobs lead to."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.overc.system.plugins.plugin_utils import background
+from ansible_collections.overc.system.plugins.plugin_utils.background import Background, parse_look, words
+
+AT_WORK = '{"started": true, "finished": false, "ansible_job_id": "j1.2"}'
+PROGRESS = {"operation": "upgrade", "number": 2, "total": 15, "description": "run it", "packages": [3, 5], "pid": 7}
+
+
+def look(boot: str = "b1", results: str = AT_WORK, progress: t.Any = None, alive: str = "alive") -> str:
+    return f"{boot}\n{results}\n{json.dumps(progress) if progress else ''}\n{alive}\n"
+
+
+def test_look() -> None:
+    seen = parse_look(look(progress=PROGRESS))
+    assert (seen.boot_id, seen.finished, seen.alive) == ("b1", False, True)
+    assert words(seen.progress) == "upgrade 2/15: run it (3 of 5 packages)"
+    assert parse_look(look(results='{"changed": true, "msg": "x"')).finished
+    # Not begun yet, cut short, or nonsense: not finished, and nothing to say
+    for output in ("", "b1\n", look(results=""), "b1\n" + AT_WORK + "\n[1]\nalive\n", look(progress={"x": 1})):
+        assert not parse_look(output).finished
+        assert words(parse_look(output).progress) == ""
+
+
+class FakeShell:
+    def __init__(self) -> None:
+        self.options = {"remote_tmp": "~/.ansible/tmp", "async_dir": "~/.ansible_async"}
+
+    def get_option(self, name: str) -> str:
+        return self.options[name]
+
+    def set_option(self, name: str, value: str) -> None:
+        self.options[name] = value
+
+
+class FakeAction:
+    """Stands in for ActionBase: a script of answers, each a value or an exception."""
+
+    def __init__(self, modules: list[t.Any], looks: list[t.Any]) -> None:
+        self.modules, self.looks = modules, looks
+        self.called: list[tuple[str, dict[str, t.Any]]] = []
+        self.commands: list[str] = []
+        self.resets = 0
+        shell = FakeShell()
+        self._task = type("Task", (), {"async_val": 0})()
+        self._connection = type("Connection", (), {"_shell": shell, "reset": self._reset})()
+
+    def _reset(self, *_: object) -> None:
+        self.resets += 1
+
+    def _execute_module(self, module_name: str, module_args: dict[str, t.Any], **_: t.Any) -> t.Any:
+        self.called.append((module_name, module_args))
+        return self._next(self.modules)
+
+    def _low_level_execute_command(self, command: str) -> dict[str, t.Any]:
+        self.commands.append(command)
+        return {"stdout": "" if command.startswith("rm ") else self._next(self.looks)}
+
+    @staticmethod
+    def _next(script: list[t.Any]) -> t.Any:
+        answer = script.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+JOB = {"ansible_job_id": "j1.2", "results_file": "/run/overc-system/async/j1.2", "started": 1, "finished": 0}
+DONE = look(results='{"changed": true')
+GONE = AnsibleConnectionFailure("Failed to connect\nat all")
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("ansible.utils.display.Display.display", lambda _self, text, **_: said.append(text))
+    return said
+
+
+def run(action: FakeAction) -> dict[str, t.Any]:
+    return Background(t.cast("t.Any", action), "ns.col.mod").run({"a": 1}, {"inventory_hostname": "h1"})
+
+
+def test_result_is_that_of_the_module(no_waiting: list[str]) -> None:
+    action = FakeAction(
+        [JOB, {"changed": True, "finished": 1, "ansible_job_id": "j1.2"}], [look(progress=PROGRESS), DONE]
+    )
+    assert run(action) == {"changed": True}
+    assert no_waiting == ["h1: upgrade 2/15: run it (3 of 5 packages)"]
+    assert action.commands[-1] == "rm -f /run/overc-system/async/j1.2"
+    assert action._task.async_val == 0
+    assert action._connection._shell.options["remote_tmp"] == "~/.ansible/tmp"
+
+
+def test_lost_connections_are_made_again(no_waiting: list[str]) -> None:
+    action = FakeAction([GONE, JOB, GONE, {"changed": True}], [look(), GONE, GONE, look(), DONE])
+    assert run(action) == {"changed": True}
+    assert action.resets == 4
+    assert "h1: the connection was lost, connecting again (Failed to connect)" in no_waiting
+
+
+def test_silence_is_given_up_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_RECONNECT", -1.0)
+    with pytest.raises(AnsibleConnectionFailure, match="run again to continue"):
+        run(FakeAction([JOB], [GONE]))
+
+
+def test_restart_in_the_middle_is_an_end() -> None:
+    result = run(FakeAction([JOB], [look("b1"), look("b2")]))
+    assert result["failed"]
+    assert "restarted" in result["msg"]
+
+
+def test_module_that_was_killed_is_an_end() -> None:
+    result = run(FakeAction([JOB], [look(progress=PROGRESS), *[look(progress=PROGRESS, alive="dead")] * 9]))
+    assert result["failed"]
+    assert "killed" in result["msg"]
+
+
+def test_what_a_killed_run_left_behind_is_not_taken_for_this_one() -> None:
+    action = FakeAction([JOB, {"changed": True}], [*[look(progress=PROGRESS, alive="dead")] * 20, DONE])
+    assert run(action) == {"changed": True}
+
+
+def test_host_that_takes_no_background_job_runs_the_module_as_ever() -> None:
+    action = FakeAction([{"failed": True, "msg": "could not create directory"}, {"error_id": "not_root"}], [])
+    assert run(action) == {"error_id": "not_root"}

@@ -1,0 +1,336 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every decision of a fleet run, from answers to sentences."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.overc.system.plugins.plugin_utils import fleet
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = "2026-11-23T21:00:00Z"
+CHANGE = {"name": "app", "arch": "noarch", "installed": "1", "available": "2", "channel": "lab", "size": 1}
+PENDING = {"state": "clean", "booted": "rootfs", "fingerprint": "f1", "actions": [{}], "upgrades": [CHANGE]}
+NOTHING = {"state": "clean", "booted": "rootfs", "fingerprint": "f0", "actions": [], "msg": "nothing is pending"}
+STAGED = {**NOTHING, "reboot_required": True, "fingerprint": "f1"}
+REFUSED = {"state": "clean", "error_id": "no_space", "msg": "Not enough space.", "failed": False}
+SILENT = {"unreachable": True, "msg": "Failed to connect\nto the host"}
+
+
+def options(**more: t.Any) -> dict[str, t.Any]:
+    return {"command": "upgrade", "now": NOW, "canary": 1, "serial": 2, **more}
+
+
+def planned(answers: dict[str, t.Any], **more: t.Any) -> fleet.Plan:
+    return fleet.plan(answers, options(**more))
+
+
+def five(**more: t.Any) -> fleet.Plan:
+    return planned({f"h{n}": PENDING for n in range(1, 6)}, **more)
+
+
+# -- waves -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "canary", "serial", "sizes"),
+    [
+        (5, 1, 2, [1, 2, 2]),
+        (5, "1", "2", [1, 2, 2]),
+        (10, "10%", "25%", [1, 2, 2, 2, 2, 1]),
+        (10, 2, "1,50%", [2, 1, 5, 2]),
+        (10, 0, [3, "100%"], [3, 7]),
+        (1, 1, 5, [1]),
+        (0, 1, 5, []),
+        (3, 5, 1, [3]),
+        (3, "1%", "1%", [1, 1, 1]),
+    ],
+)
+def test_waves(count: int, canary: t.Any, serial: t.Any, sizes: list[int]) -> None:
+    assert [len(wave) for wave in fleet.waves([str(n) for n in range(count)], canary, serial)] == sizes
+
+
+@given(
+    st.integers(0, 200),
+    st.one_of(st.integers(0, 50), st.integers(0, 100).map("{}%".format)),
+    st.lists(st.one_of(st.integers(1, 50), st.integers(1, 100).map("{}%".format)), min_size=1, max_size=4),
+)
+def test_every_host_is_in_exactly_one_wave(count: int, canary: t.Any, serial: t.Any) -> None:
+    hosts = [f"h{n}" for n in range(count)]
+    found = fleet.waves(hosts, canary, serial)
+    assert [host for wave in found for host in wave] == hosts
+    assert all(found)
+
+
+@pytest.mark.parametrize("bad", ["0", "", "x", "-1", "101%", "1.5", [], [0], ["1", "no"]])
+def test_wave_sizes_that_cannot_be_meant(bad: t.Any) -> None:
+    with pytest.raises(fleet.FleetError):
+        fleet.waves(["a"], 1, bad)
+
+
+@pytest.mark.parametrize("bad", [-1, 101, "x", None])
+def test_limit_that_cannot_be_meant(bad: t.Any) -> None:
+    with pytest.raises(fleet.FleetError, match="fleet_max_fail_percentage"):
+        five(max_fail_percentage=bad)
+
+
+# -- target and window -------------------------------------------------------------------------------------------------
+
+
+def test_no_default_target() -> None:
+    with pytest.raises(fleet.FleetError, match="-e target=GROUP"):
+        fleet.choose("", [], action="upgrade")
+    with pytest.raises(fleet.FleetError, match=r"target=web without h1 names no host"):
+        fleet.choose("web", [], "h1")
+    assert fleet.choose("web", ["h1", "h2"]) == ["h1", "h2"]
+
+
+@pytest.mark.parametrize(
+    ("clock", "window", "is_open"),
+    [
+        ("03:59", "22:00-04:00", True),
+        ("04:00", "22:00-04:00", False),
+        ("22:00", "22:00-04:00", True),
+        ("21:59", "22:00-04:00", False),
+        ("10:00", "9:30-10:30", True),
+        ("10:30", "9:30-10:30", False),
+    ],
+)
+def test_window(clock: str, window: str, is_open: bool) -> None:
+    assert (fleet.closed(f"2026-11-23T{clock}:00Z", window) is None) is is_open
+
+
+@pytest.mark.parametrize(("window", "not_after"), [("22-4", ""), ("25:00-04:00", ""), ("1:00-1:00", ""), ("", "soon")])
+def test_window_that_cannot_be_meant(window: str, not_after: str) -> None:
+    with pytest.raises(fleet.FleetError, match=r"UTC|empty"):
+        fleet.closed(NOW, window, not_after)
+
+
+def test_not_after() -> None:
+    assert fleet.closed(NOW, not_after="2026-11-23T21:00:00Z") is None
+    assert "after" in str(fleet.closed(NOW, not_after="2026-11-23T20:59:59Z"))
+
+
+# -- the plan ----------------------------------------------------------------------------------------------------------
+
+
+def test_only_hosts_with_work_are_in_waves() -> None:
+    plan = planned({"a": NOTHING, "b": PENDING, "c": STAGED})
+    assert plan["waves"] == [["b"], ["c"]]
+    assert plan["run"] == ["b", "c"]
+    assert plan["sizes"] == [1, 1]
+    assert "nothing to do: a" in plan["lines"]
+    assert "  app 1 -> 2" in plan["lines"]
+
+
+@pytest.mark.parametrize("answer", [REFUSED, SILENT, {}, {"msg": "no python"}])
+def test_one_unready_host_stops_all(answer: dict[str, t.Any]) -> None:
+    plan = planned({"a": PENDING, "b": answer})
+    assert plan["run"] == []
+    assert "no host was touched" in plan["refused"]
+    record = fleet.summary(plan, {}, {}, NOW)
+    assert record["hosts"]["a"]["status"] == "not_started"
+    assert record["hosts"]["b"]["status"] == "unready"
+    assert record["bad"] == ["b"]
+
+
+def test_unready_hosts_are_left_out() -> None:
+    plan = planned({"a": PENDING, "b": REFUSED}, unready="skip")
+    assert (plan["run"], plan["refused"]) == (["a"], None)
+    record = fleet.summary(plan, {"a": {"status": "upgraded"}}, {}, NOW)
+    assert record["bad"] == ["b"]
+
+
+def test_closed_window_refuses_but_not_in_check_mode() -> None:
+    late = {"not_after": "2020-01-01T00:00:00Z"}
+    plan = five(**late)
+    assert plan["run"] == []
+    assert fleet.summary(plan, {}, {}, NOW)["bad"] == ["h1", "h2", "h3", "h4", "h5"]
+    checked = five(check_mode=True, **late)
+    assert checked["refused"] is None
+    assert {host["status"] for host in fleet.summary(checked, {}, {}, NOW)["hosts"].values()} == {"planned"}
+    # With nothing to do, a closed window is no failure
+    assert planned({"a": NOTHING}, **late)["refused"] is None
+
+
+# -- while it runs -----------------------------------------------------------------------------------------------------
+
+
+BAD = {"status": "rolled_back", "fingerprint": "f1", "rejects_plan": True}
+
+
+def test_failed_canary_stops_whatever_the_limit() -> None:
+    plan = five(max_fail_percentage=100)
+    gate = fleet.gate(plan, {"h1": BAD}, ["h2", "h3"], NOW)
+    assert gate["go"] == []
+    assert "canary failed on 1 of 1 (h1)" in gate["stop"]
+
+
+def test_limit_of_a_wave() -> None:
+    good = {"status": "upgraded", "fingerprint": "f1"}
+    results = {"h1": good, "h2": good, "h3": {"status": "failed", "fingerprint": "f1"}}
+    assert fleet.gate(five(max_fail_percentage=50), results, ["h4", "h5"], NOW)["go"] == ["h4", "h5"]
+    stopped = fleet.gate(five(max_fail_percentage=49), results, ["h4", "h5"], NOW)
+    assert stopped["go"] == []
+    assert "Wave 2 failed on 1 of 2 (h3)" in stopped["stop"]
+
+
+def test_rejected_plan_is_withheld_from_those_who_would_get_it() -> None:
+    answers = {"h1": PENDING, "h2": PENDING, "h3": {**PENDING, "fingerprint": "f2"}}
+    plan = planned(answers, canary=0, serial="1,2", max_fail_percentage=100)
+    results = {"h1": BAD}
+    assert fleet.gate(plan, results, ["h2", "h3"], NOW)["go"] == ["h3"]
+    record = fleet.summary(plan, {**results, "h3": {"status": "upgraded"}}, {}, NOW)
+    assert {name: host["status"] for name, host in record["hosts"].items()} == {
+        "h1": "rolled_back",
+        "h2": "withheld",
+        "h3": "upgraded",
+    }
+    assert "rejects_plan" not in record["hosts"]["h1"]
+
+
+def test_failure_before_the_reboot_rejects_no_plan() -> None:
+    assert fleet.rejected_plans(five(), {"h1": {**BAD, "rejects_plan": False}}) == set()
+    assert fleet.rejected_plans(five(rejected_plans=["known"]), {}) == {"known"}
+
+
+def test_window_that_closes_in_between() -> None:
+    plan = five(not_after="2026-11-23T22:00:00Z")
+    gate = fleet.gate(plan, {"h1": {"status": "upgraded"}}, ["h2", "h3"], "2026-11-23T22:00:01Z")
+    assert (gate["go"], gate["stop"]) == ([], None)
+    record = fleet.summary(plan, {"h1": {"status": "upgraded"}}, {}, NOW)
+    assert record["hosts"]["h2"]["status"] == "postponed"
+    assert record["bad"] == ["h2", "h3", "h4", "h5"]
+
+
+def test_host_that_got_lost_in_a_wave_that_began() -> None:
+    record = fleet.summary(five(), {"h1": {"status": "upgraded"}, "h2": {"status": "upgraded"}}, {}, NOW)
+    assert record["hosts"]["h3"]["status"] == "unreachable"
+    assert record["hosts"]["h4"]["status"] == "postponed"
+    assert record["bad"][0] == "h3"
+
+
+def test_bringing_back_what_was_done() -> None:
+    plan = five()
+    results: dict[str, dict[str, t.Any]] = {"h1": {"status": "upgraded"}, "h2": {"status": "upgraded"}, "h3": BAD}
+    assert fleet.done_hosts(plan, results) == ["h2", "h1"]
+    record = fleet.summary(
+        plan, results, {"h1": {"status": "returned"}, "h2": {"status": "failed", "reason": "x"}}, NOW
+    )
+    assert record["hosts"]["h1"]["status"] == "reverted"
+    assert record["hosts"]["h2"]["status"] == "rollback_failed"
+    assert fleet.verdict_lines(record)[0].startswith("upgrade of 5 hosts: 1 rollback failed, 1 rolled back")
+
+
+# -- one host whose upgrade failed -------------------------------------------------------------------------------------
+
+
+FAILURE = {"step": "Health", "msg": "It is not well.", "output": "out"}
+STAGE = {"staged_uuid": "new", "booted": "rootfs", "fingerprint": "f1", "reboot_required": True}
+SWITCH = {"staged_uuid": None, "reboot": {"elapsed": 3}, "seconds": 4}
+
+
+def info(state: str, booted: str, staged: str | None = None) -> dict[str, t.Any]:
+    return {"state": state, "booted": {"uuid": booted, "subvolume": booted}, "staged": staged and {"uuid": staged}}
+
+
+@pytest.mark.parametrize(
+    ("stage", "switch", "now", "wanted"),
+    [
+        ({}, {}, info("clean", "old"), False),
+        ({"failed": True}, {}, info("clean", "old"), False),
+        (STAGE, {}, info("staged", "old", "new"), True),
+        (STAGE, {}, info("staged", "old", "other"), False),
+        (STAGE, SWITCH, info("clean", "new"), True),
+        (STAGE, SWITCH, info("trial", "new"), True),
+        (STAGE, SWITCH, info("clean", "old"), False),
+        (STAGE, SWITCH, info("backup", "bak"), True),
+        (STAGE, {}, info("backup", "bak"), False),
+        (STAGE, SWITCH, info("interrupted", "new"), False),
+        (STAGE, SWITCH, {"unreachable": True}, False),
+    ],
+)
+def test_only_what_this_run_staged_is_taken_back(
+    stage: dict[str, t.Any], switch: dict[str, t.Any], now: dict[str, t.Any], wanted: bool
+) -> None:
+    assert fleet.must_go_back(stage, switch, now) is wanted
+
+
+BACK = {"state": "clean", "booted": "rootfs", "reboot": {}}
+
+
+@pytest.mark.parametrize(
+    ("switch", "now", "back", "unhealthy", "rollback", "status"),
+    [
+        (SWITCH, info("clean", "new"), BACK, "", True, "rolled_back"),
+        (SWITCH, info("clean", "new"), BACK, "still ill", True, "rollback_failed"),
+        (SWITCH, info("clean", "new"), {"error_id": "reboot_failed", "state": "clean", "msg": "m"}, "", True,
+         "rollback_failed"),
+        (SWITCH, info("clean", "new"), {"unreachable": True, "msg": "gone"}, "", True, "rollback_failed"),
+        (SWITCH, info("clean", "new"), {}, "", False, "failed"),
+        (SWITCH, info("inconsistent", "x"), {}, "", True, "rollback_failed"),
+        (SWITCH, {"unreachable": True}, {}, "", True, "unreachable"),
+        ({}, info("staged", "old", "new"), {"state": "clean", "booted": "rootfs"}, "", True, "failed"),
+        ({}, info("clean", "old"), {}, "", True, "failed"),
+    ],
+)  # fmt: skip
+def test_what_became_of_it(switch: t.Any, now: t.Any, back: t.Any, unhealthy: str, rollback: bool, status: str) -> None:
+    result = fleet.failed_upgrade(FAILURE, STAGE, switch, now, back, unhealthy, rollback)
+    assert result["status"] == status
+    assert result["reason"].startswith("Health: It is not well.")
+    assert result["rejects_plan"] is ("reboot" in switch)
+    assert status in fleet.STATUSES
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def test_reason_of_a_loop_is_that_of_its_first_failed_item() -> None:
+    result = {"msg": "One or more items failed", "results": [{}, {"failed": True, "msg": "non-zero return code",
+              "stderr": "no such\nservice"}]}  # fmt: skip
+    assert fleet.reason(result) == "no such service"
+    assert fleet.reason({}) == "It failed without a message."
+
+
+def test_table_tells_every_kind_of_answer() -> None:
+    good = {**info("clean", "rootfs"), "default": {"subvolume": "rootfs"}, "requirements": [], "contradictions": []}
+    unmet = {**good, "state": "unsupported", "requirements": [{"id": "btrfs_root", "ok": False}]}
+    lines = fleet.table({"a": good, "bee": unmet, "c": SILENT, "d": {"failed": True, "msg": "x\ny"}, "e": {}})
+    assert lines[0].split()[:2] == ["HOST", "STATE"]
+    assert "clean" in lines[1]
+    assert "unmet: btrfs_root" in lines[2]
+    assert "unreachable" in lines[3]
+    assert lines[4].endswith("x")
+
+
+def test_services() -> None:
+    facts = {"ansible_facts": {"services": {"a.service": {"state": "running"}, "b.service": {"state": "stopped"}}}}
+    assert fleet.not_running(["a", "a.service", "b", "c"], facts) == ["b", "c"]
+    assert fleet.not_running(["a"], {}) == ["a"]
+
+
+def test_report_puts_failures_first_and_scales_the_bars() -> None:
+    results = {
+        "h1": {"status": "upgraded", "seconds": {"stage": 30, "reboot": 20}},
+        "h2": {"status": "rolled_back", "seconds": {"stage": 60, "reboot": 20, "rollback": 20}},
+    }
+    page = fleet.report(fleet.summary(five(), results, {}, NOW))
+    # h3 was in the wave of h2 and never said anything
+    assert page["order"][:2] == ["h3", "h2"]
+    assert page["order"][-1] == "h1"
+    assert page["hosts"]["h2"]["shares"] == {"stage": 60.0, "reboot": 20.0, "rollback": 20.0}
+    assert page["hosts"]["h1"]["total"] == 50
+
+
+def test_report_of_what_hosts_say_now_and_what_the_last_run_said() -> None:
+    record = fleet.summary(five(), {"h1": BAD}, {}, NOW)
+    found = fleet.looked_at(
+        {"h1": info("clean", "rootfs"), "new": info("staged", "rootfs"), "off": SILENT}, [record], NOW
+    )
+    statuses = {name: host["status"] for name, host in found["hosts"].items()}
+    assert statuses == {"h1": "rolled_back", "new": "looked_at", "off": "unreachable"}
+    assert found["bad"] == ["off", "h1"]

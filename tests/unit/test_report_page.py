@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report page, as text and, where there is a Chromium, as a browser shows it on a desk and on a phone."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import typing as t
+from pathlib import Path
+
+import jinja2
+import pytest
+from ansible_collections.overc.system.plugins.plugin_utils import fleet
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "roles/report/templates/report.html.j2"
+NOW = "2026-11-23T21:00:00Z"
+HOSTILE = "<script>alert(1)</script>&\"' \N{SNOWMAN}"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# What a person would have to scroll for, and what a script or a picture from elsewhere would be
+_MEASURE = """<script>document.title = JSON.stringify({
+  scroll: document.documentElement.scrollWidth, width: innerWidth,
+  small: [...document.querySelectorAll('td, p, li, pre, h1, h2')].filter(e => e.getClientRects().length
+    && parseFloat(getComputedStyle(e).fontSize) < 12).length,
+  first: document.querySelector('td.host').textContent,
+  heads: getComputedStyle(document.querySelector('thead')).display,
+});</script>"""
+
+
+def record(count: int) -> dict[str, t.Any]:
+    change = {"name": "app", "arch": "noarch", "installed": "1.0-1", "available": "2.0-1"}
+    answer = {"state": "clean", "booted": "rootfs", "fingerprint": "f", "actions": [{}], "upgrades": [change] * 3}
+    hosts = [f"web{n:03}.rack-{n % 7}.example.net" for n in range(1, count + 1)]
+    plan = fleet.plan(dict.fromkeys(hosts, answer), {"now": NOW, "canary": 1, "serial": "25%"})
+    results = {
+        host: {
+            "status": "upgraded",
+            "state": "clean",
+            "booted_before": "rootfs",
+            "booted_after": "rootfs_upgrade",
+            "seconds": {"stage": 20 + n % 50, "reboot": 30 + n % 20},
+        }
+        for n, host in enumerate(hosts)
+    }
+    results[hosts[-1]] = {
+        "status": "rolled_back",
+        "reason": f"Health: {HOSTILE}",
+        "output": f"{HOSTILE}\n" + "x" * 500,
+        "error_id": "reboot_failed",
+        "state": "clean",
+        "booted_before": "rootfs",
+        "booted_after": "rootfs",
+        "seconds": {"stage": 60, "reboot": 40, "rollback": 35},
+    }
+    return fleet.summary(plan, results, {}, NOW)
+
+
+def rendered(found: dict[str, t.Any]) -> str:
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701 - as Ansible does
+    return environment.from_string(TEMPLATE.read_text()).render(report_data=fleet.report(found))
+
+
+def page(count: int) -> str:
+    return rendered(record(count))
+
+
+@pytest.mark.parametrize("count", [1, 2, 500])
+def test_page_is_complete_in_itself(count: int) -> None:
+    text = page(count)
+    assert not re.search(r"""(?:src|href)\s*=|url\(|@import|<script|<link|<iframe""", text)
+    assert html.escape(HOSTILE, quote=True).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in text
+    assert text.count("<tr>") == count + 1
+    assert text.index("Needs attention") < text.index("<h2>Hosts")
+    assert "app 1.0-1 -&gt; 2.0-1" in text
+
+
+def test_page_of_hosts_that_were_only_looked_at() -> None:
+    info = {"state": "clean", "booted": {"subvolume": "rootfs", "kernel": {"release": None}}}
+    text = rendered(fleet.looked_at({"a": info, "b": {}}, [], NOW))
+    assert "looked at" in text
+    assert "no answer" in text
+
+
+def test_record_is_plain_json() -> None:
+    assert json.loads(json.dumps(record(3)))["counts"] == {"rolled_back": 1, "upgraded": 2}
+
+
+def show(directory: Path, count: int, width: int, height: int) -> dict[str, t.Any]:
+    file = directory / f"{count}-{width}.html"
+    # The page in a frame as wide as the screen: headless Chromium does not go below 500 pixels
+    inner = page(count).replace("</body>", f"{_MEASURE}</body>")
+    file.write_text(
+        f'<body style="margin:0"><iframe style="border:0;width:{width}px;height:{height}px" '
+        f'srcdoc="{html.escape(inner, quote=True)}" '
+        'onload="document.title=this.contentDocument.title"></iframe>'
+    )
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--virtual-time-budget=5000",
+        f"--window-size={width},{height}",
+    ]
+    profile = f"--user-data-dir={directory}/profile"
+    picture = f"--screenshot={directory}/{count}-{width}.png"
+    base = [str(CHROMIUM), *options, profile]
+    subprocess.run([*base, picture, file.as_uri()], check=True, capture_output=True, timeout=120)
+    found = subprocess.run(
+        [*base, "--dump-dom", file.as_uri()], check=True, capture_output=True, text=True, timeout=120
+    )
+    match = re.search(r"<title>(.*?)</title>", found.stdout, re.DOTALL)
+    assert match, found.stdout[:500]
+    return t.cast("dict[str, t.Any]", json.loads(html.unescape(match[1])))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (360, 740)], ids=["desktop", "phone"])
+@pytest.mark.parametrize("count", [1, 500])
+def test_page_in_a_browser(tmp_path: Path, count: int, width: int, height: int) -> None:
+    seen = show(tmp_path, count, width, height)
+    assert seen["width"] == width
+    assert seen["scroll"] <= width, "no sideways scrolling"
+    assert seen["small"] == 0
+    assert seen["first"].startswith(f"web{count:03}"), "failures first"
+    assert seen["heads"] == ("none" if width < 700 else "table-header-group")

@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every role says what it takes: defaults, specification and README name the same variables."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+PUBLIC = [role for role in ROLES if not (role / "meta/main.yml").read_text().count("Private")]
+
+
+def load(path: Path) -> t.Any:
+    return yaml.safe_load(path.read_text()) or {}
+
+
+def entry_points(role: Path) -> dict[str, t.Any]:
+    return t.cast("dict[str, t.Any]", load(role / "meta/argument_specs.yml")["argument_specs"])
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_defaults_are_what_the_specification_says(role: Path) -> None:
+    specified: dict[str, t.Any] = {}
+    for entry in entry_points(role).values():
+        specified.update(entry.get("options") or {})
+    defaults = load(role / "defaults/main.yml")
+    assert {name: option.get("default") for name, option in specified.items()} == defaults
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_variables_carry_the_name_of_the_role(role: Path) -> None:
+    assert all(name.startswith(f"{role.name}_") for name in load(role / "defaults/main.yml"))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_entry_point_is_a_task_file(role: Path) -> None:
+    for name in entry_points(role):
+        assert (role / "tasks" / f"{name}.yml").exists(), name
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_readme_names_every_variable(role: Path) -> None:
+    text = (role / "README.md").read_text()
+    if role not in PUBLIC:
+        assert "Private" in text
+        return
+    for name in load(role / "defaults/main.yml"):
+        assert f"`{name}`" in text, name
+    assert f"`{role.name}_result`" in text
