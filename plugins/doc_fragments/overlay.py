@@ -19,4 +19,6 @@ requirements:
   - Linux 5.6 or newer is best (openat2); older kernels are walked with O_NOFOLLOW alone.
   - The containers and their sources on one btrfs. Other file systems are refused, because they give no snapshot that
     keeps a source from changing under a container.
+author:
+  - The overc.system authors (@overc)
 """
