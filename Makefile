@@ -40,6 +40,10 @@ test-integration: setup ## only what needs real hosts
 	@$(OVERLAY_TESTS)
 	@$(PY) -m pytest -n $(WORKERS) tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
 
+.PHONY: test-crash
+test-crash: setup ## kill the host's commands at every point there is, not only at today's part of them
+	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/integration/test_crash.py $(PYTEST_ARGS)
+
 .PHONY: test-fleet
 test-fleet: setup ## roles and playbooks on lab fleets of up to 30 hosts: a quarter of an hour
 	@$(PY) -m pytest tests/integration/fleet $(PYTEST_ARGS)

@@ -9,7 +9,13 @@ import typing as t
 
 import pytest
 
+from tests.sampling import day
+
 REPORT_KEY = pytest.StashKey[dict[str, pytest.TestReport]]()
+
+
+def pytest_configure() -> None:
+    day()  # decided before the workers are started, so that all of them take the same part
 
 
 @pytest.hookimpl(wrapper=True)

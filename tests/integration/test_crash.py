@@ -4,7 +4,8 @@
 """A run that is killed leaves a host that boots the old or the new deployment, and the next command finishes the work.
 
 Each point goes on in one of three ways, in turn: an orderly reboot, a power cut that loses what was not written, or the
-next command at once. ``OVERC_CRASH_ALL=1`` takes every point in all three, and more repairs.
+next command at once. A run takes each step on one side, right before it or right after it, and a part of the repairs;
+the next day's run takes others. ``OVERC_SAMPLE=all`` takes every point, ``OVERC_CRASH_ALL=1`` every point in all three ways.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from tests.integration.crash_report import PROPERTY
 from tests.lab import Host, Lab, disk
 from tests.lab.kernel import kernel_release
 from tests.lab.process import run
+from tests.sampling import rotating
 
 pytestmark = pytest.mark.crash
 
@@ -45,17 +47,24 @@ CONFIRM: t.Final = "overc_host_confirm"
 
 
 EVERYTHING: t.Final = bool(os.environ.get("OVERC_CRASH_ALL"))
+_Numbered = t.TypeVar("_Numbered")
 
 
 def _ways(number: int) -> tuple[str, ...]:
     return WAYS if EVERYTHING else (WAYS[number % len(WAYS)],)
 
 
+def _sample(cases: t.Sequence[_Numbered], one_in: int) -> list[tuple[int, _Numbered]]:
+    """Numbered before they are chosen: a point goes on in the same way whichever day it is taken."""
+    numbered = list(enumerate(cases))
+    return numbered if EVERYTHING else rotating(numbered, one_in)
+
+
 def _cases() -> list[t.Any]:
     every = [(transaction, point) for transaction in TRANSACTIONS for point in points(transaction.steps)]
     return [
         pytest.param(transaction, point, way, number, id=f"{transaction.name}-{point}-{way}")
-        for number, (transaction, point) in enumerate([*every, *inside()])
+        for number, (transaction, point) in _sample([*every, *inside()], 2)
         for way in _ways(number)
     ]
 
@@ -65,7 +74,7 @@ def _repairs() -> list[t.Any]:
     every = [(interrupted, point) for interrupted in chosen for point in points(interrupted.steps)]
     return [
         pytest.param(interrupted, point, way, number, id=f"{interrupted.name}-{point}-{way}")
-        for number, (interrupted, point) in enumerate(every)
+        for number, (interrupted, point) in _sample(every, 3)
         for way in _ways(number)
     ]
 

@@ -1,0 +1,30 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A part of the cases each day, all of them in as many days: for what is too much for every run.
+
+``OVERC_SAMPLE=all`` takes every case, a number takes that day's part, so that yesterday's failure can be had again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+from collections.abc import Sequence
+
+_SECONDS_OF_A_DAY: t.Final = 86_400
+_Case = t.TypeVar("_Case")
+
+ALL: t.Final = os.environ.get("OVERC_SAMPLE") == "all"
+
+
+def day() -> int:
+    """The number of the day, or the one asked for. All processes of a run that begins before midnight must agree."""
+    asked = os.environ.setdefault("OVERC_SAMPLE", str(int(time.time()) // _SECONDS_OF_A_DAY))
+    return int(asked) if asked != "all" else 0
+
+
+def rotating(cases: Sequence[_Case], one_in: int) -> list[_Case]:
+    """Every ``one_in``-th case, another part of them each day; all of them where that was asked for."""
+    return list(cases) if ALL else list(cases)[day() % one_in :: one_in]
