@@ -56,9 +56,19 @@ lab: setup ## start hosts h1 ... hN and write .lab/inventory.yml (HOSTS=2)
 lab-down: setup ## remove the lab
 	@$(PY) -m tests.lab down
 
-.PHONY: bench
-bench: setup ## measure, and write down the numbers
+.PHONY: bench bench-host bench-overlay bench-fleet
+bench: bench-host bench-overlay bench-fleet ## measure everything, an hour; or bench-host, bench-overlay, bench-fleet
+
+bench-host: setup
 	@$(PY) -m bench
+
+bench-overlay:
+	@scripts/setup bench
+	@mkdir -p build
+	@$(PY) bench/overlay.py --json build/bench-overlay.json
+
+bench-fleet: setup
+	@$(PY) -m bench.fleet
 
 .PHONY: lint
 lint: setup ## everything a reviewer's machine would complain about
