@@ -48,6 +48,10 @@ test-crash: setup ## kill the host's commands at every point there is, not only 
 test-fleet: setup ## roles and playbooks on lab fleets of up to 30 hosts: a quarter of an hour
 	@$(PY) -m pytest tests/integration/fleet $(PYTEST_ARGS)
 
+.PHONY: molecule
+molecule: setup ## the Molecule scenarios, on lab hosts of their own
+	@molecule test --all --no-command-borders
+
 .PHONY: lab
 lab: setup ## start hosts h1 ... hN and write .lab/inventory.yml (HOSTS=2)
 	@$(PY) -m tests.lab up $(HOSTS)

@@ -96,6 +96,10 @@ def must_go_back(now: t.Any, stage: t.Any, switch: t.Any) -> bool:
     return fleet.must_go_back(stage or {}, switch or {}, now or {})
 
 
+def overlay_lines(answers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    return fleet.overlay_lines(answers)
+
+
 def not_running(services: t.Iterable[str], facts: t.Mapping[str, t.Any]) -> list[str]:
     return fleet.not_running(services, facts)
 
@@ -119,4 +123,5 @@ class FilterModule:
             "fleet_target": fleet_target,
             "must_go_back": must_go_back,
             "not_running": not_running,
+            "overlay_lines": overlay_lines,
         }

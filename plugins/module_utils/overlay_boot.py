@@ -1,27 +1,34 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Work that waits for the next boot: remembering which containers have some, and doing it before they start.
+"""Work that waits for the next boot: remembering which containers have some, and the unit that does it.
 
-A managed host has no copy of this collection, so the code that runs at boot is put there when the first request is
-made: the very modules that are running now, a unit and a list of the containers concerned. When nothing waits any more,
-the boot run removes all of it.
+The unit and its code are put on the host when the first request is made, and go with the last one. Installed for good,
+they stay, and the boot also looks after containers whose work was cut off or asked for without the list.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import sys
 import typing as t
 
+from ansible_collections.overc.system.plugins.module_utils import overlay_code
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
-from ansible_collections.overc.system.plugins.module_utils.safe_path import OPEN_DIR, printable, write_atomically
+from ansible_collections.overc.system.plugins.module_utils.safe_path import (
+    OPEN_DIR,
+    components,
+    printable,
+    read_file,
+    write_atomically,
+)
 
-PACKAGE: t.Final = "ansible_collections.overc.system.plugins.module_utils"
 UNIT: t.Final = "overc-overlay-boot.service"
+_PYTHON: t.Final = "/usr/bin/python3"
 
 
 class Places:
@@ -31,17 +38,41 @@ class Places:
         self.base = base
         self.units = units
         self.pending = f"{base}/pending"
-        self.code = f"{base}/code"
+        self.code = f"{base}/boot.pyz"
+        self.installed = f"{base}/installed.json"
         self.wants = f"{units}/multi-user.target.wants/{UNIT}"
 
 
-def _write(directory: str, name: str, data: bytes) -> None:
+def _read(path: str) -> bytes | None:
+    directory, name = os.path.split(path)
+    try:
+        fd = os.open(directory, OPEN_DIR)
+    except FileNotFoundError:
+        return None
+    try:
+        found = read_file(name, fd)
+    finally:
+        os.close(fd)
+    return None if found is None else found[0]
+
+
+def _write(path: str, data: bytes) -> bool:
+    """Returns whether the file was another one before."""
+    if _read(path) == data:
+        return False
+    directory, name = os.path.split(path)
     os.makedirs(directory, mode=0o755, exist_ok=True)
     fd = os.open(directory, OPEN_DIR)
     try:
         write_atomically(name, data, fd)
     finally:
         os.close(fd)
+    return True
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _pointer(containers_dir: str, container: str) -> str:
@@ -50,7 +81,7 @@ def _pointer(containers_dir: str, container: str) -> str:
 
 
 def waiting(places: Places) -> list[tuple[str, str]]:
-    """(containers_dir, container) of every container with work that waits."""
+    """(containers_dir, container) of every container on the list."""
     try:
         names = sorted(os.listdir(places.pending))
     except FileNotFoundError:
@@ -64,70 +95,75 @@ def waiting(places: Places) -> list[tuple[str, str]]:
     return out
 
 
-def modules() -> dict[str, str]:
-    """The source of every module of ours that is loaded, by file name; from a checkout or from Ansible's zip file."""
-    out = {}
-    for name, module in sorted(sys.modules.items()):
-        if name.startswith(PACKAGE + "."):
-            loader: t.Any = getattr(getattr(module, "__spec__", None), "loader", None)
-            source = loader.get_source(name) if hasattr(loader, "get_source") else None
-            if source is None:
-                raise OvercError("internal", f"the source of {name} cannot be found, so nothing can be done at boot")
-            out[name.rpartition(".")[2] + ".py"] = source
-    return out
+def installed(places: Places) -> list[str] | None:
+    """The directories of containers that every boot looks after; None when the unit is not there for good."""
+    raw = _read(places.installed)
+    if raw is None:
+        return None
+    try:
+        found = json.loads(raw)["containers_dirs"]
+        return [str(path) for path in found]
+    except (ValueError, KeyError, TypeError) as error:
+        raise OvercError("inconsistent", f"{places.installed} cannot be read ({error}); nothing is guessed.") from error
 
 
-def _unit(places: Places, containers: t.Sequence[tuple[str, str]]) -> str:
-    services = [s for _dir, c in containers for s in (f"lxc@{c}.service", f"systemd-nspawn@{c}.service")]
-    before = " ".join(["lxc.service", "machines.target", *services])
+def _unit(places: Places, containers: t.Iterable[tuple[str, str]]) -> str:
+    """Services that run one container are named too: not each of them comes after the target of all."""
+    plain = sorted({c for _dir, c in containers if printable(c) == c and not set(c) & set(" \t\n%\\\"'")})
+    services = [s for c in plain for s in (f"lxc@{c}.service", f"systemd-nspawn@{c}.service")]
+    python = _PYTHON if os.access(_PYTHON, os.X_OK) else sys.executable
     return (
-        "# Made by overc_overlay for work that waits for a boot; removes itself when there is none.\n"
+        "# Made by the collection overc.system for overlay work that waits for a boot.\n"
         "[Unit]\nDescription=Share files among containers, as recorded\n"
-        f"After=local-fs.target\nBefore={before}\nConditionDirectoryNotEmpty={places.pending}\n"
+        f"After=local-fs.target\nBefore={' '.join(['lxc.service', 'machines.target', 'machine.slice', *services])}\n"
+        f"ConditionPathExists={places.code}\n"
         "\n[Service]\nType=oneshot\nTimeoutStartSec=infinity\n"
-        f"ExecStart={sys.executable or '/usr/bin/python3'} {places.code}/run.py\n"
+        # Isolated: neither the environment nor packages of a user decide what runs here
+        f"ExecStart={python} -I {places.code}\n"
         "\n[Install]\nWantedBy=multi-user.target\n"
     )
 
 
-def _launcher(places: Places) -> str:
-    return (
-        "import sys\n"
-        f"sys.path.insert(0, {places.code!r})\n"
-        f"from {PACKAGE}.overlay_boot import Places\n"
-        f"from {PACKAGE}.overlay_manage import run_waiting\n"
-        f"sys.exit(run_waiting(Places({places.base!r}, {places.units!r})))\n"
-    )
+def _code(places: Places) -> bytes:
+    call = f"run_waiting(overlay_boot.Places({places.base!r}, {places.units!r}))"
+    return overlay_code.archive("overlay_manage", "overlay_boot", call)
 
 
-def remember(places: Places, containers_dir: str, container: str) -> None:
-    """Put a container on the list, and the code and the unit where the boot finds them."""
-    target = f"{places.code}/{PACKAGE.replace('.', '/')}"
-    for name, source in modules().items():
-        _write(target, name, source.encode("utf-8"))
-    _write(places.code, "run.py", _launcher(places).encode("utf-8"))
-    data = json.dumps({"containers_dir": containers_dir, "container": container}).encode("ascii")
-    _write(places.pending, _pointer(containers_dir, container), data)
-    plain = [(d, c) for d, c in waiting(places) if printable(c) == c and not set(c) & set(" \t\n%\\\"'")]
-    _write(places.units, UNIT, _unit(places, plain).encode("utf-8"))
+def _put(places: Places, containers: t.Iterable[tuple[str, str]]) -> None:
+    """The code and the unit, as they have to be for these containers."""
+    _write(places.code, _code(places))
+    _write(f"{places.units}/{UNIT}", _unit(places, containers).encode("utf-8"))
     os.makedirs(os.path.dirname(places.wants), exist_ok=True)
     if not os.path.islink(places.wants):
         os.symlink(f"../{UNIT}", places.wants)
 
 
+def remember(places: Places, containers_dir: str, container: str) -> None:
+    """Put a container on the list, and the code and the unit where the boot finds them."""
+    _put(places, [*waiting(places), (containers_dir, container)])
+    data = json.dumps({"containers_dir": containers_dir, "container": container}).encode("ascii")
+    _write(f"{places.pending}/{_pointer(containers_dir, container)}", data)
+
+
 def forget(places: Places, containers_dir: str, container: str) -> None:
-    """Take a container off the list; with the last one, everything goes."""
-    try:
-        os.unlink(f"{places.pending}/{_pointer(containers_dir, container)}")
-    except FileNotFoundError:
-        pass
-    if waiting(places) or not os.path.isdir(places.base):
+    """Take a container off the list; with the last one, everything goes that is not there for good."""
+    _unlink(f"{places.pending}/{_pointer(containers_dir, container)}")
+    tidy(places)
+
+
+def tidy(places: Places) -> None:
+    """Leave on the host what the list and the installation for good ask for, and nothing else."""
+    left = waiting(places)
+    for_good = installed(places) is not None
+    if left or for_good:
+        if for_good and not left and os.path.isdir(places.pending):
+            os.rmdir(places.pending)
+        _write(f"{places.units}/{UNIT}", _unit(places, left).encode("utf-8"))
         return
-    for path in (places.wants, f"{places.units}/{UNIT}"):
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
+    if not os.path.isdir(places.base):
+        return
+    _unlink(places.wants)
+    _unlink(f"{places.units}/{UNIT}")
     fd = os.open(places.base, OPEN_DIR)
     try:
         empty(fd, jobs=1)
@@ -135,10 +171,67 @@ def forget(places: Places, containers_dir: str, container: str) -> None:
         os.close(fd)
     os.rmdir(places.base)
     for path in (os.path.dirname(places.base), os.path.dirname(places.wants)):
-        try:
+        with contextlib.suppress(OSError):  # there is something else in it
             os.rmdir(path)
-        except OSError:
-            pass  # there is something else in it
 
 
-__all__ = ("PACKAGE", "UNIT", "Places", "forget", "modules", "remember", "waiting")
+def _state(places: Places) -> dict[str, t.Any]:
+    """What is on the host now, to see whether it has to change."""
+    return {
+        "containers_dirs": installed(places),
+        "code": _read(places.code),
+        "unit": _read(f"{places.units}/{UNIT}"),
+        "enabled": os.path.islink(places.wants),
+    }
+
+
+def _wanted(places: Places, containers_dirs: t.Sequence[str]) -> dict[str, t.Any]:
+    return {
+        "containers_dirs": list(containers_dirs),
+        "code": _code(places),
+        "unit": _unit(places, waiting(places)).encode("utf-8"),
+        "enabled": True,
+    }
+
+
+def _lines(state: dict[str, t.Any]) -> str:
+    """For people: the unit as it is, of the code only which one it is."""
+    if state["unit"] is None:
+        return ""
+    code = "none" if state["code"] is None else hashlib.sha256(state["code"]).hexdigest()[:12]
+    looked = ", ".join(map(printable, state["containers_dirs"] or ())) or "only what is on the list"
+    return f"# code {code}; looks after: {looked}\n{state['unit'].decode('utf-8', 'replace')}"
+
+
+def manage(
+    state: str, containers_dirs: t.Sequence[str], *, check: bool, places: Places | None = None
+) -> dict[str, t.Any]:
+    """Install the unit for good, or no longer; returns the module's result."""
+    if os.geteuid() != 0:
+        raise OvercError("not_root", "Installing a unit needs root privileges.")
+    places = places or Places()
+    for path in containers_dirs:
+        components(path)
+    now = _state(places)
+    left = waiting(places)
+    if state == "present":
+        after = _wanted(places, containers_dirs)
+        changed = now != after
+        if changed and not check:
+            _write(places.installed, json.dumps({"containers_dirs": list(containers_dirs)}).encode("ascii") + b"\n")
+            _put(places, left)
+    else:
+        changed = now["containers_dirs"] is not None
+        after = {**now, "containers_dirs": None} if left else dict.fromkeys(now)
+        if changed and not check:
+            _unlink(places.installed)
+            tidy(places)
+    return {
+        "changed": changed,
+        "unit": UNIT,
+        "waiting": [{"containers_dir": printable(d), "container": printable(c)} for d, c in left],
+        "diff": {"before": _lines(now), "after": _lines(after) if changed else _lines(now)},
+    }
+
+
+__all__ = ("UNIT", "Places", "forget", "installed", "manage", "remember", "tidy", "waiting")

@@ -140,7 +140,7 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
 
 
 def _same_request(queued: Request | None, wanted: Wanted) -> str:
-    """"present"/"absent" when exactly this waits already; "other" when something else waits; "" when nothing does."""
+    """present or absent when exactly this waits already; "other" when something else waits; "" when nothing does."""
     if queued is None:
         return ""
     same = queued.state == wanted.state and (
@@ -191,8 +191,9 @@ def _perform(
     jobs: int | None,
 ) -> tuple[Totals, dict[str, t.Any]]:
     if operation.kind == "queue":
-        _request(site, wanted, operation.directory, add=True)
+        # In this order: cut off between the two, the boot finds nothing to do, and the next run asks again
         overlay_boot.remember(places, site.containers_dir, site.name)
+        _request(site, wanted, operation.directory, add=True)
         return Totals(), {}
     if operation.kind == "unqueue":
         _unqueue(site, wanted, operation.directory, places)
@@ -327,9 +328,7 @@ def manage(
         host_side = site.table.kind != "lxc"
 
         def plan(later: bool) -> list[Operation]:
-            return [
-                plan_directory(f, wanted.state, wanted.sources, later=later, host_side=host_side) for f in facts
-            ]
+            return [plan_directory(f, wanted.state, wanted.sources, later=later, host_side=host_side) for f in facts]
 
         later = False
         operations = plan(False)
@@ -460,32 +459,53 @@ def failure(error: OvercError | OSError) -> dict[str, t.Any]:
 # -- at boot ----------------------------------------------------------------------------------------------------
 
 
+def _to_do(places: overlay_boot.Places) -> list[tuple[str, str]]:
+    """The containers on the list and, where the unit is there for good, all others with work that waits or was cut off.
+
+    The list lies on the root file system; containers may lie elsewhere, and know more than a root that was rolled back.
+    """
+    found = set(overlay_boot.waiting(places))
+    for containers_dir in overlay_boot.installed(places) or ():
+        real = os.path.realpath(containers_dir)
+        found |= {(real, name) for name in containers(real) if os.path.isdir(f"{real}/{name}/{HOME}")}
+    return sorted(found)
+
+
+def _do_waiting(places: overlay_boot.Places, containers_dir: str, name: str) -> None:
+    with Site(containers_dir, name, units=places.units) as site:
+        requests = site.record().requests
+        if not requests:
+            with locked(site):
+                repaired = repair(site)
+            if repaired:
+                sys.stdout.write(f"{printable(name)}: {repaired}\n")
+    for request in requests:
+        wanted = Wanted(
+            name,
+            containers_dir,
+            request.directories,
+            request.sources,
+            request.state,
+            "now",
+            request.essential_root,
+        )
+        for report in manage(wanted, places=places)["directories"]:
+            sys.stdout.write(f"{printable(name)}: {report['directory']}: {report['status']}\n")
+    with Site(containers_dir, name, units=places.units) as site:
+        if not site.record().requests:
+            overlay_boot.forget(places, containers_dir, name)
+
+
 def run_waiting(places: overlay_boot.Places) -> int:
     """Do all the work that waits; the exit code of the boot unit. One container's trouble does not stop the others."""
     failed = 0
-    for containers_dir, name in overlay_boot.waiting(places):
+    for containers_dir, name in _to_do(places):
         try:
-            with Site(containers_dir, name, units=places.units) as site:
-                requests = site.record().requests
-            for request in requests:
-                wanted = Wanted(
-                    name,
-                    containers_dir,
-                    request.directories,
-                    request.sources,
-                    request.state,
-                    "now",
-                    request.essential_root,
-                )
-                result = manage(wanted, places=places)
-                for report in result["directories"]:
-                    sys.stdout.write(f"{printable(name)}: {report['directory']}: {report['status']}\n")
-            with Site(containers_dir, name, units=places.units) as site:
-                if not site.record().requests:
-                    overlay_boot.forget(places, containers_dir, name)
+            _do_waiting(places, containers_dir, name)
         except (OvercError, OSError) as error:
             failed += 1
             sys.stderr.write(f"{printable(name)}: {error}\n")
+    overlay_boot.tidy(places)
     return 1 if failed else 0
 
 

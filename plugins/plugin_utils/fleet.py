@@ -380,6 +380,33 @@ def failed_upgrade(
     }
 
 
+# -- overlays ----------------------------------------------------------------------------------------------------------
+
+
+def human_bytes(number: float) -> str:
+    """``1536`` -> ``1.5 KiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            break
+        number /= 1024
+    else:
+        unit = "TiB"
+    return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
+
+
+def overlay_lines(answers: t.Iterable[Answer]) -> list[str]:
+    """What overc_overlay said about containers, one line for each directory."""
+    lines = []
+    for answer in answers:
+        container = (answer.get("item") or {}).get("container") or "?"
+        for entry in answer.get("directories") or ():
+            freed = f", {human_bytes(entry['bytes_freed'])} freed" if entry["bytes_freed"] else ""
+            waits = " (after the next boot)" if entry["status"] == "waits_for_boot" else ""
+            status = "own files" if entry["status"] == "own" else entry["status"].replace("_", " ")
+            lines.append(f"{container} {entry['directory']}: {status}{freed}{waits if freed else ''}")
+    return lines
+
+
 # -- afterwards --------------------------------------------------------------------------------------------------------
 
 
@@ -572,10 +599,12 @@ __all__ = (
     "done_hosts",
     "failed_upgrade",
     "gate",
+    "human_bytes",
     "looked_at",
     "must_go_back",
     "not_running",
     "output",
+    "overlay_lines",
     "percentage",
     "plan",
     "reason",

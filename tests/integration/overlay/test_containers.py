@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import typing as t
 from pathlib import Path
@@ -18,7 +17,7 @@ from ansible_collections.overc.system.plugins.module_utils import overlay_manage
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay_table import unit_name
 
-from .world import World, view
+from .world import World, boot, view
 
 APPLETS = ("sh", "sleep", "cat", "ls", "md5sum", "find", "rm", "mv", "stat", "mkdir")
 
@@ -161,19 +160,6 @@ def test_a_comma_is_refused_because_lxc_splits_there(world: World, lxc: Lxc) -> 
         world.run()
     assert caught.value.error_id == "bad_argument"
     assert world.leftovers() == []
-
-
-def boot(world: World, *, kill_after: float | None = None) -> int:
-    """What the unit does, with the code that was put on the host, in an interpreter that knows nothing else."""
-    unit = (Path(world.places.units) / "overc-overlay-boot.service").read_text()
-    command = next(line for line in unit.split("\n") if line.startswith("ExecStart=")).partition("=")[2].split(" ", 1)
-    process = subprocess.Popen([command[0], "-I", command[1]], cwd="/", stdout=subprocess.DEVNULL)
-    if kill_after is not None:
-        try:
-            process.wait(kill_after)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-    return process.wait(60)
 
 
 def test_a_running_container_waits_for_the_boot(world: World, lxc: Lxc) -> None:

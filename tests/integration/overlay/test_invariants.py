@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import time
+import typing as t
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, note, settings
@@ -86,7 +87,7 @@ def test_nothing_changes(
     root = world.containers / "c1" / "rootfs"
     before = view(root)
     host = view(world.host)
-    kwargs = {"sources": sources, "jobs": jobs}
+    kwargs: dict[str, t.Any] = {"sources": sources, "jobs": jobs}
     plan = world.run(check=True, **kwargs)
     assert view(root) == before
     assert world.leftovers() == []

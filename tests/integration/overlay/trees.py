@@ -114,7 +114,10 @@ def disturb(root: str, seed: int, share: float) -> None:
             if os.path.lexists(full) and rng.random() < 0.8:
                 os.utime(full, ns=(5, status.st_mtime_ns), follow_symlinks=False)
         if rng.random() < share:
-            Path(path, f"new{rng.randrange(3)}").write_bytes(b"new")
+            new = Path(path, f"new{rng.randrange(3)}")
+            # A link or a whiteout, or a directory, may have been made of one that was there
+            if not os.path.lexists(new) or stat.S_ISREG(os.lstat(new).st_mode):
+                new.write_bytes(b"new")
         if rng.random() < 0.9:
             os.utime(path, ns=(5, before.st_mtime_ns))
 

@@ -142,3 +142,15 @@ class World:
         for place in (Path(self.places.base), Path(self.places.units)):
             out += [str(path) for path in place.rglob("*")] if place.exists() else []
         return out
+
+
+def boot(world: World, *, kill_after: float | None = None) -> int:
+    """What the unit does, with the code that was put on the host, in an interpreter that knows nothing else."""
+    unit = (Path(world.places.units) / "overc-overlay-boot.service").read_text()
+    command = next(line for line in unit.split("\n") if line.startswith("ExecStart=")).partition("=")[2].split()
+    process = subprocess.Popen(command, cwd="/", stdout=subprocess.DEVNULL)
+    if kill_after is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(kill_after)
+        process.kill()
+    return process.wait(60)

@@ -334,3 +334,25 @@ def test_report_of_what_hosts_say_now_and_what_the_last_run_said() -> None:
     statuses = {name: host["status"] for name, host in found["hosts"].items()}
     assert statuses == {"h1": "rolled_back", "new": "looked_at", "off": "unreachable"}
     assert found["bad"] == ["off", "h1"]
+
+
+def test_lines_about_overlays() -> None:
+    shared = {"directory": "/usr", "status": "shared", "bytes_freed": 300 << 20}
+    waits = {"directory": "/opt", "status": "waits_for_boot", "bytes_freed": 1536}
+    own = {"directory": "/srv", "status": "own", "bytes_freed": 0}
+    answers = [
+        {"item": {"container": "c1"}, "directories": [shared, waits]},
+        {"item": {"container": "c2"}, "directories": [own]},
+    ]
+    assert fleet.overlay_lines([*answers, {"failed": True}]) == [
+        "c1 /usr: shared, 300 MiB freed",
+        "c1 /opt: waits for boot, 1.5 KiB freed (after the next boot)",
+        "c2 /srv: own files",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3 << 30, "3.0 GiB"), (5 << 50, "5120 TiB")]
+)
+def test_bytes_for_people(number: int, text: str) -> None:
+    assert fleet.human_bytes(number) == text

@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one file that does overlay work at boot: a zip that Python runs, with the modules of ours that it needs.
+
+A managed host has no copy of this collection. So the file is made of the very modules that are running now, be it from a
+checkout or from the archive that Ansible sent; it needs nothing but Python's standard library.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import sys
+import typing as t
+import zipfile
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+PACKAGE: t.Final = "ansible_collections.overc.system.plugins.module_utils"
+# What a zip file can say at the least; the same modules must give the same bytes at any time.
+_THE_SAME_TIME: t.Final = (1980, 1, 1, 0, 0, 0)
+
+
+def _source(name: str) -> str | None:
+    """The source of a loaded module of ours; None if there is no such module."""
+    module = sys.modules.get(name)
+    if module is None:
+        return None
+    loader: t.Any = getattr(module.__spec__, "loader", None)
+    source = loader.get_source(name) if hasattr(loader, "get_source") else None
+    if source is None:
+        raise OvercError("internal", f"the source of {name} cannot be found, so nothing can be done at boot")
+    return t.cast("str", source)
+
+
+def _imported(source: str) -> set[str]:
+    """Full names that a source imports from our package; what only a type checker imports is below an ``if``."""
+    names = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.startswith(f"{PACKAGE}.")}
+
+
+def sources(entry: str) -> dict[str, str]:
+    """The module ``entry`` and every module of ours that it imports, at any remove: source by name."""
+    found: dict[str, str] = {}
+    to_do = {f"{PACKAGE}.{entry}"}
+    while to_do:
+        name = to_do.pop()
+        source = None if name.rpartition(".")[2] in found else _source(name)
+        if source is not None:
+            found[name.rpartition(".")[2]] = source
+            to_do |= _imported(source)
+    return found
+
+
+def archive(entry: str, beside: str, call: str) -> bytes:
+    """A zip file whose run is ``entry.call``; ``beside``: another module that the call names."""
+    buffer = io.BytesIO()
+    main = f"import sys\n\nfrom {PACKAGE} import {beside}, {entry}\n\nsys.exit({entry}.{call})\n"
+    files = {f"{PACKAGE.replace('.', '/')}/{name}.py": text for name, text in sources(entry).items()}
+    parts = PACKAGE.split(".")
+    files.update({"/".join([*parts[:depth], "__init__.py"]): "" for depth in range(1, len(parts) + 1)})
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
+        for name, text in sorted({"__main__.py": main, **files}.items()):
+            file.writestr(zipfile.ZipInfo(name, _THE_SAME_TIME), text.encode("utf-8"))
+    return buffer.getvalue()
+
+
+__all__ = ("PACKAGE", "archive", "sources")

@@ -1,0 +1,96 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overc_overlay_boot
+short_description: Install the unit that does pending overlay work at boot
+version_added: 0.1.0
+description:
+  - Installs a systemd unit and one self-contained Python file, which do the work that M(overc.system.overc_overlay) left
+    to the next boot, before containers start.
+  - M(overc.system.overc_overlay) puts both on the host by itself when work has to wait, and they go with the last of that
+    work. Installed for good by this module, every boot also repairs containers whose work was cut off, and finds work
+    that waits by the containers' own records, so that it is not lost when the root of the host is rolled back.
+options:
+  state:
+    description:
+      - V(present) installs the unit for good.
+      - V(absent) removes it. As long as work waits for the next boot, the unit stays until that is done.
+    type: str
+    choices: [absent, present]
+    default: present
+  containers_dirs:
+    description: Directories of containers that every boot looks after.
+    type: list
+    elements: path
+    default: [/opt/container]
+requirements:
+  - systemd
+extends_documentation_fragment:
+  - overc.system.attributes
+seealso:
+  - module: overc.system.overc_overlay
+"""
+
+EXAMPLES = r"""
+- name: Pending overlay work is done at boot, for two places of containers
+  overc.system.overc_overlay_boot:
+    containers_dirs: [/opt/container, /var/lib/lxc]
+
+- name: Remove it
+  overc.system.overc_overlay_boot:
+    state: absent
+"""
+
+RETURN = r"""
+unit:
+  description: Name of the unit.
+  returned: success
+  type: str
+  sample: overc-overlay-boot.service
+waiting:
+  description: The containers whose work waits for the next boot.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    containers_dir:
+      description: The directory of the containers.
+      type: str
+    container:
+      description: Name of the container.
+      type: str
+error_id:
+  description: Stable identifier of a refusal or failure.
+  returned: failure
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.overc.system.plugins.module_utils import overlay_boot, overlay_manage
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+            "containers_dirs": {"type": "list", "elements": "path", "default": ["/opt/container"]},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = overlay_boot.manage(module.params["state"], module.params["containers_dirs"], check=module.check_mode)
+    except (OvercError, OSError) as error:
+        module.fail_json(**overlay_manage.failure(error))
+    diff = result.pop("diff")
+    if module._diff:
+        result["diff"] = diff
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The unit that is there for good: what it does at boot, and that it goes without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import typing as t
+import zipfile
+from pathlib import Path
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils import overlay_boot
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+from .test_containers import populate
+from .world import World, boot
+
+
+def install(world: World, state: str = "present", *, check: bool = False) -> dict[str, t.Any]:
+    return overlay_boot.manage(state, [str(world.containers)], check=check, places=world.places)
+
+
+def everything(world: World) -> dict[str, bytes]:
+    """What is on the host of ours, with its contents."""
+    out = {}
+    for place in (world.places.base, world.places.units):
+        for path in Path(place).rglob("*"):
+            out[str(path)] = path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else b""
+    return out
+
+
+def test_installed_once_and_removed_without_a_trace(world: World) -> None:
+    planned = install(world, check=True)
+    assert planned["changed"]
+    assert "ExecStart=/usr/bin/python3 -I" in planned["diff"]["after"]
+    assert everything(world) == {}
+    assert install(world) == planned
+    before = everything(world)
+    for check in (True, False):
+        again = install(world, check=check)
+        assert not again["changed"]
+        assert again["diff"]["before"] == again["diff"]["after"]
+    assert everything(world) == before
+    assert boot(world) == 0
+    assert everything(world) == before, "a boot with nothing to do leaves it there"
+    assert install(world, "absent", check=True)["changed"]
+    assert everything(world) == before
+    assert install(world, "absent")["changed"]
+    assert everything(world) == {}
+    assert not install(world, "absent")["changed"]
+
+
+def test_what_was_tampered_with_is_mended(world: World) -> None:
+    install(world)
+    good = everything(world)
+    Path(world.places.code).write_bytes(b"")
+    Path(world.places.wants).unlink()
+    assert install(world)["changed"]
+    assert everything(world) == good
+
+
+def test_the_file_needs_nothing_but_the_standard_library(world: World) -> None:
+    install(world)
+    with zipfile.ZipFile(world.places.code) as archive:
+        names = archive.namelist()
+        text = "".join(archive.read(name).decode() for name in names)
+    assert any(name.endswith("/overlay_apply.py") for name in names)
+    assert not any(name.endswith("/host_plan.py") for name in names), "only what is needed"
+    imported = {
+        line.split()[1].partition(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))
+    }
+    assert "ansible" not in imported
+    assert boot(world) == 0
+
+
+def test_it_stays_when_its_work_is_done(world: World) -> None:
+    populate(world.host)
+    world.container(of=world.host)
+    install(world)
+    world.run(apply="boot")
+    before = world.seen(below="usr")
+    assert boot(world) == 0
+    assert world.seen(below="usr") == before
+    assert not world.run()["changed"]
+    assert not install(world)["changed"]
+    world.run("absent")
+    assert install(world, "absent")["changed"]
+    assert world.leftovers() == []
+
+
+def test_removed_while_work_waits_it_goes_with_that_work(world: World) -> None:
+    populate(world.host)
+    world.container(of=world.host)
+    install(world)
+    world.run(apply="boot")
+    removed = install(world, "absent")
+    assert removed["changed"]
+    assert [entry["container"] for entry in removed["waiting"]] == ["c1"]
+    assert not install(world, "absent")["changed"]
+    assert boot(world) == 0
+    assert everything(world) == {}
+    assert not world.run()["changed"], "the work was done"
+
+
+def test_work_is_found_without_the_list(world: World) -> None:
+    """The root of the host was rolled back to one that knows nothing of it."""
+    populate(world.host)
+    world.container(of=world.host)
+    world.run(apply="boot")
+    overlay_boot.forget(world.places, str(world.containers), "c1")
+    assert everything(world) == {}
+    install(world)
+    assert boot(world) == 0
+    assert not world.run()["changed"]
+
+
+def test_work_that_was_cut_off_is_repaired_at_boot(world: World) -> None:
+    populate(world.host)
+    world.container(of=world.host)
+    before = world.seen()
+    install(world)
+
+    def observer(when: str, step: str) -> None:
+        if (when, step) == ("before", "sync"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    pid = os.fork()
+    if pid == 0:
+        world.run(observer=observer)
+        os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    assert (world.containers / "c1/.overc-overlay/journal").exists()
+    assert boot(world) == 0
+    assert not (world.containers / "c1/.overc-overlay").exists()
+    assert world.seen() == before
+
+
+def test_a_container_in_trouble_does_not_stop_the_others(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    populate(world.host)
+    for name in ("c1", "c2"):
+        world.container(name, of=world.host)
+        world.run(container=name, apply="boot")
+    (world.containers / "c1/.overc-overlay/record.json").write_text("{")
+    assert boot(world) == 1
+    assert "c1: The record of shared directories cannot be read" in capfd.readouterr().err
+    assert not world.run(container="c2")["changed"]
+    assert [name for _dir, name in overlay_boot.waiting(world.places)] == ["c1"]
+
+
+def test_a_list_that_cannot_be_read_is_not_guessed(world: World) -> None:
+    install(world)
+    Path(world.places.installed).write_text("[]")
+    with pytest.raises(OvercError) as caught:
+        install(world)
+    assert caught.value.error_id == "inconsistent"
