@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from bench.measurements import (
+    HUNDRED_PACKAGES,
+    ONE_PACKAGE,
     PACKAGE_STEPS,
     Nothing,
     Samples,
@@ -43,7 +45,7 @@ class Row:
     """``ratio`` to what it is compared to, both medians of the same run."""
 
     what: str
-    seconds: float
+    seconds: float | None = None
     compared_to: str = ""
     ratio: float | None = None
     goal: float | None = None
@@ -67,12 +69,12 @@ def progress(text: str) -> None:
     print(f"bench: {text} ...", file=sys.stderr, flush=True)
 
 
-def measure_upgrades(lab: Lab, repeats: int, raw: dict[str, t.Any]) -> list[Row]:
-    upgrades = Upgrades(lab)
+def measure_upgrades(lab: Lab, repeats: int, work: tuple[str, str], raw: dict[str, t.Any]) -> list[Row]:
+    upgrades = Upgrades(lab, work)
     sides = {"dnf in place": upgrades.bare, "dnf in place, sync": upgrades.bare_durable, "overc": upgrades.ours}
     samples = interleaved(repeats, sides)
     medians = median(samples)
-    raw["upgrade"] = {"seconds": samples, "steps": upgrades.steps, "rollback": upgrades.rollbacks}
+    raw[f"upgrade {work[0]}"] = {"seconds": samples, "steps": upgrades.steps, "rollback": upgrades.rollbacks}
     rollbacks = {name: statistics.median(values) for name, values in upgrades.rollbacks.items() if values}
     return [
         Row("dnf -y upgrade in place", medians["dnf in place"]),
@@ -153,7 +155,8 @@ def show(rows: list[Row]) -> None:
     print(f"{'what':<46}{'seconds':>9}{'ratio':>8}{'best':>7}{'goal':>7}  {'':<7}compared to")
     for row in rows:
         ratio, best, goal = (f"{n:.2f}" if n is not None else "" for n in (row.ratio, row.best, row.goal))
-        numbers = f"{row.seconds:>9.3f}{ratio:>8}{best:>7}{goal:>7}"
+        seconds = "" if row.seconds is None else f"{row.seconds:.3f}"
+        numbers = f"{seconds:>9}{ratio:>8}{best:>7}{goal:>7}"
         print(f"{row.what:<46}{numbers}  {row.verdict:<7}{row.compared_to}".rstrip(), flush=True)
 
 
@@ -177,8 +180,13 @@ def main() -> int:
     try:
         lab.up(owned=True)
         if "upgrade" in wanted:
-            progress("an upgrade of 256 files and 100 MB, ours and the package manager's own")
-            rows += measure_upgrades(lab, options.repeats, raw)
+            sizes = {
+                "256 files, 100 MB, 1 package": ONE_PACKAGE,
+                "25,600 files, 400 MB, 100 packages": HUNDRED_PACKAGES,
+            }
+            for text, work in sizes.items():
+                progress(f"an upgrade of {text}, ours and the package manager's own")
+                rows += [Row(f"{text}:"), *measure_upgrades(lab, options.repeats, work, raw)]
         if "switch" in wanted:
             progress("snapshot and switch on roots of different size")
             rows += measure_switch(lab, options.repeats, raw)

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.lab import DiskSize, Host, Lab, LabError
+from tests.lab.packages import Package
+from tests.lab.rpms import add_repositories
 from tests.lab.settings import REPOSITORY
 
 Samples = dict[str, list[float]]
@@ -90,14 +92,34 @@ def interleaved(repeats: int, sides: dict[str, Callable[[int], float]]) -> Sampl
 # --- upgrade and rollback ---------------------------------------------------------------------------------------------
 
 
-def bulk_image(lab: Lab) -> Path:
-    """A host with 256 files, 100 MB of lab-bulk 1.0, for which 2.0 is waiting."""
-    host = lab.create("bulk")
+# What is upgraded: the repository, and a package of it
+ONE_PACKAGE: t.Final = ("bulk", "lab-bulk")
+HUNDRED_PACKAGES: t.Final = ("many", "lab-many-99")
+
+
+def hundred_packages() -> list[Package]:
+    """As an ordinary upgrade of a distribution is: 100 packages of 256 files of 16 KiB each, 400 MB in all."""
+
+    def package(name: str, version: str) -> Package:
+        files = {
+            f"/usr/share/{name}/{n // 16:02}/{n:03}": (f"{version} {n:06} ".encode() * 2048)[: 16 << 10]
+            for n in range(256)
+        }
+        return Package(name, version, (f"many-{version[0]}",), files, preinstalled=False)
+
+    return [package(f"lab-many-{number:02}", version) for number in range(100) for version in ("1.0", "2.0")]
+
+
+def bulk_image(lab: Lab, repository: str) -> Path:
+    """A host with everything of this repository in version 1.0, for which 2.0 is waiting."""
+    if repository == HUNDRED_PACKAGES[0]:
+        add_repositories(hundred_packages(), room_mib=800)
+    host = lab.create("bulk", size=DiskSize(disk_mib=6144))
     host.start()
-    host.enable_repo("bulk-1")
-    host.sh("dnf -y install lab-bulk && dnf -y clean packages")
-    host.disable_repo("bulk-1")
-    host.enable_repo("bulk-2")
+    host.enable_repo(f"{repository}-1")
+    host.sh(f"dnf -y install 'lab-{repository}*' && dnf -y clean packages")
+    host.disable_repo(f"{repository}-1")
+    host.enable_repo(f"{repository}-2")
     return _saved(host)
 
 
@@ -128,9 +150,10 @@ class Clone:
 class Upgrades:
     """Our upgrade beside a bare one in place; the steps of ours and the rollbacks on the way."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, work: tuple[str, str]) -> None:
+        repository, self._package = work
         self._lab = lab
-        self._image = bulk_image(lab)
+        self._image = bulk_image(lab, repository)
         self.steps: list[dict[str, float]] = []
         self.rollbacks: Samples = {"cancel": [], "rollback": []}
 
@@ -159,10 +182,9 @@ class Upgrades:
                 self.rollbacks["rollback"].append(timed(lambda: module(host, "overc_host_rollback")))
         return took
 
-    @staticmethod
-    def _check(host: Host) -> None:
-        if host.rpm_version("lab-bulk") != "2.0":
-            raise LabError("lab-bulk was not upgraded")
+    def _check(self, host: Host) -> None:
+        if host.rpm_version(self._package) != "2.0":
+            raise LabError(f"{self._package} was not upgraded")
 
 
 def read_steps(host: Host) -> dict[str, float]:

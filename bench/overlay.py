@@ -95,7 +95,11 @@ class Bench:
     def load(self, name: str) -> None:
         """The program itself back into memory: it is the trees that are to be cold, for ours and for the peers."""
         loading = COMPARE.partition("container, source")[0] + LAZY
-        argv = [sys.executable, "-S", "-c", loading] if name.startswith("ours") else [name.split(" ", maxsplit=1)[0], "--version"]
+        argv = (
+            [sys.executable, "-S", "-c", loading]
+            if name.startswith("ours")
+            else [name.split(" ", maxsplit=1)[0], "--version"]
+        )
         if shutil.which(argv[0]):
             env = {**os.environ, "PYTHONPATH": str(self.library)}
             subprocess.run(argv, check=False, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -73,9 +74,8 @@ def _build(package: Package, scratch: Path) -> Path:
     return next((top / "out").rglob("*.rpm"))
 
 
-def build_repositories(target: Path, big_mib: int = BIG_MIB) -> None:
-    packages = all_packages(big_mib)
-    with tempfile.TemporaryDirectory(prefix="overc-rpm-", dir=scratch_directory(2 * big_mib * MIB)) as name:
+def _build_into(target: Path, packages: Sequence[Package], room_mib: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="overc-rpm-", dir=scratch_directory(2 * room_mib * MIB)) as name:
         scratch = Path(name)
         with ThreadPoolExecutor(max_workers=4) as pool:
             files = list(pool.map(lambda p: _build(p, scratch), packages))
@@ -83,8 +83,12 @@ def build_repositories(target: Path, big_mib: int = BIG_MIB) -> None:
             for repository in package.repositories:
                 (target / repository).mkdir(parents=True, exist_ok=True)
                 shutil.copy2(file, target / repository)
-    for made in sorted(target.iterdir()):
-        run(["createrepo_c", "--quiet", made])
+    for made in sorted({repository for package in packages for repository in package.repositories}):
+        run(["createrepo_c", "--quiet", target / made])
+
+
+def build_repositories(target: Path, big_mib: int = BIG_MIB) -> None:
+    _build_into(target, all_packages(big_mib), big_mib)
     broken = target / CORRUPT / "repodata"
     broken.mkdir(parents=True)
     (broken / "repomd.xml").write_text("<?xml version='1.0'?>\n<repomd><data type='primary'>\n")
@@ -104,3 +108,12 @@ def repositories(big_mib: int = BIG_MIB) -> Path:
         build_repositories(unfinished, big_mib)
         unfinished.rename(target)
     return target
+
+
+def add_repositories(packages: Sequence[Package], room_mib: int) -> None:
+    """More repositories beside the others, for who needs them; nothing happens where they are there already."""
+    target = repositories()
+    with locked(cache_directory() / "repo.lock"):
+        missing = [p for p in packages if any(not (target / name / "repodata").exists() for name in p.repositories)]
+        if missing:
+            _build_into(target, missing, room_mib)
