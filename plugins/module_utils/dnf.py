@@ -19,7 +19,7 @@ import time
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.overc.system.plugins.module_utils import rpmdb
+from ansible_collections.overc.system.plugins.module_utils import dnf_signatures, rpmdb
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.package_manager import (
     Applied,
@@ -508,10 +508,14 @@ class Dnf:
             lists_changed=scratch is not None and self._repomd_digests(scratch) != before,
         )
 
+    def unchecked(self) -> tuple[str, ...]:
+        return dnf_signatures.unchecked_repositories(self._runner)
+
     def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:
         """See ``PackageManager.apply``. ``-y`` also accepts keys the administrator configured as ``gpgkey``."""
         before = self.installed()
-        completed = self._dnf("-y", *_LISTS_AS_THEY_ARE, "upgrade", *_selection(request), pass_fds=pass_fds)
+        forced = dnf_signatures.FORCED if request.signed else ()
+        completed = self._dnf("-y", *_LISTS_AS_THEY_ARE, *forced, "upgrade", *_selection(request), pass_fds=pass_fds)
         output = f"{completed.stdout}\n{completed.stderr}"
         after = self.installed()
         done = differences(before, after)

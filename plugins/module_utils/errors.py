@@ -16,6 +16,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "btrfs_failed": "A btrfs command failed.",
     "container_running": "The container runs, and the work was asked for now.",
     "container_unknown": "There is no such container.",
+    "gpg_policy": "Packages would be installed without a signature check, and the policy is to require one.",
     "inconsistent": "The facts found on the host contradict each other, so nothing is guessed and nothing is changed.",
     "internal": "A defect in this collection; nothing was left half-done on purpose, please report it.",
     "kernel_ambiguous": "More than one kernel could be the one meant.",
@@ -52,6 +53,10 @@ NEXT_STEPS: t.Final[dict[str, str]] = {
     "kernel_modules_missing": "Mend the kernel's packages, or leave them out with the option exclude.",
     "kernel_unsigned": "Get the signed kernel package, or leave the kernel out with the option exclude.",
     "package_manager_failed": "Mend the package or leave it out with the option exclude, then run the same command.",
+    "gpg_policy": (
+        "Set gpgcheck=1 for them (smart: rpm-check-signatures=true) and let the host know their keys, disable them, or "
+        "allow it with gpg_policy: report."
+    ),
     "package_unknown": "Correct the names, then run the same command again.",
     "package_untrusted": "Have it signed, or let the host know its key, then run the same command again.",
     "repository_failed": "Mend the repository, or disable it on the host, then run the same command again.",

@@ -246,6 +246,7 @@ class UpgradeOptions:
     force: bool = False
     carry_over: tuple[str, ...] = ()
     refuse_state_at_risk: bool = False
+    refuse_unsigned: bool = True
 
 
 def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
@@ -276,6 +277,7 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     result["replaced"] = plan.replaced
     if not plan.changed:
         return {**result, **_nothing(facts, state, plan.reason)}
+    result["unchecked_repositories"] = _unchecked_repositories(host, manager, options) if packages.changes else []
     result["state_at_risk"] = state_at_risk(facts)
     _check_state_at_risk(result["state_at_risk"], options)
     result["diff"] = _diff(facts, plan.context.root_name if plan.context else None, result["upgrades"])
@@ -288,6 +290,20 @@ def _pending(host: Host, manager: PackageManager, options: UpgradeOptions) -> Pa
         with _scratch() as directory:
             return manager.pending(options.request, refresh=True, scratch=directory, sizes=False)
     return manager.pending(options.request, refresh=options.update_cache, sizes=False)
+
+
+def _unchecked_repositories(host: Host, manager: PackageManager, options: UpgradeOptions) -> list[str]:
+    """The repositories whose packages nobody checks; refused or told, by policy."""
+    found = list(manager.unchecked())
+    if found and options.refuse_unsigned:
+        raise OvercError(
+            "gpg_policy",
+            f"Packages of {', '.join(found)} are installed without a check of their signatures. Nothing was changed",
+            unchecked_repositories=found,
+        )
+    if found:
+        host.warnings.append(f"The signatures of packages from {', '.join(found)} are not checked.")
+    return found
 
 
 class _scratch:  # noqa: N801 - reads as a function

@@ -11,6 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.overc.system.plugins.module_utils import host
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, with_next_step
 from ansible_collections.overc.system.plugins.module_utils.layout import LAYOUT_SPEC, check_name, layout_from
+from ansible_collections.overc.system.plugins.module_utils.redact import redact, redact_all
 from ansible_collections.overc.system.plugins.module_utils.runner import ModuleRunner
 
 
@@ -39,17 +40,18 @@ def run_host_module(
         _fail(module, OvercError("internal", f"{type(error).__name__}: {error}. Please report this as a defect."))
         return
     for warning in result.pop("warnings"):
-        module.warn(warning)
+        module.warn(redact(warning))
     if not getattr(module, "_diff", False):
         result.pop("diff", None)
-    module.exit_json(**result)
+    module.exit_json(**redact_all(result))
 
 
 def _fail(module: AnsibleModule, error: OvercError) -> None:
     facts = {key: value for key, value in error.facts.items() if key not in ("msg", "error_id", "notes")}
     for note in error.facts.get("notes", ()):
-        module.warn(note)
-    module.fail_json(msg=with_next_step(error.error_id, error.message), error_id=error.error_id, changed=False, **facts)
+        module.warn(redact(note))
+    message = redact(with_next_step(error.error_id, error.message))
+    module.fail_json(msg=message, error_id=error.error_id, changed=False, **redact_all(facts))
 
 
 def check_package_names(option: str, names: t.Sequence[str]) -> tuple[str, ...]:

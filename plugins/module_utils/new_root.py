@@ -124,21 +124,23 @@ class NewRoot:
     ) -> Completed:
         if self.find(argv[0]) is None:
             raise OvercError("tool_missing", f"The program {argv[0]!r} is not installed in the new root.")
-        inherited = {name: os.environ[name] for name in _PROXY if name in os.environ}
         environment = {
             "PATH": _PATH,
             "HOME": "/root",
             "TERM": "dumb",
             "SYSTEMD_OFFLINE": "1",  # systemctl in a scriptlet must not look for a running systemd
             **ENGLISH,
-            **inherited,
             **(env or {}),
         }
+        # Any user may read the arguments of any process, and a proxy's address may hold a password: proxies are handed
+        # down in the environment, and everything else is taken out of it by name.
+        foreign = [name for name in os.environ if name and name not in _PROXY and name not in environment]
         done = self._runner.run(
             (
                 *("setpriv", "--pdeathsig", "KILL"),
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={self.path}/proc"),
-                *("chroot", self.path, "/usr/bin/env", "-i"),
+                *("chroot", self.path, "/usr/bin/env"),
+                *(word for name in foreign for word in ("-u", name)),
                 *(f"{name}={value}" for name, value in environment.items()),
                 *argv,
             ),

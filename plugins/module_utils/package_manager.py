@@ -47,10 +47,14 @@ class PackageChange:
 
 @dataclass(frozen=True)
 class PackageRequest:
-    """What the user asked for: only these packages (empty: all), never those."""
+    """What the user asked for: only these packages (empty: all), never those.
+
+    ``signed``: nothing may be installed without a valid signature, whatever the package manager's own configuration says.
+    """
 
     packages: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    signed: bool = False
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -123,6 +127,13 @@ class PackageManager(t.Protocol):
         ``refresh``: refresh the lists on the way (one call of the tool where it can). ``scratch``: an empty private
         directory (0700) to be used instead of the host's own lists, so that check mode leaves the host as it is.
         Raises repository_failed, package_unknown, package_manager_failed.
+        """
+        ...
+
+    def unchecked(self) -> tuple[str, ...]:
+        """Names of the enabled repositories whose packages would be installed without a signature check, sorted.
+
+        Raises gpg_policy where that cannot be told.
         """
         ...
 

@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.redact import redact
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -24,7 +25,7 @@ ENGLISH: t.Final[dict[str, str]] = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LAN
 
 @dataclass(frozen=True)
 class Completed:
-    """What a finished program left: its arguments, exit code and output (text, undecodable bytes replaced)."""
+    """What a finished program left: its arguments, exit code and output (text, credentials taken out)."""
 
     argv: tuple[str, ...]
     rc: int
@@ -90,7 +91,7 @@ class ModuleRunner:
             handle_exceptions=False,
             pass_fds=list(pass_fds),
         )
-        return Completed(argv=tuple(argv), rc=rc, stdout=out, stderr=err)
+        return Completed(argv=tuple(argv), rc=rc, stdout=redact(out), stderr=redact(err))
 
 
 __all__ = ("ENGLISH", "Completed", "ModuleRunner", "Runner")

@@ -38,6 +38,8 @@ if t.TYPE_CHECKING:
 _WIDE: t.Final = {"COLUMNS": "2000"}
 _TIMEOUT: t.Final = ("-o", "socket-timeout=30")  # seconds; the default is 600 for every file
 _DRY_RUN: t.Final = ("-o", "dry-run=true", "-o", "text-hide-version=false")
+_SIGNED: t.Final = ("-o", "rpm-check-signatures=true")
+_OFF: t.Final = ("false", "0", "none", "no", "''", "u''")
 _DEFAULT_DATA: t.Final = "/var/lib/smart"
 _STAMP: t.Final = ".overc-refreshed"  # in the data directory: a link whose target is a digest and whose age counts
 
@@ -235,6 +237,20 @@ def sources(channels: t.Mapping[str, t.Mapping[str, str]]) -> tuple[str, ...]:
             for alias, settings in channels.items()
             if settings.get("type", "") not in _SYSTEM_TYPES and not is_disabled(settings)
         )
+    )
+
+
+def unsigned_channels(channels: t.Mapping[str, t.Mapping[str, str]], check_signatures: str) -> tuple[str, ...]:
+    """Aliases of the sources whose packages would be installed without a signature check, sorted.
+
+    RPM: ``check_signatures`` is what `config --show rpm-check-signatures` prints. Not set means that the build decides
+    (1.5 as released does not check, OpenEmbedded's does), and ``_SIGNED`` decides for it. Debian packages carry no
+    signature; the channel's lists do, and are checked where it names a fingerprint or a keyring.
+    """
+    if backend(channels) == "rpm":
+        return sources(channels) if check_signatures.strip().lower() in _OFF else ()
+    return tuple(
+        alias for alias in sources(channels) if not any(channels[alias].get(key) for key in ("fingerprint", "keyring"))
     )
 
 
@@ -501,8 +517,18 @@ class SmartPm:
         held_back = self._held_back(where, installed, planned, request.packages)
         return PackagePlan(changes=planned, held_back=held_back, lists_changed=lists_changed)
 
+    def unchecked(self) -> tuple[str, ...]:
+        """See ``unsigned_channels``."""
+        channels = self._channels()
+        if self._backend(channels) != "rpm":
+            return unsigned_channels(channels, "")
+        shown = self._smart("config", "--show", "rpm-check-signatures")
+        if shown.rc != 0 or failure(shown) is not None:
+            raise unsuccessful(shown, "asking whether signatures are checked")
+        return unsigned_channels(channels, shown.stdout)
+
     def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:
-        """See ``PackageManager.apply``. Signature and other policies of the administrator are not overridden."""
+        """See ``PackageManager.apply``. Policies of the administrator are only ever made stricter."""
         _refuse_operators(request.packages)
         channels = self._channels()
         kind = self._backend(channels)
@@ -522,7 +548,7 @@ class SmartPm:
                 announced=[change.as_dict() for change in plan.changes],
                 changes=[change.as_dict() for change in now.changes],
             )
-        unattended = ("-o", "deb-non-interactive=true") if kind == "deb" else ()
+        unattended = ("-o", "deb-non-interactive=true") if kind == "deb" else _SIGNED if request.signed else ()
         completed = self._smart("upgrade", "-y", *_TIMEOUT, *unattended, *names, pass_fds=pass_fds)
         after = self._installed(channels)
         done = differences(before, after)
@@ -767,5 +793,6 @@ __all__ = (
     "parse_upgrades",
     "sources",
     "unknown_packages",
+    "unsigned_channels",
     "unsuccessful",
 )

@@ -72,6 +72,19 @@ options:
     type: str
     choices: [report, refuse]
     default: report
+  gpg_policy:
+    description:
+      - What to do when an enabled repository has the signature check of its packages turned off.
+      - V(require) refuses the upgrade as soon as there is anything to install, and makes the package manager check every package,
+        whatever its configuration says. V(report) installs what the repository offers as the package manager is configured,
+        and warns.
+      - For DNF what counts is the effective C(gpgcheck) of each repository, inherited from C([main]) where the repository
+        does not set it. C(repo_gpgcheck) signs the lists only and is no substitute.
+      - For Smart on RPM hosts it is C(rpm-check-signatures); where that is not set, V(require) sets it for the run. On Debian
+        hosts packages carry no signatures, so each channel needs a C(fingerprint) or C(keyring).
+    type: str
+    choices: [require, report]
+    default: require
 seealso:
   - module: overc.system.overc_host_rollback
   - module: overc.system.overc_host_info
@@ -189,6 +202,11 @@ state_at_risk:
   returned: when there is something to do
   type: list
   elements: dict
+unchecked_repositories:
+  description: Enabled repositories whose packages are installed without a signature check; see O(gpg_policy).
+  returned: when there is something to do
+  type: list
+  elements: str
 carried_over:
   description: The paths of O(carry_over) that were different in the new root.
   returned: when O(carry_over) is used
@@ -230,6 +248,7 @@ def _upgrade(at: host.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     request = PackageRequest(
         packages=check_package_names("packages", params["packages"]),
         exclude=check_package_names("exclude", params["exclude"]),
+        signed=params["gpg_policy"] == "require",
     )
     return host.upgrade(
         at,
@@ -239,6 +258,7 @@ def _upgrade(at: host.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
             force=params["force"],
             carry_over=tuple(params["carry_over"]),
             refuse_state_at_risk=params["state_policy"] == "refuse",
+            refuse_unsigned=params["gpg_policy"] == "require",
         ),
     )
 
@@ -254,6 +274,7 @@ def main() -> None:
             "force": {"type": "bool", "default": False},
             "carry_over": {"type": "list", "elements": "str", "default": []},
             "state_policy": {"type": "str", "choices": ["report", "refuse"], "default": "report"},
+            "gpg_policy": {"type": "str", "choices": ["require", "report"], "default": "require"},
             **REBOOT_SPEC,
         },
     )

@@ -324,7 +324,6 @@ def test_lost_record(lab: Lab, make_host: MakeHost, image: str) -> None:
 
 def test_smartpm(make_host: MakeHost) -> None:
     host = make_host(managers=("smart",))
-    host.sh("smart config --set rpm-check-signatures=false")
     host.run("smart channel --add system type=rpm-sys -y", check=False)  # there already in some builds
     url = "http://10.77.0.1:8080/v2/"
     host.run(["smart", "channel", "--add", "lab", "type=rpm-md", f"baseurl={url}", "-y"])

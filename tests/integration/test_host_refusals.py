@@ -253,7 +253,7 @@ def test_disk_is_full(host: Host, left: int) -> None:
 
 
 def unreachable(host: Host) -> None:
-    host.write("/etc/yum.repos.d/lab-u.repo", "[lab-u]\nname=u\nbaseurl=http://10.77.0.1:9/\nenabled=1\ngpgcheck=0\n")
+    host.write("/etc/yum.repos.d/lab-u.repo", "[lab-u]\nname=u\nbaseurl=http://10.77.0.1:9/\nenabled=1\ngpgcheck=1\n")
 
 
 @pytest.mark.parametrize("kind", ["unreachable", "missing", "corrupt"])

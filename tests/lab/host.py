@@ -288,7 +288,7 @@ class Host:
         """Follow release v1, v2 or v3 of the lab's repository from now on."""
         self.write("/etc/dnf/vars/labrel", f"{name}\n")
 
-    def enable_repo(self, name: str, *, gpgcheck: bool = False) -> None:
+    def enable_repo(self, name: str, *, gpgcheck: bool = True) -> None:
         """Add an optional repository, see packages.py; ``corrupt`` and ``missing`` exist as well."""
         text = f"[lab-{name}]\nname=lab-{name}\nbaseurl={repository_url(name)}\nenabled=1\ngpgcheck={int(gpgcheck)}\n"
         self.write(f"/etc/yum.repos.d/lab-{name}.repo", text)

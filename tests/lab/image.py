@@ -29,6 +29,7 @@ from tests.lab.settings import (
     digest,
     scratch_directory,
 )
+from tests.lab.signing import public_key
 
 GRUB_CFG = """\
 set default="0"
@@ -46,11 +47,9 @@ menuentry "OverC backup" {{
 _FILES = {
     # Debian's rpm keeps its database in the home directory unless told otherwise
     "etc/rpm/macros": "%_dbpath /var/lib/rpm\n",
-    "etc/dnf/dnf.conf": "[main]\ngpgcheck=0\ninstall_weak_deps=False\nmetadata_expire=0\nkeepcache=0\nplugins=1\n",
+    "etc/dnf/dnf.conf": "[main]\ngpgcheck=1\ninstall_weak_deps=False\nmetadata_expire=0\nkeepcache=0\nplugins=1\n",
     "etc/dnf/vars/labrel": "v1\n",
-    "etc/yum.repos.d/lab.repo": (
-        f"[lab]\nname=lab\nbaseurl=http://{GATEWAY}:{HTTP_PORT}/$labrel/\nenabled=1\ngpgcheck=0\n"
-    ),
+    "etc/yum.repos.d/lab.repo": (f"[lab]\nname=lab\nbaseurl=http://{GATEWAY}:{HTTP_PORT}/$labrel/\nenabled=1\n"),
     "etc/ssh/sshd_config.d/lab.conf": (
         "UsePAM no\nUseDNS no\nPermitRootLogin prohibit-password\nMaxSessions 100\nMaxStartups 100:30:200\n"
     ),
@@ -60,6 +59,7 @@ _FILES = {
     "etc/hostname": "golden\n",
 }
 
+_PACKAGE_KEY = "etc/pki/rpm-gpg/RPM-GPG-KEY-lab"
 _FORGET_AFTER = 3 * 3600
 
 # Not needed here, and each costs boot time or writes to the disk behind a test's back.
@@ -84,6 +84,7 @@ def golden_image(size: DiskSize) -> Path:
     """The image every host of this size starts from."""
     tarball, repository = rootfs_tarball(), repositories()
     inputs = [PACKAGE / "image.py", PACKAGE / "disk.py", ssh_key("controller"), ssh_key("host"), *smart_files()]
+    inputs.append(public_key())
     key = digest(tarball.name, repository.name, f"{size}", *inputs)
     image = cache_directory() / f"golden-{size.disk_mib}-{size.boot_mib}-{key}.img"
     with locked(cache_directory() / "golden.lock"):
@@ -181,6 +182,10 @@ def _install(root: Path, repository: Path) -> None:
         run(["mount", "-t", kind, kind, root / place])
     run(["mknod", "-m666", root / "dev/null", "c", "1", "3"])
     run(["mknod", "-m666", root / "dev/urandom", "c", "1", "9"])
+    key = root / _PACKAGE_KEY
+    key.parent.mkdir(parents=True)
+    shutil.copy(public_key(), key)
+    run(["chroot", root, "rpm", "--import", f"/{_PACKAGE_KEY}"])
     source = ["--repofrompath=l,file:///run/packages", "--repo=l", "--releasever=1"]
     run(["chroot", root, "dnf", "--quiet", "--assumeyes", *source, "install", *names], stdin="")
     run(["chroot", root, "dnf", "--quiet", "clean", "all"], stdin="")

@@ -30,6 +30,10 @@ class Package:
     scriptlets: dict[str, str] = field(default_factory=dict)
     preinstalled: bool = True
 
+    @property
+    def signed(self) -> bool:
+        return "unsigned" not in self.repositories
+
 
 def _releases(version: str) -> tuple[str, ...]:
     """All releases that are not older than this version."""

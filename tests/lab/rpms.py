@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.lab.packages import Package, all_packages
 from tests.lab.process import locked, run, say
 from tests.lab.settings import MIB, PACKAGE, cache_directory, digest, scratch_directory
+from tests.lab.signing import public_key, sign_packages
 
 BIG_MIB = 200
 # Answers like a repository whose metadata was damaged; the one that is not there at all needs no preparation.
@@ -79,6 +80,7 @@ def _build_into(target: Path, packages: Sequence[Package], room_mib: int) -> Non
         scratch = Path(name)
         with ThreadPoolExecutor(max_workers=4) as pool:
             files = list(pool.map(lambda p: _build(p, scratch), packages))
+        sign_packages([file for package, file in zip(packages, files, strict=True) if package.signed])
         for package, file in zip(packages, files, strict=True):
             for repository in package.repositories:
                 (target / repository).mkdir(parents=True, exist_ok=True)
@@ -96,7 +98,7 @@ def build_repositories(target: Path, big_mib: int = BIG_MIB) -> None:
 
 def repositories(big_mib: int = BIG_MIB) -> Path:
     """The directory that is served by HTTP, built when its ingredients changed."""
-    key = digest(*(PACKAGE / f"{n}.py" for n in ("rpms", "packages", "kernel")), str(big_mib))
+    key = digest(*(PACKAGE / f"{n}.py" for n in ("rpms", "packages", "kernel", "signing")), public_key(), str(big_mib))
     target = cache_directory() / f"repo-{key}"
     with locked(cache_directory() / "repo.lock"):
         if target.exists():

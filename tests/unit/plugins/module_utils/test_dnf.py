@@ -293,3 +293,74 @@ def test_refresh_without_a_change() -> None:
 def test_settings() -> None:
     assert dnf.parse_setting("[main]\ncachedir = /a\n#cachedir=/b\n", "cachedir") == "/a"
     assert dnf.parse_setting("cachedir=\n", "cachedir") is None
+
+
+class Answering:
+    """A runner that knows three answers: where dnf is, its first line, and its repositories."""
+
+    def __init__(self, program: str, answer: str, rc: int = 0) -> None:
+        self.program, self.answer, self.rc = program, answer, rc
+        self.calls: list[tuple[str, ...]] = []
+
+    def find(self, program: str) -> str | None:
+        return f"/usr/bin/{program}"
+
+    def run(self, argv: t.Sequence[str], **_options: t.Any) -> Completed:
+        self.calls.append(tuple(argv))
+        if argv[0] == "readlink":
+            return Completed(tuple(argv), 0, f"{self.program}\n", "")
+        if argv[0] == "head":
+            return Completed(tuple(argv), 0, "#!/usr/libexec/platform-python -s\n", "")
+        return Completed(tuple(argv), self.rc, self.answer, "")
+
+
+def test_dnf_4_is_asked_through_its_own_python() -> None:
+    runner = Answering("/usr/bin/dnf-3", 'noise\n{"b": false, "a": false, "c": true}\n')
+    assert dnf.Dnf(runner).unchecked() == ("a", "b")
+    assert runner.calls[-1][0] == "/usr/libexec/platform-python"
+
+
+# After dnf5/main.cpp, dump_repository_configuration; not a recording.
+DNF5_REPOSITORIES = """\
+======== "both" repository configuration: ========
+enabled = 1
+gpgcheck = 0
+pkg_gpgcheck = 1
+gpgkey
+======== "off" repository configuration: ========
+enabled = 1
+gpgcheck = 0
+repo_gpgcheck = 1
+======== "newer-off" repository configuration: ========
+pkg_gpgcheck = 0
+gpgcheck = 1
+======== "disabled" repository configuration: ========
+enabled = 0
+gpgcheck = 0
+======== "silent" repository configuration: ========
+enabled = 1
+"""
+
+
+def test_dnf_5_shows_its_repositories() -> None:
+    runner = Answering("/usr/bin/dnf5", DNF5_REPOSITORIES)
+    assert dnf.Dnf(runner).unchecked() == ("newer-off", "off", "silent")
+
+
+@pytest.mark.parametrize("program", ["/usr/bin/dnf-3", "/usr/bin/dnf5"])
+@pytest.mark.parametrize(("answer", "rc"), [("", 0), ("{}", 0), ("[1]", 0), ("{", 0), ('{"a": 1}', 0), ("x", 1)])
+def test_what_is_checked_is_not_guessed(program: str, answer: str, rc: int) -> None:
+    with pytest.raises(OvercError) as caught:
+        dnf.Dnf(Answering(program, answer, rc)).unchecked()
+    assert caught.value.error_id == "gpg_policy"
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_signatures_are_forced_where_they_are_required(signed: bool) -> None:
+    before, after = before_and_after("apply")
+    plan = PackagePlan(dnf.changes(dnf.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    runner = Replay("apply", before, after)
+    dnf.Dnf(runner).apply(PackageRequest(signed=signed), plan)
+    called = next(call for call in runner.calls if "upgrade" in call)
+    assert ("--setopt=gpgcheck=True" in called, "--setopt=*.gpgcheck=True" in called) == (signed, signed)
+    assert not {"--nogpgcheck", "--no-gpgchecks"} & set(called)

@@ -522,3 +522,30 @@ def test_refresh_compares_the_lists() -> None:
 
     assert driver(Replay("rpm-oe")).refresh().changed is False
     assert driver(Changing("rpm-oe")).refresh().changed is True
+
+
+RPM_CHANNELS = {
+    "main": {"type": "rpm-md"},
+    "rpm-sys": {"type": "rpm-sys"},
+    "old": {"type": "rpm-md", "disabled": "yes"},
+}
+
+
+@pytest.mark.parametrize(
+    ("shown", "unsigned"),
+    [("False\n", ("main",)), ("0\n", ("main",)), ("True\n", ()), ("1\n", ()), ("", ())],
+    ids=["off", "zero", "on", "one", "not set"],
+)
+def test_rpm_channels_without_signature_check(shown: str, unsigned: tuple[str, ...]) -> None:
+    assert smartpm.unsigned_channels(RPM_CHANNELS, shown) == unsigned
+
+
+def test_debian_channels_are_trusted_by_their_lists() -> None:
+    channels = {
+        "deb-sys": {"type": "deb-sys"},
+        "key": {"type": "apt-deb", "fingerprint": "AB CD"},
+        "ring": {"type": "apt-deb", "keyring": "/etc/ring.gpg"},
+        "plain": {"type": "apt-deb", "fingerprint": ""},
+        "dir": {"type": "deb-dir"},
+    }
+    assert smartpm.unsigned_channels(channels, "") == ("dir", "plain")
