@@ -34,6 +34,7 @@ from ansible_collections.overc.system.plugins.module_utils.layout import Layout,
 from ansible_collections.overc.system.plugins.module_utils.lock import HostLock
 from ansible_collections.overc.system.plugins.module_utils.package_manager import PackagePlan, PackageRequest
 from ansible_collections.overc.system.plugins.module_utils.package_managers import detect
+from ansible_collections.overc.system.plugins.module_utils.protection import protection_of, trial_requirements
 from ansible_collections.overc.system.plugins.module_utils.state_at_risk import state_at_risk
 
 if t.TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _summary(facts: HostFacts, state: HostState) -> dict[str, t.Any]:
         "staged": default.path if default and waiting else None,
         "staged_uuid": default.uuid if default and waiting else None,
         "reboot_required": bool(waiting and state.name in ("staged", "backup")),
-        "protection": "manual",
+        "protection": protection_of(facts),
     }
 
 
@@ -192,13 +193,14 @@ def info(host: Host) -> dict[str, t.Any]:
         "staged": deployment(host, facts, staged),
         "previous": deployment(host, facts, other if other != staged else None),
         "backup": deployment(host, facts, facts.by_path(host.layout.backup)),
-        "protection": "manual",
+        "protection": protection_of(facts),
         "package_manager": facts.package_manager,
         "last_event": dict(facts.record.events[-1]) if facts.record.events else None,
         "events": [dict(entry) for entry in facts.record.events],
         "free_space": {"root": facts.root_free, "boot": facts.boot_free},
         "state_at_risk": state_at_risk(facts),
         "requirements": [entry.as_dict() for entry in state.requirements],
+        "protection_requirements": [entry.as_dict() for entry in trial_requirements(facts)],
         "contradictions": list(state.contradictions),
         "interrupted": {
             "operation": journal.operation,

@@ -26,6 +26,7 @@ from ansible_collections.overc.system.plugins.module_utils.package_managers impo
 from ansible_collections.overc.system.plugins.module_utils.record import Record, read_record
 from ansible_collections.overc.system.plugins.module_utils.rooted_path import regular_file_in_root
 from ansible_collections.overc.system.plugins.module_utils.tree_size import tree_size
+from ansible_collections.overc.system.plugins.module_utils.trial_boot import TrialBoot, observe_trial_boot, read_note
 
 if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.runner import Runner
@@ -79,6 +80,7 @@ class HostFacts:
     grub_config: str | None = None
     entries: tuple[BootEntry, ...] = ()
     cmdline: tuple[str, ...] = ()
+    trial_boot: TrialBoot = field(default_factory=TrialBoot)
     record: Record = field(default_factory=Record)
     journal: OpenJournal | None = None
     holder: t.Mapping[str, t.Any] | None = None
@@ -200,11 +202,14 @@ def _choose_kernel(layout: Layout, found: t.Sequence[str], entries: t.Sequence[B
     return booted_by_menu.pop() if len(booted_by_menu) == 1 else None
 
 
-def _observe_boot(layout: Layout, digests: bool) -> dict[str, t.Any]:
+def _observe_boot(layout: Layout, mounts: t.Sequence[Mount], digests: bool) -> dict[str, t.Any]:
     directory = layout.boot_dir
     kernels = tuple(name for name in kernel.KERNEL_NAMES if os.path.isfile(os.path.join(directory, name)))
-    grub_config = next((path for path in GRUB_CONFIGS if os.path.isfile(os.path.join(directory, path))), None)
-    entries = parse_grub_config(_read(os.path.join(directory, grub_config)) or "") if grub_config else ()
+    there = [path for path in GRUB_CONFIGS if os.path.isfile(os.path.join(directory, path))]
+    configs = {path: _read(os.path.join(directory, path)) or "" for path in there}
+    # Beside a UEFI boot loader there is often one without entries, which leads to the one that has them.
+    grub_config = next((path for path in there if parse_grub_config(configs[path])), there[0] if there else None)
+    entries = parse_grub_config(configs[grub_config]) if grub_config else ()
     name = _choose_kernel(layout, kernels, entries)
     initrds = [entry.initrd for entry in entries if entry.kernel == name and entry.initrd]
     found = [entry for entry in kernel.INITRD_NAMES if os.path.isfile(os.path.join(directory, entry))]
@@ -216,6 +221,7 @@ def _observe_boot(layout: Layout, digests: bool) -> dict[str, t.Any]:
         "initrd": initrd,
         "grub_config": grub_config,
         "entries": entries,
+        "trial_boot": observe_trial_boot(directory, configs, grub_config, mounts),
         "boot_files": observe_boot_files(directory, name, initrd, digest=digests) if name else {},
         "boot_free": usage.f_bavail * usage.f_frsize if usage else 0,
     }
@@ -246,12 +252,13 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
         "missing_tools": tuple(tool for tool in REQUIRED_TOOLS if runner.find(tool) is None),
         "holder": lock.current_holder(),
         **_observe_package_manager(runner, layout),
-        **_observe_boot(layout, digests),
+        **_observe_boot(layout, mounts, digests),
     }
     if root_mount is None or root_mount.fstype != "btrfs" or "btrfs" in common["missing_tools"]:
         return HostFacts(**common)
     top = namespace.mount_btrfs(root_mount.source, "top", read_only=root_mount.read_only)
     facts = HostFacts(**common, **_observe_btrfs(runner, layout, top, root_mount, common, digests))
+    facts = replace(facts, trial_boot=replace(facts.trial_boot, note=read_note(top)))
     if facts.booted:
         facts = replace(facts, nested_data=_nested_data(facts, facts.booted))
     if sizes and facts.booted:

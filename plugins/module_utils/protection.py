@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which guarantee a host has, and why not the better one. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils.host_state import Requirement
+from ansible_collections.overc.system.plugins.module_utils.trial_boot import WRITABLE_FILESYSTEMS
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
+
+Protection = t.Literal["manual", "automatic"]
+_INSTALL: t.Final = "run the role overc.system.bootloader (or the module overc_bootloader)"
+
+
+def protection_of(facts: HostFacts) -> Protection:
+    """``automatic``: a system on trial that does not come up, or is not confirmed, is left by itself."""
+    return "automatic" if facts.trial_boot.automatic else "manual"
+
+
+def place_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
+    """What the host itself must offer before anything can be installed."""
+    boot = facts.trial_boot
+
+    def of(name: str, problem: str | None, fine: str, remedy: str) -> Requirement:
+        return Requirement(name, problem is None, problem or fine, remedy, "no_trial_boot")
+
+    filesystems = ", ".join(sorted(WRITABLE_FILESYSTEMS))
+    return (
+        of(
+            "grub_menu",
+            boot.menu_problem,
+            f"GRUB's menu is {boot.config}",
+            "leave one grub.cfg with the two entries, and let any other do nothing but 'configfile' it",
+        ),
+        of(
+            "grub_writes",
+            boot.place_problem,
+            f"{boot.environment} is on {boot.mount_point}, where GRUB can write",
+            f"put {facts.layout.boot_dir} on a plain partition with one of {filesystems}",
+        ),
+        of(
+            "grub_environment",
+            boot.block_problem,
+            f"{boot.environment} {'is an environment block' if boot.exists else 'does not exist yet'}",
+            f"grub-editenv {boot.environment} create",
+        ),
+    )
+
+
+def trial_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
+    """Everything that automatic protection needs, in the order in which it makes sense to mend."""
+    boot = facts.trial_boot
+    installed = boot.protected is not None and boot.exists
+    missing = ", ".join(f"/{path}" for path in boot.guard_missing)
+    if boot.protected is None:
+        guard = "not installed"
+    else:
+        guard = f"missing or changed in the running root: {missing}" if missing else "installed in the running root"
+    return (
+        *place_requirements(facts),
+        Requirement(
+            "grub_trial_boot",
+            installed,
+            f"{boot.config} knows trial boots" if installed else f"{boot.config} knows no trial boot",
+            _INSTALL,
+            "no_trial_boot",
+        ),
+        Requirement("trial_guard", boot.protected is not None and not missing, guard, _INSTALL, "no_trial_boot"),
+    )
+
+
+__all__ = ("Protection", "place_requirements", "protection_of", "trial_requirements")
