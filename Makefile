@@ -80,7 +80,15 @@ lint: setup ## everything a reviewer's machine would complain about
 	@ruff format --quiet --check .
 	@mypy
 	@yamllint --strict .
-	@ansible-lint --offline --quiet
+	@ansible-lint --offline -q
+	@shellcheck scripts/setup .ci/run
+	@reuse lint --quiet || reuse lint
+	@antsibull-docs lint-collection-docs --plugin-docs .
+
+.PHONY: test-sanity
+test-sanity: setup ## ansible-test: all sanity tests, and the unit tests on the oldest Python of a host
+	@$(PY) scripts/run_ansible_test.py sanity --venv --python $$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	@$(PY) scripts/run_ansible_test.py units --venv --python $$($(PY) scripts/interpreters.py | head -1 | cut -d' ' -f1)
 
 .PHONY: clean
 clean: ## remove the lab and everything that was made

@@ -105,7 +105,7 @@ def run(argv: list[str], log: Path, collections: Path | None = None) -> Cost:
             stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
         peak = Peak(process.pid)
-        _, status, usage = os.wait4(process.pid, 0)
+        _process, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - began
     memory = peak.stop()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+T = t.TypeVar("T")
+
 # id -> what it means, in one sentence. The documentation of error ids is generated from this table and a test
 # checks that no other id is ever raised.
 ERROR_IDS: t.Final[dict[str, str]] = {
@@ -88,4 +90,11 @@ class OvercError(Exception):
         self.facts = facts
 
 
-__all__ = ("ERROR_IDS", "NEXT_STEPS", "OvercError", "with_next_step")
+def certain(value: T | None, what: str) -> T:
+    """``value``, which is known to be there: that it is not is a defect of this collection, reported as such."""
+    if value is None:
+        raise OvercError("internal", f"{what} is not known where it must be. This is a defect, please report it.")
+    return value
+
+
+__all__ = ("ERROR_IDS", "NEXT_STEPS", "OvercError", "certain", "with_next_step")

@@ -17,7 +17,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, certain
 from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
 from ansible_collections.overc.system.plugins.module_utils.host_state import (
     LAYOUT_ERRORS,
@@ -359,8 +359,7 @@ def _plan_previous(facts: HostFacts, booted: Subvolume) -> Plan:
 def _plan_restore(facts: HostFacts, state: HostState) -> Plan:
     if state.waiting == "restore":
         return Plan("restore", "the restored deployment waits for its reboot")
-    booted, default = facts.booted, facts.default
-    assert booted is not None  # noqa: S101 - the state says so
+    booted, default = certain(facts.booted, "the deployment that runs"), facts.default
     files = _known_files(facts, booted)
     names = facts.layout.roots
     root_name = facts.layout.other_root(default.path) if default and default.path in names else names[0]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.overc.system.plugins.module_utils import boot_partition, btrfs, syscalls
 from ansible_collections.overc.system.plugins.module_utils.carry_over import carry_over
 from ansible_collections.overc.system.plugins.module_utils.efi import efi_binaries, install_efi
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, certain
 from ansible_collections.overc.system.plugins.module_utils.host_facts import (
     FILE_ROLES,
     HostFacts,
@@ -70,8 +70,7 @@ class Apply:
 
     @property
     def top(self) -> str:
-        assert self.facts.top is not None  # noqa: S101 - a plan with steps is made for a btrfs host only
-        return self.facts.top
+        return certain(self.facts.top, "the top of the btrfs file system")
 
     @property
     def boot(self) -> str:
@@ -161,10 +160,10 @@ def create_root(at: Apply) -> bool:
 
 def run_packages(at: Apply) -> bool:
     """The package manager's turn; success is what is installed afterwards."""
-    assert at.upgrade is not None  # noqa: S101 - the plan of an upgrade is applied with one
-    assert at.facts.root_mount is not None  # noqa: S101
-    with NewRoot(at.runner, at.facts.root_mount.source, at.made_root().id, at.lock_fds) as inside:
-        applied = at.upgrade.manager(inside).apply(at.upgrade.request, at.upgrade.packages)
+    upgrade = certain(at.upgrade, "the upgrade that the plan was made for")
+    root_mount = certain(at.facts.root_mount, "the mount of the root")
+    with NewRoot(at.runner, root_mount.source, at.made_root().id, at.lock_fds) as inside:
+        applied = upgrade.manager(inside).apply(upgrade.request, upgrade.packages)
     at.warnings.extend(applied.warnings)
     at.result.update(applied.completed.facts())
     at.result["packages"] = [change.as_dict() for change in applied.changes]

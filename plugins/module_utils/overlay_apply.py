@@ -81,10 +81,8 @@ def new_id() -> str:
 
 
 def delete_if_there(name: str, home: int) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         overlay_btrfs.delete_subvolume(name, home)
-    except FileNotFoundError:
-        pass
 
 
 class Work:
@@ -136,7 +134,7 @@ class Work:
                         self.outcome.seconds = round(time.monotonic() - started, 3)
                     getattr(self, f"_{step}")()
                     self._tell("after", step)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was: unwound first, then raised again
                 self._stack.close()
                 self._unwind(error)
         return self.outcome
@@ -551,10 +549,8 @@ def repair(site: Site) -> str | None:
     home = site.store.make()
     try:
         unmount_on_host(site, directory)
-        if intent.operation in ("create", "reshare"):
-            forward = active is not None and active.id == intent.new
-        else:
-            forward = active is None
+        making = intent.operation in ("create", "reshare")
+        forward = (active is not None and active.id == intent.new) if making else active is None
         if not forward:
             if intent.operation != "create":
                 # It was being filled below the mount, by us: the check before that step found it empty.

@@ -47,10 +47,11 @@ def _fill(target: int, size: int, candidates: t.Sequence[int]) -> None:
             raise OSError(errno.ESTALE, "the file changed while it was cloned")
         try:
             fcntl.ioctl(target, FICLONE, fd)
-            return
         except OSError as error:
             if error.errno not in _NO_CLONE:
                 raise
+        else:
+            return
     _copy_bytes(candidates[-1], target, size)
 
 

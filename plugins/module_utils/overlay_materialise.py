@@ -137,7 +137,7 @@ class _Maker:
 
     def subtree(self, path: str, stack: Stack, target: int) -> None:
         """A directory and all below it, attributes last. Closes what it is given."""
-        Frame = tuple[str, Stack, int, list[tuple[str, list[int]]]]
+        Frame = tuple[str, Stack, int, list[tuple[str, list[int]]]]  # noqa: N806 - a type
         frames: list[Frame] = [(path, stack, target, self.directory(path, stack, target))]
         while frames:
             path, stack, target, rest = frames[-1]

@@ -16,6 +16,7 @@ the record says what is ours and so may be removed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
@@ -174,10 +175,8 @@ class Store:
             return
         try:
             for name in (_RECORD, f".{_RECORD}.overc-new", _JOURNAL):
-                try:
+                with contextlib.suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=home)
-                except FileNotFoundError:
-                    pass
         finally:
             os.close(home)
         try:

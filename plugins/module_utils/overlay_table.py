@@ -10,6 +10,7 @@ before the container's service. Both are ONE file, replaced or removed atomicall
 
 from __future__ import annotations
 
+import contextlib
 import os
 import string
 import typing as t
@@ -48,15 +49,12 @@ class Table(t.Protocol):
 
     def check(self, directory: str) -> None:
         """Refuse a path that this kind cannot carry."""
-        ...
 
     def overlays(self) -> list[Mounted]:
         """The overlays the table names now, ours and others'."""
-        ...
 
     def commit(self, directory: str, options: str | None) -> None:
         """Atomically and durably: mount this at the directory from now on, or (None) nothing of ours any more."""
-        ...
 
 
 class LxcTable:
@@ -69,7 +67,7 @@ class LxcTable:
         self.path = path
         self.root = f"{container}/rootfs"
 
-    def check(self, directory: str) -> None:
+    def check(self, directory: str) -> None:  # noqa: ARG002 - the other kind looks at it
         # The kernel takes it with a backslash before it, but LXC 5.0 splits there all the same (measured).
         if "," in self.container:
             raise OvercError("bad_argument", f"LXC cannot mount layers below {printable(self.container)!r}: a comma.")
@@ -225,10 +223,8 @@ class SystemdTable:
             path = f"{self.units}/{link}"
             if os.path.islink(path):
                 os.unlink(path)
-                try:
+                with contextlib.suppress(OSError):  # others have links there
                     os.rmdir(os.path.dirname(path))
-                except OSError:
-                    pass  # others have links there
 
 
 def table_for(container: str, name: str, config: lxc.Config | None, *, units: str = "/etc/systemd/system") -> Table:

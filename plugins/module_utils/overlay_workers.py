@@ -76,8 +76,8 @@ def _work(queue: int, out: int, parent: int, doing: str, task: t.Callable[[int],
     except OSError as error:
         refusal = translate(error, doing)
         answer = ("refused", (refusal.error_id, refusal.message, refusal.facts))
-    except BaseException:
-        import traceback  # costs what forking does; hardly ever needed
+    except BaseException:  # noqa: BLE001 - the parent reports it
+        import traceback  # noqa: PLC0415 - costs what forking does; hardly ever needed
 
         answer = ("internal", traceback.format_exc())
     data = memoryview(marshal.dumps(answer))
@@ -181,7 +181,7 @@ def _answers(workers: t.Sequence[_Worker], doing: str) -> list[t.Any]:
         data = b"".join(worker.chunks)
         if not data:
             raise OvercError("overlay_failed", f"A worker process was killed while {doing}; nothing was switched over.")
-        kind, answer = marshal.loads(data)
+        kind, answer = marshal.loads(data)  # noqa: S302 - from our own child
         if kind == "refused":
             raise OvercError(answer[0], answer[1], **answer[2])
         if kind == "internal":

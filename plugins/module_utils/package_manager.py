@@ -116,7 +116,6 @@ class PackageManager(t.Protocol):
         Skipped when they are younger than ``cache_valid_time`` seconds. ``changed`` only if the lists' content
         changed. Raises repository_failed if ANY enabled repository could not be refreshed.
         """
-        ...
 
     def pending(
         self, request: PackageRequest, *, refresh: bool = False, scratch: str | None = None, sizes: bool = True
@@ -128,7 +127,6 @@ class PackageManager(t.Protocol):
         directory (0700) to be used instead of the host's own lists, so that check mode leaves the host as it is.
         Raises repository_failed, package_unknown, package_manager_failed.
         """
-        ...
 
     def unchecked(self) -> tuple[str, ...]:
         """Names of the enabled repositories whose packages would be installed without a signature check, sorted.
@@ -143,11 +141,9 @@ class PackageManager(t.Protocol):
         Success is judged by the installed packages before and after, never by the exit code alone. Raises
         package_manager_failed, package_untrusted, no_space or repository_failed with stdout, stderr and rc.
         """
-        ...
 
     def installed(self) -> tuple[Package, ...]:
         """Every installed package, sorted; more than one version of a name is possible and is reported as is."""
-        ...
 
 
 __all__ = (

@@ -48,11 +48,9 @@ class Runner(t.Protocol):
         pass_fds: t.Sequence[int] = (),
     ) -> Completed:
         """Return what the program left, whatever its exit code. Raises OvercError(tool_missing) if it is not there."""
-        ...
 
     def find(self, program: str) -> str | None:
         """The absolute path of a program, or None."""
-        ...
 
 
 class ModuleRunner:

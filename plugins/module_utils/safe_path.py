@@ -12,6 +12,7 @@ for JSON.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import functools
@@ -41,7 +42,7 @@ _syscall.restype = ctypes.c_long
 
 
 def printable(name: str) -> str:
-    """A name as JSON can carry it: bytes that are not UTF-8 are shown as ``\\xNN``."""
+    r"""A name as JSON can carry it: bytes that are not UTF-8 are shown as ``\xNN``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -131,7 +132,7 @@ class Mount:
 
 
 def unescape(field: str) -> str:
-    """Octal escapes of mountinfo and fstab: \\040 \\011 \\012 \\134 (and any other three octal digits)."""
+    r"""Octal escapes of mountinfo and fstab: \040 \011 \012 \134 (and any other three octal digits)."""
     if "\\" not in field:
         return field
     raw, out, i = os.fsencode(field), bytearray(), 0
@@ -167,17 +168,14 @@ def is_below(path: str, parent: str) -> bool:
     return path != parent and path.startswith(parent.rstrip("/") + "/")
 
 
-
 def write_atomically(name: str, data: bytes, dir_fd: int, *, like: os.stat_result | None = None) -> None:
     """Write beside, fsync, rename over, fsync the directory: readers see the old file or the new one, whole.
 
     ``like``: the file that is replaced, whose mode and owner are kept.
     """
     beside = f".{name}.overc-new"
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(beside, dir_fd=dir_fd)
-    except FileNotFoundError:
-        pass
     mode = stat.S_IMODE(like.st_mode) if like else 0o644
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
     try:

@@ -165,8 +165,8 @@ def parse_query(text: str) -> tuple[Package, ...]:
     """stdout of `smart --quiet query` with ``_QUERY_FORMAT`` -> packages, sorted (transcripts query-*-format-*)."""
     found = set()
     for line in text.splitlines():
-        name, bar, version = line.partition("|")
-        if bar and version and not name.endswith("..."):
+        name, divider, version = line.partition("|")
+        if divider and version and not name.endswith("..."):
             number, _at, arch = version.rpartition("@") if "@" in version else (version, "", "")
             found.add(Package(name, arch, rpmdb.without_zero_epoch(number)))
     return tuple(sorted(found))

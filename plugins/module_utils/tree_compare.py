@@ -108,7 +108,9 @@ class _Walk:
 
     # -- one entry ----------------------------------------------------------------------------------------------
 
-    def file(self, name: str, raw: bytes, dir_fd: int, found: Pairs) -> tuple[str, int, bool]:
+    def file(  # noqa: C901, PLR0912 - one decision, in the order in which it gets expensive
+        self, name: str, raw: bytes, dir_fd: int, found: Pairs
+    ) -> tuple[str, int, bool]:
         """("drop"|"clone"|"keep"|"marked", source number, stored once already) of the regular file in ``mine``."""
         mine, other = self.mine, self.other
         size, sparse = mine.size, mine.sparse
@@ -386,7 +388,7 @@ class _Walk:
 
         Descriptors are held for one branch only: a directory may have more directories than a process may open files.
         """
-        Frame = tuple[str, int, Pairs, t.Iterator[tuple[str, Pairs]]]
+        Frame = tuple[str, int, Pairs, t.Iterator[tuple[str, Pairs]]]  # noqa: N806 - a type
         stack: list[Frame] = []
 
         def enter(path: str, cfd: int, pairs: Pairs) -> None:

@@ -56,12 +56,12 @@ def link_path(name: str, dir_fd: int) -> str:
 def copy(source: int | str, target: int | str, *, follow: bool = True, from_upper: bool = False) -> None:
     """Copy all attributes. ``from_upper``: the source is a layer, so overlayfs's marks stay behind."""
     for name in os.listxattr(source, follow_symlinks=follow):
-        value = os.getxattr(source, name, follow_symlinks=follow)
+        value, kept = os.getxattr(source, name, follow_symlinks=follow), name
         if from_upper and name.startswith(_ESCAPED):
-            name = OVERLAY_PREFIX + name[len(_ESCAPED) :]
+            kept = OVERLAY_PREFIX + name[len(_ESCAPED) :]
         elif from_upper and is_overlay_mark(name):
             continue
-        os.setxattr(target, name, value, follow_symlinks=follow)
+        os.setxattr(target, kept, value, follow_symlinks=follow)
 
 
 def has_overlay_mark(target: int | str, *, follow: bool = True) -> bool:

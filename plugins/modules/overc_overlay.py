@@ -218,7 +218,7 @@ def main() -> None:
     except (OvercError, OSError) as error:
         module.fail_json(**overlay_manage.failure(error))
     diff = result.pop("diff")
-    if module._diff:
+    if module._diff:  # noqa: SLF001 - how a module learns of diff mode
         result["diff"] = diff
     module.exit_json(**result)
 

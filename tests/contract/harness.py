@@ -17,6 +17,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import typing as t
 from dataclasses import dataclass, field
 
@@ -157,7 +158,7 @@ def make_host(config: pytest.Config, pool: pathlib.Path, tmp_path: pathlib.Path)
         root, base, state = tmp_path / "root", tmp_path, tmp_path / "state"
         root.mkdir()
         rpm = ["rpm", "--root", str(root)]
-        smart = [program, "-o", f"rpm-root={root}"] if program else [str(STAND_IN)]
+        smart = [program, "-o", f"rpm-root={root}"] if program else [sys.executable, str(STAND_IN)]
         environment = {"SMART_RPM_ROOT": str(root)}
         url = f"file://{tmp_path}/repository"
         host = Host({"*": [], "rpm": rpm, "smart": smart}, environment, pool, tmp_path / "repository", url)

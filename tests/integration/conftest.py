@@ -16,13 +16,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPORT_KEY
-from tests.integration.crash_report import pytest_terminal_summary  # noqa: F401 - a hook of pytest
+from tests.integration import crash_report
 from tests.lab import Host, Lab, LabError
 from tests.lab.gc import TEST_LABS, collect
 from tests.lab.process import locked
 from tests.lab.settings import DEFAULT_DIRECTORY
 
 MakeHost = Callable[..., Host]
+pytest_terminal_summary = crash_report.pytest_terminal_summary  # where pytest looks for its hooks
 _CONSOLE_LINES = 60
 
 

@@ -198,7 +198,7 @@ def hook(when, step):
 def kill_at(point: Point) -> str:
     """Python that makes the module kill itself there."""
     if "#" in point.where:
-        call, _, count = point.where.partition("#")
+        call, _divider, count = point.where.partition("#")
         text = _KILL.format(point=("inside", point.step)) + _KILL_INSIDE.format(call=call, count=int(count))
     else:
         text = _KILL.format(point=(point.where, point.step))

@@ -94,7 +94,7 @@ def snapshot_of_disk(host: Host) -> DiskFacts:
         roots = [entry.path for entry in subvolumes if "/" not in entry.path]
         state = top / ".overc"
         return DiskFacts(
-            default=run(["btrfs", "subvolume", "get-default", top]).split(" path ")[-1].strip(),
+            default=run(["btrfs", "subvolume", "get-default", top]).rsplit(" path ", maxsplit=1)[-1].strip(),
             subvolumes=tuple(sorted(subvolumes, key=lambda entry: entry.path)),
             top=tuple(sorted(path.name for path in top.iterdir())),
             boot=_tree(boot, "*"),

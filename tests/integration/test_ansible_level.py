@@ -39,7 +39,7 @@ class Answer:
         text = self.stdout
         decoder = json.JSONDecoder()
         while " => {" in text:
-            head, _, body = text.partition(" => ")
+            head, _arrow, body = text.partition(" => ")
             name = head.splitlines()[-1].split(" | ")[0]
             found[name], end = decoder.raw_decode(body)
             text = body[end:]

@@ -224,7 +224,7 @@ def test_next_entry_counts_once_and_saved_entry_for_ever(make_host: MakeHost) ->
     host.reboot()
     assert booted(host) == "rootfs"
     assert "next_entry=\nsaved_entry=1" in "\n".join(sorted(host.sh("cat /boot/grub/grubenv").split("\n")))
-    for _ in range(2):
+    for _time in range(2):
         host.reboot()
         assert booted(host) == "rootfs_bakup"
 

@@ -28,7 +28,7 @@ def _up(lab: Lab, options: argparse.Namespace) -> None:
     say(f"{len(lab.hosts())} hosts are up; inventory: {inventory}")
 
 
-def _list(lab: Lab, _: argparse.Namespace) -> None:
+def _list(lab: Lab, _options: argparse.Namespace) -> None:
     for host in lab.hosts():
         condition = "on" if host.is_on else "off"
         problem = f"  BOOT FAILED: {host.boot_failed}" if host.boot_failed else ""

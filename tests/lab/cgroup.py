@@ -20,7 +20,7 @@ from tests.lab.process import LabError, wait_for
 
 def hierarchy() -> Path:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        left, _, right = line.partition(" - ")
+        left, _divider, right = line.partition(" - ")
         if right.split()[0] == "cgroup2":
             return Path(left.split()[4])
     raise LabError("no cgroup2 hierarchy is mounted on this machine: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified")
@@ -66,7 +66,7 @@ def remove(path: Path) -> None:
     if not path.exists():
         return
     kill(path)
-    for directory, _, _ in os.walk(path, topdown=False):
+    for directory, _directories, _files in os.walk(path, topdown=False):
         with contextlib.suppress(OSError):
             Path(directory).rmdir()
 

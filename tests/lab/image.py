@@ -168,7 +168,7 @@ def _configure(root: Path, identity: disk.Identity) -> None:
     (grub / "grub.cfg").write_text(GRUB_CFG.format(root=identity.root_uuid))
     for source in smart_files():
         if source.name == "smart":
-            shutil.copy(source, root / "usr/bin/smart")
+            (root / "usr/bin/smart").write_text(f"#!/usr/bin/python3\n{source.read_text()}")
             (root / "usr/bin/smart").chmod(0o755)
 
 

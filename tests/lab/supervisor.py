@@ -117,7 +117,7 @@ class Supervisor:
         waiting.register(ended, select.POLLIN)
         try:
             while True:
-                ready = {number for number, _ in waiting.poll()}
+                ready = {number for number, _event in waiting.poll()}
                 if master in ready:
                     try:
                         self.log.write(os.read(master, 65536))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import typing as t
 from pathlib import Path
 from unittest import mock
@@ -33,9 +34,9 @@ def documentation(module: str) -> dict[str, t.Any]:
 
 
 def fragment(name: str) -> dict[str, t.Any]:
-    collection, _, rest = name.partition("overc.system.")
+    collection, _prefix, rest = name.partition("overc.system.")
     assert not collection, name
-    file, _, variant = rest.partition(".")
+    file, _dot, variant = rest.partition(".")
     text = getattr(load(f"doc_fragments.{file}").ModuleDocFragment, (variant or "documentation").upper())
     found: dict[str, t.Any] = yaml.safe_load(text)
     return found
@@ -82,6 +83,17 @@ def test_action_plugins_belong_to_modules_that_reboot() -> None:
     assert sorted(path.stem for path in (PLUGINS / "action").glob("overc_*.py")) == rebooting
     for name in rebooting:
         assert load(f"action.{name}").ActionModule.module == f"overc.system.{name}"
+
+
+def test_every_filter_is_documented() -> None:
+    """Beside them: one file holds them all."""
+    filters = load("filter.fleet").FilterModule().filters()
+    assert {path.stem for path in (PLUGINS / "filter").glob("*.yml")} == set(filters)
+    for name, function in filters.items():
+        page = yaml.safe_load((PLUGINS / "filter" / f"{name}.yml").read_text())["DOCUMENTATION"]
+        parameters = list(inspect.signature(function).parameters)[1:]
+        assert page.get("positional", "") == ", ".join(parameters)
+        assert set(page["options"]) == {"_input", *parameters}
 
 
 def test_galaxy_and_runtime() -> None:
@@ -196,6 +208,10 @@ def test_undeclared_ids_cannot_be_raised() -> None:
 # --- licence ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PLUGINS)))
-def test_licence_header(path: Path) -> None:
-    assert "SPDX-License-Identifier: GPL-3.0-or-later" in path.read_text()[:400]
+def test_every_program_names_its_licence() -> None:
+    """What has no room for it is covered by REUSE.toml."""
+    places = (PLUGINS, ROOT / "bench", ROOT / "scripts", ROOT / "tests")
+    programs = [path for place in places for path in place.rglob("*.py") if path.stat().st_size]
+    header = "SPDX-License" + "-Identifier: GPL-3.0-or-later\n"  # in two parts: this line is no header
+    assert len(programs) > len(SOURCES)
+    assert not [str(path) for path in programs if header not in path.read_text()[:400]]

@@ -79,7 +79,7 @@ class Controller:
 
     def run(self, name: str, *more: str, **variables: t.Any) -> Run:
         with self.start(name, *more, **variables) as process:
-            output, _ = process.communicate(timeout=900)
+            output, _errors = process.communicate(timeout=900)
         print(output)
         return Run(process.returncode, output, self.record(name))
 

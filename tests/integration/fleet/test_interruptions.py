@@ -42,7 +42,7 @@ def test_lost_connection_neither_kills_the_upgrade_nor_loses_its_result(
         host.sh("systemctl stop ssh; pkill -x sshd || true")
         time.sleep(8)
         host.sh("systemctl start ssh")
-        output, _ = process.communicate(timeout=600)
+        output, _errors = process.communicate(timeout=600)
     print(output)
     assert process.returncode == 0
     assert "the connection was lost, connecting again" in output

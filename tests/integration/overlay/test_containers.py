@@ -88,8 +88,10 @@ def lxc(world: World) -> Lxc:
 SUMS = (
     "sh",
     "-c",
-    "cd /usr && find . -type f -exec md5sum {} + | busybox sort"
-    " && find . -exec stat -c '%n %a %u %g %Y' {} + | busybox sort",
+    (
+        "cd /usr && find . -type f -exec md5sum {} + | busybox sort"
+        " && find . -exec stat -c '%n %a %u %g %Y' {} + | busybox sort"
+    ),
 )
 
 
@@ -151,7 +153,8 @@ def test_hostile_paths_through_lxc(world: World, lxc: Lxc, name: str) -> None:
     assert (root / "usr/share/d/f1").read_text() == "y\n"
 
 
-def test_a_comma_is_refused_because_lxc_splits_there(world: World, lxc: Lxc) -> None:
+@pytest.mark.usefixtures("lxc")
+def test_a_comma_is_refused_because_lxc_splits_there(world: World) -> None:
     containers = world.base / "com,ma"
     world.containers.rename(containers)
     world.containers = containers
@@ -349,5 +352,3 @@ def test_no_space_changes_nothing(world: World) -> None:
         world.run(observer=observer)
     assert view(root) == before
     assert world.leftovers() == []
-
-

@@ -36,6 +36,7 @@ def same(world: World, text: str = "same") -> Path:
 
 def refused(world: World, error_id: str, **kwargs: t.Any) -> OvercError:
     """Refused, in check mode too, and nothing touched."""
+
     def everything() -> t.Any:
         seen, links = view(world.base)
         # our directory was there for a moment, which moves the time of its parent

@@ -68,8 +68,6 @@ def representable(root: Path) -> bool:
     return True
 
 
-
-
 @given(
     tree=nodes(3),
     relation=st.sampled_from(["copy", "snapshot", "plain", "fresh"]),
@@ -184,5 +182,3 @@ def test_what_the_container_does_is_kept(
     assert view(root) == after
     assert world.leftovers() == []
     subprocess.run(["btrfs", "filesystem", "sync", str(btrfs)], check=True)
-
-

@@ -48,7 +48,7 @@ def view(root: os.PathLike[str] | str) -> tuple[View, list[list[bytes]]]:
     out: View = {}
     links: dict[tuple[int, int], list[bytes]] = {}
     for path, directories, files in os.walk(top):
-        for name in [b"."] + directories + files:
+        for name in [b".", *directories, *files]:
             full = path if name == b"." else os.path.join(path, name)
             relative = os.path.relpath(full, top)
             status = os.lstat(full)

@@ -43,8 +43,7 @@ def test_options_of_somebody_else() -> None:
 
 
 TABLE = (
-    "# comment\nproc proc proc nodev 0 0\n"
-    "overlay\tusr overlay  lowerdir=/l,upperdir=/u,workdir=/w 0 0\n\nbad line\n"
+    "# comment\nproc proc proc nodev 0 0\noverlay\tusr overlay  lowerdir=/l,upperdir=/u,workdir=/w 0 0\n\nbad line\n"
 )
 
 
@@ -55,19 +54,17 @@ def test_one_line_is_replaced_and_all_others_stay() -> None:
     assert fstab.replace(TABLE, lambda entry: entry.target == "usr", None) == "".join(
         line for line in TABLE.splitlines(keepends=True) if "usr" not in line
     )
-    assert fstab.replace("", lambda entry: False, new) == new.render() + "\n"
+    assert fstab.replace("", lambda _entry: False, new) == new.render() + "\n"
 
 
 def test_a_line_without_its_end_stays_whole() -> None:
     new = fstab.Entry("overlay", "usr", "overlay", "x")
-    assert fstab.replace("a b c d", lambda entry: False, new) == "a b c d\noverlay usr overlay x 0 0\n"
+    assert fstab.replace("a b c d", lambda _entry: False, new) == "a b c d\noverlay usr overlay x 0 0\n"
 
 
 def test_mountinfo() -> None:
     text = "36 35 98:0 / /mnt\\040a/b rw,noatime master:1 - ext3 /dev/root rw,errors=continue\nshort\n"
-    assert safe_path.parse_mountinfo(text) == [
-        safe_path.Mount("/mnt a/b", "ext3", "/dev/root", "rw,errors=continue")
-    ]
+    assert safe_path.parse_mountinfo(text) == [safe_path.Mount("/mnt a/b", "ext3", "/dev/root", "rw,errors=continue")]
 
 
 @pytest.mark.parametrize(
