@@ -133,7 +133,6 @@ class PackageManager(t.Protocol):
 
         Raises gpg_policy where that cannot be told.
         """
-        ...
 
     def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:
         """Perform the upgrade non-interactively and prove it: what is installed afterwards is what ``plan`` says.

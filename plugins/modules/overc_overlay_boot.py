@@ -7,6 +7,8 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: overc_overlay_boot
 short_description: Install the unit that does pending overlay work at boot
+author:
+  - The overc.system authors (@overc)
 version_added: 0.1.0
 description:
   - Installs a systemd unit and one self-contained Python file, which do the work that M(overc.system.overc_overlay) left
@@ -87,7 +89,7 @@ def main() -> None:
     except (OvercError, OSError) as error:
         module.fail_json(**overlay_manage.failure(error))
     diff = result.pop("diff")
-    if module._diff:
+    if module._diff:  # noqa: SLF001 - how a module learns of diff mode
         result["diff"] = diff
     module.exit_json(**result)
 

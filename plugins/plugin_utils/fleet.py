@@ -385,7 +385,7 @@ def failed_upgrade(
 
 def human_bytes(number: float) -> str:
     """``1536`` -> ``1.5 KiB``."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
+    for unit in ("B", "KiB", "MiB", "GiB"):  # noqa: B007 - used below
         if number < 1024:
             break
         number /= 1024
