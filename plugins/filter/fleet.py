@@ -9,7 +9,7 @@ import typing as t
 
 from ansible import context
 from ansible.errors import AnsibleFilterError
-from ansible_collections.overc.system.plugins.plugin_utils import fleet
+from ansible_collections.overc.system.plugins.plugin_utils import fleet, pull
 
 Hostvars = t.Mapping[str, t.Mapping[str, t.Any]]
 
@@ -104,6 +104,18 @@ def not_running(services: t.Iterable[str], facts: t.Mapping[str, t.Any]) -> list
     return fleet.not_running(services, facts)
 
 
+def pull_verdict(answer: t.Mapping[str, t.Any], rejected: t.Collection[str]) -> dict[str, t.Any]:
+    return pull.verdict(answer, rejected)
+
+
+def pull_staged(result: t.Mapping[str, t.Any], reboot: bool) -> dict[str, t.Any]:
+    return pull.staged(result, reboot=reboot)
+
+
+def pull_verified(info: t.Any, note: t.Mapping[str, t.Any], failure: str = "", back: t.Any = None) -> dict[str, t.Any]:
+    return pull.verified(info or {}, note, failure, back)
+
+
 class FilterModule:
     """The filters of fleet runs."""
 
@@ -124,4 +136,7 @@ class FilterModule:
             "must_go_back": must_go_back,
             "not_running": not_running,
             "overlay_lines": overlay_lines,
+            "pull_staged": pull_staged,
+            "pull_verdict": pull_verdict,
+            "pull_verified": pull_verified,
         }

@@ -131,7 +131,8 @@ def closed(now: str, window: str = "", not_after: str = "") -> str | None:
 # -- before the first host is touched ----------------------------------------------------------------------------------
 
 
-def _verdict(answer: Answer) -> Entry:
+def verdict(answer: Answer) -> Entry:
+    """Whether a host may take part, from what it said in check mode: ``go``, ``current`` or ``unready``, and why."""
     if not answer or answer.get("unreachable"):
         detail = _first_line(answer.get("msg")) or "no answer"
         return {"verdict": "unready", "error_id": _SILENT, "reason": f"The host does not answer: {detail}"}
@@ -178,7 +179,7 @@ def reason(result: Answer) -> str:
 def plan(answers: t.Mapping[str, Answer], options: t.Mapping[str, t.Any]) -> Plan:
     """The whole run, from what every chosen host answered. ``refused`` is the sentence that stops it, if any."""
     command = options.get("command", "upgrade")
-    entries = {host: _verdict(answer or {}) for host, answer in answers.items()}
+    entries = {host: verdict(answer or {}) for host, answer in answers.items()}
     ready = [host for host, entry in entries.items() if entry["verdict"] == "go"]
     unready = [host for host, entry in entries.items() if entry["verdict"] == "unready"]
     percentage(options.get("max_fail_percentage", 0), "fleet_max_fail_percentage")
@@ -385,12 +386,11 @@ def failed_upgrade(
 
 def human_bytes(number: float) -> str:
     """``1536`` -> ``1.5 KiB``."""
-    for unit in ("B", "KiB", "MiB", "GiB"):  # noqa: B007 - used below
-        if number < 1024:
-            break
+    units = ["B", "KiB", "MiB", "GiB", "TiB"]
+    while number >= 1024 and len(units) > 1:
         number /= 1024
-    else:
-        unit = "TiB"
+        del units[0]
+    unit = units[0]
     return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
 
 
@@ -612,6 +612,7 @@ __all__ = (
     "report",
     "summary",
     "table",
+    "verdict",
     "verdict_lines",
     "waves",
 )

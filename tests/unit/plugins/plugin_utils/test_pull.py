@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host that upgrades itself decides, and what its statuses are."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.overc.system.plugins.plugin_utils import fleet, pull
+
+ANSWER = {"state": "clean", "booted": "rootfs", "fingerprint": "f", "actions": [{}], "upgrades": []}
+NOTE = {"booted": "rootfs", "booted_uuid": "old", "fingerprint": "f"}
+
+
+def info(uuid: str, state: str = "clean") -> dict[str, t.Any]:
+    return {"state": state, "booted": {"subvolume": "x", "uuid": uuid}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "rejected", "status"),
+    [
+        (ANSWER, [], "planned"),
+        (ANSWER, ["f"], "withheld"),
+        (ANSWER, ["g"], "planned"),
+        ({**ANSWER, "actions": []}, ["f"], "current"),
+        ({"error_id": "no_space", "msg": "full"}, [], "unready"),
+        ({}, [], "unready"),
+    ],
+)
+def test_verdict(answer: dict[str, t.Any], rejected: list[str], status: str) -> None:
+    found = pull.verdict(answer, rejected)
+    assert found["status"] == status
+    assert "reason" in found
+    assert status in fleet.STATUSES
+
+
+@pytest.mark.parametrize(
+    ("status", "reboot", "goes"), [("staged", True, True), ("staged", False, False), ("failed", True, False)]
+)
+def test_staged(status: str, reboot: bool, goes: bool) -> None:
+    found = pull.staged({"status": status, "reason": "", "seconds": {"stage": 3}}, reboot=reboot)
+    assert found["reboot"] is goes
+    assert found["host_seconds"] == {"stage": 3}
+    assert found["reason"] == ""
+
+
+def test_verified() -> None:
+    assert pull.verified(info("new"), NOTE)["status"] == "upgraded"
+    assert pull.verified(info("old"), NOTE)["status"] == "rolled_back"
+
+
+def test_verified_and_found_bad() -> None:
+    back = {"state": "staged", "reboot_required": True}
+    found = pull.verified(info("new"), NOTE, "Health: no.", back)
+    assert (found["status"], found["reboot"]) == ("failed", True)
+    assert found["reason"] == "Health: no. Going back to rootfs."
+
+
+@pytest.mark.parametrize(
+    ("seen", "back"),
+    [
+        (info("new"), {"skipped": True}),
+        (info("new"), {"error_id": "no_target", "msg": "nothing there", "state": "clean"}),
+        (info("new"), None),
+        (info("old"), None),
+        (info("bak", "backup"), None),
+    ],
+)
+def test_cannot_go_back(seen: dict[str, t.Any], back: t.Any) -> None:
+    found = pull.verified(seen, NOTE, "Health: no.", back)
+    assert found["status"] == "rollback_failed"
+    assert found["reason"].startswith("Health: no.")
+    assert "reboot" not in found
+    assert ("nothing there" in found["reason"]) == bool(back and back.get("msg"))
+
+
+def test_a_host_that_cannot_be_looked_at() -> None:
+    assert pull.verified({}, NOTE, "Which system runs: broken")["status"] == "failed"

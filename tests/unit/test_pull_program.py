@@ -1,0 +1,235 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that a host runs on its timer: real processes and a real receiver, only Ansible is played by a script."""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.server
+import importlib.util
+import json
+import subprocess
+import sys
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).resolve().parents[2] / "roles/pull/files/overc_pull.py"
+
+
+def later() -> str:
+    """A window that is not open now."""
+    hour = dt.datetime.now(dt.UTC).hour
+    return f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"
+
+
+def load() -> t.Any:
+    spec = importlib.util.spec_from_file_location("overc_pull", PROGRAM)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+program = load()
+program._PAUSES = (0, 0)
+
+
+class Place:
+    """A host's directories, and an Ansible that does what a test says."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        for name in ("bin", "state", "run", "checkout"):
+            (directory / name).mkdir()
+        self.config: dict[str, t.Any] = {
+            "url": "https://git.example.net/site.git",
+            "checkout": "main",
+            "directory": str(directory / "checkout"),
+            "playbook": "local.yml",
+            "inventory": "",
+            "arguments": [],
+            "environment": {"COLOUR": "red"},
+            "program_directory": str(directory / "bin"),
+            "window": "",
+            "reboot": True,
+            "timeout": 30,
+            "report_url": "",
+            "report_token": "",
+        }
+
+    def ansible(self, script: str, name: str = "ansible-pull") -> None:
+        path = self.directory / "bin" / name
+        path.write_text(
+            f'#!/bin/sh\necho "$@" >> {self.directory}/called\nOUT={self.directory}/run/outcome.json\n{script}\n'
+        )
+        path.chmod(0o755)
+
+    def pull(self, **config: t.Any) -> t.Any:
+        return program.Pull(
+            {**self.config, **config}, state=str(self.directory / "state"), run=str(self.directory / "run")
+        )
+
+    def result(self) -> dict[str, t.Any]:
+        return t.cast("dict[str, t.Any]", json.loads((self.directory / "state/result.json").read_text()))
+
+    def note(self, boot_id: str = "before") -> Path:
+        path = self.directory / "state/attempt.json"
+        path.write_text(json.dumps({"boot_id": boot_id, "fingerprint": "f"}))
+        return path
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("window", "clock", "is_open"),
+    [
+        ("", "12:00", True),
+        ("01:00-05:00", "00:59", False),
+        ("01:00-05:00", "01:00", True),
+        ("01:00-05:00", "04:59", True),
+        ("01:00-05:00", "05:00", False),
+        ("22:00-04:00", "23:30", True),
+        ("22:00-04:00", "03:59", True),
+        ("22:00-04:00", "04:00", False),
+        ("22:00-04:00", "21:59", False),
+    ],
+)
+def test_window(window: str, clock: str, is_open: bool) -> None:
+    hour, minute = map(int, clock.split(":"))
+    assert program.window_open(window, dt.datetime(2026, 11, 25, hour, minute, tzinfo=dt.UTC)) is is_open
+
+
+def test_staged_and_rebooting(place: Place) -> None:
+    place.ansible('echo \'{"status": "staged", "reason": "", "reboot": true, "upgrades": [1]}\' > $OUT; echo $COLOUR')
+    assert place.pull().upgrade() is True
+    result = place.result()
+    assert (result["status"], result["upgrades"], result["rc"]) == ("staged", [1], 0)
+    assert "output" not in result
+    called = (place.directory / "called").read_text()
+    assert "--url=https://git.example.net/site.git --clean --checkout=main" in called
+    assert called.endswith(" local.yml\n")
+    variables = json.loads((place.directory / "run/variables.json").read_text())["pull_run"]
+    assert (variables["phase"], variables["reboot"]) == ("upgrade", True)
+
+
+def test_window_that_is_closed(place: Place) -> None:
+    place.ansible("exit 1")
+    assert place.pull(window=later()).upgrade() is False
+    assert place.result()["status"] == "postponed"
+    assert not (place.directory / "called").exists()
+
+
+def test_window_that_closes_meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.ansible('echo \'{"status": "staged", "reason": "", "reboot": true}\' > $OUT')
+    answers = iter([True, False])
+    monkeypatch.setattr(program, "window_open", lambda *_args: next(answers))
+    assert place.pull().upgrade() is False
+    assert place.result()["status"] == "staged"
+    assert "window closed" in place.result()["reason"]
+
+
+def test_run_that_says_nothing(place: Place) -> None:
+    """The repository is not to be had, the playbook is broken ..."""
+    place.ansible('echo "[ERROR]: cannot clone"; exit 3')
+    assert place.pull().upgrade() is False
+    result = place.result()
+    assert (result["status"], result["rc"], result["reason"]) == ("failed", 3, "[ERROR]: cannot clone")
+    assert "cannot clone" in result["output"]
+
+
+def test_no_ansible_and_no_end(place: Place) -> None:
+    assert place.pull().upgrade() is False
+    assert "No such file" in place.result()["output"]
+    place.ansible("echo begun; exec sleep 60")
+    assert place.pull(timeout=1).upgrade() is False
+    assert "begun" in place.result()["output"]
+    assert "ended after 1 seconds" in place.result()["output"]
+
+
+def test_after_the_reboot(place: Place) -> None:
+    note = place.note()
+    place.ansible('echo \'{"status": "upgraded", "reason": ""}\' > $OUT', "ansible-playbook")
+    pull = place.pull()
+    assert pull.rebooted()
+    assert pull.verify() is False
+    assert not note.exists()
+    assert place.result()["status"] == "upgraded"
+    assert "--inventory=localhost," in (place.directory / "called").read_text()
+
+
+def test_no_reboot_yet(place: Place) -> None:
+    assert not place.pull().rebooted()
+    place.note(Path(program.BOOT_ID).read_text().strip())
+    assert not place.pull().rebooted()
+
+
+def test_bad_system_goes_back_and_is_remembered(place: Place) -> None:
+    note = place.note()
+    place.ansible('echo \'{"status": "failed", "reason": "no", "reboot": true}\' > $OUT', "ansible-playbook")
+    assert place.pull().verify() is True
+    assert note.exists(), "the system that it returns to has a note of its own, and this one may come back"
+    place.ansible('echo \'{"status": "rolled_back", "reason": "back"}\' > $OUT', "ansible-playbook")
+    for _time in range(2):
+        place.note()
+        assert place.pull().verify() is False
+        assert json.loads((place.directory / "state/rejected.json").read_text()) == ["f"]
+    place.pull().play("verify")
+    assert json.loads((place.directory / "run/variables.json").read_text())["pull_run"]["rejected"] == ["f"]
+
+
+def test_verification_that_says_nothing_is_tried_again(place: Place) -> None:
+    note = place.note()
+    place.ansible("exit 4", "ansible-playbook")
+    assert place.pull().verify() is False
+    assert note.exists()
+    assert place.result()["reason"] == "The run ended with exit code 4."
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    taken: t.ClassVar[list[tuple[str | None, dict[str, t.Any]]]] = []
+    answer = 200
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.answer == 200:
+            self.taken.append((self.headers["Authorization"], body))
+        self.send_response(self.answer)
+        self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def test_reports_until_somebody_takes_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        config = {"report_url": f"http://127.0.0.1:{server.server_port}/", "report_token": "s3cret"}
+        monkeypatch.setattr(Receiver, "answer", 503)
+        place.pull(**config, window=later()).upgrade()
+        assert place.result()["reported"] is False
+        assert Receiver.taken == []
+        monkeypatch.setattr(Receiver, "answer", 200)
+        place.pull(**config).send_again()
+        assert place.result()["reported"] is True
+        place.pull(**config).send_again()
+        assert [(token, body["status"]) for token, body in Receiver.taken] == [("Bearer s3cret", "postponed")]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_without_configuration() -> None:
+    if Path(program.CONFIG).exists():
+        pytest.skip("this machine upgrades itself")
+    done = subprocess.run([sys.executable, PROGRAM], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "run the role overc.system.pull" in done.stderr
