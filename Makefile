@@ -29,7 +29,7 @@ demo: setup ## upgrade, break and roll back real hosts, and explain it
 .PHONY: test
 test: setup ## unit and integration tests
 	@$(OVERLAY_TESTS)
-	@$(PY) -m pytest -n $(WORKERS) tests/unit tests/contract tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
+	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/unit tests/contract tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
 
 .PHONY: test-unit
 test-unit: setup ## only what needs no lab: seconds
@@ -81,14 +81,14 @@ lint: setup ## everything a reviewer's machine would complain about
 	@mypy
 	@yamllint --strict .
 	@ansible-lint --offline -q
-	@shellcheck scripts/setup .ci/run
+	@shellcheck scripts/setup scripts/python-next .ci/run
 	@reuse lint --quiet || reuse lint
 	@antsibull-docs lint-collection-docs --plugin-docs .
 
-.PHONY: test-sanity
-test-sanity: setup ## ansible-test: all sanity tests, and the unit tests on the oldest Python of a host
-	@$(PY) scripts/run_ansible_test.py sanity --venv --python $$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-	@$(PY) scripts/run_ansible_test.py units --venv --python $$($(PY) scripts/interpreters.py | head -1 | cut -d' ' -f1)
+.PHONY: test-release
+test-release: ## what only a release has to pass: every ansible-core, every Python of a host, Galaxy's own checks
+	@scripts/setup release
+	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/release $(PYTEST_ARGS)
 
 .PHONY: clean
 clean: ## remove the lab and everything that was made

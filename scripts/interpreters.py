@@ -11,6 +11,8 @@ import subprocess
 from pathlib import Path
 
 OLDEST, NEWEST = 9, 14
+# What scripts/python-next made
+NEXT = Path(__file__).resolve().parents[1] / ".cache" / "python3.14"
 SUPPORTED = tuple(f"3.{minor}" for minor in range(OLDEST, NEWEST + 1))
 _CHECK = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
 
@@ -24,6 +26,7 @@ def _candidates(version: str) -> list[str]:
         f"/usr/local/bin/python{version}",
         f"/usr/bin/python{version}",
         shutil.which(f"python{version}") or "",
+        f"{NEXT}/usr/bin/python{version}",
     ]
 
 
