@@ -29,7 +29,7 @@ demo: setup ## upgrade, break and roll back real hosts, and explain it
 .PHONY: test
 test: setup ## unit and integration tests
 	@$(OVERLAY_TESTS)
-	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/unit tests/contract tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
+	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/unit tests/contract tests/fuzz tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
 
 .PHONY: test-unit
 test-unit: setup ## only what needs no lab: seconds
@@ -51,6 +51,11 @@ test-fleet: setup ## roles and playbooks on lab fleets of up to 30 hosts: a quar
 .PHONY: molecule
 molecule: setup ## the Molecule scenarios, on lab hosts of their own
 	@molecule test --all --no-command-borders
+
+.PHONY: fuzz
+fuzz: setup ## hostile input for every parser, driver and module: 20,000 cases of each kind, most of an hour
+	@OVERC_FUZZ_CASES=20000 $(PY) -m pytest -n $(WORKERS) tests/fuzz $(PYTEST_ARGS)
+	@scripts/fuzz-guided 20000
 
 .PHONY: lab
 lab: setup ## start hosts h1 ... hN and write .lab/inventory.yml (HOSTS=2)

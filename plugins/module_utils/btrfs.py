@@ -9,20 +9,29 @@ and never depend on what is mounted where. Output formats: btrfs-subvolume(8); t
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import struct
+import sys
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.untrusted import decimal
 
 if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.runner import Completed, Runner
 
 TOP_LEVEL_ID: t.Final = 5
 _LIST_LINE = re.compile(
-    r"^ID (?P<id>\d+) gen (?P<gen>\d+) parent (?P<parent>\d+) top level \d+ "
-    r"parent_uuid (?P<parent_uuid>\S+)\s+uuid (?P<uuid>\S+) path (?P<path>.*)$"
+    r"^ID (?P<id>[0-9]{1,18}) gen (?P<gen>[0-9]{1,18}) parent (?P<parent>[0-9]{1,18}) top level [0-9]+ "
+    r"parent_uuid (?P<parent_uuid>\S+)\s+uuid (?P<uuid>\S+) path (?P<path>.*)$",
+    re.DOTALL,
 )
+_MAX_NEWLINES: t.Final = 255  # a name has at most 255 bytes
+_INO_LOOKUP: t.Final = 0xD0009412  # linux/btrfs.h; struct btrfs_ioctl_ino_lookup_args: treeid, objectid, name[4080]
+_ROOT_INODE: t.Final = 256
 _CREATED = re.compile(r"^\s*Creation time:\s+(\S+ \S+ \S+)\s*$", re.MULTILINE)
 
 
@@ -38,15 +47,29 @@ class Subvolume:
     generation: int
 
 
-def parse_subvolume_list(text: str) -> tuple[Subvolume, ...]:
-    """Parse ``btrfs subvolume list -p -q -u``. A line that starts no entry continues a name with a newline in it."""
+def parse_subvolume_list(text: str, is_there: t.Callable[[str, int], bool] | None = None) -> tuple[Subvolume, ...]:
+    """Parse ``btrfs subvolume list -p -q -u``.
+
+    Names may contain newlines, and any user may make a subvolume: a name may look like a further line of the list, and
+    claim to be one of our roots. So a line is only believed if ``is_there`` says that the subvolume with this id has this
+    path; where it has not, the name goes on in the next line. What is nowhere (deleted meanwhile) is left out. Without
+    ``is_there`` a name goes on in every line that does not look like an entry.
+    """
+    lines = text.removesuffix("\n").split("\n")  # not splitlines(): a name may contain what Python takes for a line end
     rows: list[dict[str, str]] = []
-    for line in text.splitlines():
-        match = _LIST_LINE.match(line)
-        if match:
-            rows.append(match.groupdict())
-        elif rows:
-            rows[-1]["path"] += "\n" + line
+    number = 0
+    while number < len(lines):
+        match = _LIST_LINE.match(lines[number])
+        number += 1
+        if match is None:
+            continue
+        row = match.groupdict()
+        following = lines[number : number + _MAX_NEWLINES]
+        more = _more_of_the_name(following) if is_there is None else _name_that_is_there(row, following, is_there)
+        if more is not None:
+            row["path"] = "\n".join((row["path"], *following[:more]))
+            rows.append(row)
+            number += more
     return tuple(
         Subvolume(
             id=int(row["id"]),
@@ -60,9 +83,26 @@ def parse_subvolume_list(text: str) -> tuple[Subvolume, ...]:
     )
 
 
+def _more_of_the_name(following: t.Sequence[str]) -> int:
+    """How many of the lines that follow an entry start no other."""
+    return next((n for n, line in enumerate(following) if _LIST_LINE.match(line)), len(following))
+
+
+def _name_that_is_there(
+    row: t.Mapping[str, str], following: t.Sequence[str], is_there: t.Callable[[str, int], bool]
+) -> int | None:
+    """How many of the lines that follow an entry belong to its name; None if it has no such name at all."""
+    path = row["path"]
+    for more in range(len(following) + 1):
+        if is_there(path, int(row["id"])):
+            return more
+        path = f"{path}\n{following[more]}" if more < len(following) else path
+    return None
+
+
 def parse_default(text: str) -> int:
     """The id in the output of ``btrfs subvolume get-default``."""
-    match = re.match(r"^ID (\d+)\b", text)
+    match = re.match(r"^ID ([0-9]{1,18})\b", text)
     if not match:
         raise OvercError("btrfs_failed", f"Cannot understand what 'btrfs subvolume get-default' says: {text!r}.")
     return int(match.group(1))
@@ -80,9 +120,28 @@ def _btrfs(runner: Runner, *args: str) -> Completed:
     return done
 
 
+def id_of(path: str) -> int | None:
+    """The id of the subvolume whose root is at this path, as the kernel says; None if there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return None
+    try:
+        if os.fstat(fd).st_ino != _ROOT_INODE:
+            return None
+        answer = bytearray(struct.pack("=QQ4080x", 0, _ROOT_INODE))
+        fcntl.ioctl(fd, _INO_LOOKUP, answer, True)
+        return int.from_bytes(answer[:8], sys.byteorder)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
 def list_subvolumes(runner: Runner, top: str) -> tuple[Subvolume, ...]:
-    """All subvolumes of the file system."""
-    return parse_subvolume_list(_btrfs(runner, "subvolume", "list", "-p", "-q", "-u", top).stdout)
+    """All subvolumes of the file system, each of them as the kernel confirms it."""
+    listing = _btrfs(runner, "subvolume", "list", "-p", "-q", "-u", top).stdout
+    return parse_subvolume_list(listing, lambda path, wanted: id_of(os.path.join(top, path)) == wanted)
 
 
 def get_default(runner: Runner, top: str) -> int:
@@ -122,7 +181,7 @@ def parse_qgroup_limit(text: str, subvolume_id: int) -> int | None:
     for line in text.splitlines():
         fields = line.split()
         if len(fields) >= 4 and fields[0] == f"0/{subvolume_id}":
-            return int(fields[3]) if fields[3].isdigit() and int(fields[3]) > 0 else None
+            return decimal(fields[3]) or None
     return None
 
 

@@ -30,6 +30,7 @@ from ansible_collections.overc.system.plugins.module_utils.package_manager impor
     Refreshed,
 )
 from ansible_collections.overc.system.plugins.module_utils.package_proof import complaints, differences
+from ansible_collections.overc.system.plugins.module_utils.untrusted import decimal
 
 if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.runner import Completed, Runner
@@ -247,7 +248,7 @@ def _check_counts(transaction: Transaction, summary: list[str]) -> None:
         match = re.match(r"^\s*(\w+):?\s+(\d+)\s+packages?\s*$", line, re.IGNORECASE)
         word = _SUMMARY_WORDS.get(match.group(1).lower()) if match is not None else None
         if match is not None and word is not None:
-            announced[word] = int(match.group(2))
+            announced[word] = decimal(match.group(2)) or 0
     if announced != counted:
         raise UnreadableTable(f"counted {counted}, announced {announced}")
 
@@ -311,8 +312,9 @@ def parse_sizes(text: str) -> dict[tuple[str, str, str], int]:
     sizes = {}
     for line in text.splitlines():
         fields = line.strip().split("|")
-        if len(fields) == 4 and fields[3].isdigit():
-            sizes[fields[0], fields[1], rpmdb.without_zero_epoch(fields[2])] = int(fields[3])
+        size = decimal(fields[3]) if len(fields) == 4 else None
+        if size is not None:
+            sizes[fields[0], fields[1], rpmdb.without_zero_epoch(fields[2])] = size
     return sizes
 
 
@@ -430,8 +432,9 @@ def refreshed_at(stamps: str, repository_ids: t.Sequence[str]) -> float | None:
     for line in stamps.splitlines():
         stamp, _blank, path = line.partition(" ")
         match = _CACHE_NAME.match(posixpath.basename(posixpath.dirname(posixpath.dirname(path))))
-        if match is not None and stamp.isdigit():
-            newest[match.group("id")] = max(float(stamp), newest.get(match.group("id"), 0.0))
+        seconds = decimal(stamp)
+        if match is not None and seconds is not None:
+            newest[match.group("id")] = max(float(seconds), newest.get(match.group("id"), 0.0))
     if not repository_ids or any(repository not in newest for repository in repository_ids):
         return None
     return min(newest[repository] for repository in repository_ids)

@@ -27,6 +27,7 @@ from ansible_collections.overc.system.plugins.module_utils.host_state import (
     source_of,
 )
 from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
+from ansible_collections.overc.system.plugins.module_utils.untrusted import build
 
 if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolume
@@ -122,9 +123,12 @@ class Context:
 def context_from(raw: t.Mapping[str, t.Any]) -> Context:
     """The inverse of ``Context.as_dict`` after a round trip through JSON. Raises inconsistent."""
     try:
-        return Context(**{**raw, "carry_over": tuple(raw["carry_over"])})
-    except (TypeError, KeyError) as error:
+        context = build(Context, raw, operation=raw["operation"])
+        if context.operation not in t.get_args(Operation):
+            raise ValueError(f"operation {context.operation!r:.40}")
+    except (ValueError, KeyError) as error:
         raise OvercError("inconsistent", f"The journal of the interrupted run cannot be understood: {error}.") from None
+    return context
 
 
 @dataclass(frozen=True)

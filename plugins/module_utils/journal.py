@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.overc.system.plugins.module_utils import syscalls
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.untrusted import load_object, texts
 
 STATE_DIR: t.Final = ".overc"
 _NAME: t.Final = "journal.jsonl"
@@ -64,9 +65,7 @@ def parse_journal(data: bytes) -> OpenJournal | None:
         if not line:
             continue
         try:
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                raise ValueError("not an object")
+            record = load_object(line)
         except ValueError:
             if number == len(lines) - 1:
                 break
@@ -83,17 +82,22 @@ def parse_journal(data: bytes) -> OpenJournal | None:
     try:
         notes: dict[str, t.Any] = {}
         for mark in marks:
+            if not isinstance(mark.get("note", {}), dict):
+                raise ValueError("readable notes")
             notes.update(mark.get("note", {}))
+        operation, started = texts([head["operation"], head["started"]], "the first line")
+        if not isinstance(head["context"], dict):
+            raise ValueError("a readable context")
         return OpenJournal(
-            operation=head["operation"],
-            started=head["started"],
+            operation=operation,
+            started=started,
             context=head["context"],
-            steps=tuple(head["steps"]),
-            begun=tuple(mark["step"] for mark in marks if mark.get("when") == "before"),
-            finished=tuple(mark["step"] for mark in marks if mark.get("when") == "after"),
+            steps=texts(head["steps"], "steps"),
+            begun=texts([mark["step"] for mark in marks if mark.get("when") == "before"], "step"),
+            finished=texts([mark["step"] for mark in marks if mark.get("when") == "after"], "step"),
             notes=notes,
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError) as error:
         raise OvercError("inconsistent", f"The journal {STATE_DIR}/{_NAME} lacks {error}; it is not ours.") from None
 
 
@@ -104,6 +108,10 @@ def read_journal(top: str) -> OpenJournal | None:
             return parse_journal(stream.read())
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise OvercError(
+            "inconsistent", f"The journal {STATE_DIR}/{_NAME} in the top-level tree cannot be read: {error.strerror}."
+        ) from None
 
 
 class Journal:

@@ -26,6 +26,7 @@ from ansible_collections.overc.system.plugins.module_utils.safe_path import (
     read_file,
     write_atomically,
 )
+from ansible_collections.overc.system.plugins.module_utils.untrusted import load_object, texts
 
 UNIT: t.Final = "overc-overlay-boot.service"
 _PYTHON: t.Final = "/usr/bin/python3"
@@ -89,9 +90,16 @@ def waiting(places: Places) -> list[tuple[str, str]]:
     out = []
     for name in names:
         if name.endswith(".json") and not name.startswith("."):
-            with open(f"{places.pending}/{name}", encoding="ascii") as file:
-                data = json.load(file)
-            out.append((data["containers_dir"], data["container"]))
+            path = f"{places.pending}/{name}"
+            try:
+                data = load_object(_read(path) or b"")
+                containers_dir, container = texts([data["containers_dir"], data["container"]], path)
+            except (ValueError, KeyError) as error:
+                raise OvercError(
+                    "inconsistent",
+                    f"{path} cannot be read ({error}); nothing is guessed. Remove it to forget that work.",
+                ) from None
+            out.append((containers_dir, container))
     return out
 
 

@@ -36,6 +36,7 @@ from ansible_collections.overc.system.plugins.module_utils.overlay_site import (
 )
 from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted
 from ansible_collections.overc.system.plugins.module_utils.overlay_workers import translate
+from ansible_collections.overc.system.plugins.module_utils.redact import redact_all
 from ansible_collections.overc.system.plugins.module_utils.safe_path import is_below, printable
 from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Totals
 
@@ -449,11 +450,14 @@ def information(
     return out
 
 
-def failure(error: OvercError | OSError) -> dict[str, t.Any]:
-    """The arguments of fail_json for either."""
+def failure(error: Exception) -> dict[str, t.Any]:
+    """The arguments of fail_json: nothing that went wrong reaches the user as a traceback."""
     if isinstance(error, OSError):
         error = translate(error, "looking at the container")
-    return {"msg": error.message, "error_id": error.error_id, **error.facts}
+    if not isinstance(error, OvercError):
+        error = OvercError("internal", f"{type(error).__name__}: {error}. Please report this as a defect.")
+    shown: dict[str, t.Any] = redact_all({"msg": error.message, **error.facts})
+    return {"changed": False, "error_id": error.error_id, **shown}
 
 
 # -- at boot ----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field
 
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.safe_path import open_dir, read_file, write_atomically
+from ansible_collections.overc.system.plugins.module_utils.untrusted import build, load_object
 
 HOME: t.Final = ".overc-overlay"
 _RECORD: t.Final = "record.json"
@@ -88,14 +89,7 @@ class Record:
 
 
 def _overlay(data: dict[str, t.Any]) -> Overlay:
-    data = dict(data)
-    data["origins"] = tuple(Origin(**origin) for origin in data["origins"])
-    data["sources"] = tuple(data["sources"])
-    return Overlay(**data)
-
-
-def _request(data: dict[str, t.Any]) -> Request:
-    return Request(data["state"], tuple(data["directories"]), tuple(data["sources"]), data["essential_root"])
+    return build(Overlay, data, origins=tuple(build(Origin, origin) for origin in data["origins"]))
 
 
 def _dump(data: t.Any) -> bytes:
@@ -131,15 +125,15 @@ class Store:
         if raw is None:
             return Record()
         try:
-            data = json.loads(raw)
+            data = load_object(raw)
             if data["version"] != _VERSION:
-                raise ValueError(f"version {data['version']}")
+                raise ValueError(f"version {data['version']!r:.40}")
             return Record(
                 {name: _overlay(item) for name, item in data["overlays"].items()},
-                [_request(item) for item in data["requests"]],
-                data["fstab_added"],
+                [build(Request, item) for item in data["requests"]],
+                bool(data["fstab_added"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise OvercError(
                 "inconsistent", f"The record of shared directories cannot be read ({error}); nothing is guessed."
             ) from error
@@ -196,8 +190,8 @@ class Store:
         if not sep:
             return None
         try:
-            return Intent(**json.loads(first))
-        except (ValueError, TypeError) as error:
+            return build(Intent, load_object(first))
+        except ValueError as error:
             raise OvercError("inconsistent", f"The journal cannot be read ({error}); nothing is guessed.") from error
 
     def steps(self) -> list[str]:

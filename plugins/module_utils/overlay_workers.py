@@ -76,10 +76,8 @@ def _work(queue: int, out: int, parent: int, doing: str, task: t.Callable[[int],
     except OSError as error:
         refusal = translate(error, doing)
         answer = ("refused", (refusal.error_id, refusal.message, refusal.facts))
-    except BaseException:  # noqa: BLE001 - the parent reports it
-        import traceback  # noqa: PLC0415 - costs what forking does; hardly ever needed
-
-        answer = ("internal", traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 - whatever it was, the parent has to tell it
+        answer = ("internal", f"{type(error).__name__}: {error}")
     data = memoryview(marshal.dumps(answer))
     while data:
         data = data[os.write(out, data) :]
@@ -185,7 +183,9 @@ def _answers(workers: t.Sequence[_Worker], doing: str) -> list[t.Any]:
         if kind == "refused":
             raise OvercError(answer[0], answer[1], **answer[2])
         if kind == "internal":
-            raise OvercError("internal", f"A worker process failed while {doing}.", exception=answer)
+            raise OvercError(
+                "internal", f"A worker process failed while {doing}: {answer}. Please report this as a defect."
+            )
         results += answer
     return results
 

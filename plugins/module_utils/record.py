@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from ansible_collections.overc.system.plugins.module_utils import syscalls
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.journal import STATE_DIR, create_state_dir, state_dir
+from ansible_collections.overc.system.plugins.module_utils.untrusted import build, load_object, texts
 
 _NAME: t.Final = "record.json"
 _VERSION: t.Final = 1
@@ -75,19 +76,20 @@ class Record:
 def parse_record(data: bytes) -> Record:
     """Raises inconsistent for a damaged file: without it, nothing may be deleted or switched."""
     try:
-        raw = json.loads(data)
+        raw = load_object(data)
         if raw["version"] != _VERSION:
-            raise ValueError(f"version {raw['version']}")
+            raise ValueError(f"version {raw['version']!r:.40}")
+        if not isinstance(raw["deployments"], dict) or not isinstance(raw["events"], list):
+            raise ValueError("deployments or events of another kind")
+        if not all(isinstance(event, dict) for event in raw["events"]):
+            raise ValueError("an event of another kind")
         return Record(
-            deployments={
-                uuid: Deployment(**{**entry, "kept_modules": tuple(entry.get("kept_modules", ()))})
-                for uuid, entry in raw["deployments"].items()
-            },
-            pending=Pending(**raw["pending"]) if raw["pending"] else None,
+            deployments={uuid: build(Deployment, entry) for uuid, entry in raw["deployments"].items()},
+            pending=build(Pending, raw["pending"]) if raw["pending"] else None,
             events=tuple(raw["events"]),
-            known_bad=tuple(raw["known_bad"]),
+            known_bad=texts(raw["known_bad"], "known_bad"),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError) as error:
         raise OvercError(
             "inconsistent",
             f"The record {STATE_DIR}/{_NAME} in the top-level tree cannot be read ({error}). Move it away to start over: "
@@ -116,6 +118,10 @@ def read_record(top: str) -> Record:
             return parse_record(stream.read())
     except FileNotFoundError:
         return Record()
+    except OSError as error:
+        raise OvercError(
+            "inconsistent", f"The record {STATE_DIR}/{_NAME} in the top-level tree cannot be read: {error.strerror}."
+        ) from None
 
 
 def write_record(top: str, record: Record) -> None:

@@ -4,8 +4,9 @@
 """Credentials of repositories never leave the host: taken out of whatever a tool says before anybody else sees it.
 
 Package managers print the addresses of their repositories, user, password and tokens included, in progress lines and in
-errors. Everything a program printed goes through ``redact`` in the runner, so that no message, journal, record or progress
-file can contain it; every result goes through ``redact_all`` once more on its way out.
+errors. A tool's output is filtered where it is taken over into a result (``Completed.facts``), and every result, message
+and warning once more on its way out. Before that it is left alone, because it is parsed: a subvolume may be called
+``token=x``. Journal, record and progress file hold no tool's words.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ ENGLISH: t.Final[dict[str, str]] = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LAN
 
 @dataclass(frozen=True)
 class Completed:
-    """What a finished program left: its arguments, exit code and output (text, credentials taken out)."""
+    """What a finished program left: its arguments, exit code and output (text; undecodable bytes escaped)."""
 
     argv: tuple[str, ...]
     rc: int
@@ -33,8 +33,13 @@ class Completed:
     stderr: str
 
     def facts(self) -> dict[str, t.Any]:
-        """The keys under which a result returns a tool's own output."""
-        return {"cmd": list(self.argv), "rc": self.rc, "stdout": self.stdout, "stderr": self.stderr}
+        """The keys under which a result returns a tool's own output, without credentials."""
+        return {
+            "cmd": [redact(word) for word in self.argv],
+            "rc": self.rc,
+            "stdout": redact(self.stdout),
+            "stderr": redact(self.stderr),
+        }
 
 
 class Runner(t.Protocol):
@@ -51,6 +56,13 @@ class Runner(t.Protocol):
 
     def find(self, program: str) -> str | None:
         """The absolute path of a program, or None."""
+
+
+def check_arguments(argv: t.Sequence[str]) -> None:
+    """Raises bad_argument for what no program can be called with: a tool's own output may have led to it."""
+    for word in argv:
+        if "\0" in word:
+            raise OvercError("bad_argument", f"{word!r} has a NUL byte in it and cannot be handed to {argv[0]!r}.")
 
 
 class ModuleRunner:
@@ -76,6 +88,7 @@ class ModuleRunner:
         env: t.Mapping[str, str] | None = None,
         pass_fds: t.Sequence[int] = (),
     ) -> Completed:
+        check_arguments(argv)
         path = self.find(argv[0])
         if path is None:
             raise OvercError(
@@ -89,7 +102,7 @@ class ModuleRunner:
             handle_exceptions=False,
             pass_fds=list(pass_fds),
         )
-        return Completed(argv=tuple(argv), rc=rc, stdout=redact(out), stderr=redact(err))
+        return Completed(argv=tuple(argv), rc=rc, stdout=out, stderr=err)
 
 
-__all__ = ("ENGLISH", "Completed", "ModuleRunner", "Runner")
+__all__ = ("ENGLISH", "Completed", "ModuleRunner", "Runner", "check_arguments")

@@ -30,6 +30,7 @@ from ansible_collections.overc.system.plugins.module_utils.package_manager impor
     Refreshed,
 )
 from ansible_collections.overc.system.plugins.module_utils.package_proof import complaints, differences
+from ansible_collections.overc.system.plugins.module_utils.untrusted import decimal
 
 if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.runner import Completed, Runner
@@ -112,7 +113,7 @@ def parse_plan(text: str) -> Plan:
         head = _SECTION.match(line)
         if head is not None:
             current = sections.setdefault(head.group(1), [])
-            announced[head.group(1)] = int(head.group(2))
+            announced[head.group(1)] = decimal(head.group(2)) or 0
         elif not line.startswith("  ") or not line.strip():
             current = None
         elif current is not None:
@@ -152,7 +153,7 @@ def parse_newer(text: str) -> tuple[Offer, ...]:
                 installed=None if cells[1].startswith("(") or not installed else rpmdb.without_zero_epoch(installed[0]),
                 available=rpmdb.without_zero_epoch(available[0]),
                 channel=cells[3],
-                size=int(cells[4]) if cells[4].isdigit() else None,
+                size=decimal(cells[4]),
             )
         )
     return tuple(offers)
@@ -741,9 +742,10 @@ class SmartPm:
         """Seconds since the stamp was set for these channels, None if it was not."""
         target = self._runner.run(["readlink", stamp])
         at = self._runner.run(["stat", "-c", "%Y", stamp])
-        if target.rc != 0 or target.stdout.strip() != digest or not at.stdout.strip().isdigit():
+        seconds = decimal(at.stdout.strip())
+        if target.rc != 0 or target.stdout.strip() != digest or seconds is None:
             return None
-        return time.time() - int(at.stdout)
+        return time.time() - seconds
 
     def _scratch(self, scratch: str) -> tuple[str, ...]:
         """Copy the data directory into ``scratch``; options that make Smart use the copy."""

@@ -187,7 +187,6 @@ paths:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.overc.system.plugins.module_utils import overlay_manage
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 
 
 def main() -> None:
@@ -215,7 +214,7 @@ def main() -> None:
     )
     try:
         result = overlay_manage.manage(wanted, check=module.check_mode)
-    except (OvercError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
         module.fail_json(**overlay_manage.failure(error))
     diff = result.pop("diff")
     if module._diff:  # noqa: SLF001 - how a module learns of diff mode

@@ -73,7 +73,6 @@ error_id:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.overc.system.plugins.module_utils import overlay_boot, overlay_manage
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 
 
 def main() -> None:
@@ -86,7 +85,7 @@ def main() -> None:
     )
     try:
         result = overlay_boot.manage(module.params["state"], module.params["containers_dirs"], check=module.check_mode)
-    except (OvercError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
         module.fail_json(**overlay_manage.failure(error))
     diff = result.pop("diff")
     if module._diff:  # noqa: SLF001 - how a module learns of diff mode

@@ -120,7 +120,6 @@ error_id:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.overc.system.plugins.module_utils import overlay_manage
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.runner import ModuleRunner
 
 
@@ -136,7 +135,7 @@ def main() -> None:
     runner = ModuleRunner(module) if module.params["measure"] else None
     try:
         found = overlay_manage.information(module.params["containers_dir"], module.params["container"], runner=runner)
-    except (OvercError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
         module.fail_json(**overlay_manage.failure(error))
     module.exit_json(changed=False, containers=found)
 

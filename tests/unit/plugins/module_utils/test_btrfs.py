@@ -100,3 +100,16 @@ def test_no_exit_code_is_ignored(stderr: str, error_id: str) -> None:
         assert caught.value.error_id == error_id
         assert stderr in caught.value.message
         assert caught.value.facts["rc"] == 1
+
+
+def test_a_name_cannot_pass_for_a_further_line() -> None:
+    """Any user may make a subvolume, and a name may contain newlines."""
+    forged = "ID 999 gen 9 parent 5 top level 5 parent_uuid -    uuid f0 path rootfs_bakup"
+    real = {"rootfs": 256, "rootfs_bakup": 258, f"home/me/a\n{forged}": 300}
+    text = "".join(
+        f"ID {number} gen 9 parent 5 top level 5 parent_uuid -    uuid u{number} path {path}\n"
+        for path, number in [*real.items(), ("gone", 301), ("x\x0b\x85y", 302)]
+    )
+    real["x\x0b\x85y"] = 302
+    found = btrfs.parse_subvolume_list(text, lambda path, number: real.get(path) == number)
+    assert {entry.path: entry.id for entry in found} == real

@@ -82,9 +82,10 @@ class Module:
         return self.answer
 
 
-def test_the_runner_lets_nothing_through(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_tool_said_is_parsed_as_it_is_and_shown_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "dup2", lambda *_fds: None)
     done = runner.ModuleRunner(t.cast("t.Any", Module(1, "http://u:p@h/", "ftp://t@h/"))).run(["x"])
+    assert done.stdout == "http://u:p@h/"
     assert done.facts() == {"cmd": ["x"], "rc": 1, "stdout": "http://***@h/", "stderr": "ftp://***@h/"}
 
 

@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that reads what others wrote: tools, the kernel, administrators, a killed run, a hostile container.
+
+A parser may answer or refuse (OvercError, or a ValueError that its only caller turns into a refusal); any other exception
+would reach the user as a defect of ours. Standard library only: atheris runs this as well.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+from ansible_collections.overc.system.plugins.module_utils import (
+    btrfs,
+    dnf,
+    dnf_signatures,
+    fstab,
+    grub_config,
+    host_plan,
+    journal,
+    kernel,
+    lxc,
+    mount_table,
+    overlayfs,
+    package_manager,
+    record,
+    redact,
+    rpmdb,
+    safe_path,
+    smartpm,
+)
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+
+Parser = t.Callable[[bytes], object]
+TRANSCRIPTS = Path(__file__).parents[1] / "unit/transcripts"
+
+
+def text(parse: t.Callable[[str], object]) -> Parser:
+    """As the runner and open() hand it on: undecodable bytes escaped."""
+    return lambda data: parse(data.decode("utf-8", "surrogateescape"))
+
+
+def _completed(told_by: t.Callable[[Completed], object]) -> Parser:
+    """The first two bytes are the exit code and where stdout ends and stderr begins."""
+
+    def parse(data: bytes) -> object:
+        rc, cut = (*data[:2], 0, 0)[:2]
+        said = data[2:].decode("utf-8", "surrogateescape")
+        return told_by(Completed(("x",), rc - 128, said[:cut], said[cut:]))
+
+    return parse
+
+
+def _json(read: t.Callable[[t.Any], object]) -> Parser:
+    def parse(data: bytes) -> object:
+        try:
+            raw = json.loads(data)
+        except (ValueError, RecursionError):
+            return None
+        return read(raw) if isinstance(raw, dict) else None
+
+    return parse
+
+
+def _transaction(text: str) -> object:
+    found = dnf.parse_transaction(text)
+    installed = [package_manager.Package(row.name, row.arch, "0-1") for row in found.upgrading]
+    dnf.held_back_sentences(found, dnf.problems(text))
+    return package_manager.PackagePlan(dnf.changes(found, installed)).fingerprint
+
+
+def _plan(text: str) -> object:
+    plan = smartpm.parse_plan(text)
+    installed = [package_manager.Package(p.name, p.arch, "0-1") for p in plan.upgrading]
+    return smartpm.changes(plan, installed, smartpm.parse_newer(text), smartpm.parse_upgrades(text))
+
+
+def _fstab(text: str) -> object:
+    assert fstab.parse(fstab.replace(text, lambda _entry: False, None)) == fstab.parse(text)
+    return [fstab.parse_line(entry.render()) for entry in fstab.parse(text)]
+
+
+def _mount_options(text: str) -> object:
+    layers = overlayfs.parse_options(text)
+    return None if layers is None or "\0" in text else overlayfs.options(layers)
+
+
+def _record(data: bytes) -> object:
+    found = record.parse_record(data)
+    # What was read can be written, and reads back as the same
+    assert record.parse_record(record.format_record(found)) == found
+    return found
+
+
+def _journal(data: bytes) -> object:
+    found = journal.parse_journal(data)
+    return None if found is None else host_plan.context_from(found.context)
+
+
+def _channels(text: str) -> object:
+    channels = smartpm.parse_channels(text)
+    smartpm.unsigned_channels(channels, text)
+    return smartpm.sources(channels)
+
+
+PARSERS: dict[str, Parser] = {
+    "btrfs-list": text(btrfs.parse_subvolume_list),
+    "btrfs-default": text(btrfs.parse_default),
+    "btrfs-qgroup": text(lambda said: btrfs.parse_qgroup_limit(said, 256)),
+    "dnf-transaction": text(_transaction),
+    "dnf-sizes": text(dnf.parse_sizes),
+    "dnf-repositories": text(dnf.parse_repository_ids),
+    "dnf-stamps": text(lambda said: dnf.refreshed_at(said, ("lab",))),
+    "dnf-setting": text(lambda said: dnf.parse_setting(said, "cachedir")),
+    "dnf-failure": _completed(lambda done: (dnf.failure(done), dnf.unsuccessful(done, "x"))),
+    "dnf-unknown": text(dnf.unknown_packages),
+    "dnf-signatures-4": text(dnf_signatures.parse_effective_4),
+    "dnf-signatures-5": text(dnf_signatures.parse_effective_5),
+    "rpm-query": text(rpmdb.parse_query),
+    "rpm-scriptlets": text(rpmdb.scriptlet_failures),
+    "smart-plan": text(_plan),
+    "smart-newer": text(smartpm.parse_newer),
+    "smart-query": text(smartpm.parse_query),
+    "smart-upgrades": text(smartpm.parse_upgrades),
+    "smart-channels": text(_channels),
+    "smart-data": text(smartpm.parse_data_directory),
+    "smart-failure": _completed(lambda done: (smartpm.failure(done), smartpm.unsuccessful(done, "x"))),
+    "dpkg-query": text(smartpm.parse_dpkg),
+    "mountinfo": text(mount_table.parse_mountinfo),
+    "mountinfo-overlay": text(safe_path.parse_mountinfo),
+    "mount-options": text(_mount_options),
+    "fstab-host": text(lambda said: [mount_table.subvolume_pins(e.options) for e in mount_table.parse_fstab(said)]),
+    "fstab-container": text(_fstab),
+    "lxc-config": text(lxc.parse_config),
+    "grub-config": text(lambda said: [entry.rootflags for entry in grub_config.parse_grub_config(said)]),
+    "kernel": kernel.release_of,
+    "journal": _journal,
+    "journal-context": _json(host_plan.context_from),
+    "record": _record,
+    "redact": text(redact.redact),
+}
+
+
+def recorded() -> list[bytes]:
+    """What the tools really said: every stdout and stderr of the transcripts."""
+    found = set()
+    for path in sorted(TRANSCRIPTS.rglob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            found |= {entry.get(key, "").encode("utf-8", "surrogateescape") for key in ("stdout", "stderr")}
+    return sorted(found)
+
+
+_CONTEXT = host_plan.Context("upgrade", "u", "rootfs", "rootfs_upgrade", "rootfs_bakup").as_dict()
+_JOURNAL = {"operation": "upgrade", "started": "x", "steps": ["a"], "context": _CONTEXT}
+_MARK = {"step": "a", "when": "before", "note": {"new_uuid": "n"}}
+_VERSION_AT = b"\0" * 0x202 + b"HdrS" + b"\0" * 8 + b"\x20\x00" + b"\0" * 16
+
+SEEDS: dict[str, list[bytes]] = {
+    "btrfs-list": [b"ID 256 gen 9 parent 5 top level 5 parent_uuid -    uuid 91a7-00 path rootfs\n"],
+    "btrfs-default": [b"ID 256 gen 9 top level 5 path rootfs\n", b"ID 5 (FS_TREE)\n"],
+    "btrfs-qgroup": [b"qgroupid rfer excl max_rfer\n0/256 1 2 1073741824\n", b"0/256 1 2 none\n"],
+    "dnf-sizes": [b"lab-app|noarch|0:2.0-1|6370\n"],
+    "dnf-repositories": [b"repo id repo name\nlab lab\n"],
+    "dnf-stamps": [b"100 /c/lab-0123456789abcdef/repodata/1-primary.xml.gz\n"],
+    "dpkg-query": [b"ii |bash|5.2-1\nrc |gone|1\n"],
+    "dnf-setting": [b"[main]\ncachedir = /a\n"],
+    "dnf-signatures-4": [b'{"lab": true}\n'],
+    "dnf-signatures-5": [b'======== "lab" repository configuration: ========\nenabled = 1\ngpgcheck = 0\n'],
+    "rpm-query": [b"lab-app\t0:1.0-1\tnoarch\n"],
+    "mountinfo": [b"22 1 0:20 /rootfs / rw,noatime shared:1 - btrfs /dev/sda2 rw,subvolid=256,subvol=/rootfs\n"],
+    "mount-options": [rb"lowerdir=/a\:b:/c,upperdir=/d\,e,workdir=/w,index=off"],
+    "fstab-host": [b"UUID=x / btrfs defaults,subvol=rootfs 0 0\n# c\n/dev/a /b\\040c ext4 ro 0 0\n"],
+    "fstab-container": [b"overlay usr overlay lowerdir=/a,upperdir=/b,workdir=/c 0 0\nproc proc proc nodev 0 0\n"],
+    "lxc-config": [b"lxc.mount.fstab = /a/fstab\nlxc.rootfs.path = /a/rootfs\nlxc.idmap = u 0 1 2\n# c\n"],
+    "grub-config": [b'set default="0"\nmenuentry "a" {\n linux /bzImage root=x rootflags=subvol=y\n initrd /i\n}\n'],
+    "kernel": [
+        _VERSION_AT + b"1.0-lab (x)\0",
+        b"\x27\x05\x19\x56" + b"\0" * 28 + b"Linux-5.10\0" + b"\0" * 40,
+    ],
+    "journal": [json.dumps(_JOURNAL).encode() + b"\n" + json.dumps(_MARK).encode() + b"\n"],
+    "record": [
+        record.format_record(
+            record.Record({"u": record.Deployment("u", "upgrade", {"kernel": "0" * 64})}, record.Pending("upgrade", "u"))
+        )
+    ],
+    "redact": [b"https://user:password@host/path?token=x Authorization: Basic x\n"],
+}  # fmt: skip
+SEEDS["mountinfo-overlay"] = SEEDS["mountinfo"]
+SEEDS["journal-context"] = [json.dumps(_CONTEXT).encode()]
+
+
+def seeds(name: str) -> list[bytes]:
+    """Well-formed inputs of a parser; what is left out of SEEDS reads what package managers say."""
+    if name in SEEDS:
+        return SEEDS[name]
+    prefix = b"\x81\xff" if name.endswith("-failure") else b""
+    return [prefix + said for said in recorded()]
+
+
+def survives(name: str, data: bytes) -> None:
+    """Raises what a user would get to see as a defect."""
+    try:
+        PARSERS[name](data)
+    except OvercError:
+        pass
+    except ValueError as error:
+        if not isinstance(error, _REFUSALS.get(name, ())):
+            raise
+
+
+# What their only callers turn into a refusal
+_REFUSALS: dict[str, type[ValueError]] = {
+    "dnf-transaction": dnf.UnreadableTable,
+    "dnf-signatures-4": ValueError,
+    "smart-plan": smartpm.UnreadableOutput,
+    "smart-newer": smartpm.UnreadableOutput,
+}

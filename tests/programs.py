@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which programs each module may start on a host. Whatever else is started there is a finding.
+
+Programs that run in the new root, and what packages' scriptlets start there, are the package manager's business.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+_LOOK: t.Final = frozenset({"btrfs"})
+# What the drivers ask the running system with; python3 is DNF's own interpreter
+_DNF: t.Final = frozenset({"cat", "cp", "dnf", "find", "head", "mkdir", "python3", "readlink", "rpm"})
+# Started by find, and by DNF itself
+_BELOW_DNF: t.Final = frozenset({"dnf-3", "gpg", "gpg-agent", "gpgconf", "sha256sum", "stat"})
+
+PROGRAMS: t.Final[dict[str, frozenset[str]]] = {
+    "overc_host_info": _LOOK,
+    "overc_host_confirm": _LOOK,
+    "overc_host_rollback": _LOOK,
+    "overc_host_update": _LOOK | _DNF,
+    # cp copies the modules of kernels; setpriv, unshare, chroot and env lead into the new root
+    "overc_host_upgrade": _LOOK | _DNF | {"setpriv"},
+    "overc_overlay": frozenset(),
+    "overc_overlay_boot": frozenset(),
+    "overc_overlay_info": frozenset(),
+}
+# What those start in turn
+INDIRECT: t.Final[dict[str, frozenset[str]]] = {
+    "overc_host_update": _BELOW_DNF,
+    "overc_host_upgrade": _BELOW_DNF | {"unshare", "chroot", "env"},
+}
+
+__all__ = ("INDIRECT", "PROGRAMS")
