@@ -17,6 +17,7 @@ _DNF: t.Final = frozenset({"cat", "cp", "dnf", "find", "head", "mkdir", "python3
 _BELOW_DNF: t.Final = frozenset({"dnf-3", "gpg", "gpg-agent", "gpgconf", "sha256sum", "stat"})
 
 PROGRAMS: t.Final[dict[str, frozenset[str]]] = {
+    "overc_bootloader": _LOOK | {"systemctl"},
     "overc_host_info": _LOOK,
     "overc_host_confirm": _LOOK,
     "overc_host_rollback": _LOOK,
@@ -25,7 +26,7 @@ PROGRAMS: t.Final[dict[str, frozenset[str]]] = {
     "overc_host_upgrade": _LOOK | _DNF | {"setpriv"},
     "overc_overlay": frozenset(),
     "overc_overlay_boot": frozenset(),
-    "overc_overlay_info": frozenset(),
+    "overc_overlay_info": _LOOK,
 }
 # What those start in turn
 INDIRECT: t.Final[dict[str, frozenset[str]]] = {

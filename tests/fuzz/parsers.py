@@ -19,6 +19,7 @@ from ansible_collections.overc.system.plugins.module_utils import (
     dnf_signatures,
     fstab,
     grub_config,
+    grub_environment,
     host_plan,
     journal,
     kernel,
@@ -89,6 +90,13 @@ def _mount_options(text: str) -> object:
     return None if layers is None or "\0" in text else overlayfs.options(layers)
 
 
+def _environment(data: bytes) -> object:
+    found = grub_environment.parse_environment(data)
+    changed = grub_environment.change_environment(data, {"next_entry": "0", "saved_entry": None})
+    assert grub_environment.parse_environment(changed)["next_entry"] == "0"
+    return found or changed
+
+
 def _record(data: bytes) -> object:
     found = record.parse_record(data)
     # What was read can be written, and reads back as the same
@@ -137,6 +145,7 @@ PARSERS: dict[str, Parser] = {
     "fstab-container": text(_fstab),
     "lxc-config": text(lxc.parse_config),
     "grub-config": text(lambda said: [entry.rootflags for entry in grub_config.parse_grub_config(said)]),
+    "grub-environment": _environment,
     "kernel": kernel.release_of,
     "journal": _journal,
     "journal-context": _json(host_plan.context_from),
@@ -178,6 +187,9 @@ SEEDS: dict[str, list[bytes]] = {
     "fstab-container": [b"overlay usr overlay lowerdir=/a,upperdir=/b,workdir=/c 0 0\nproc proc proc nodev 0 0\n"],
     "lxc-config": [b"lxc.mount.fstab = /a/fstab\nlxc.rootfs.path = /a/rootfs\nlxc.idmap = u 0 1 2\n# c\n"],
     "grub-config": [b'set default="0"\nmenuentry "a" {\n linux /bzImage root=x rootflags=subvol=y\n initrd /i\n}\n'],
+    "grub-environment": [
+        (grub_environment.SIGNATURE + b"saved_entry=1\nnext_entry=\nfoo=a\\\\b\\\n c\n").ljust(grub_environment.SIZE, b"#")
+    ],
     "kernel": [
         _VERSION_AT + b"1.0-lab (x)\0",
         b"\x27\x05\x19\x56" + b"\0" * 28 + b"Linux-5.10\0" + b"\0" * 40,
