@@ -65,13 +65,15 @@ def parse_environment(block: bytes) -> dict[str, str]:
 def change_environment(block: bytes, changes: t.Mapping[str, str | None]) -> bytes:
     """The block with some variables set, or removed (None); everything else keeps its bytes and its place."""
     wanted = {os.fsencode(name): value for name, value in changes.items()}
+    named = frozenset(wanted)
     kept: list[bytes] = []
     for line in _lines(block):
         name = _name(line)
-        if name not in wanted:
+        if name is None or name not in named:
             kept.append(line)
             continue
-        value = wanted.pop(name)
+        # A name that stands there twice: GRUB takes the last one, so none of the old ones may stay
+        value = wanted.pop(name, None)
         if value is not None:
             kept.append(_assignment(name, value))
     kept += [_assignment(name, value) for name, value in wanted.items() if value is not None]

@@ -91,3 +91,9 @@ def test_what_is_no_file_of_its_own_is_refused(tmp_path: Path, made: str) -> Non
         write_environment(str(path), t.cast("dict[str, str | None]", {"saved_entry": "1"}))
     assert caught.value.error_id == "boot_write_failed"
     assert other.read_bytes() == EMPTY
+
+
+def test_a_variable_that_stands_there_twice_is_changed_for_good() -> None:
+    block = (SIGNATURE + b"next_entry=1\nfoo=x\nnext_entry=2\n").ljust(SIZE, b"#")
+    assert parse_environment(change_environment(block, {"next_entry": "0"})) == {"next_entry": "0", "foo": "x"}
+    assert parse_environment(change_environment(block, {"next_entry": None})) == {"foo": "x"}
