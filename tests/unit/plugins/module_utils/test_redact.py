@@ -51,7 +51,12 @@ def test_everything_else_stays(text: str) -> None:
 _WORDS = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=6, max_size=20)
 
 
-@given(_WORDS.map("S3c".__add__), _WORDS, st.sampled_from(["\n", " ", "'", '"', "(", "<", ""]), st.text(max_size=20))
+@given(
+    _WORDS.map("S3c".__add__),
+    _WORDS.map("w".__add__),
+    st.sampled_from(["\n", " ", "'", '"', "(", "<", ""]),
+    st.text(max_size=20),
+)
 def test_no_credential_survives_whatever_stands_around(secret: str, word: str, edge: str, text: str) -> None:
     for said in (f"http://{word}:{secret}@h/", f"https://{secret}@h/", f"http://h/{word}?{word}={secret}"):
         assert secret not in redact(f"{text}{edge}{said}{edge}")
