@@ -73,7 +73,12 @@ def swap_in(directory: str, names: t.Sequence[str], gone: t.Sequence[str] = ()) 
 
     One sync for all: a kernel and its detached signature must not be seen apart for longer than the renames take.
     ``gone`` are removed after the renames: the signature of a kernel whose successor has none.
+
+    And one before: GRUB replays no journal, so it could see the new name of a file before the file's own inode, and would
+    find it empty. Seen in a replay of ext4's writes: the directory reached its place first.
     """
+    if any(os.path.lexists(os.path.join(directory, name) + NEW_SUFFIX) for name in names):
+        sync(directory)
     for name in names:
         target = os.path.join(directory, name)
         try:
@@ -92,10 +97,14 @@ def swap_in(directory: str, names: t.Sequence[str], gone: t.Sequence[str] = ()) 
 
 
 def sync(directory: str) -> None:
-    """Make everything on the boot partition durable and visible to GRUB."""
+    """Make everything on the boot partition durable and visible to GRUB.
+
+    syncfs writes what GRUB reads to its place, but does not make the disk empty its cache; an fsync does.
+    """
     try:
         syscalls.fsync_directory(directory)
         syscalls.syncfs(directory)
+        syscalls.fsync_directory(directory)
     except OSError as error:
         raise _failed("sync", directory, error) from error
 

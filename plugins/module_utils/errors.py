@@ -23,6 +23,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "inconsistent": "The facts found on the host contradict each other, so nothing is guessed and nothing is changed.",
     "internal": "A defect in this collection; nothing was left half-done on purpose, please report it.",
     "kernel_ambiguous": "More than one kernel could be the one meant.",
+    "kernel_broken": "The new kernel is empty or cut off.",
     "kernel_modules_missing": "The new root has no modules for the kernel it would boot with.",
     "kernel_unsigned": "The host's kernel carries a signature file, the new kernel comes without one.",
     "initrd_shared": "The new root brings another initrd while both boot entries share one.",
@@ -54,6 +55,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
 # What to do next, where the sentence of a tool's failure cannot say it.
 NEXT_STEPS: t.Final[dict[str, str]] = {
     "btrfs_failed": "Look into the kernel's log (dmesg) for the reason, then run the same command again.",
+    "kernel_broken": "Mend the kernel's package, or leave it out with the option exclude.",
     "kernel_modules_missing": "Mend the kernel's packages, or leave them out with the option exclude.",
     "kernel_unsigned": "Get the signed kernel package, or leave the kernel out with the option exclude.",
     "package_manager_failed": "Mend the package or leave it out with the option exclude, then run the same command.",

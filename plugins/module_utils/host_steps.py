@@ -25,7 +25,7 @@ from ansible_collections.overc.system.plugins.module_utils.host_facts import (
 )
 from ansible_collections.overc.system.plugins.module_utils.host_plan import Context, Plan, new_root_of
 from ansible_collections.overc.system.plugins.module_utils.host_state import digests, source_of
-from ansible_collections.overc.system.plugins.module_utils.kernel import modules_directory
+from ansible_collections.overc.system.plugins.module_utils.kernel import modules_directory, read_defect
 from ansible_collections.overc.system.plugins.module_utils.layout import KEPT_SUFFIX, NEW_SUFFIX
 from ansible_collections.overc.system.plugins.module_utils.new_root import NewRoot
 from ansible_collections.overc.system.plugins.module_utils.record import Deployment, Pending, Record, write_record
@@ -183,6 +183,9 @@ def check_root(at: Apply) -> bool:
             "kernel_unsigned",
             f"{at.boot}/{at.context.kernel} has a signature ({at.context.kernel}.p7b), the new kernel comes without one.",
         )
+    defect = read_defect(new.files["kernel"].path) if "kernel" in changed else None
+    if defect:
+        raise OvercError("kernel_broken", f"The new kernel, {at.boot}/{at.context.kernel} of the new root, {defect}.")
     release = new.files["kernel"].release if "kernel" in changed else at.context.base_release
     if "kernel" in changed and release and base.modules and release not in new.modules:
         raise OvercError(

@@ -39,6 +39,31 @@ def release_of(head: bytes) -> str | None:
     return match.group(0) if match else None
 
 
+def defect_of(head: bytes, size: int) -> str | None:
+    """What shows that a kernel file cannot boot, from its first 64 KiB and its size; None where nothing does.
+
+    A boot loader may start a kernel that is cut off, and that one stands still before any ``panic=`` counts.
+    x86: Documentation/arch/x86/boot.rst, setup_sects at 0x1F1 (0 means 4) and syssize at 0x1F4, in 16 bytes.
+    uImage: ih_size at offset 12, without the header of 64 bytes.
+    """
+    if size == 0:
+        return "is empty"
+    if not any(head):
+        return "consists of zeros"
+    need = 0
+    if head[0x202:0x206] == b"HdrS" and len(head) > 0x210:
+        need = ((head[0x1F1] or 4) + 1) * 512 + struct.unpack_from("<I", head, 0x1F4)[0] * 16
+    elif len(head) > 64 and struct.unpack_from(">I", head)[0] == _UIMAGE_MAGIC:
+        need = 64 + struct.unpack_from(">I", head, 12)[0]
+    return f"is cut off: it has {size} bytes, and by its own header at least {need}" if size < need else None
+
+
+def read_defect(path: str) -> str | None:
+    """``defect_of`` for a file."""
+    with open(path, "rb") as stream:
+        return defect_of(stream.read(1 << 16), os.fstat(stream.fileno()).st_size)
+
+
 def read_release(path: str) -> str | None:
     """``release_of`` for a file."""
     with open(path, "rb") as stream:
@@ -98,8 +123,10 @@ __all__ = (
     "INITRD_NAMES",
     "KERNEL_NAMES",
     "SIGNATURE_SUFFIX",
+    "defect_of",
     "module_releases",
     "modules_directory",
+    "read_defect",
     "read_release",
     "release_of",
     "sha256_of",

@@ -18,6 +18,7 @@ def make_kernel(release: str, build: str = "#1", size: int = _SIZE) -> bytes:
     """Two kernels with the same release and another build differ in every byte of their filler."""
     body = bytearray(random.Random(f"{release} {build}").randbytes(size - _DIGEST))
     body[0x1F1] = 0x1F  # setup sectors: the version text must lie inside them
+    struct.pack_into("<I", body, 0x1F4, (size - (0x1F + 1) * 512) // 16)
     struct.pack_into("<H", body, 0x1FE, 0xAA55)
     body[0x202:0x206] = b"HdrS"
     struct.pack_into("<H", body, 0x206, 0x020F)  # boot protocol version

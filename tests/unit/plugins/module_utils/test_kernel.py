@@ -45,6 +45,44 @@ def test_release_survives_anything_and_is_a_file_name(image: bytes) -> None:
         assert release is None or "/" not in release
 
 
+def _sized(image: bytes, sectors: int, paragraphs: int) -> bytes:
+    changed = bytearray(image)
+    changed[0x1F1] = sectors
+    struct.pack_into("<I", changed, 0x1F4, paragraphs)
+    return bytes(changed)
+
+
+X86 = _sized(x86(b"6.1.0 #1\0"), 31, 0x1000)
+UIMAGE = struct.pack(">III", 0x27051956, 0, 0) + struct.pack(">I", 5000) + bytes(4096)
+
+
+@pytest.mark.parametrize(
+    ("head", "size", "said"),
+    [
+        (X86, 32 * 512 + 0x10000, None),
+        (X86, 32 * 512 + 0x10000 + 2000, None),  # a signature follows
+        (X86, 32 * 512 + 0x10000 - 1, "cut off"),
+        (_sized(X86, 0, 0x10), 5 * 512 + 0x100, None),
+        (_sized(X86, 0, 0x10), 5 * 512 + 0xFF, "cut off"),
+        (UIMAGE, 5064, None),
+        (UIMAGE, 5063, "cut off"),
+        (b"", 0, "empty"),
+        (bytes(4096), 1 << 20, "zeros"),
+        (b"\x1f\x8b" + bytes(1000), 1002, None),  # a format that does not tell
+        (b"M", 1, None),
+    ],
+)
+def test_what_is_wrong_with_a_kernel(head: bytes, size: int, said: str | None) -> None:
+    defect = kernel.defect_of(head, size)
+    assert defect is None if said is None else said in (defect or "")
+
+
+def test_the_defect_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "bzImage"
+    path.touch()
+    assert kernel.read_defect(str(path)) == "is empty"
+
+
 def test_empty_directories_are_no_modules(tmp_path: Path) -> None:
     (tmp_path / "usr/lib/modules/1.0/kernel").mkdir(parents=True)
     (tmp_path / "usr/lib/modules/2.0/kernel").mkdir(parents=True)
