@@ -57,6 +57,19 @@ fuzz: setup ## hostile input for every parser, driver and module: 20,000 cases o
 	@OVERC_FUZZ_CASES=20000 $(PY) -m pytest -n $(WORKERS) tests/fuzz $(PYTEST_ARGS)
 	@scripts/fuzz-guided 20000
 
+# Each group of tests goes to one worker, because its machines are made from one another's states
+TEST_VM = $(PY) -m pytest -n $(WORKERS) --dist loadgroup tests/vm
+
+.PHONY: test-vm
+test-vm: setup ## real boots in virtual machines: today's part of them, and every power cut of one recorded upgrade
+	@$(TEST_VM) $(PYTEST_ARGS)
+
+.PHONY: test-vm-full
+test-vm-full: setup ## all real boots, hours; writes the table of docs/reliability.md
+	@rm -f build/vm-results.jsonl
+	@OVERC_SAMPLE=all $(TEST_VM) $(PYTEST_ARGS)
+	@$(PY) -m tests.vm.report
+
 .PHONY: lab
 lab: setup ## start hosts h1 ... hN and write .lab/inventory.yml (HOSTS=2)
 	@$(PY) -m tests.lab up $(HOSTS)

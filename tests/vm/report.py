@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes the table of docs/reliability.md from what a full run has shown."""
+
+from __future__ import annotations
+
+import collections
+import sys
+import typing as t
+
+from tests.lab.settings import REPOSITORY
+from tests.vm import results
+from tests.vm.results import Row
+
+DOCUMENT: t.Final = REPOSITORY / "docs/reliability.md"
+BEGIN: t.Final = "<!-- begin: real boots (make test-vm-full writes this) -->"
+END: t.Final = "<!-- end: real boots -->"
+
+
+def _table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def _of(rows: t.Iterable[Row], kind: str) -> list[Row]:
+    return [row for row in rows if row["kind"] == kind]
+
+
+def _cuts(rows: t.Sequence[Row]) -> list[str]:
+    filesystems = sorted({row["filesystem"] for row in rows})
+    by_point: dict[str, dict[str, Row]] = collections.defaultdict(dict)
+    for row in rows:
+        by_point[row["point"]][row["filesystem"]] = row
+
+    def cell(row: Row | None) -> str:
+        return f"{row['boots']} ({row['entry']}), then {row['ends']}" if row else ""
+
+    body = [[f"`{point}`", *(cell(found.get(name)) for name in filesystems)] for point, found in by_point.items()]
+    head = ["power cut at", *(f"{name} `/boot`: boots, then" for name in filesystems)]
+    summary = (
+        f"{len(rows)} power cuts at {len(by_point)} points. After each: `btrfs check` clean, one of the two systems boots with "
+        "its kernel and modules, `rpm --verifydb` clean, and the next commands end in state `clean`."
+    )
+    return [
+        summary,
+        "",
+        *_table(head, body),
+    ]
+
+
+def _sweeps(rows: t.Sequence[Row]) -> list[str]:
+    def cells(row: Row) -> list[str]:
+        counted = [row["prefixes"], row["variants"]]
+        return [
+            row["run"], row["protection"], row["filesystem"],
+            *(", ".join(f"{name} {number}" for name, number in sorted(kind.items())) for kind in counted),
+            str(sum(sum(kind.values()) for kind in counted)),
+        ]  # fmt: skip
+
+    head = ["recorded run", "protection", "`/boot`", "after each write", "with unflushed writes lost", "points"]
+    return _table(head, [cells(row) for row in rows])
+
+
+def _faults(rows: t.Sequence[Row]) -> list[str]:
+    return _table(
+        ["what is broken", "`/boot`", "ends"], [[row["what"], row["filesystem"], row["ends"]] for row in rows]
+    )
+
+
+def _boots(rows: t.Sequence[Row]) -> list[str]:
+    head = ["what", "`/boot`", "firmware", "protection"]
+    return _table(head, [[row["what"], row["filesystem"], row["firmware"], row["protection"]] for row in rows])
+
+
+def render(rows: t.Sequence[Row]) -> str:
+    parts = {
+        "Commands": (_boots, "boot"),
+        "Broken upgrades": (_faults, "fault"),
+        "Power cuts": (_cuts, "cut"),
+        "Recorded writes": (_sweeps, "sweep"),
+    }
+    lines: list[str] = []
+    for title, (make, kind) in parts.items():
+        found = _of(rows, kind)
+        if found:
+            lines += [f"### {title}", "", *make(found), ""]
+    return "\n".join(lines)
+
+
+def write(rows: t.Sequence[Row]) -> None:
+    text = DOCUMENT.read_text()
+    before, found, rest = text.partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not found or not closed:
+        raise SystemExit(f"{DOCUMENT} has no place for the table: {BEGIN} ... {END}")
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{render(rows)}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    if not results.read():
+        sys.exit(f"{results.path()} has no results: make test-vm-full")
+    write(results.read())

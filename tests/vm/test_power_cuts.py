@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The power goes at a named point: SIGKILL of the emulator. What boots then is the old or the new system, whole, and the
+next command brings the machine back to order.
+
+A run takes a part of the points, the next day's run takes others; ``OVERC_SAMPLE=all`` takes all of them.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.sampling import rotating
+from tests.vm import cuts, results
+from tests.vm.conftest import MakeGuest
+from tests.vm.controller import Result
+from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
+from tests.vm.guest import Guest
+from tests.vm.image import BOOT_FILESYSTEMS
+from tests.vm.states import States, has_role
+
+pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("cuts")]
+
+ONE_IN: t.Final = 14
+_NEXT: t.Final = (ROLLBACK, CONFIRM, ROLLBACK, UPGRADE)
+# What a command may answer to a machine that is not in the state for it
+_FINE: t.Final = frozenset({None, "no_target", "not_booted", "backup_boot", "unconfirmed", "known_bad"})
+
+
+def _cases() -> list[t.Any]:
+    every = [(cut, number, fs) for number, cut in enumerate(cuts.every()) for fs in BOOT_FILESYSTEMS]
+    # One file system after the other: a run that takes a part builds the states of both only when it takes long anyway
+    chosen = sorted(rotating(every, ONE_IN), key=lambda case: BOOT_FILESYSTEMS.index(case[2]))
+    return [pytest.param(cut, number, fs, id=f"{cut.name}-{fs}") for cut, number, fs in chosen]
+
+
+@pytest.fixture(scope="session")
+def states(manual: States, automatic: States) -> States:
+    return automatic if has_role() else manual
+
+
+@pytest.mark.parametrize(("cut", "number", "filesystem"), _cases())
+def test_cut(cut: Cut, number: int, filesystem: str, states: States, make_guest: MakeGuest) -> None:
+    guest = make_guest(states, cut.start, filesystem)
+    releases = guest.releases
+    _run_to(guest, cut)
+    guest.machine.cut()
+    assert guest.disk_defect() is None
+    guest.on()
+    seen = guest.look()
+    version = seen.version(releases)
+    if states.protection == "manual" and version.startswith("mixed"):
+        version = "window" if (seen.app, seen.release) == ("2.0", releases[0]) else version
+    assert seen.defects == []
+    assert version in {*cut.boots, *(["window"] if states.protection == "manual" else [])}, seen
+    module = _NEXT[number % len(_NEXT)]
+    said = _settle(guest, module)
+    assert guest.disk_defect_of_a_running_machine() is None
+    results.note(
+        "cut", point=cut.name, filesystem=filesystem, protection=states.protection, boots=version, entry=seen.kernel,
+        next=module, ends=said,
+    )  # fmt: skip
+
+
+def _run_to(guest: Guest, cut: Cut) -> None:
+    if cut.console:
+        mark = guest.machine.mark()
+        guest.begin(UPGRADE, "-a", "reboot=true")
+        guest.machine.wait_console(cut.console, mark)
+        return
+    guest.release("v2")
+    if cut.start == "packaged":
+        mark = guest.machine.mark()
+        guest.stop_at(cut.point)
+        guest.wait_point(cut.point, mark)
+    elif cut.point == "in-run_packages":
+        guest.begin(cut.module)
+        guest.wait_file("rootfs_upgrade.overc-new/usr/share/vm-app/data/50", "2.0")
+    else:
+        guest.run_to(cut.point, cut.module, *(["-a", cut.options] if cut.options else []))
+
+
+def _settle(guest: Guest, first: str) -> str:
+    """Run the next command, and what it names as the next one, until the machine is where an upgrade can begin."""
+    said = _answer(guest, first)
+    for _ in range(3):
+        state = said["state"]
+        if state == "clean":
+            break
+        if state == "staged":
+            guest.machine.reboot()
+        said = _answer(guest, {"trial": CONFIRM, "staged": CONFIRM}.get(state, ROLLBACK))
+    assert said["state"] == "clean", said
+    seen = guest.look()
+    assert seen.defects == []
+    assert seen.version(guest.releases) in {"old", "new"}, seen
+    return f"clean, {seen.version(guest.releases)}"
+
+
+def _answer(guest: Guest, module: str) -> Result:
+    result = guest.controller.call(module)
+    assert result.get("error_id") in _FINE, result
+    assert "Traceback" not in str(result)
+    if "state" not in result:
+        result = {**result, "state": guest.info()["state"]}
+    return result
