@@ -108,6 +108,12 @@ test-release: ## what only a release has to pass: every ansible-core, every Pyth
 	@scripts/setup release
 	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/release $(PYTEST_ARGS)
 
+.PHONY: release
+release: ## build what is published into build/release, install it elsewhere and use it from there
+	@scripts/setup release
+	@$(PY) -m pytest tests/release/test_artefact.py $(PYTEST_ARGS)
+	@cd build/release && sha256sum *.tar.gz
+
 .PHONY: clean
 clean: ## remove the lab and everything that was made
 	@if [[ -x $(PY) && -d .lab ]]; then $(PY) -m tests.lab gc && $(PY) -m tests.lab down; fi

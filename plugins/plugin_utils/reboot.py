@@ -109,10 +109,14 @@ class RebootingAction(ActionBase):
     def _reboot(self, result: Result, args: Result, timeout: int, task_vars: Result | None) -> Result:
         wanted = result["staged_uuid"]
         result["changed"] = True
+        # On the root that is left it would stay for ever
+        self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]  # noqa: SLF001
         try:
             reboot = self._reboot_action(timeout).run(task_vars=task_vars)
         except AnsibleError as error:
             reboot = {"failed": True, "msg": str(error)}
+        # Without pipelining, the reboot made one as well: the root that came up does not have it
+        self._connection._shell.tmpdir = None  # noqa: SLF001
         info = self._look(args, task_vars)
         booted = info.get("booted") or {}
         result["reboot"] = {"elapsed": reboot.get("elapsed"), "came_up": booted or None}

@@ -23,14 +23,29 @@ MakeHost = Callable[..., Host]
 FOUND = interpreters.found()
 
 
+def without_ansible() -> dict[str, str]:
+    """The environment as a user has it: pytest-ansible puts this checkout into it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+
+
 class Ansible:
     """One controller and one host, with the host's Python as given."""
 
-    def __init__(self, programs: Path, lab: Lab, host: Host, python: str) -> None:
+    def __init__(
+        self,
+        programs: Path,
+        lab: Lab,
+        host: Host,
+        python: str,
+        *,
+        cwd: Path = REPOSITORY,
+        config: Path = REPOSITORY / "ansible.cfg",
+    ) -> None:
+        self.cwd = cwd
         self.command = [str(programs / "ansible"), host.name, "-e", f"ansible_python_interpreter={python}", "-m"]
         self.environment = {
-            **os.environ,
-            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+            **without_ansible(),
+            "ANSIBLE_CONFIG": str(config),
             "ANSIBLE_INVENTORY": str(lab.inventory()),
             "ANSIBLE_NOCOLOR": "1",
         }
@@ -38,7 +53,7 @@ class Ansible:
     def __call__(self, module: str, *options: str) -> dict[str, t.Any]:
         done = subprocess.run(
             [*self.command, module, *options],
-            cwd=REPOSITORY,
+            cwd=self.cwd,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
