@@ -36,6 +36,14 @@ options:
       - If it is not given, the one of C(bzImage), C(uImage), C(zImage), C(fitImage), C(kernel7.img) and C(vmlinuz) that is
         there; of several, the one that the boot menu boots. If that does not leave exactly one, the module refuses.
     type: str
+  kernel_certificate:
+    description:
+      - Path, on the host, of a certificate (PEM). If it is given, a kernel only becomes the one to boot if its detached
+        signature (the kernel's name with C(.p7b)) was made with this certificate's key. That is verified on the boot
+        partition, after the kernel was copied and before anything is switched over.
+      - A kernel without a signature, a host without C(openssl) and a certificate that others than root can write to are
+        refused with C(kernel_untrusted). Returning from an upgrade that failed is never refused.
+    type: str
   package_manager:
     description:
       - The package manager to use. V(auto) takes the one that is installed, and refuses to choose between two.

@@ -25,6 +25,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "kernel_ambiguous": "More than one kernel could be the one meant.",
     "kernel_broken": "The new kernel is empty or cut off.",
     "kernel_modules_missing": "The new root has no modules for the kernel it would boot with.",
+    "kernel_untrusted": "The kernel's signature is wrong or missing, or cannot be verified as the options ask for.",
     "kernel_unsigned": "The host's kernel carries a signature file, the new kernel comes without one.",
     "initrd_shared": "The new root brings another initrd while both boot entries share one.",
     "known_bad": "This plan was tried on this host and did not come up.",

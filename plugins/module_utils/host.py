@@ -11,7 +11,7 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.overc.system.plugins.module_utils import btrfs, namespace, transaction
+from ansible_collections.overc.system.plugins.module_utils import btrfs, kernel_signature, namespace, transaction
 from ansible_collections.overc.system.plugins.module_utils.carry_over import check_carry_over, is_current
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts, observe
@@ -379,6 +379,8 @@ def _finish(
     host: Host, facts: HostFacts, state: HostState, plan: Plan, result: dict[str, t.Any], upgrade: Upgrade | None = None
 ) -> dict[str, t.Any]:
     result.update({"changed": True, "msg": plan.reason})
+    if host.layout.kernel_certificate and plan.operation != "cancel":
+        kernel_signature.check_possible(host.runner, host.layout.kernel_certificate)
     if host.check_mode:
         cancel = plan.operation == "cancel"
         return {

@@ -10,7 +10,7 @@ import shutil
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.overc.system.plugins.module_utils import boot_partition, btrfs, syscalls
+from ansible_collections.overc.system.plugins.module_utils import boot_partition, btrfs, kernel_signature, syscalls
 from ansible_collections.overc.system.plugins.module_utils.carry_over import carry_over
 from ansible_collections.overc.system.plugins.module_utils.efi import efi_binaries, install_efi
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, certain
@@ -203,6 +203,11 @@ def check_root(at: Apply) -> bool:
             "layout_unsupported",
             f"The packages changed /etc/fstab to name a subvolume for /: {' '.join(new.fstab_pins)}.",
         )
+    certificate = at.facts.layout.kernel_certificate
+    if certificate:  # asked again of the copies: here a refusal leaves even the backup alone
+        sources = {role: source_of(at.facts, role, files[role]) for role in ("kernel", "signature") if role in files}
+        paths = {role: source.path for role, source in sources.items() if source}
+        kernel_signature.verify(at.runner, certificate, paths.get("kernel", at.boot), paths.get("signature"))
     _check_boot_space(at, {role: entry.size for role, entry in new.files.items() if role in changed})
     at.notes.update({"new_files": files, "new_release": release, "kernel_changed": bool(changed)})
     return True
@@ -466,6 +471,12 @@ def _write_files(at: Apply, files: t.Mapping[str, str], *, backup: bool) -> bool
         if source is None or name is None:
             raise OvercError("inconsistent", f"The {role} with sha256 {digest} cannot be found any more.")
         boot_partition.write_beside(source.path, at.boot, name, digest)
+    certificate = at.facts.layout.kernel_certificate
+    # What a repair or a cancel brings back did boot on this host: it is never held up
+    if certificate and not backup and at.plan.operation in ("upgrade", "rollback", "restore"):
+        names = {role: at.boot_path_name(role) or "" for role in ("kernel", "signature") if role in files}
+        paths = {r: os.path.join(at.boot, name) + (NEW_SUFFIX if r in wanted else "") for r, name in names.items()}
+        kernel_signature.verify(at.runner, certificate, paths["kernel"], paths.get("signature"))
     return bool(wanted)
 
 

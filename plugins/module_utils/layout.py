@@ -23,13 +23,14 @@ LAYOUT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "backup_subvolume": {"type": "str", "default": "rootfs_bakup"},
     "boot_dir": {"type": "str", "default": "/boot"},
     "kernel": {"type": "str"},
+    "kernel_certificate": {"type": "str"},
     "package_manager": {"type": "str", "default": "auto", "choices": ["auto", "smartpm", "dnf"]},
 }
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Checked names. ``kernel`` is None where it is to be found."""
+    """Checked names. ``kernel`` is None where it is to be found, ``kernel_certificate`` where none is to be verified."""
 
     root: str = "rootfs"
     upgrade: str = "rootfs_upgrade"
@@ -37,6 +38,7 @@ class Layout:
     boot_dir: str = "/boot"
     kernel: str | None = None
     package_manager: str = "auto"
+    kernel_certificate: str | None = None
 
     @property
     def roots(self) -> tuple[str, str]:
@@ -84,6 +86,9 @@ def layout_from(params: t.Mapping[str, t.Any]) -> Layout:
         boot_dir=check_absolute("boot_dir", params["boot_dir"]),
         kernel=check_name("kernel", params["kernel"]) if params["kernel"] is not None else None,
         package_manager=params["package_manager"],
+        kernel_certificate=check_absolute("kernel_certificate", params["kernel_certificate"])
+        if params["kernel_certificate"] is not None
+        else None,
     )
     if len({layout.root, layout.upgrade, layout.backup}) != 3:
         names = f"{layout.root}, {layout.upgrade}, {layout.backup}"
