@@ -71,7 +71,7 @@ def fleet_report(record: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def fleet_looked_at(hosts: t.Sequence[str], hostvars: Hostvars, records: t.Any, now: str) -> dict[str, t.Any]:
     infos = {host: {} for host in hosts} | _collect(hostvars, hosts, "report_info")
-    return fleet.looked_at(infos, records, now)
+    return fleet.looked_at(infos, records, now, _collect(hostvars, hosts, "report_overlays"))
 
 
 def change_lines(upgrades: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:

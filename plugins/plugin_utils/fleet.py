@@ -407,6 +407,38 @@ def overlay_lines(answers: t.Iterable[Answer]) -> list[str]:
     return lines
 
 
+def shared(answer: Answer) -> Entry | None:
+    """What overc_overlay_info said about all containers of a host, in numbers; None if nothing is shared there."""
+    containers = answer.get("containers") or ()
+    found = [(entry["container"], overlay) for entry in containers for overlay in entry["overlays"]]
+    waiting = sum(len(request["directories"]) for entry in containers for request in entry["waiting"])
+    if not found and not waiting:
+        return None
+    return {
+        "containers": len({name for name, _overlay in found}),
+        "directories": len(found),
+        "bytes_freed": sum(overlay.get("bytes_freed") or 0 for _name, overlay in found),
+        "bytes_shared": sum(overlay.get("bytes_shared") or 0 for _name, overlay in found),
+        "waiting": waiting,
+        "outdated": [f"{name}:{overlay['directory']}" for name, overlay in found if overlay.get("sources_changed")],
+        "broken": [
+            f"{name}:{overlay['directory']}: {'; '.join(overlay['problems'])}"
+            for name, overlay in found
+            if overlay["problems"]
+        ],
+    }
+
+
+def _shared_words(overlays: Answer) -> str:
+    """One cell of the page."""
+    words = [f"{human_bytes(overlays['bytes_freed'])} freed in {overlays['directories']} directories"]
+    if overlays["directories"] == 1:
+        words = [f"{human_bytes(overlays['bytes_freed'])} freed in 1 directory"]
+    words += [f"{overlays['waiting']} waiting for a boot"] if overlays["waiting"] else []
+    words += [f"{len(overlays['outdated'])} with a source that changed"] if overlays["outdated"] else []
+    return ", ".join(words)
+
+
 # -- afterwards --------------------------------------------------------------------------------------------------------
 
 
@@ -504,15 +536,26 @@ def report(record: t.Mapping[str, t.Any]) -> Entry:
             "total": round(sum(seconds.values())),
             "seconds": seconds,
             "changes": changes,
+            "shared": _shared_words(host["overlays"]) if host.get("overlays") else "",
+            "broken": (host.get("overlays") or {}).get("broken") or [],
         }
     longest = max((sum(host["seconds"].values()) for host in hosts.values()), default=0) or 1
     for host in hosts.values():
         host["shares"] = {key: round(100 * value / longest, 1) for key, value in host["seconds"].items()}
     order = sorted(hosts, key=lambda name: rank.get(hosts[name]["status"], -1))
-    return {**record, "hosts": hosts, "order": order, "good": sorted(GOOD)}
+    sharing = [host["overlays"] for host in hosts.values() if host.get("overlays")]
+    total = {key: sum(entry[key] for entry in sharing) for key in ("containers", "directories", "bytes_freed")}
+    where = f"{total['directories']} directories on {len(sharing)} host{'' if len(sharing) == 1 else 's'}"
+    saved = f"Containers share {where}: {human_bytes(total['bytes_freed'])} freed."
+    return {**record, "hosts": hosts, "order": order, "good": sorted(GOOD), "saved": saved if sharing else ""}
 
 
-def looked_at(infos: t.Mapping[str, Answer], records: t.Iterable[t.Mapping[str, t.Any]], now: str) -> Entry:
+def looked_at(
+    infos: t.Mapping[str, Answer],
+    records: t.Iterable[t.Mapping[str, t.Any]],
+    now: str,
+    overlays: t.Mapping[str, Answer] | None = None,
+) -> Entry:
     """The record of the playbook `report`: what the hosts say now, and what the last run over each of them said."""
     known: dict[str, Entry] = {}
     for record in sorted(records, key=lambda entry: str(entry.get("updated"))):
@@ -528,6 +571,9 @@ def looked_at(infos: t.Mapping[str, Answer], records: t.Iterable[t.Mapping[str, 
             unmet = [entry["detail"] for entry in info.get("requirements") or () if not entry.get("ok")]
             current = {"state": info["state"], "booted_after": booted or last.get("booted_after"), "unmet": unmet}
             current["kernel"] = ((info.get("booted") or {}).get("kernel") or {}).get("release")
+        sharing = shared((overlays or {}).get(name) or {})
+        if sharing:
+            current["overlays"] = sharing
         merged = {"status": "looked_at", "reason": "", **last, **current}
         hosts[name] = {**merged, "meaning": STATUSES[merged["status"]]}
     return {
@@ -610,6 +656,7 @@ __all__ = (
     "reason",
     "rejected_plans",
     "report",
+    "shared",
     "summary",
     "table",
     "verdict",

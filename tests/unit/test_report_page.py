@@ -27,6 +27,8 @@ _MEASURE = """<script>document.title = JSON.stringify({
   small: [...document.querySelectorAll('td, p, li, pre, h1, h2')].filter(e => e.getClientRects().length
     && parseFloat(getComputedStyle(e).fontSize) < 12).length,
   first: document.querySelector('td.host').textContent,
+  split: [...document.querySelectorAll('th')].filter(e => e.offsetHeight > 1.9 * parseFloat(
+    getComputedStyle(e).lineHeight)).map(e => e.textContent),
   heads: getComputedStyle(document.querySelector('thead')).display,
 });</script>"""
 
@@ -56,7 +58,10 @@ def record(count: int) -> dict[str, t.Any]:
         "booted_after": "rootfs",
         "seconds": {"stage": 60, "reboot": 40, "rollback": 35},
     }
-    return fleet.summary(plan, results, {}, NOW)
+    found = fleet.summary(plan, results, {}, NOW)
+    for host in hosts[::2]:
+        found["hosts"][host]["overlays"] = fleet.shared(SHARING)
+    return found
 
 
 def rendered(found: dict[str, t.Any]) -> str:
@@ -83,6 +88,47 @@ def test_page_of_hosts_that_were_only_looked_at() -> None:
     text = rendered(fleet.looked_at({"a": info, "b": {}}, [], NOW))
     assert "looked at" in text
     assert "no answer" in text
+
+
+OVERLAY = {
+    "directory": "/usr",
+    "bytes_freed": 300 << 20,
+    "bytes_shared": 400 << 20,
+    "sources_changed": {"essential": "changed"},
+    "problems": [],
+}
+SHARING = {
+    "containers": [
+        {"container": "c0", "overlays": [OVERLAY], "waiting": []},
+        {
+            "container": "c1",
+            "overlays": [{**OVERLAY, "bytes_freed": None, "problems": [f"layer {HOSTILE} is gone"]}],
+            "waiting": [{"directories": ["/opt", "/srv"]}],
+        },
+    ]
+}
+
+
+def test_savings_of_overlays() -> None:
+    info = {"state": "clean", "booted": {"subvolume": "rootfs", "kernel": {"release": None}}}
+    hosts = {"a": info, "b": info, "c": {}}
+    found = fleet.looked_at(hosts, [], NOW, {"a": SHARING, "b": {"containers": []}, "c": {"failed": True}})
+    assert json.loads(json.dumps(found["hosts"]["a"]["overlays"])) == {
+        "containers": 2,
+        "directories": 2,
+        "bytes_freed": 300 << 20,
+        "bytes_shared": 800 << 20,
+        "waiting": 2,
+        "outdated": ["c0:/usr", "c1:/usr"],
+        "broken": [f"c1:/usr: layer {HOSTILE} is gone"],
+    }
+    assert "overlays" not in found["hosts"]["b"]
+    text = rendered(found)
+    assert "Containers share 2 directories on 1 host: 300 MiB freed." in text
+    assert "300 MiB freed in 2 directories, 2 waiting for a boot, 2 with a source that changed" in text
+    assert "alert(1)</script> is gone" not in text
+    assert "<th>Shared</th>" in text
+    assert "<th>Shared</th>" not in rendered(fleet.looked_at(hosts, [], NOW))
 
 
 def test_record_is_plain_json() -> None:
@@ -119,12 +165,13 @@ def show(directory: Path, count: int, width: int, height: int) -> dict[str, t.An
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-@pytest.mark.parametrize(("width", "height"), [(1280, 900), (360, 740)], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (920, 700), (360, 740)], ids=["desktop", "small", "phone"])
 @pytest.mark.parametrize("count", [1, 500])
 def test_page_in_a_browser(tmp_path: Path, count: int, width: int, height: int) -> None:
     seen = show(tmp_path, count, width, height)
     assert seen["width"] == width
     assert seen["scroll"] <= width, "no sideways scrolling"
     assert seen["small"] == 0
+    assert seen["split"] == [], "words are whole"
     assert seen["first"].startswith(f"web{count:03}"), "failures first"
     assert seen["heads"] == ("none" if width < 700 else "table-header-group")
