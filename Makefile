@@ -11,6 +11,8 @@ PYTEST_ARGS ?=
 # In a process of their own: they work in a mount namespace that the lab must not be in.
 ELSEWHERE = --ignore=tests/integration/overlay --ignore=tests/integration/fleet
 OVERLAY_TESTS = $(PY) -m pytest tests/integration/overlay -q
+# Thirty hosts at once need both processors for themselves; the rest of the fleet tests is for `make test-fleet`
+FLEET_TESTS = $(PY) -m pytest tests/integration/fleet/test_thirty.py -q -m "not slow"
 PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:/usr/local/sbin:/usr/sbin:/sbin:$(PATH)
 
@@ -29,6 +31,7 @@ demo: setup ## upgrade, break and roll back real hosts, and explain it
 .PHONY: test
 test: setup ## unit and integration tests
 	@$(OVERLAY_TESTS)
+	@$(FLEET_TESTS)
 	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/unit tests/contract tests/fuzz tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
 
 .PHONY: test-unit

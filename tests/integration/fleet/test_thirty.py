@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -25,15 +24,12 @@ from tests.integration.fleet.runs import (
 )
 from tests.lab import Host
 
-pytestmark = pytest.mark.slow
 COUNT = 30
 
 
-def test_thirty_hosts(make_fleet: Callable[..., list[Host]], controller: Controller, tmp_path: Path) -> None:
-    hosts = make_fleet(COUNT, backup=True)
+def bad_package(hosts: list[Host], controller: Controller) -> None:
+    """Exactly the canary is touched, and it is back on what it had; the run fails and says why."""
     canary, *rest = hosts
-
-    # One bad package
     run = controller.run("upgrade", host_upgrade_health={**QUICK, "commands": [ONLY_OLD]})
     assert run.rc != 0
     assert run.status(canary) == "rolled_back"
@@ -41,25 +37,28 @@ def test_thirty_hosts(make_fleet: Callable[..., list[Host]], controller: Control
     assert {run.status(host) for host in rest} == {"withheld"}
     for host in rest:
         assert_untouched(host)
-    page = (tmp_path / "upgrade.html").read_text()
+    page = (controller.directory / "upgrade.html").read_text()
     assert html.escape("The canary failed on 1 of 1 (h1)") in page
     assert "Declared commands succeed" in page
 
-    # Every kind of trouble
+
+def every_trouble(hosts: list[Host], controller: Controller) -> None:
+    """The last five hosts are in trouble, or in a state of their own; all before them have an upgrade to take."""
     full, current, staged, backup, lost = hosts[-5:]
     full.sh("fallocate -l $(($(stat -f -c '%a*%S' /) * 9 / 10)) /filler; sync")
     current.release("v1")
     stage(staged)
     backup.boot_entry(1)
     backup.reboot()
-    (tmp_path / "drain.yml").write_text(f"{LOSE_KERNEL}  when: inventory_hostname == '{lost.name}'\n")
+    drain = controller.directory / "drain.yml"
+    drain.write_text(f"{LOSE_KERNEL}  when: inventory_hostname == '{lost.name}'\n")
     run = controller.run(
         "upgrade",
         fleet_unready="skip",
         fleet_serial="5,50%",
-        fleet_max_fail_percentage=10,
+        fleet_max_fail_percentage=25,
         host_upgrade_reboot_timeout=60,
-        host_upgrade_drain_tasks=str(tmp_path / "drain.yml"),
+        host_upgrade_drain_tasks=str(drain),
     )
     assert run.rc != 0
     statuses = run.statuses()
@@ -74,5 +73,23 @@ def test_thirty_hosts(make_fleet: Callable[..., list[Host]], controller: Control
     for host in (*hosts[:-5], staged):
         assert statuses[host.name] == "upgraded", run.reason(host)
         assert_runs(host, NEW, "2.0")
-    page = (tmp_path / "upgrade.html").read_text()
+    page = (controller.directory / "upgrade.html").read_text()
     assert page.index(f"<b>{lost.name}</b>") < page.index("<h2>Hosts</h2>")
+
+
+def test_thirty_hosts(make_fleet: Callable[..., list[Host]], controller: Controller) -> None:
+    """What CI has time for: most hosts have nothing to do in the second run."""
+    hosts = make_fleet(COUNT, backup=True)
+    bad_package(hosts, controller)
+    done = hosts[1:-8]
+    for host in done:
+        host.release("v1")
+    every_trouble([hosts[0], *hosts[-8:]], controller)
+    for host in done:
+        assert controller.record("upgrade")["hosts"][host.name]["status"] == "current"
+        assert_untouched(host)
+
+
+@pytest.mark.slow
+def test_thirty_hosts_and_each_is_upgraded(make_fleet: Callable[..., list[Host]], controller: Controller) -> None:
+    every_trouble(make_fleet(COUNT, backup=True), controller)
