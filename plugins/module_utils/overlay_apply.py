@@ -509,6 +509,8 @@ def settle(site: Site, directory: str, id_: str, *, seconds: float | None = None
         overlay = _notes(site, id_)
         if seconds is not None:
             overlay = dataclasses.replace(overlay, seconds=seconds)
+        known = record.overlays.get(directory)
+        overlay = dataclasses.replace(overlay, sealed=known.sealed if known and known.id == id_ else _seal(site, id_))
         record.overlays[directory] = overlay
     else:
         record.overlays.pop(directory, None)
@@ -516,6 +518,20 @@ def settle(site: Site, directory: str, id_: str, *, seconds: float | None = None
         record.fstab_added = False
     site.store.write(record)
     site.store.end()
+
+
+def _seal(site: Site, id_: str) -> int:
+    """The generation of an overlay's subvolume, everything of ours being written."""
+    home = site.store.make()
+    try:
+        own = open_dir(id_, home)
+    finally:
+        os.close(home)
+    try:
+        overlay_btrfs.sync(own)
+        return overlay_btrfs.subvolume_info(own).generation
+    finally:
+        os.close(own)
 
 
 def _notes(site: Site, id_: str) -> Overlay:

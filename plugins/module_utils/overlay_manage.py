@@ -28,6 +28,7 @@ from ansible_collections.overc.system.plugins.module_utils.overlay_record import
 from ansible_collections.overc.system.plugins.module_utils.overlay_site import (
     Site,
     Tree,
+    changed_underneath,
     containers,
     has_changed,
     is_there,
@@ -381,6 +382,8 @@ def _describe(site: Site, found: Mounted, record: Record) -> dict[str, t.Any]:
             state = has_changed(origin)
             if state:
                 changed[printable(origin.source)] = state
+        if overlay.sealed and not problems and changed_underneath(site, overlay, found.layers.lower):
+            problems.append("a lower layer was changed underneath; stop the overlay, and share again")
     totals = overlay.totals if overlay else {}
     return {
         "directory": printable(found.directory),

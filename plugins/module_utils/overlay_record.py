@@ -57,6 +57,7 @@ class Overlay:
     totals: dict[str, int]
     seconds: float
     empty: bool = True  # the mount point was emptied, so what lies there now is not ours
+    sealed: int = 0  # the generation of its subvolume when it was finished; lower layers never change after that
 
 
 @dataclass(frozen=True)

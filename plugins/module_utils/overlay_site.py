@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from ansible_collections.overc.system.plugins.module_utils import lxc, overlay_btrfs, safe_path
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay_kin import enclosing_subvolume
-from ansible_collections.overc.system.plugins.module_utils.overlay_record import HOME, Intent, Origin, Record, Store
+from ansible_collections.overc.system.plugins.module_utils.overlay_record import (
+    HOME,
+    Intent,
+    Origin,
+    Overlay,
+    Record,
+    Store,
+)
 from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted, Table, table_for
 from ansible_collections.overc.system.plugins.module_utils.safe_path import (
     OPEN_DIR,
@@ -256,10 +263,27 @@ def has_changed(origin: Origin) -> str | None:
         os.close(fd)
 
 
+def changed_underneath(site: Site, overlay: Overlay, lower: t.Sequence[str]) -> bool:
+    """Whether a lower layer is not what it was when the overlay was finished: the kernel makes no promise then."""
+    base = f"{site.path}/{HOME}/{overlay.id}"
+    prefixes = [os.fsencode(path[len(base) + 1 :]) for path in lower if safe_path.is_below(path, base)]
+    fd = os.open(base, OPEN_DIR)
+    try:
+        overlay_btrfs.sync(fd)
+        for inode in overlay_btrfs.changed_inodes(fd, overlay.sealed + 1):
+            path = overlay_btrfs.path_of(fd, inode)
+            if path is not None and any(path == prefix or path.startswith(prefix + b"/") for prefix in prefixes):
+                return True
+        return False
+    finally:
+        os.close(fd)
+
+
 __all__ = (
     "ESSENTIAL",
     "Site",
     "Tree",
+    "changed_underneath",
     "containers",
     "has_changed",
     "is_there",

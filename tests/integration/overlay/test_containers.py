@@ -17,7 +17,7 @@ from ansible_collections.overc.system.plugins.module_utils import overlay_manage
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay_table import unit_name
 
-from .world import World, boot, view
+from .world import PlainRunner, World, boot, view
 
 APPLETS = ("sh", "sleep", "cat", "ls", "md5sum", "find", "rm", "mv", "stat", "mkdir")
 
@@ -352,3 +352,43 @@ def test_no_space_changes_nothing(world: World) -> None:
         world.run(observer=observer)
     assert view(root) == before
     assert world.leftovers() == []
+
+
+def listed(world: World, **more: t.Any) -> dict[str, t.Any]:
+    (found,) = overlay_manage.information(str(world.containers), "c1", units=world.places.units, **more)[0]["overlays"]
+    return t.cast("dict[str, t.Any]", found)
+
+
+def test_layers_that_are_not_what_they_were_are_broken(world: World) -> None:
+    populate(world.host)
+    world.container(of=world.host)
+    world.run()
+    assert (listed(world)["status"], listed(world)["problems"]) == ("shared", [])
+    with world.started() as root:  # what the container does is in the upper layer
+        (root / "usr/share/d/f1").write_text("own")
+        (root / "usr/share/d/f2").unlink()
+        assert listed(world)["status"] == "mounted"
+    assert listed(world)["status"] == "shared"
+    lower = Path(listed(world)["layers"]["lower"][0])
+    (lower / "share/d/f3").write_text("changed on the host")
+    assert listed(world)["status"] == "broken"
+    assert "changed underneath" in listed(world)["problems"][0]
+    shutil.rmtree(lower)
+    assert listed(world)["problems"] == [f"layer {lower} is gone"]
+
+
+def test_what_snapshots_hold_on_to_is_measured(world: World) -> None:
+    populate(world.host)
+    (world.host / "usr/big").write_bytes(os.urandom(1 << 20))
+    world.container(of=world.host)
+    world.run()
+    subprocess.run(["sync", "-f", world.host], check=True)
+    runner = PlainRunner()
+    before = listed(world, runner=runner)["bytes_pinned"]
+    assert before < 1 << 20
+    (world.host / "usr/big").unlink()
+    subprocess.run(["rm", world.containers / "c1/rootfs/usr/big"], check=False)
+    subprocess.run(["sync", "-f", world.host], check=True)
+    found = listed(world, runner=runner)
+    assert found["bytes_pinned"] >= before + (1 << 20)
+    assert found["sources_changed"] == {"essential": "changed"}

@@ -13,6 +13,7 @@ import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.overc.system.plugins.module_utils import overlay_manage
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
@@ -92,7 +93,7 @@ def test_nothing_changes(
     result = world.run(**kwargs)
     report, planned = result["directories"][0], plan["directories"][0]
     note(str(report))
-    for key in ("entries_shared", "bytes_shared", "entries_kept", "bytes_kept", "whiteouts"):
+    for key in ("entries_shared", "bytes_shared", "bytes_freed", "entries_kept", "bytes_kept", "whiteouts"):
         assert report[key] == planned[key], key
     assert result["changed"] and plan["changed"]
     assert os.listdir(root / "usr") == []
@@ -178,6 +179,8 @@ def test_what_the_container_does_is_kept(
     assert world.seen() == after
     again = world.run(sources=sources)
     assert not again["changed"], again["directories"][0]["reason"]
+    (found,) = overlay_manage.information(str(world.containers), "c1", units=world.places.units)[0]["overlays"]
+    assert (found["status"], found["problems"]) == ("shared", [])
     world.run("absent")
     assert view(root) == after
     assert world.leftovers() == []

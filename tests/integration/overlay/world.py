@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import stat
 import subprocess
 import typing as t
@@ -17,6 +18,7 @@ from ansible_collections.overc.system.plugins.module_utils import overlay_btrfs,
 from ansible_collections.overc.system.plugins.module_utils.overlay_boot import Places
 from ansible_collections.overc.system.plugins.module_utils.overlay_manage import Wanted
 from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site
+from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 View = dict[bytes, tuple[t.Any, ...]]
 
@@ -154,3 +156,14 @@ def boot(world: World, *, kill_after: float | None = None) -> int:
             process.wait(kill_after)
         process.kill()
     return process.wait(60)
+
+
+class PlainRunner:
+    """Runs programs for real, without a module around it."""
+
+    def run(self, argv: t.Sequence[str], **_more: t.Any) -> Completed:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+    def find(self, program: str) -> str | None:
+        return shutil.which(program)
