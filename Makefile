@@ -48,7 +48,7 @@ test-crash: setup ## kill the host's commands at every point there is, not only 
 	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/integration/test_crash.py $(PYTEST_ARGS)
 
 .PHONY: test-fleet
-test-fleet: setup ## roles and playbooks on lab fleets of up to 30 hosts: a quarter of an hour
+test-fleet: setup ## roles, playbooks, pull mode and Molecule on lab hosts, up to 30 at once: half an hour
 	@$(PY) -m pytest tests/integration/fleet $(PYTEST_ARGS)
 
 .PHONY: molecule

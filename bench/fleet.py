@@ -174,6 +174,19 @@ def show(count: int, costs: dict[str, Cost]) -> None:
         print(f"  {what:<38}{ours / base:>6.2f}{verdict}", flush=True)
 
 
+def growth(found: dict[int, dict[str, Cost]]) -> None:
+    """Whether a host costs the controller the same in a large fleet as in a small one (one host pays for the start)."""
+    sizes = [count for count in sorted(found) if count > 1]
+    if len(sizes) < 2:
+        return
+    small, large = sizes[0], sizes[-1]
+    print(f"\ncontroller cpu per host, {large} hosts to {small}")
+    for name in ("ours, nothing to do", "ours", "by hand"):
+        ratio = (found[large][name].cpu / large) / (found[small][name].cpu / small)
+        verdict = "" if name == "by hand" else f"  goal 1.1: {'met' if ratio <= 1.1 else 'MISSED'}"
+        print(f"  {name:<38}{ratio:>6.2f}{verdict}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.fleet", description=__doc__)
     parser.add_argument("--hosts", default="1,10,50")
@@ -184,6 +197,7 @@ def main() -> int:
         for count in sizes:
             found[count] = measure(lab, count, by_hand)
             show(count, found[count])
+    growth(found)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps({n: {k: vars(c) for k, c in costs.items()} for n, costs in found.items()}, indent=1))
     return 0
