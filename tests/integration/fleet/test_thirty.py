@@ -57,7 +57,7 @@ def every_trouble(hosts: list[Host], controller: Controller) -> None:
         fleet_unready="skip",
         fleet_serial="5,50%",
         fleet_max_fail_percentage=25,
-        host_upgrade_reboot_timeout=60,
+        host_upgrade_reboot_timeout=45,
         host_upgrade_drain_tasks=str(drain),
     )
     assert run.rc != 0
