@@ -17,6 +17,7 @@ from ansible_collections.overc.system.plugins.module_utils.errors import OvercEr
 from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts, observe
 from ansible_collections.overc.system.plugins.module_utils.host_plan import (
     Plan,
+    can_be_armed,
     plan_confirm,
     plan_repair,
     plan_rollback,
@@ -36,6 +37,7 @@ from ansible_collections.overc.system.plugins.module_utils.package_manager impor
 from ansible_collections.overc.system.plugins.module_utils.package_managers import detect
 from ansible_collections.overc.system.plugins.module_utils.protection import protection_of, trial_requirements
 from ansible_collections.overc.system.plugins.module_utils.state_at_risk import state_at_risk
+from ansible_collections.overc.system.plugins.module_utils.trial_plan import trial_facts
 
 if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageManager
@@ -141,7 +143,15 @@ def _summary(facts: HostFacts, state: HostState) -> dict[str, t.Any]:
         "staged_uuid": default.uuid if default and waiting else None,
         "reboot_required": bool(waiting and state.name in ("staged", "backup")),
         "protection": protection_of(facts),
+        "trial": trial_facts(facts, state, host_started()),
     }
+
+
+def host_started() -> str:
+    """When this system was started."""
+    with open("/proc/uptime", encoding="ascii") as stream:
+        uptime = float(stream.read().split()[0])
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - uptime))
 
 
 def _diff(before: HostFacts, after_default: str | None, packages: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, str]:
@@ -194,6 +204,8 @@ def info(host: Host) -> dict[str, t.Any]:
         "previous": deployment(host, facts, other if other != staged else None),
         "backup": deployment(host, facts, facts.by_path(host.layout.backup)),
         "protection": protection_of(facts),
+        "trial": trial_facts(facts, state, host_started()),
+        "known_bad": list(facts.record.known_bad),
         "package_manager": facts.package_manager,
         "last_event": dict(facts.record.events[-1]) if facts.record.events else None,
         "events": [dict(entry) for entry in facts.record.events],
@@ -249,6 +261,7 @@ class UpgradeOptions:
     carry_over: tuple[str, ...] = ()
     refuse_state_at_risk: bool = False
     refuse_unsigned: bool = True
+    arm: bool = True
 
 
 def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
@@ -270,12 +283,15 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
         "held_back": list(packages.held_back),
         "fingerprint": packages.fingerprint,
     }
-    if not packages.changes and not options.force and not (options.carry_over and state.name == "staged"):
+    last_moment = options.carry_over or (options.arm and can_be_armed(facts))
+    if not packages.changes and not options.force and not (last_moment and state.name == "staged"):
         return {**result, **_nothing(facts, state, "nothing is pending")}
     # Something may have to be done: now the parts of the facts are read that cost more than milliseconds.
     facts, state = host.observe(full=True)
     stale = _stale_carry_over(facts, state, options.carry_over)
-    plan = plan_upgrade(facts, state, packages, force=options.force, carry_over=options.carry_over, stale=stale)
+    plan = plan_upgrade(
+        facts, state, packages, force=options.force, carry_over=options.carry_over, stale=stale, arm=options.arm
+    )
     result["replaced"] = plan.replaced
     if not plan.changed:
         return {**result, **_nothing(facts, state, plan.reason)}
@@ -351,13 +367,13 @@ def _check_state_at_risk(found: t.Sequence[t.Mapping[str, t.Any]], options: Upgr
         )
 
 
-def rollback(host: Host) -> dict[str, t.Any]:
-    """Return to the previous deployment, cancel a staged one, or restore the backup."""
+def rollback(host: Host, *, arm: bool = True) -> dict[str, t.Any]:
+    """Return to the previous deployment, cancel a staged one, or restore the backup; ``arm`` as for an upgrade."""
     facts, state = host.observe(full=True)
     preview = _interrupted_preview(host, facts, state)
     if preview is not None:
         return preview
-    plan = plan_rollback(facts, state)
+    plan = plan_rollback(facts, state, arm=arm)
     result: dict[str, t.Any] = {"operation": plan.operation}
     if not plan.changed:
         return {**result, **_nothing(facts, state, plan.reason)}
@@ -372,23 +388,29 @@ def confirm(host: Host) -> dict[str, t.Any]:
     preview = _interrupted_preview(host, facts, state)
     if preview is not None:
         return preview
-    return _nothing(facts, state, plan_confirm(state).reason)
+    plan = plan_confirm(facts, state)
+    if not plan.changed:
+        return _nothing(facts, state, plan.reason)
+    saved = f"the normal entry boots {plan.context.root_name if plan.context else ''}"
+    return _finish(host, facts, state, plan, {"diff": {"before": f"{saved} on trial\n", "after": f"{saved}\n"}})
 
 
 def _finish(
     host: Host, facts: HostFacts, state: HostState, plan: Plan, result: dict[str, t.Any], upgrade: Upgrade | None = None
 ) -> dict[str, t.Any]:
     result.update({"changed": True, "msg": plan.reason})
-    if host.layout.kernel_certificate and plan.operation != "cancel":
+    if plan.warning:
+        host.warnings.append(plan.warning)
+    if host.layout.kernel_certificate and plan.operation not in ("cancel", "confirm"):
         kernel_signature.check_possible(host.runner, host.layout.kernel_certificate)
     if host.check_mode:
-        cancel = plan.operation == "cancel"
+        stays = plan.operation in ("cancel", "confirm")
         return {
             **result,
             "actions": _planned(plan),
             **_summary(facts, state),
-            "staged": None if cancel or plan.context is None else plan.context.root_name,
-            "reboot_required": not cancel,
+            "staged": None if stays or plan.context is None else plan.context.root_name,
+            "reboot_required": not stays,
         }
     actions, at = transaction.apply(host.runner, facts, plan, host.now, lock_fds=host.lock_fds, upgrade=upgrade)
     host.warnings += at.warnings

@@ -198,6 +198,9 @@ def _choose_kernel(layout: Layout, found: t.Sequence[str], entries: t.Sequence[B
         return layout.kernel
     if len(found) == 1:
         return found[0]
+    if not found and entries and entries[0].kernel:
+        backup = os.path.join(layout.boot_dir, entries[0].kernel + kernel.BACKUP_SUFFIX)
+        return entries[0].kernel if os.path.isfile(backup) else None
     booted_by_menu = {entry.kernel for entry in entries if entry.kernel in found}
     return booted_by_menu.pop() if len(booted_by_menu) == 1 else None
 

@@ -8,6 +8,7 @@ The order of the steps is the whole safety argument; see docs/reliability.md and
 * a new root is built and checked before anything else changes, so a failing package leaves even the backup alone;
 * the backup pair is complete and durable before the switch; where its halves are replaced, the root comes first and has
   modules for both kernels;
+* with automatic protection GRUB boots the backup from ``arm_fallback`` on, and ``arm_trial`` comes last: trial_plan.py;
 * upgrade switches the default subvolume first and the kernel second, a rollback the other way round: the mixed middle is
   always the OLD kernel with the NEW root, which has the modules of both.
 """
@@ -27,6 +28,13 @@ from ansible_collections.overc.system.plugins.module_utils.host_state import (
     source_of,
 )
 from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
+from ansible_collections.overc.system.plugins.module_utils.trial_plan import (
+    backup_is_complete,
+    failed_trial,
+    settle,
+    trial_context,
+    with_trial,
+)
 from ansible_collections.overc.system.plugins.module_utils.untrusted import build
 
 if t.TYPE_CHECKING:
@@ -53,6 +61,11 @@ STEPS: t.Final[dict[str, str]] = {
     "swap_kernel": "put the kernel in place",
     "set_default": "make {root_name} the default subvolume",
     "install_efi": "put the EFI binaries of the new default root in place",
+    "install_guard": "put the guard of a trial into {root_name}",
+    "arm_fallback": "let the backup entry boot until the switch is complete",
+    "arm_trial": "let the next boot try {root_name} once",
+    "disarm": "let the normal entry boot again",
+    "confirm": "let the normal entry boot for good: {root_name} is confirmed",
     "record": "record what was done",
     "drop_replaced": "delete what was replaced, if it is recorded as ours",
     "unplace_root": "give {root_name} back to the subvolume that had the name before",
@@ -86,6 +99,7 @@ _CANCEL_FIRST: t.Final = ("cancel_kernel", "cancel_default")
 ROLLBACK_STEPS: t.Final = ("write_kernel", "swap_kernel", "set_default", "install_efi", "record")
 CANCEL_STEPS: t.Final = (*ROLLBACK_STEPS, "drop_replaced")
 RESTORE_STEPS: t.Final = ("create_root", "place_root", *ROLLBACK_STEPS, "drop_replaced")
+CONFIRM_STEPS: t.Final = ("confirm", "record")
 
 
 @dataclass(frozen=True)
@@ -95,6 +109,10 @@ class Context:
     Uuids say which subvolume is meant whatever its name is at the moment: ``base`` is the one that is snapshotted,
     ``target`` the one a rollback or cancel returns to (None where a new root is made), ``root_prior`` and
     ``backup_prior`` those that hold the names before. ``base_files`` and ``target_files`` are role -> sha256.
+
+    ``backup_entry`` is the number of the backup entry on a host with automatic protection, None on any other. ``arm``:
+    the plan ends with the trial armed; ``was_armed``: one was before; ``unconfirmed``: the running deployment was on
+    trial itself, or is the backup because of one. ``failed`` is what the history is told about that one.
     """
 
     operation: Operation
@@ -115,6 +133,11 @@ class Context:
     fingerprint: str | None = None
     replaces_staged: bool = False
     carry_over: tuple[str, ...] = ()
+    backup_entry: int | None = None
+    arm: bool = False
+    was_armed: bool = False
+    unconfirmed: bool = False
+    failed: t.Mapping[str, t.Any] | None = None
 
     def as_dict(self) -> dict[str, t.Any]:
         return asdict(self)
@@ -141,6 +164,7 @@ class Plan:
     steps: tuple[str, ...] = ()
     replaced: bool = False
     notes: t.Mapping[str, t.Any] = field(default_factory=dict)
+    warning: str | None = None
 
     @property
     def changed(self) -> bool:
@@ -162,7 +186,7 @@ def refuse_unless_usable(state: HostState, *, rollback: bool) -> None:
         for entry in state.requirements
         if not entry.ok and (not rollback or entry.error_id in (*LAYOUT_ERRORS, "tool_missing"))
     ]
-    if state.name == "backup":
+    if state.name in ("backup", "fallback"):
         wanted = [entry for entry in wanted if entry.id != "default_subvolume"] if rollback else []
     if not wanted:
         return
@@ -185,10 +209,12 @@ def plan_upgrade(
     force: bool = False,
     carry_over: t.Sequence[str] = (),
     stale: bool = False,
+    arm: bool = True,
 ) -> Plan:
     """Stage a new deployment from the running root, if there is anything to upgrade.
 
-    ``stale``: a declared path differs between the running and the staged root, so it is carried over again.
+    ``stale``: a declared path differs between the running and the staged root, so it is carried over again. ``arm``: with
+    automatic protection, let the next boot try it.
     """
     refuse_upgrade(state)
     booted, default = _pair(facts)
@@ -197,8 +223,9 @@ def plan_upgrade(
     waiting = facts.record.pending
     same_plan = staged and not force and waiting is not None and waiting.fingerprint == fingerprint
     if not force and (same_plan or not packages.changes):
-        if staged and stale:
-            return _plan_carry_over(facts, booted, default, carry_over)
+        arming = staged and arm and can_be_armed(facts)
+        if staged and (stale or arming):
+            return _plan_last_moment(facts, booted, default, carry_over if stale else (), arm=arming)
         reason = f"{default.path} is staged already with the same plan; reboot to run it"
         return Plan("upgrade", reason if same_plan else "nothing is pending")
     if fingerprint in facts.record.known_bad and not force:
@@ -227,6 +254,7 @@ def plan_upgrade(
         fingerprint=fingerprint,
         replaces_staged=staged,
         carry_over=tuple(carry_over),
+        **trial_context(facts, arm=arm),
     )
     _refuse_strangers(facts, root_name, facts.layout.backup)
     steps = list(UPGRADE_STEPS)
@@ -235,10 +263,20 @@ def plan_upgrade(
     if staged:
         where = steps.index("place_root")
         steps[where:where] = _CANCEL_FIRST
+    if context.backup_entry is not None:
+        steps = list(with_trial(steps, arm=arm))
     return Plan("upgrade", "upgrades are pending", context, tuple(steps), replaced=staged)
 
 
-def _plan_carry_over(facts: HostFacts, booted: Subvolume, default: Subvolume, paths: t.Sequence[str]) -> Plan:
+def can_be_armed(facts: HostFacts) -> bool:
+    """Whether a deployment is staged on a host with automatic protection, and its trial is not armed yet."""
+    return facts.trial_boot.automatic and not facts.trial_boot.armed
+
+
+def _plan_last_moment(
+    facts: HostFacts, booted: Subvolume, default: Subvolume, paths: t.Sequence[str], *, arm: bool
+) -> Plan:
+    """What is left to do right before the reboot into a staged upgrade."""
     base_files, files = _known_files(facts, booted), files_of(facts, default)
     context = Context(
         operation="upgrade",
@@ -255,8 +293,33 @@ def _plan_carry_over(facts: HostFacts, booted: Subvolume, default: Subvolume, pa
         initrd=facts.initrd,
         fingerprint=facts.record.pending.fingerprint if facts.record.pending else None,
         carry_over=tuple(paths),
+        **trial_context(facts, arm=arm),
     )
-    return Plan("upgrade", f"declared paths changed since {default.path} was staged", context, ("carry_over",))
+    reason = (
+        f"declared paths changed since {default.path} was staged" if paths else f"{default.path} waits for its trial"
+    )
+    steps = (*(("carry_over",) if paths else ()), *(("arm_trial",) if arm else ()))
+    return Plan("upgrade", reason, context, steps)
+
+
+def _plan_arm(facts: HostFacts, operation: Operation, booted: Subvolume, default: Subvolume) -> Plan:
+    """Arm the trial of a rollback or restore that was staged without."""
+    files = files_of(facts, default)
+    context = Context(
+        operation=operation,
+        base=booted.uuid,
+        base_name=booted.path,
+        root_name=default.path,
+        backup_name=facts.layout.backup,
+        target=default.uuid,
+        default_before=default.uuid,
+        target_files=files,
+        target_release=release_of_files(facts, files),
+        kernel=facts.kernel or "",
+        initrd=facts.initrd,
+        **trial_context(facts, arm=True),
+    )
+    return Plan(operation, f"{default.path} waits for its trial", context, ("arm_trial",))
 
 
 def refuse_upgrade(state: HostState) -> None:
@@ -281,18 +344,20 @@ def refuse_upgrade(state: HostState) -> None:
         )
 
 
-def plan_rollback(facts: HostFacts, state: HostState) -> Plan:
+def plan_rollback(facts: HostFacts, state: HostState, *, arm: bool = True) -> Plan:
     """Return to the previous deployment, cancel a staged one, or restore the backup: by state."""
     refuse_unless_usable(state, rollback=True)
     if state.name in ("backup", "fallback"):
-        return _plan_restore(facts, state)
+        return _plan_restore(facts, state, arm=arm)
     booted, default = _pair(facts)
     if state.name == "staged":
         # A restore is seen here after its run was cut off, the host came up with the other root, and the repair finished it.
         if state.waiting in ("rollback", "restore"):
+            if arm and can_be_armed(facts):
+                return _plan_arm(facts, state.waiting, booted, default)
             return Plan(state.waiting, f"the {state.waiting} to {default.path} waits for its reboot")
         return _plan_cancel(facts, booted, default)
-    return _plan_previous(facts, booted)
+    return _plan_previous(facts, state, booted, arm=arm)
 
 
 def _plan_cancel(facts: HostFacts, booted: Subvolume, default: Subvolume) -> Plan:
@@ -310,13 +375,15 @@ def _plan_cancel(facts: HostFacts, booted: Subvolume, default: Subvolume) -> Pla
         target_release=release_of_files(facts, files),
         kernel=facts.kernel or "",
         initrd=facts.initrd,
+        **trial_context(facts),
     )
-    return Plan(
-        "cancel", f"{default.path} is staged and not booted", context, _without_kernel(facts, files, CANCEL_STEPS)
-    )
+    steps = _without_kernel(facts, files, CANCEL_STEPS)
+    if context.backup_entry is not None:
+        steps = with_trial(steps, arm=False, cancel=True)
+    return Plan("cancel", f"{default.path} is staged and not booted", context, steps)
 
 
-def _plan_previous(facts: HostFacts, booted: Subvolume) -> Plan:
+def _plan_previous(facts: HostFacts, state: HostState, booted: Subvolume, *, arm: bool) -> Plan:
     other = facts.by_path(facts.layout.other_root(booted.path))
     known = facts.record.deployments
     mine, its = known.get(booted.uuid), known.get(other.uuid) if other else None
@@ -342,6 +409,8 @@ def _plan_previous(facts: HostFacts, booted: Subvolume) -> Plan:
             f"The kernel that belongs to {other.path} cannot be told or found any more, so a rollback to it might not boot. "
             "The backup pair can be booted from the boot menu and restored with overc_host_rollback.",
         )
+    # A trial without a complete backup pair behind it would be worse than none.
+    protects = backup_is_complete(facts)
     context = Context(
         operation="rollback",
         base=booted.uuid,
@@ -354,19 +423,33 @@ def _plan_previous(facts: HostFacts, booted: Subvolume) -> Plan:
         target_release=release_of_files(facts, files),
         kernel=facts.kernel or "",
         initrd=facts.initrd,
+        failed=failed_trial(facts, state),
+        **(trial_context(facts, arm=arm) if protects else {}),
     )
-    return Plan(
-        "rollback", f"{other.path} ran before {booted.path}", context, _without_kernel(facts, files, ROLLBACK_STEPS)
-    )
+    steps = _without_kernel(facts, files, ROLLBACK_STEPS)
+    if context.backup_entry is not None:
+        steps = with_trial(steps, arm=arm)
+    warning = None
+    if facts.trial_boot.automatic and not protects:
+        warning = (
+            f"There is no complete backup pair to fall back to, so {other.path} is not tried: this rollback has manual "
+            "protection only."
+        )
+    return Plan("rollback", f"{other.path} ran before {booted.path}", context, steps, warning=warning)
 
 
-def _plan_restore(facts: HostFacts, state: HostState) -> Plan:
-    if state.waiting == "restore":
-        return Plan("restore", "the restored deployment waits for its reboot")
+def _plan_restore(facts: HostFacts, state: HostState, *, arm: bool) -> Plan:
     booted, default = certain(facts.booted, "the deployment that runs"), facts.default
+    if state.waiting == "restore":
+        if arm and default is not None and can_be_armed(facts):
+            return _plan_arm(facts, "restore", booted, default)
+        return Plan("restore", "the restored deployment waits for its reboot")
     files = _known_files(facts, booted)
     names = facts.layout.roots
     root_name = facts.layout.other_root(default.path) if default and default.path in names else names[0]
+    if state.name == "fallback" and default is not None and default.path in names:
+        # What failed is replaced; the deployment before it keeps its place, and what was last written to it.
+        root_name = default.path
     prior = facts.by_path(root_name)
     context = Context(
         operation="restore",
@@ -381,12 +464,17 @@ def _plan_restore(facts: HostFacts, state: HostState) -> Plan:
         target_release=release_of_files(facts, files),
         kernel=facts.kernel or "",
         initrd=facts.initrd,
+        failed=failed_trial(facts, state),
+        **trial_context(facts, arm=arm),
     )
     _refuse_strangers(facts, root_name)
-    return Plan("restore", f"{booted.path} is booted", context, _without_kernel(facts, files, RESTORE_STEPS))
+    steps = _without_kernel(facts, files, RESTORE_STEPS)
+    if context.backup_entry is not None:
+        steps = with_trial(steps, arm=arm)
+    return Plan("restore", f"{booted.path} is booted", context, steps)
 
 
-def plan_confirm(state: HostState) -> Plan:
+def plan_confirm(facts: HostFacts, state: HostState) -> Plan:
     """Make a deployment on trial permanent. Without automatic protection a booted deployment is permanent already."""
     refuse_unless_usable(state, rollback=True)
     if state.name in ("backup", "fallback"):
@@ -396,6 +484,21 @@ def plan_confirm(state: HostState) -> Plan:
         )
     if state.name == "staged":
         raise OvercError("not_booted", "The staged deployment has not been booted yet. Reboot the host, then confirm.")
+    booted = facts.booted
+    if state.name == "trial" and booted is not None:
+        pending = facts.record.pending
+        context = Context(
+            operation="confirm",
+            base=booted.uuid,
+            base_name=booted.path,
+            root_name=booted.path,
+            backup_name=facts.layout.backup,
+            kernel=facts.kernel or "",
+            initrd=facts.initrd,
+            fingerprint=pending.fingerprint if pending else None,
+            **trial_context(facts),
+        )
+        return Plan("confirm", f"{booted.path} is on trial", context, CONFIRM_STEPS)
     return Plan("confirm", "the running deployment is permanent")
 
 
@@ -415,6 +518,16 @@ def plan_repair(facts: HostFacts) -> Plan:
     committed = target is not None and facts.default is not None and facts.default.uuid == target
     begun = set(journal.begun)
     steps: list[str] = []
+    if context.operation == "confirm":
+        # Who confirmed ran the trial. If it does not run any more, it was not confirmed in time.
+        runs = facts.booted is not None and facts.booted.uuid == context.base
+        return Plan(
+            "repair",
+            "confirm was interrupted: " + ("completing it" if runs else "the trial is over"),
+            context,
+            (*(CONFIRM_STEPS if runs else ()), "close"),
+            notes=dict(journal.notes),
+        )
     if context.operation == "upgrade":
         if committed:
             steps = ["write_kernel", "swap_kernel", "install_efi", "record", "drop_replaced"]
@@ -431,6 +544,7 @@ def plan_repair(facts: HostFacts) -> Plan:
             steps.append("drop_replaced")
     elif context.operation == "restore":
         steps = ["unplace_root", "drop_unfinished"]
+    steps += settle(facts, context, begun, forward=committed)
     return Plan(
         "repair",
         f"{context.operation} was interrupted " + ("after its switch: completing it" if committed else "and is undone"),
@@ -494,12 +608,14 @@ def _refuse_strangers(facts: HostFacts, *names: str) -> None:
 
 __all__ = (
     "CANCEL_STEPS",
+    "CONFIRM_STEPS",
     "RESTORE_STEPS",
     "ROLLBACK_STEPS",
     "STEPS",
     "UPGRADE_STEPS",
     "Context",
     "Plan",
+    "can_be_armed",
     "context_from",
     "new_root_of",
     "plan_confirm",

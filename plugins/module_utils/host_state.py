@@ -184,7 +184,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     result.append(
         Requirement(
             "kernel",
-            facts.kernel is not None and facts.kernel in facts.boot_files,
+            facts.kernel is not None and (facts.kernel in facts.boot_files or _restores_kernel(facts)),
             f"kernel {facts.kernel or 'unknown'}; found in {layout.boot_dir}: {found}",
             "name the kernel file with the option kernel"
             if facts.kernel is None and facts.kernels_found
@@ -225,6 +225,12 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     return tuple(result)
 
 
+def _restores_kernel(facts: HostFacts) -> bool:
+    """Whether a missing kernel of the normal entry is what a restore brings back."""
+    runs_backup = facts.booted is not None and facts.booted.path == facts.layout.backup
+    return runs_backup and f"{facts.kernel}{BACKUP_SUFFIX}" in facts.boot_files
+
+
 def contradictions_of(facts: HostFacts) -> tuple[str, ...]:
     """Facts that cannot all be true of a host in a known state, as sentences."""
     found = list(facts.damage)
@@ -251,6 +257,10 @@ def derive(facts: HostFacts) -> HostState:
         return HostState("busy" if facts.holder else "interrupted", requirements)
     if booted is not None and booted.path == layout.backup and not _mendable_only(requirements):
         waiting = _waiting(facts)
+        boot = facts.trial_boot
+        # A restore that was not tried yet still waits; anything else that was unconfirmed, and is not what runs, failed.
+        if boot.unconfirmed and waiting is not None and (waiting != "restore" or boot.tried):
+            return HostState("fallback", requirements)
         return HostState("backup", requirements, waiting=waiting if waiting == "restore" else None)
     if violated or booted is None or default is None:
         return HostState("unsupported", requirements)
@@ -258,7 +268,7 @@ def derive(facts: HostFacts) -> HostState:
     if contradictions:
         return HostState("inconsistent", requirements, contradictions)
     if booted.id == default.id:
-        return HostState("clean", requirements)
+        return HostState("trial" if facts.trial_boot.unconfirmed else "clean", requirements)
     return HostState("staged", requirements, waiting=_waiting(facts) or "upgrade")
 
 

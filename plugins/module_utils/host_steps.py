@@ -10,7 +10,13 @@ import shutil
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.overc.system.plugins.module_utils import boot_partition, btrfs, kernel_signature, syscalls
+from ansible_collections.overc.system.plugins.module_utils import (
+    boot_partition,
+    btrfs,
+    kernel_signature,
+    syscalls,
+    trial_steps,
+)
 from ansible_collections.overc.system.plugins.module_utils.carry_over import carry_over
 from ansible_collections.overc.system.plugins.module_utils.efi import efi_binaries, install_efi
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, certain
@@ -527,8 +533,13 @@ def record(at: Apply) -> bool:
     """Remember whose subvolumes are whose, and what waits for its reboot."""
     context = at.context
     cancelling = context.operation == "upgrade" and at.plan.operation == "repair" and not at.plan.notes.get("committed")
-    before = at.facts.record.with_event(event(at, "done" if at.plan.operation == context.operation else "repaired"))
+    before = _with_failed_trial(at).with_event(
+        event(at, "done" if at.plan.operation == context.operation else "repaired")
+    )
     booted = at.facts.booted
+    if context.operation == "confirm":
+        _write_record(at, replace(before, pending=None))
+        return True
     if context.operation == "cancel" or cancelling:
         # A cancel cut off in its middle, with the staged root booted since: completing it is a rollback from that root.
         came_up = context.operation == "cancel" and booted is not None and booted.uuid == context.root_prior
@@ -539,12 +550,23 @@ def record(at: Apply) -> bool:
     backup = at.facts.by_path(context.backup_name)
     if context.operation == "upgrade":
         entries = [*_base_entries(at, backup if backup and backup.parent_uuid == context.base else None), *entries]
-    pending = Pending(context.operation, target.uuid, context.fingerprint)
-    _write_record(
-        at,
-        replace(before.with_deployments(*entries), pending=None if booted and booted.uuid == target.uuid else pending),
-    )
+    pending = Pending(context.operation, target.uuid, context.fingerprint, at.now)
+    # With automatic protection what runs already still waits: to be confirmed.
+    settled = booted is not None and booted.uuid == target.uuid and context.backup_entry is None
+    _write_record(at, replace(before.with_deployments(*entries), pending=None if settled else pending))
     return True
+
+
+def _with_failed_trial(at: Apply) -> Record:
+    """The record, told of the trial that ended without being confirmed, and of its plan if it was tried."""
+    failed = at.context.failed
+    if failed is None:
+        return at.facts.record
+    told = {key: failed[key] for key in ("operation", "to", "fingerprint", "since", "reason")}
+    known = at.facts.record.with_event(
+        {"time": at.now, **told, "outcome": "not_confirmed" if failed["bad"] else "not_tried"}
+    )
+    return known.with_known_bad(failed["fingerprint"]) if failed["bad"] else known
 
 
 def event(at: Apply, outcome: str, **more: t.Any) -> dict[str, t.Any]:
@@ -710,6 +732,11 @@ STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "set_default": set_default,
     "swap_kernel": swap_kernel,
     "install_efi": install_efi_binaries,
+    "install_guard": trial_steps.install_guard,
+    "arm_fallback": trial_steps.arm_fallback,
+    "arm_trial": trial_steps.arm_trial,
+    "disarm": trial_steps.disarm,
+    "confirm": trial_steps.confirm,
     "record": record,
     "drop_replaced": drop_replaced,
     "unplace_root": unplace_root,

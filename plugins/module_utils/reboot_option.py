@@ -15,6 +15,8 @@ if t.TYPE_CHECKING:
 REBOOT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "reboot": {"type": "bool", "default": False},
     "reboot_timeout": {"type": "int", "default": 600},
+    "confirm": {"type": "bool", "default": True},
+    "arm": {"type": "bool", "default": True},
 }
 
 

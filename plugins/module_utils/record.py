@@ -46,11 +46,15 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Pending:
-    """A switch that waits for its reboot: upgrade, rollback or restore, to the deployment with this uuid."""
+    """A switch that waits for its reboot: upgrade, rollback or restore, to the deployment with this uuid.
+
+    With automatic protection it waits until it is confirmed. ``since`` is when it was staged.
+    """
 
     operation: str
     uuid: str
     fingerprint: str | None = None
+    since: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,13 @@ class Record:
         kept = {uuid: entry for uuid, entry in self.deployments.items() if uuid not in dropped}
         kept.update({entry.uuid: entry for entry in added})
         return replace(self, deployments=kept)
+
+    def with_known_bad(self, fingerprint: str | None) -> Record:
+        """A copy that remembers a plan which did not come up; the oldest are forgotten."""
+        if not fingerprint:
+            return self
+        others = [entry for entry in self.known_bad if entry != fingerprint]
+        return replace(self, known_bad=(*others, fingerprint)[-_EVENTS:])
 
     def with_event(self, event: t.Mapping[str, t.Any]) -> Record:
         """A copy with one more event; the oldest are forgotten."""

@@ -10,6 +10,8 @@ short_description: Make the running deployment of a host permanent
 version_added: 0.1.0
 description:
   - Confirms that the running deployment is good.
+  - On a host with RV(protection=automatic) this makes a deployment on trial permanent; until then the next boot is the
+    backup. It is one write, so it is done or not done whenever the power is cut, and it can be repeated.
   - On a host with RV(protection=manual) a deployment is permanent as soon as it is booted, so this only checks that the
     host runs what it is meant to run - it refuses on a host whose staged deployment was not booted, and on one that runs
     its backup.
@@ -60,10 +62,16 @@ reboot_required:
   sample: true
 protection:
   description:
-    - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu.
+    - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu;
+      V(automatic) that a system which does not come up, or is not confirmed in time, is left by itself.
   returned: success
   type: str
   sample: manual
+trial:
+  description:
+    - What is not confirmed yet, see M(overc.system.overc_host_info).
+  returned: success
+  type: dict
 actions:
   description:
     - The steps in order. In check mode the same list with RV(actions[].status=planned).

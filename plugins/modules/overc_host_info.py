@@ -77,9 +77,53 @@ backup:
   returned: always
   type: dict
 protection:
-  description: Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu.
+  description:
+    - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu;
+      V(automatic) that a system which does not come up, or is not confirmed in time, is left by itself.
   returned: always
   type: str
+protection_requirements:
+  description: What V(automatic) protection needs, each with C(id), C(ok), C(detail) and C(remedy).
+  returned: always
+  type: list
+  elements: dict
+trial:
+  description:
+    - What is not confirmed yet on a host with RV(protection=automatic), none if everything is.
+    - C(outcome) is V(not_armed) or V(armed) before the reboot, V(running) on trial, and on the backup V(failed), or
+      V(not_tried) if the host was started anew before the trial was armed.
+  returned: always
+  type: dict
+  contains:
+    outcome:
+      description: V(not_armed), V(armed), V(running), V(failed) or V(not_tried).
+      type: str
+    operation:
+      description: V(upgrade), V(rollback) or V(restore).
+      type: str
+    subvolume:
+      description: The deployment that is or was to be tried.
+      type: str
+    fingerprint:
+      description: The plan of the upgrade.
+      type: str
+    staged:
+      description: When it was staged.
+      type: str
+    booted:
+      description: When the system that runs now was started; after a failed trial that is when the host fell back.
+      type: str
+    reason:
+      description: Why it failed, as far as it had a chance to say so.
+      type: str
+    confirm_deadline:
+      description: Within how many seconds after its start it must be confirmed; V(0) for ever.
+      type: int
+known_bad:
+  description: Fingerprints of upgrades that were tried on this host and were not confirmed; they are refused.
+  returned: always
+  type: list
+  elements: str
 package_manager:
   description: The package manager that would be used.
   returned: always

@@ -29,6 +29,21 @@ options:
       - How many seconds to wait for the host after a reboot.
     type: int
     default: 600
+  confirm:
+    description:
+      - On a host with RV(protection=automatic) and with O(reboot=true), confirm the deployment as soon as it was seen to
+        run. Set it to V(false) to check first whether it works, and confirm with M(overc.system.overc_host_confirm).
+    type: bool
+    default: true
+  arm:
+    description:
+      - On a host with RV(protection=automatic), let the next boot try the staged deployment. It must then be confirmed in
+        time, or the host returns to its backup.
+      - With V(false) the trial is armed later, by a run with O(reboot=true) right before the reboot, or by another run
+        without O(arm=false). Whoever starts the host before that starts its backup.
+      - With O(reboot=true) it is always armed right before the reboot.
+    type: bool
+    default: true
 seealso:
   - module: overc.system.overc_host_upgrade
   - module: overc.system.overc_host_info
@@ -77,10 +92,16 @@ reboot_required:
   sample: true
 protection:
   description:
-    - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu.
+    - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu;
+      V(automatic) that a system which does not come up, or is not confirmed in time, is left by itself.
   returned: success
   type: str
   sample: manual
+trial:
+  description:
+    - What is not confirmed yet on a host with RV(protection=automatic), see M(overc.system.overc_host_info).
+  returned: success
+  type: dict
 actions:
   description:
     - The steps in order. In check mode the same list with RV(actions[].status=planned).
@@ -141,7 +162,7 @@ from ansible_collections.overc.system.plugins.module_utils.reboot_option import 
 
 def _rollback(at: host.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     refuse_reboot(at, params)
-    return host.rollback(at)
+    return host.rollback(at, arm=params["arm"])
 
 
 def main() -> None:

@@ -56,6 +56,21 @@ options:
       - How many seconds to wait for the host after a reboot.
     type: int
     default: 600
+  confirm:
+    description:
+      - On a host with RV(protection=automatic) and with O(reboot=true), confirm the deployment as soon as it was seen to
+        run. Set it to V(false) to check first whether it works, and confirm with M(overc.system.overc_host_confirm).
+    type: bool
+    default: true
+  arm:
+    description:
+      - On a host with RV(protection=automatic), let the next boot try the staged deployment. It must then be confirmed in
+        time, or the host returns to its backup.
+      - With V(false) the trial is armed later, by a run with O(reboot=true) right before the reboot, or by another run
+        without O(arm=false). Whoever starts the host before that starts its backup.
+      - With O(reboot=true) it is always armed right before the reboot.
+    type: bool
+    default: true
   carry_over:
     description:
       - Absolute paths of files or directories of the running root to be copied into the new one at the last moment.
@@ -140,10 +155,16 @@ reboot_required:
   sample: true
 protection:
   description:
-    - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu.
+    - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu;
+      V(automatic) that a system which does not come up, or is not confirmed in time, is left by itself.
   returned: success
   type: str
   sample: manual
+trial:
+  description:
+    - What is not confirmed yet on a host with RV(protection=automatic), see M(overc.system.overc_host_info).
+  returned: success
+  type: dict
 actions:
   description:
     - The steps in order. In check mode the same list with RV(actions[].status=planned).
@@ -258,6 +279,7 @@ def _upgrade(at: host.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
             force=params["force"],
             carry_over=tuple(params["carry_over"]),
             refuse_state_at_risk=params["state_policy"] == "refuse",
+            arm=params["arm"],
             refuse_unsigned=params["gpg_policy"] == "require",
         ),
     )

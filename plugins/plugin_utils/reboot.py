@@ -40,22 +40,51 @@ class RebootingAction(ActionBase):
         args = dict(self._task.args)
         wants_reboot = self._boolean(args.pop("reboot", False))
         timeout = self._seconds(args.pop("reboot_timeout", 600))
+        confirm = self._boolean(args.pop("confirm", True))
         if wants_reboot:
             self._refuse_impossible_reboot()
+            if not self._task.check_mode:
+                # A trial is armed right before the reboot: until then a power cut starts what is known to work.
+                args["arm"] = False
         began = time.time()
         result.update(self._command(args, task_vars))
         result["seconds"] = round(time.time() - began, 1)
         if not wants_reboot or self._task.check_mode or result.get("failed") or not result.get("reboot_required"):
             return result
-        if args.get("carry_over"):
-            # Once more, at the last moment: on the staged host only what changed since is carried over again.
-            last = self._module(self.module, {**args, "update_cache": False, "force": False}, task_vars)
-            if last.get("failed"):
-                return {**result, **last, "changed": result["changed"]}
-            result["carried_over"] = last.get("carried_over", result.get("carried_over", []))
-            result.update({key: last[key] for key in ("staged", "staged_uuid") if key in last})
+        if args.get("carry_over") or result.get("protection") == "automatic":
+            result = self._last_moment(result, args, task_vars)
+            if result.get("failed"):
+                return result
         result = self._reboot(result, args, timeout, task_vars)
+        if confirm and not result.get("failed") and result.get("state") == "trial":
+            result = self._confirm(result, args, task_vars)
         return {**result, "seconds": round(time.time() - began, 1)}
+
+    def _last_moment(self, result: Result, args: Result, task_vars: Result | None) -> Result:
+        """Once more: on the staged host only what changed since is carried over again, and its trial is armed."""
+        again = {**args, "arm": True}
+        if self.module.endswith("upgrade"):
+            again.update(update_cache=False, force=False)
+        last = self._module(self.module, again, task_vars)
+        if last.get("failed"):
+            return {**result, **last, "changed": result["changed"]}
+        if args.get("carry_over"):
+            result["carried_over"] = last.get("carried_over", result.get("carried_over", []))
+        result.update({key: last[key] for key in ("staged", "staged_uuid", "trial") if key in last})
+        result["actions"] = [*result.get("actions", []), *last.get("actions", [])]
+        return result
+
+    def _confirm(self, result: Result, args: Result, task_vars: Result | None) -> Result:
+        last = self._module("overc.system.overc_host_confirm", self._layout(args), task_vars)
+        if last.get("failed"):
+            problem = f"It came up, but could not be confirmed, so its next start is the backup: {last.get('msg')}"
+            return {**result, **last, "changed": True, "msg": problem}
+        result["actions"] = [*result.get("actions", []), *last.get("actions", [])]
+        return {**result, **{key: last[key] for key in ("state", "reboot_required", "trial") if key in last}}
+
+    @staticmethod
+    def _layout(args: Result) -> Result:
+        return {key: args[key] for key in _LAYOUT if key in args}
 
     def _command(self, args: Result, task_vars: Result | None) -> Result:
         """The module itself, or as the task asks for it; where ``overc_background`` is set, so that it outlives this
@@ -107,7 +136,7 @@ class RebootingAction(ActionBase):
         )
 
     def _reboot(self, result: Result, args: Result, timeout: int, task_vars: Result | None) -> Result:
-        wanted = result["staged_uuid"]
+        wanted, name = result["staged_uuid"], result["staged"]
         result["changed"] = True
         # On the root that is left it would stay for ever
         self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]  # noqa: SLF001
@@ -123,13 +152,14 @@ class RebootingAction(ActionBase):
         if booted:
             result.update(
                 state=info["state"],
+                trial=info.get("trial"),
                 booted=booted["subvolume"],
                 default=(info.get("default") or {}).get("subvolume"),
                 staged=(info.get("staged") or {}).get("subvolume"),
                 staged_uuid=(info.get("staged") or {}).get("uuid"),
                 reboot_required=info["state"] == "staged",
             )
-        problem = self._problem(reboot, info, booted, wanted, timeout, result)
+        problem = self._problem(reboot, info, booted, wanted, timeout, name)
         return {**result, "failed": True, "msg": problem, "error_id": "reboot_failed"} if problem else result
 
     def _reboot_action(self, timeout: int) -> t.Any:
@@ -148,19 +178,17 @@ class RebootingAction(ActionBase):
     def _look(self, args: Result, task_vars: Result | None) -> Result:
         """What the host says now; an answer without ``booted`` if it says nothing."""
         try:
-            return self._module(
-                "overc.system.overc_host_info", {key: args[key] for key in _LAYOUT if key in args}, task_vars
-            )
+            return self._module("overc.system.overc_host_info", self._layout(args), task_vars)
         except AnsibleError as error:
             return {"failed": True, "msg": str(error)}
 
     @staticmethod
-    def _problem(reboot: Result, info: Result, booted: Result, wanted: str, timeout: int, result: Result) -> str | None:
+    def _problem(reboot: Result, info: Result, booted: Result, wanted: str, timeout: int, name: str) -> str | None:
         """One sentence on what is not as it should be, and what to do next; None if the right system came up."""
         now = f"{booted.get('subvolume')} ({booted.get('uuid')})"
         if reboot.get("failed") and not booted:
             return (
-                f"The host did not come back within {timeout} seconds ({reboot.get('msg')}). {result['staged']} was to "
+                f"The host did not come back within {timeout} seconds ({reboot.get('msg')}). {name} was to "
                 "boot; if it does not, choose the backup entry in the boot menu and run overc_host_rollback there."
             )
         if reboot.get("failed"):
@@ -170,6 +198,12 @@ class RebootingAction(ActionBase):
             )
         if not booted:
             return f"The host was rebooted and is back, but cannot be looked at: {info.get('msg')}"
+        if booted.get("uuid") != wanted and info["state"] == "fallback":
+            why = (info.get("trial") or {}).get("reason") or "it did not say why"
+            return (
+                f"The trial of {name} failed ({why}), and the host returned to its backup by itself. It runs "
+                f"{now}. overc_host_rollback restores that to the normal entry; the plan is remembered and not tried again."
+            )
         if booted.get("uuid") != wanted:
             return (
                 f"The host came back as {now}, not as the staged deployment ({wanted}). "

@@ -16,6 +16,7 @@ from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolum
 from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
 from ansible_collections.overc.system.plugins.module_utils.journal import OpenJournal
 from ansible_collections.overc.system.plugins.module_utils.layout import Layout
+from ansible_collections.overc.system.plugins.module_utils.trial_plan import with_trial
 
 CARRIED = "/etc/lab-carried"
 
@@ -88,6 +89,21 @@ TRANSACTIONS: t.Final = (
     ),
 )
 BY_NAME: t.Final = {entry.name: entry for entry in TRANSACTIONS}
+
+# On hosts with automatic protection. ``seen`` may boot after the kill, each of them as a whole, never a mixture.
+CONFIRM: t.Final = "overc_host_confirm"
+_BOTH: t.Final = frozenset({"1.0", "2.0"})
+AUTOMATIC: t.Final = (
+    Transaction("upgrade", "clean", UPGRADE, with_trial(_PLAIN, arm=True), _BOTH, "2.0"),
+    Transaction("confirm", "trial", CONFIRM, host_plan.CONFIRM_STEPS, _BOTH, "2.0"),
+    Transaction("rollback", "upgraded", ROLLBACK, with_trial(host_plan.ROLLBACK_STEPS, arm=True), _BOTH, "1.0"),
+    Transaction("restore", "fallback", ROLLBACK, with_trial(host_plan.RESTORE_STEPS, arm=True), _BOTH, "1.0"),
+    Transaction("give_up", "trial", ROLLBACK, with_trial(host_plan.ROLLBACK_STEPS, arm=True), _BOTH, "1.0"),
+    Transaction("cancel", "staged", ROLLBACK, with_trial(host_plan.CANCEL_STEPS, arm=False, cancel=True), _BOTH, "1.0"),
+    Transaction(
+        "replace", "staged", UPGRADE, with_trial(_replacing(), arm=True), frozenset({"1.0", "2.0", "3.0"}), "3.0"
+    ),
+)
 
 # Between the system calls of one step: (transaction, step, module.function, how often it was called)
 INSIDE: t.Final = (

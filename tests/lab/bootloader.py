@@ -3,20 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The stand-in for GRUB: reads the real grub.cfg and environment block, and refuses what a real machine could not boot.
 
-It understands the menu of the documentation and the stock variables ``next_entry`` (one shot) and ``saved_entry``,
-nothing else of GRUB's language.
+It understands the menu of the documentation, with or without the lines of ``overc_bootloader``: the stock variables
+``next_entry`` (one shot) and ``saved_entry``, ``fallback``, and ``${overc_trial}``; nothing else of GRUB's language.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.lab.kernel import kernel_release
 
 ENVIRONMENT_SIZE = 1024
 _SIGNATURE = b"# GRUB Environment Block\n"
+_TRIAL = "${overc_trial}"
 
 
 class BootFailed(Exception):
@@ -83,7 +84,10 @@ class Choice:
 
 
 def choose(boot: Path, at_the_menu: int | None) -> Choice:
-    """``boot`` is the boot partition as GRUB sees it; ``at_the_menu`` is what a human picked, if there was one."""
+    """``boot`` is the boot partition as GRUB sees it; ``at_the_menu`` is what a human picked, if there was one.
+
+    The environment was read, and the one shot used up, before the menu is shown.
+    """
     try:
         config = (boot / "grub" / "grub.cfg").read_text()
     except OSError as error:
@@ -91,32 +95,39 @@ def choose(boot: Path, at_the_menu: int | None) -> Choice:
     entries = parse_menu(config)
     if not entries:
         raise BootFailed("the boot menu has no entry")
-    written = None
-    number = at_the_menu
-    if number is None:
-        number, written = _automatic(config, boot / "grub" / "grubenv")
+    number, written, trial = _automatic(config, boot / "grub" / "grubenv")
+    number = number if at_the_menu is None else at_the_menu
     if number >= len(entries):
         raise BootFailed(f"the boot menu has no entry {number}")
-    chosen = entries[number]
+    chosen = _expanded(entries[number], trial)
     fallback = re.search(r"^\s*set\s+fallback=\"?(\d+)\"?", config, re.MULTILINE)
-    missing = not _at(boot, chosen.kernel).is_file()
-    if missing and fallback and int(fallback[1]) < len(entries):
-        chosen = entries[int(fallback[1])]
+    if fallback and int(fallback[1]) < len(entries):
+        try:
+            load_kernel(boot, chosen)
+        except BootFailed:
+            chosen = _expanded(entries[int(fallback[1])], trial)
     return Choice(chosen, written)
 
 
-def _automatic(config: str, grubenv: Path) -> tuple[int, bytes | None]:
+def _expanded(entry: Entry, trial: bool) -> Entry:
+    """A variable without a value leaves no argument behind."""
+    value = ["overc.trial=1"] if trial else []
+    arguments = [word for argument in entry.arguments for word in (value if argument == _TRIAL else [argument])]
+    return replace(entry, arguments=tuple(arguments))
+
+
+def _automatic(config: str, grubenv: Path) -> tuple[int, bytes | None, bool]:
+    """Which entry, what is written back, and whether this is a trial."""
     default = re.search(r"^\s*set\s+default=\"?(\d+)\"?", config, re.MULTILINE)
     number = int(default[1]) if default else 0
     if not re.search(r"^\s*load_env\b", config, re.MULTILINE) or not grubenv.is_file():
-        return number, None
+        return number, None, False
     values = parse_environment(grubenv.read_bytes())
+    saved = values.get("saved_entry")
     if values.get("next_entry"):
         number = _number(values["next_entry"])
-        return number, format_environment({**values, "next_entry": ""})
-    if values.get("saved_entry"):
-        number = _number(values["saved_entry"])
-    return number, None
+        return number, format_environment({**values, "next_entry": ""}), number == 0 and bool(saved)
+    return _number(saved) if saved else number, None, False
 
 
 def _number(value: str) -> int:

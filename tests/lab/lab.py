@@ -127,12 +127,14 @@ class Lab:
         size: DiskSize | None = None,
         backup: bool = False,
         managers: Sequence[str] = ("dnf",),
+        automatic: bool = False,
     ) -> Host:
         """A new host, switched off.
 
         ``from_image``: a disk saved by ``host.save()`` instead of the golden image. ``fresh=False`` leaves it as it
         is, to the last byte, so the host it came from must be gone or off. ``backup``: with the backup pair that an
-        installer may have made. ``managers``: the package managers that the host has.
+        installer may have made. ``managers``: the package managers that the host has. ``automatic``: with what
+        overc_bootloader installs.
         """
         source = from_image or self._golden(size or DiskSize())
         record = self._register(name)
@@ -144,7 +146,7 @@ class Lab:
                 old = disk.identity(loop)
                 disk.personalise(loop, name, old, disk.renew_identity(loop))
             if from_image is None:
-                _equip(loop, backup, frozenset(managers))
+                _equip(loop, backup, frozenset(managers), automatic)
             network.add_host(self.names.netns, record["netns"], record["port"], record["address"])
         except BaseException:
             Host(self.names, name).destroy()
@@ -210,7 +212,7 @@ class Lab:
         return target
 
 
-def _equip(loop: str, backup: bool, managers: frozenset[str]) -> None:
+def _equip(loop: str, backup: bool, managers: frozenset[str], automatic: bool) -> None:
     unknown = managers - MANAGERS
     if unknown:
         raise LabError(f"unknown package managers: {', '.join(sorted(unknown))}")
@@ -221,6 +223,22 @@ def _equip(loop: str, backup: bool, managers: frozenset[str]) -> None:
                 path = root / "usr/bin" / program
                 if path.is_symlink() or path.exists():
                     path.rename(path.with_name(f"{program}.not-on-this-host"))
+        if automatic:
+            _protect(root, boot)
         if backup:
             run(["btrfs", "subvolume", "snapshot", root, top / "rootfs_bakup"])
             shutil.copy(boot / "bzImage", boot / "bzImage_bakup")
+
+
+def _protect(root: Path, boot: Path) -> None:
+    """The files of automatic protection, as overc_bootloader leaves them, without starting the host for it."""
+    from ansible_collections.overc.system.plugins.module_utils import grub_environment, grub_protection, trial_guard
+
+    grub, settings = boot / "grub", grub_protection.Settings()
+    text = (grub / "grub.cfg").read_text()
+    ours = grub_protection.protect(text, settings, "bzImage", "bzImage_bakup", ("subvol=rootfs_bakup",))
+    (grub / "grub.cfg.overc-before").write_text(text)
+    (grub / "grub.cfg").write_text(ours)
+    (grub / "grubenv.overc-made").touch()
+    (grub / "grubenv").write_bytes(grub_environment.EMPTY)
+    trial_guard.install(str(root), trial_guard.pieces(settings, "/boot", "/boot/grub/grubenv"))

@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolume
 from ansible_collections.overc.system.plugins.module_utils.grub_config import BootEntry
+from ansible_collections.overc.system.plugins.module_utils.grub_protection import Protected, Settings
 from ansible_collections.overc.system.plugins.module_utils.host_facts import BootFile, HostFacts, RootFacts
 from ansible_collections.overc.system.plugins.module_utils.journal import OpenJournal
 from ansible_collections.overc.system.plugins.module_utils.layout import Layout
 from ansible_collections.overc.system.plugins.module_utils.mount_table import Mount
 from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageChange, PackagePlan
 from ansible_collections.overc.system.plugins.module_utils.record import Deployment, Pending, Record
+from ansible_collections.overc.system.plugins.module_utils.trial_boot import TrialBoot
 
 OLD, NEW = "1" * 64, "2" * 64
 IDS = {"rootfs": 256, "rootfs_upgrade": 257, "rootfs_bakup": 258, "data": 300}
@@ -105,6 +107,40 @@ def backup() -> HostFacts:
         boot_files={"bzImage": kernel_file("bzImage", NEW), "bzImage_bakup": kernel_file("bzImage_bakup", OLD)},
         record=record_of_upgrade(),
     )
+
+
+def automatic(facts: HostFacts, **values: str) -> HostFacts:
+    """The same host with automatic protection and these variables in GRUB's environment."""
+    boot = TrialBoot(
+        config="/boot/grub/grub.cfg",
+        environment="/boot/grub/grubenv",
+        mount_point="/boot",
+        exists=True,
+        values=values,
+        protected=Protected(1, Settings(), 1, intact=True),
+    )
+    return replace(facts, trial_boot=boot)
+
+
+def _waits(facts: HostFacts, operation: str, name: str) -> HostFacts:
+    fingerprint = PENDING.fingerprint if operation == "upgrade" else None
+    return replace(facts, record=replace(facts.record, pending=Pending(operation, uuid(name), fingerprint, "then")))
+
+
+def armed() -> HostFacts:
+    """As ``staged``, on a host with automatic protection, the trial armed."""
+    return automatic(_waits(staged(), "upgrade", "rootfs_upgrade"), saved_entry="1", next_entry="0")
+
+
+def trial() -> HostFacts:
+    """rootfs_upgrade runs on trial."""
+    return automatic(_waits(upgraded(), "upgrade", "rootfs_upgrade"), saved_entry="1", next_entry="")
+
+
+def fallback(*, tried: bool = True, operation: str = "upgrade") -> HostFacts:
+    """The backup runs because rootfs_upgrade, the default, was not confirmed, or not even tried."""
+    values = {"saved_entry": "1", **({"next_entry": ""} if tried else {})}
+    return automatic(_waits(backup(), operation, "rootfs_upgrade"), **values)
 
 
 def record_of_upgrade() -> Record:

@@ -40,8 +40,8 @@ def rollback(_name: str, facts: HostFacts, state: HostState) -> Plan:
     return host_plan.plan_rollback(facts, state)
 
 
-def confirm(_name: str, _facts: HostFacts, state: HostState) -> Plan:
-    return host_plan.plan_confirm(state)
+def confirm(_name: str, facts: HostFacts, state: HostState) -> Plan:
+    return host_plan.plan_confirm(facts, state)
 
 
 def outcome(command: t.Callable[[str, HostFacts, HostState], Plan], name: str, state: str | None = None) -> str:
@@ -80,7 +80,7 @@ def test_every_command_in_every_state(name: str, state: str, upgraded: str, roll
 @pytest.mark.parametrize(
     ("name", "state", "expected"),
     [
-        ("upgraded", "trial", ["unconfirmed", "rollback", "no-op"]),
+        ("upgraded", "trial", ["unconfirmed", "rollback", "confirm"]),
         ("backup", "fallback", ["backup_boot", "restore", "backup_boot"]),
     ],
 )
