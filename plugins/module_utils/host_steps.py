@@ -562,11 +562,11 @@ def _with_failed_trial(at: Apply) -> Record:
     failed = at.context.failed
     if failed is None:
         return at.facts.record
-    told = {key: failed[key] for key in ("operation", "to", "fingerprint", "since", "reason")}
+    told = {key: failed.get(key) for key in ("operation", "to", "fingerprint", "since", "reason")}
     known = at.facts.record.with_event(
-        {"time": at.now, **told, "outcome": "not_confirmed" if failed["bad"] else "not_tried"}
+        {"time": at.now, **told, "outcome": "not_confirmed" if failed.get("bad") else "not_tried"}
     )
-    return known.with_known_bad(failed["fingerprint"]) if failed["bad"] else known
+    return known.with_known_bad(failed.get("fingerprint")) if failed.get("bad") else known
 
 
 def event(at: Apply, outcome: str, **more: t.Any) -> dict[str, t.Any]:

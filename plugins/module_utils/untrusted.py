@@ -50,10 +50,12 @@ _KINDS: t.Final[dict[str, t.Callable[[object], bool]]] = {
     "str | None": lambda value: value is None or isinstance(value, str),
     "bool": lambda value: isinstance(value, bool),
     "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "int | None": lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
     "float": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
     "tuple[str, ...]": _is_texts,
     "t.Mapping[str, str]": lambda value: _is_mapping(value) and _is_texts(list(t.cast("t.Any", value).values())),
     "t.Mapping[str, t.Any]": _is_mapping,
+    "t.Mapping[str, t.Any] | None": lambda value: value is None or _is_mapping(value),
     "dict[str, int]": lambda value: (
         _is_mapping(value) and all(type(entry) is int for entry in t.cast("t.Any", value).values())
     ),
