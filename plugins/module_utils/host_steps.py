@@ -35,6 +35,7 @@ from ansible_collections.overc.system.plugins.module_utils.kernel import modules
 from ansible_collections.overc.system.plugins.module_utils.layout import KEPT_SUFFIX, NEW_SUFFIX
 from ansible_collections.overc.system.plugins.module_utils.new_root import NewRoot
 from ansible_collections.overc.system.plugins.module_utils.record import Deployment, Pending, Record, write_record
+from ansible_collections.overc.system.plugins.module_utils.rooted_path import resolve_in_root
 
 if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.package_manager import (
@@ -300,7 +301,12 @@ def _copy_modules(at: Apply, source: RootFacts, target: RootFacts, release: str)
     where = modules_directory(source.path, release)
     if where is None:
         return False
-    parent = os.path.join(target.path, os.path.dirname(where))
+    parent = resolve_in_root(target.path, os.path.dirname(where))  # packages may have made a link of it
+    if parent is None or not os.path.isdir(parent):
+        raise OvercError(
+            "kernel_modules_missing",
+            f"The packages leave no directory /{os.path.dirname(where)} for the modules of kernel {release}.",
+        )
     remains = os.path.join(parent, release)
     if os.path.lexists(remains):  # what a removed package left, in a root that nothing uses yet
         shutil.rmtree(remains)

@@ -29,6 +29,8 @@ def ensure_runtime_dir() -> str:
         raise OvercError(
             "inconsistent", f"{RUNTIME_DIR} is not a directory that only root can write to; remove it and try again."
         )
+    if found.st_mode & 0o077:  # made by Ansible for a job in the background, with the results of others in it
+        os.chmod(RUNTIME_DIR, 0o700)
     return RUNTIME_DIR
 
 

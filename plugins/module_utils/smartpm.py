@@ -88,11 +88,12 @@ def parse_package(text: str) -> Package:
     rest, at, arch = text.rpartition("@")
     if at:
         name, version, release = [*rest.rsplit("-", 2), "", ""][:3]
-        if name and version and release:
+        # A repository may claim any name, and it may end up among Smart's arguments: -name means "remove" there
+        if name[:1] not in ("", "-", "+") and version and release:
             return Package(name, arch, rpmdb.without_zero_epoch(f"{version}-{release}"))
     else:
         name, underscore, version = text.partition("_")
-        if underscore and name and version:
+        if underscore and name[:1] not in ("", "-", "+") and version:
             return Package(name, "", version)
     raise UnreadableOutput(f"{text!r} is no package")
 

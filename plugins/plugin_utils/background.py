@@ -36,6 +36,7 @@ _PAUSES: t.Final = (0.5, 1.0, 1.0, 2.0, 2.0, 3.0)
 _AT_WORK: t.Final = re.compile(r'\s*\{"started": (?:1|true), "finished": (?:0|false)')
 # The module says who it is in its first step; a wrapper that was killed before that never says anything
 _DEAD_AFTER: t.Final = 5
+_LONGEST_WORDS: t.Final = 300
 
 
 class Lost(Exception):
@@ -56,7 +57,7 @@ def parse_look(output: str) -> Look:
     lines = [*output.splitlines(), "", "", "", ""]
     try:
         progress = json.loads(lines[2])
-    except ValueError:
+    except (ValueError, RecursionError):
         progress = {}
     return Look(
         boot_id=lines[0].strip(),
@@ -71,9 +72,12 @@ def words(progress: Result) -> str:
     if not progress.get("description"):
         return ""
     packages = progress.get("packages")
-    counted = f" ({packages[0]} of {packages[1]} packages)" if packages and packages[1] else ""
+    known = isinstance(packages, list) and len(packages) == 2 and packages[1]
+    counted = f" ({packages[0]} of {packages[1]} packages)" if known and packages else ""
     where = f"{progress.get('operation')} {progress.get('number')}/{progress.get('total')}"
-    return f"{where}: {progress['description']}{counted}"
+    text = f"{where}: {progress['description']}{counted}"
+    # It goes straight to a terminal, and a host that was taken over would like to steer that
+    return "".join(char if char.isprintable() else "?" for char in text)[:_LONGEST_WORDS]
 
 
 class Background:

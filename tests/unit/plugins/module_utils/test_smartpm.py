@@ -549,3 +549,9 @@ def test_debian_channels_are_trusted_by_their_lists() -> None:
         "dir": {"type": "deb-dir"},
     }
     assert smartpm.unsigned_channels(channels, "") == ("dir", "plain")
+
+
+@pytest.mark.parametrize("name", ["-o", "--remove", "+evil"])
+def test_a_repository_cannot_hand_options_to_smart(name: str) -> None:
+    with pytest.raises(smartpm.UnreadableOutput):
+        smartpm.parse_plan(f"Upgrading packages (1):\n  {name}-1.0-1@noarch\n")

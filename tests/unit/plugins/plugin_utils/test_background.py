@@ -135,3 +135,12 @@ def test_what_a_killed_run_left_behind_is_not_taken_for_this_one() -> None:
 def test_host_that_takes_no_background_job_runs_the_module_as_ever() -> None:
     action = FakeAction([{"failed": True, "msg": "could not create directory"}, {"error_id": "not_root"}], [])
     assert run(action) == {"error_id": "not_root"}
+
+
+def test_a_host_cannot_steer_the_terminal() -> None:
+    look = parse_look(
+        'b\n\n{"description": "a\\u001b]0;x\\u0007\\u202e", "packages": {"1": 2}, "operation": 1}\nalive\n'
+    )
+    assert words(look.progress) == "1 None/None: a?]0;x??"
+    assert parse_look("b\n\n" + "[" * 100_000 + "\nalive\n").progress == {}
+    assert len(words({"description": "x" * 10_000})) < 1000
