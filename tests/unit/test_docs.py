@@ -67,6 +67,19 @@ def test_readme_names_what_there_is() -> None:
     assert "    make test\n" in text
 
 
+def test_every_claim_of_the_threat_model_has_its_tests() -> None:
+    page = (ROOT / "docs/threat-model.md").read_text()
+    there = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE)
+    }
+    assert set(re.findall(r"`(test_\w+)`", page)) - there == set()
+    claims = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| claim")]
+    assert claims
+    assert all("`test_" in line.rpartition("|")[0].rpartition("|")[2] for line in claims)
+
+
 def test_changelog_fragments_are_valid() -> None:
     program = Path(sys.executable).with_name("antsibull-changelog")
     if not program.exists():
