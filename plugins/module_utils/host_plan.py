@@ -64,6 +64,7 @@ STEPS: t.Final[dict[str, str]] = {
     "install_guard": "put the guard of a trial into {root_name}",
     "arm_fallback": "let the backup entry boot until the switch is complete",
     "arm_trial": "let the next boot try {root_name} once",
+    "await_trial": "let the backup entry boot until the trial of {root_name} is armed",
     "disarm": "let the normal entry boot again",
     "confirm": "let the normal entry boot for good: {root_name} is confirmed",
     "record": "record what was done",

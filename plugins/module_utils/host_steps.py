@@ -741,6 +741,7 @@ STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "install_guard": trial_steps.install_guard,
     "arm_fallback": trial_steps.arm_fallback,
     "arm_trial": trial_steps.arm_trial,
+    "await_trial": trial_steps.await_trial,
     "disarm": trial_steps.disarm,
     "confirm": trial_steps.confirm,
     "record": record,

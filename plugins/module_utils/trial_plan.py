@@ -38,8 +38,8 @@ def with_trial(steps: t.Sequence[str], *, arm: bool, cancel: bool = False) -> tu
     result.insert(min(result.index(step) for step in _SWITCHES if step in result), "arm_fallback")
     if cancel:
         result.insert(result.index("set_default") + 1, "disarm")
-    elif arm:
-        result.append("arm_trial")
+    else:
+        result.append("arm_trial" if arm else "await_trial")
     return tuple(result)
 
 
@@ -139,7 +139,9 @@ def settle(facts: HostFacts, context: Context, begun: t.Collection[str], *, forw
         return ("disarm",)
     if forward:
         target = context.target or (facts.default.uuid if facts.default else None)
-        return ("arm_trial",) if context.arm and booted == context.base != target else ()
+        if booted == target:
+            return ()
+        return ("arm_trial",) if context.arm and booted == context.base else ("await_trial",)
     if context.unconfirmed:
         return ()
     still_staged = context.operation == "cancel" or (

@@ -56,6 +56,13 @@ def arm_trial(at: Apply) -> bool:
     return _write(at, {SAVED_ENTRY: str(at.context.backup_entry), NEXT_ENTRY: "0"})
 
 
+def await_trial(at: Apply) -> bool:
+    """Staged, and not armed: what is left of an earlier trial must not be taken for one of this deployment."""
+    if at.context.backup_entry is None:
+        return False
+    return _write(at, {SAVED_ENTRY: str(at.context.backup_entry), NEXT_ENTRY: None})
+
+
 def disarm(at: Apply) -> bool:
     """The normal entry boots, as on any other day."""
     return _write(at, {SAVED_ENTRY: None, NEXT_ENTRY: None})
@@ -84,4 +91,4 @@ def _write(at: Apply, changes: t.Mapping[str, str | None]) -> bool:
     return write_environment(boot.environment, changes)
 
 
-__all__ = ("arm_fallback", "arm_trial", "confirm", "disarm", "install_guard")
+__all__ = ("arm_fallback", "arm_trial", "await_trial", "confirm", "disarm", "install_guard")

@@ -179,6 +179,40 @@ def test_restore_from_the_backup_entry(ansible: Controller, host: Host) -> None:
     assert (booted(host) in ("rootfs", "rootfs_upgrade"), host.rpm_version("lab-app")) == (True, "1.0")
 
 
+def test_automatic_protection_there_and_back(ansible: Controller, make_host: MakeHost) -> None:
+    """Armed right before the reboot, confirmed as soon as it was seen to run; what fails heals and is restored."""
+    host = make_host(automatic=True)
+    upgrade, rollback = "overc.system.overc_host_upgrade", "overc.system.overc_host_rollback"
+    host.release("v2")
+    done = ansible(host.name, upgrade, "-a", "reboot=true")
+    assert done.rc == 0, done.output
+    steps = [entry["step"] for entry in done.result["actions"]]
+    assert steps[-3:] == ["arm_trial", "confirm", "record"]
+    assert (done.result["state"], done.result["trial"], host.rpm_version("lab-app")) == ("clean", None, "2.0")
+    again = ansible(host.name, upgrade, "-a", "reboot=true")
+    assert (again.rc, again.result["changed"]) == (0, False)
+
+    host.release("v3")
+    assert host.module("overc_host_upgrade", {"arm": False})["trial"]["outcome"] == "not_armed"
+    with host.top() as top:
+        (top / "rootfs/usr/lib/systemd/systemd").unlink()
+    failed = ansible(host.name, upgrade, "-a", "reboot=true")
+    assert (failed.rc, failed.result["error_id"]) == (2, "reboot_failed"), failed.output
+    assert "returned to its backup by itself" in failed.result["msg"]
+    assert (failed.result["state"], booted(host), host.rpm_version("lab-app")) == ("fallback", "rootfs_bakup", "2.0")
+
+    back = ansible(host.name, rollback, "-a", "reboot=true")
+    assert back.rc == 0, back.output
+    assert (back.result["operation"], back.result["state"], host.rpm_version("lab-app")) == ("restore", "clean", "2.0")
+    refused = ansible(host.name, upgrade)
+    assert refused.result["error_id"] == "known_bad"
+
+    unconfirmed = ansible(host.name, upgrade, "-a", "reboot=true confirm=false force=true")
+    assert unconfirmed.rc == 0, unconfirmed.output
+    assert (unconfirmed.result["state"], unconfirmed.result["trial"]["outcome"]) == ("trial", "running")
+    assert ansible(host.name, "overc.system.overc_host_confirm").result["state"] == "clean"
+
+
 # --- check mode -------------------------------------------------------------------------------------------------------
 
 

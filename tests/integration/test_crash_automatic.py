@@ -43,7 +43,7 @@ from tests.sampling import rotating
 
 pytestmark = pytest.mark.crash
 
-ONE_IN: t.Final = 14
+ONE_IN: t.Final = 20
 ARMED: t.Final = {"saved_entry": "1", "next_entry": "0"}
 
 

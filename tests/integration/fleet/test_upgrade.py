@@ -258,3 +258,25 @@ def test_no_default_target(make_fleet: Fleet, controller: Controller) -> None:
         assert run.rc != 0
         assert "names no host" in run.output
     assert_untouched(host)
+
+
+def test_automatic_protection(make_fleet: Fleet, controller: Controller) -> None:
+    """Armed before the reboot, confirmed after the health checks; what fails them is given up and remembered."""
+    (host,) = make_fleet(1, automatic=True)
+    done = controller.run("upgrade", host_upgrade_health=QUICK)
+    assert done.rc == 0, done.output
+    assert done.statuses() == {"h1": "upgraded"}
+    assert_runs(host, NEW, "2.0")
+    assert host.module("overc_host_info")["state"] == "clean"
+
+    host.release("v3")
+    failed = controller.run(
+        "upgrade", host_upgrade_health={**QUICK, "commands": ["grep -qx 2.0 /usr/share/lab-app/version"]}
+    )
+    assert failed.statuses() == {"h1": "rolled_back"}
+    assert_runs(host, NEW, "2.0")
+    info = host.module("overc_host_info")
+    assert (info["state"], info["trial"], len(info["known_bad"])) == ("clean", None, 1)
+
+    back = controller.run("rollback")
+    assert back.statuses() == {"h1": "current"}
