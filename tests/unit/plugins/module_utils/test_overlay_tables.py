@@ -43,8 +43,7 @@ def test_options_of_somebody_else() -> None:
 
 
 TABLE = (
-    "# comment\nproc proc proc nodev 0 0\n"
-    "overlay\tusr overlay  lowerdir=/l,upperdir=/u,workdir=/w 0 0\n\nbad line\n"
+    "# comment\nproc proc proc nodev 0 0\noverlay\tusr overlay  lowerdir=/l,upperdir=/u,workdir=/w 0 0\n\nbad line\n"
 )
 
 
@@ -65,9 +64,7 @@ def test_a_line_without_its_end_stays_whole() -> None:
 
 def test_mountinfo() -> None:
     text = "36 35 98:0 / /mnt\\040a/b rw,noatime master:1 - ext3 /dev/root rw,errors=continue\nshort\n"
-    assert safe_path.parse_mountinfo(text) == [
-        safe_path.Mount("/mnt a/b", "ext3", "/dev/root", "rw,errors=continue")
-    ]
+    assert safe_path.parse_mountinfo(text) == [safe_path.Mount("/mnt a/b", "ext3", "/dev/root", "rw,errors=continue")]
 
 
 @pytest.mark.parametrize(
