@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.module_utils import host_plan
 from ansible_collections.overc.system.plugins.module_utils.errors import ERROR_IDS
+from ansible_collections.overc.system.plugins.module_utils.trial_plan import with_trial
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,6 +42,14 @@ def test_steps_of_a_rollback_are_documented_in_order() -> None:
     rows = _table("Rollback, cancel, restore")
     for column, steps in enumerate((host_plan.ROLLBACK_STEPS, host_plan.CANCEL_STEPS, host_plan.RESTORE_STEPS), 1):
         assert [row[0] for row in rows if row[column] == "yes"] == list(steps)
+
+
+def test_steps_of_automatic_protection_are_documented() -> None:
+    rows = {row[0]: row[1:5] for row in _table("Automatic protection") if len(row) == 6}
+    plans = (host_plan.UPGRADE_STEPS, host_plan.ROLLBACK_STEPS, host_plan.CANCEL_STEPS, host_plan.RESTORE_STEPS)
+    for column, steps in enumerate(plans):
+        added = set(with_trial(steps, arm=True, cancel=steps == host_plan.CANCEL_STEPS)) - set(steps)
+        assert {step for step, cells in rows.items() if cells[column] == "yes"} == added
 
 
 def test_state_table_has_every_state() -> None:
