@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many cases: a few and always the same ones in `make test`, 20,000 of each kind (5,000 of modules) and ever new ones in `make fuzz`."""
+"""How many cases: a few and always the same in `make test`; in `make fuzz` ever new ones, 20,000 (of modules 5,000)."""
 
 from __future__ import annotations
 
