@@ -123,31 +123,12 @@ INSIDE: t.Final = (
 )
 
 
-AUTOMATIC_INSIDE: t.Final = (
-    ("upgrade", "arm_fallback", "os.pwrite", 1),  # the block is written, and not yet synced
-    ("upgrade", "set_default", "btrfs._btrfs", 2),
-    ("upgrade", "arm_trial", "os.pwrite", 1),
-    ("confirm", "confirm", "os.pwrite", 1),
-    ("restore", "place_root", "syscalls.rename", 1),
-    ("cancel", "disarm", "os.pwrite", 1),
-)
-
-
 def points(steps: t.Iterable[str]) -> list[Point]:
     return [Point(step, where) for step in steps for where in ("before", "after")]
 
 
 def inside() -> list[tuple[Transaction, Point]]:
     return [(BY_NAME[name], Point(step, f"{call}#{count}")) for name, step, call, count in INSIDE]
-
-
-def automatic_points() -> list[tuple[Transaction, Point]]:
-    """Every point on a host with automatic protection."""
-    by_name = {entry.name: entry for entry in AUTOMATIC}
-    return [
-        *((entry, point) for entry in AUTOMATIC for point in points(entry.steps)),
-        *((by_name[name], Point(step, f"{call}#{count}")) for name, step, call, count in AUTOMATIC_INSIDE),
-    ]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ansible_collections.overc.system.plugins.module_utils.grub_environment impo
     parse_environment,
 )
 
-from tests.integration.crash_points import UPGRADE, Point, Transaction, automatic_points, kill_at
+from tests.integration.crash_points import AUTOMATIC, UPGRADE, Point, Transaction, kill_at, points
 from tests.integration.crash_report import PROPERTY
 from tests.integration.disk_facts import booted
 from tests.integration.test_crash import (
@@ -48,7 +48,7 @@ ARMED: t.Final = {"saved_entry": "1", "next_entry": "0"}
 
 
 def _cases() -> list[t.Any]:
-    every = list(enumerate(automatic_points()))
+    every = list(enumerate((entry, point) for entry in AUTOMATIC for point in points(entry.steps)))
     chosen = every if EVERYTHING else rotating(every, ONE_IN)
     return [
         pytest.param(transaction, point, WAYS[number % len(WAYS)], number, id=f"{transaction.name}-{point}")

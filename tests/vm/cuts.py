@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.overc.system.plugins.module_utils import host_plan
+from ansible_collections.overc.system.plugins.module_utils.trial_plan import with_trial
 
 UPGRADE: t.Final = "overc_host_upgrade"
 ROLLBACK: t.Final = "overc_host_rollback"
@@ -19,23 +20,29 @@ CONFIRM: t.Final = "overc_host_confirm"
 class Cut:
     """``start`` is the state it begins with.
 
-    ``point`` is a step of the command, or, for ``console``, what is being booted when this text appears.
+    ``point`` is a step of the command; with ``console`` it is the moment when this text appears in the boot that follows,
+    and where ``start`` is that moment itself, the power goes at once.
     """
 
     command: str
     point: str
     start: str
     module: str = UPGRADE
-    options: str = ""
     console: str = ""
     boots: frozenset[str] = frozenset({"old", "new"})
+
+    @property
+    def at_once(self) -> bool:
+        return self.point in ("unconfirmed", "confirmed")
 
     @property
     def name(self) -> str:
         return f"{self.command}:{self.point}"
 
 
-_PACKAGES: t.Final = ("create_root", "run_packages", "check_root", "keep_modules")
+# These work on the new root alone; the state "packaged" begins behind them.
+_PACKAGES: t.Final = ("create_root", "run_packages", "check_root", "keep_modules", "install_guard")
+_OLD, _NEW = frozenset({"old"}), frozenset({"new"})
 
 
 def _after(steps: t.Iterable[str]) -> list[str]:
@@ -43,29 +50,54 @@ def _after(steps: t.Iterable[str]) -> list[str]:
 
 
 def _upgrade() -> list[Cut]:
-    steps = [step for step in host_plan.UPGRADE_STEPS if step != "carry_over"]
-    made = [Cut("upgrade", point, "host") for point in _after(steps) if point.partition("-")[2] in _PACKAGES]
-    made.append(Cut("upgrade", "in-run_packages", "host"))
-    made += [Cut("upgrade", point, "packaged") for point in _after(steps) if point.partition("-")[2] not in _PACKAGES]
-    # Right before the work of a step its name is in the journal, and nothing else has happened
-    made += [Cut("upgrade", f"before-{step}", "packaged") for step in ("place_backup", "place_root", "set_default")]
-    return made
+    plain = [step for step in host_plan.UPGRADE_STEPS if step != "carry_over"]
+    steps = with_trial(plain, arm=True)
+    # Only the last write of the environment lets the new system boot
+    boots = {f"after-{step}": _NEW if step == "arm_trial" else _OLD for step in steps}
+    early = [point for point in boots if point.partition("-")[2] in _PACKAGES]
+    return [
+        *(Cut("upgrade", point, "host", boots=_OLD) for point in early),
+        Cut("upgrade", "in-run_packages", "host", boots=_OLD),
+        *(Cut("upgrade", point, "packaged", boots=seen) for point, seen in boots.items() if point not in early),
+        # Right before the work of a step its name is in the journal, and nothing else has happened
+        *(
+            Cut("upgrade", f"before-{step}", "packaged", boots=_OLD)
+            for step in ("place_backup", "arm_fallback", "arm_trial")
+        ),
+    ]
 
 
-def _boot(command: str, start: str) -> list[Cut]:
-    """The boot into what was staged."""
-    phases = {
-        "shutdown": "reboot: Restarting system",
-        "boot-loader": "Booting `",
-        "initrd": "VM-INITRD",
-        "userspace": "VM-USERSPACE",
-    }
-    return [Cut(command, phase, start, console=text) for phase, text in phases.items()]
+def _trial() -> list[Cut]:
+    """The boot into what was staged, and the time until somebody confirms it: the one trial is used up by GRUB."""
+    return [
+        Cut("trial", "shutdown", "staged", console="reboot: Restarting system", boots=_NEW),
+        Cut("trial", "boot-loader", "staged", console="Booting `"),
+        Cut("trial", "initrd", "staged", console="VM-INITRD", boots=_OLD),
+        Cut("trial", "userspace", "staged", console="VM-USERSPACE", boots=_OLD),
+        Cut("trial", "unconfirmed", "trial", boots=_OLD),
+    ]
+
+
+def _confirm() -> list[Cut]:
+    return [
+        Cut("confirm", "before-confirm", "trial", CONFIRM, boots=_OLD),
+        *(Cut("confirm", point, "trial", CONFIRM, boots=_NEW) for point in _after(host_plan.CONFIRM_STEPS)),
+        # One that has nothing to do with any upgrade
+        Cut("confirm", "confirmed", "upgraded", boots=_NEW),
+    ]
+
+
+def _switch(command: str, start: str, steps: t.Sequence[str]) -> list[Cut]:
+    return [Cut(command, point, start, ROLLBACK) for point in _after(steps)]
 
 
 def every() -> list[Cut]:
     """In an order in which neighbours begin with the same state."""
-    rollback = [Cut("rollback", point, "upgraded", ROLLBACK) for point in _after(host_plan.ROLLBACK_STEPS)]
-    restore = [Cut("restore", point, "backup", ROLLBACK) for point in _after(host_plan.RESTORE_STEPS)]
-    cancel = [Cut("cancel", point, "staged", ROLLBACK) for point in _after(host_plan.CANCEL_STEPS)]
-    return [*_upgrade(), *_boot("trial", "staged"), *rollback, *cancel, *restore]
+    return [
+        *_upgrade(),
+        *_trial(),
+        *_confirm(),
+        *_switch("rollback", "upgraded", with_trial(host_plan.ROLLBACK_STEPS, arm=True)),
+        *_switch("cancel", "staged", with_trial(host_plan.CANCEL_STEPS, arm=False, cancel=True)),
+        *_switch("restore", "backup", with_trial(host_plan.RESTORE_STEPS, arm=True)),
+    ]

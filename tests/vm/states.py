@@ -9,7 +9,6 @@ import itertools
 import typing as t
 from pathlib import Path
 
-from tests.lab.settings import REPOSITORY
 from tests.vm.controller import Answer
 from tests.vm.guest import Guest
 from tests.vm.image import image
@@ -20,7 +19,7 @@ PROTECTIONS: t.Final = ("manual", "automatic")
 BOOTLOADER_OPTIONS: t.Final = {
     "bootloader_panic_timeout": 3,
     "bootloader_boot_timeout": 120,
-    "bootloader_confirm_deadline": 120,
+    "bootloader_confirm_deadline": 300,
 }
 PLAYBOOK: t.Final = """\
 - hosts: all
@@ -135,7 +134,3 @@ def choose_backup(guest: Guest) -> None:
     machine.press(b"\x1b[B")  # cursor down: the countdown ends
     machine.press(b"\r")
     machine.wait_other_boot(before)
-
-
-def has_role() -> bool:
-    return (REPOSITORY / "roles/bootloader/tasks/main.yml").is_file()
