@@ -102,7 +102,7 @@ lint: setup ## everything a reviewer's machine would complain about
 	@mypy
 	@yamllint --strict .
 	@ansible-lint --offline -q
-	@shellcheck scripts/setup scripts/python-next .ci/run
+	@shellcheck scripts/setup scripts/python-next scripts/fuzz-guided .ci/run
 	@reuse lint --quiet || reuse lint
 	@antsibull-docs lint-collection-docs --plugin-docs .
 
@@ -110,6 +110,12 @@ lint: setup ## everything a reviewer's machine would complain about
 test-release: ## what only a release has to pass: every ansible-core, every Python of a host, Galaxy's own checks
 	@scripts/setup release
 	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/release $(PYTEST_ARGS)
+
+.PHONY: docs
+docs: ## the documentation site, from docs/ and the sources, into build/docs
+	@scripts/setup release
+	@$(PY) scripts/generate_docs.py
+	@$(PY) scripts/build_docs.py
 
 .PHONY: release
 release: ## build what is published into build/release, install it elsewhere and use it from there

@@ -1,17 +1,25 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write docs/errors.md from the table of error ids; a test checks that this was done."""
+"""Write the pages of docs/ that are made from something else; a test checks that this was done.
+
+``docs/benchmarks.md`` is made from ``build/bench.json`` where ``make bench`` left one, and else stays as it is.
+"""
 
 from __future__ import annotations
 
+import json
 import runpy
+import typing as t
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ERRORS = ROOT / "docs" / "errors.md"
+DEPENDENCIES = ROOT / "docs" / "dependencies.md"
+BENCHMARKS = ROOT / "docs" / "benchmarks.md"
+MEASURED = ROOT / "build" / "bench.json"
 _SOURCE = "plugins/module_utils/errors.py"
-_HEAD = f"""\
+_ERRORS_HEAD = f"""\
 # Error ids
 
 Made by `scripts/generate_docs.py` from `{_SOURCE}`. Do not edit.
@@ -20,15 +28,106 @@ A module that refuses or fails returns `error_id`, one of these words, beside a 
 Where a tool failed, its own `stdout`, `stderr` and `rc` are returned as well; where a transaction was undone, the steps
 are in `undone`.
 
-| `error_id` | meaning |
-|---|---|
+| `error_id` | meaning | what to do |
+|---|---|---|
 """
+_DEPENDENCIES_HEAD = """\
+# What it depends on
+
+Made by `scripts/generate_docs.py` from the lists in `scripts/` and `requirements/`. Do not edit.
+
+The collection itself depends on nothing but ansible-core 2.19 or newer on the controller, and on the host on Python 3.9 or
+newer (its standard library alone), btrfs-progs, util-linux, coreutils and a package manager (`dnf` or `smart`). Everything
+below is needed only to develop, test, document or publish it.
+"""
+_KINDS = {
+    "requirements/tools.txt": "Python packages of `make setup`",
+    "requirements/release.txt": "Python packages of `make docs`, `make release` and `make test-release`",
+    "tests/unit/requirements.txt": "Python packages that ansible-test adds",
+    "scripts/packages.txt": "Debian packages of `make setup`",
+    "scripts/packages-bench.txt": "Debian packages of `make bench`",
+    "scripts/packages-release.txt": "Debian packages of `make test-release`",
+    "meta/ee-bindep.txt": "Packages of an execution environment",
+}
 
 
 def errors_page() -> str:
-    error_ids: dict[str, str] = runpy.run_path(str(ROOT / _SOURCE))["ERROR_IDS"]
-    return _HEAD + "".join(f"| `{error_id}` | {error_ids[error_id]} |\n" for error_id in sorted(error_ids))
+    module = runpy.run_path(str(ROOT / _SOURCE))
+    error_ids: dict[str, str] = module["ERROR_IDS"]
+    steps: dict[str, str] = module["NEXT_STEPS"]
+    rows = (f"| `{name}` | {error_ids[name]} | {steps.get(name, 'See the message.')} |\n" for name in sorted(error_ids))
+    return _ERRORS_HEAD + "".join(rows)
+
+
+def dependency_lists() -> list[str]:
+    """Every list there is: a new one needs a heading in ``_KINDS``."""
+    found = [*ROOT.glob("requirements/*.txt"), *ROOT.glob("scripts/packages*.txt"), *ROOT.glob("meta/ee-*.txt")]
+    found += ROOT.glob("tests/**/requirements.txt")
+    return sorted(str(path.relative_to(ROOT)) for path in found)
+
+
+def dependencies(name: str) -> list[tuple[str, str]]:
+    """(what, why) of one list; one that applies to all lines stands in a comment at the top of the list."""
+    shared, found = "", []
+    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            shared = shared or line.lstrip("# ")
+        elif line.strip():
+            if name.startswith("scripts/"):
+                what, _gap, why = line.partition(" ")
+            elif name.startswith("meta/"):
+                what, why = line.split(" ")[0], "the way to the hosts"
+            else:
+                what, _hash, why = line.partition("#")
+            found.append((" ".join(what.split()), why.strip() or shared))
+    return found
+
+
+def dependencies_page() -> str:
+    text = _DEPENDENCIES_HEAD
+    for name in sorted(_KINDS, key=list(_KINDS).index):
+        text += f"\n## {_KINDS[name]}\n\nFrom `{name}`.\n\n| what | why |\n|---|---|\n"
+        text += "".join(f"| `{what}` | {why} |\n" for what, why in dependencies(name))
+    return text
+
+
+def _number(value: t.Any, unit: str = "") -> str:
+    return "" if value is None else f"{value:.2f}{unit}"
+
+
+def benchmarks_page(measured: dict[str, t.Any]) -> str:
+    machine = measured["machine"]
+    load = ", ".join(f"{value:.1f}" for value in machine["load"])
+    text = f"""\
+# Benchmarks
+
+Made by `scripts/generate_docs.py` from what `make bench-host` measured. Do not edit.
+
+{measured["time"]}, {machine["cpus"]} processors, Linux {machine["kernel"].split("-")[0]}, load {load}. A goal that was missed
+is shown as such. On a machine that is busy with other things (a load above the number of processors) seconds mean little;
+ratios, taken in turns, mean more.
+
+"""
+    open_table = False
+    for row in measured["table"]:
+        if row["seconds"] is None and row["ratio"] is None:
+            text += f"\n## {row['what'].strip().rstrip(':')}\n"
+            open_table = False
+            continue
+        if not open_table:
+            text += "\n| what | seconds | compared to | ratio | goal | |\n|---|---|---|---|---|---|\n"
+            open_table = True
+        cells = [row["what"].strip(), _number(row["seconds"]), row["compared_to"], _number(row["ratio"], "x")]
+        text += f"| {' | '.join([*cells, _number(row['goal'], 'x'), row['verdict']])} |\n"
+    return text
+
+
+def main() -> None:
+    ERRORS.write_text(errors_page(), encoding="utf-8")
+    DEPENDENCIES.write_text(dependencies_page(), encoding="utf-8")
+    if MEASURED.exists():
+        BENCHMARKS.write_text(benchmarks_page(json.loads(MEASURED.read_text(encoding="utf-8"))), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    ERRORS.write_text(errors_page(), encoding="utf-8")
+    main()

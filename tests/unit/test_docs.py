@@ -28,6 +28,23 @@ def test_error_page_is_up_to_date() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == {"error_id", *ERROR_IDS}
 
 
+def test_dependencies_page_is_complete_and_up_to_date() -> None:
+    generator = runpy.run_path(str(ROOT / "scripts/generate_docs.py"))
+    lists = generator["dependency_lists"]()
+    assert set(lists) == set(generator["_KINDS"]), "each list has its heading"
+    for name in lists:
+        for what, why in generator["dependencies"](name):
+            assert why, f"{name}: why {what}?"
+    assert (ROOT / "docs/dependencies.md").read_text() == generator["dependencies_page"](), (
+        "run scripts/generate_docs.py"
+    )
+
+
+def test_the_site_has_every_page() -> None:
+    index = (ROOT / "docs/index.md").read_text()
+    assert all(f"\n{path.stem}\n" in index for path in (ROOT / "docs").glob("*.md") if path.stem != "index")
+
+
 def _table(heading: str) -> list[list[str]]:
     section = (ROOT / "docs/reliability.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
