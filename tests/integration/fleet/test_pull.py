@@ -72,7 +72,7 @@ class Role:
 
 def found(host: Host) -> str:
     """Everything of the role's on a host."""
-    names = "-name '*overc-pull*' -not -path '/srv/*' -not -path '/opt/*' -not -path '/tmp/*' -not -path '/root/*'"
+    names = "-name '*overc[-_]pull*' -not -path '/srv/*' -not -path '/opt/*' -not -path '/tmp/*' -not -path '/root/*'"
     return host.sh(f"find / -xdev {names} -exec ls -ld {{}} + | sort -k9; ls -d /run/overc-pull 2>/dev/null || true")
 
 
