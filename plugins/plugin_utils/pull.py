@@ -41,7 +41,7 @@ def staged(result: Answer, *, reboot: bool) -> Entry:
 def verified(info: Answer, note: Answer, failure: str = "", back: Answer | None = None) -> Entry:
     """After the reboot. ``failure``: what is wrong with the system that came up; ``back``: the rollback's answer."""
     booted = info.get("booted") or {}
-    new = booted.get("uuid") != note["booted_uuid"]
+    new = booted.get("uuid") != note["booted_uuid"] and not note.get("returning")
     seen = {"state": info.get("state"), "booted_before": note["booted"], "booted_after": booted.get("subvolume")}
     out = {**seen, "fingerprint": note["fingerprint"]}
     if not failure and new:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.fleet.pull_tools import equip, publish
-from tests.integration.fleet.runs import NEW, OLD, ONLY_OLD, assert_runs
+from tests.integration.fleet.runs import LOSE_KERNEL, NEW, OLD, ONLY_OLD, assert_runs
 from tests.lab import Host, Lab, LabError
 from tests.lab.process import wait_for
 from tests.lab.settings import REPOSITORY
@@ -99,17 +99,28 @@ def wait_for_report(host: Host, phase: str, status: str) -> None:
         raise
 
 
+Site = tuple[Host, Role]
+
+
 @pytest.fixture
-def site(make_host: Callable[..., Host], lab: Lab, tmp_path: Path) -> tuple[Host, Role]:
-    host = make_host("h1")
-    equip(host)
-    host.write("/usr/local/lib/receiver.py", RECEIVER)
-    host.write("/etc/systemd/system/receiver.service", RECEIVER_UNIT)
-    host.sh("systemctl enable -q --now receiver.service")
-    return host, Role(lab, tmp_path)
+def make_site(make_host: Callable[..., Host], lab: Lab, tmp_path: Path) -> Callable[..., Site]:
+    def make(**options: t.Any) -> Site:
+        host = make_host("h1", **options)
+        equip(host)
+        host.write("/usr/local/lib/receiver.py", RECEIVER)
+        host.write("/etc/systemd/system/receiver.service", RECEIVER_UNIT)
+        host.sh("systemctl enable -q --now receiver.service")
+        return host, Role(lab, tmp_path)
+
+    return make
 
 
-def test_installed_idempotent_and_removed(site: tuple[Host, Role]) -> None:
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    return make_site()
+
+
+def test_installed_idempotent_and_removed(site: Site) -> None:
     host, role = site
     before = found(host)
     assert "changed=3" in role.apply("--check")
@@ -134,7 +145,7 @@ def test_installed_idempotent_and_removed(site: tuple[Host, Role]) -> None:
     assert "changed=0" in role.apply(pull_state="absent")
 
 
-def test_refusals_are_one_sentence(site: tuple[Host, Role]) -> None:
+def test_refusals_are_one_sentence(site: Site) -> None:
     host, role = site
     assert "There is no ansible-pull in /nowhere of this host." in role.apply(pull_program_directory="/nowhere")
     assert "Say what to pull" in role.apply(pull_url="")
@@ -142,7 +153,7 @@ def test_refusals_are_one_sentence(site: tuple[Host, Role]) -> None:
     assert found(host) == ""
 
 
-def test_host_upgrades_itself(site: tuple[Host, Role]) -> None:
+def test_host_upgrades_itself(site: Site) -> None:
     host, role = site
     health = {"ports": [22], "commands": ["touch /var/checked"], "retries": 2, "delay": 1}
     hosts = "all:\n  hosts:\n    localhost:\n      ansible_connection: local\n"
@@ -168,8 +179,9 @@ def test_host_upgrades_itself(site: tuple[Host, Role]) -> None:
     assert host.boots == 2
 
 
-def test_bad_upgrade_is_taken_back_and_not_tried_again(site: tuple[Host, Role]) -> None:
-    host, role = site
+@pytest.mark.parametrize("automatic", [False, True], ids=["manual", "automatic"])
+def test_bad_upgrade_is_taken_back_and_not_tried_again(make_site: Callable[..., Site], automatic: bool) -> None:
+    host, role = make_site(automatic=automatic)
     health = {"commands": [ONLY_OLD], "retries": 2, "delay": 1}
     publish(host, {"local.yml": f"{LOCAL}  vars: {json.dumps({'host_upgrade_health': health})}\n"})
     role.apply()
@@ -184,14 +196,15 @@ def test_bad_upgrade_is_taken_back_and_not_tried_again(site: tuple[Host, Role]) 
     assert "Going back to rootfs" in why["reason"]
     wait_for(lambda: result(host)["reported"], "the result to be written", timeout=30)
     host.run(["systemctl", "start", "overc-pull.service"], check=False)
-    assert result(host)["status"] == "withheld"
+    assert result(host)["status"] == ("unready" if automatic else "withheld")
+    assert host.module("overc_host_info")["state"] == "clean"
     time.sleep(1)
     assert host.boots == 3
     assert "failed=0" in role.apply(pull_state="absent")
     assert found(host) == ""
 
 
-def test_window_and_a_repository_that_is_not_there(site: tuple[Host, Role]) -> None:
+def test_window_and_a_repository_that_is_not_there(site: Site) -> None:
     host, role = site
     hour = int(host.sh("date -u +%-H"))
     closed = f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"
@@ -204,3 +217,23 @@ def test_window_and_a_repository_that_is_not_there(site: tuple[Host, Role]) -> N
     assert result(host)["status"] == "failed"
     assert "nowhere" in result(host)["output"]
     assert host.boots == 1
+
+
+def test_system_that_does_not_come_up(make_site: Callable[..., Site]) -> None:
+    """Nobody is there: the host boots its backup by itself, and makes it its normal system again."""
+    host, role = make_site(automatic=True)
+    drain = "/var/lib/overc-pull/checkout/drain.yml"
+    publish(host, {"local.yml": f"{LOCAL}  vars: {{host_upgrade_drain_tasks: {drain}}}\n", "drain.yml": LOSE_KERNEL})
+    role.apply()
+    host.release("v2")
+    host.sh("systemctl start --no-block overc-pull.service")
+    wait_for_report(host, "verify", "rolled_back")
+    assert reports(host) == [("upgrade", "staged"), ("verify", "failed"), ("verify", "rolled_back")]
+    why = json.loads(host.sh("cat /boot/reports").splitlines()[1])["reason"]
+    assert "The new system did not come up" in why
+    assert host.rpm_version("lab-app") == "1.0"
+    info = host.module("overc_host_info")
+    assert (info["state"], info["booted"]["subvolume"]) == ("clean", info["default"]["subvolume"])
+    host.run(["systemctl", "start", "overc-pull.service"], check=False)
+    assert result(host)["status"] == "unready"
+    assert result(host)["error_id"] == "known_bad"

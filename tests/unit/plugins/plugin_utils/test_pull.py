@@ -49,6 +49,7 @@ def test_staged(status: str, reboot: bool, goes: bool) -> None:
 def test_verified() -> None:
     assert pull.verified(info("new"), NOTE)["status"] == "upgraded"
     assert pull.verified(info("old"), NOTE)["status"] == "rolled_back"
+    assert pull.verified(info("made anew"), {**NOTE, "returning": True})["status"] == "rolled_back"
 
 
 def test_verified_and_found_bad() -> None:
