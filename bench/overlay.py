@@ -17,6 +17,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -274,6 +275,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     trees = options.trees.split(",")
+    # Ended by a time limit, it must not leave its image of many GB behind
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended from outside"))
     own_namespace()
     with tempfile.TemporaryDirectory(dir=options.dir, prefix="overlay-bench-") as name:
         top = Path(name)
