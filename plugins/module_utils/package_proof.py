@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.package_manager import Package, PackageChange
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 
 def differences(before: t.Iterable[Package], after: t.Iterable[Package]) -> tuple[PackageChange, ...]:
@@ -63,6 +67,17 @@ def complaints(
     return tuple(said)
 
 
+def not_as_announced(said: t.Sequence[str], done: t.Iterable[PackageChange], completed: Completed) -> OvercError:
+    """The failure of an upgrade that has ``complaints``."""
+    return OvercError(
+        "package_manager_failed",
+        f"The upgrade did not do what was announced: {' '.join(said)}",
+        complaints=list(said),
+        changes=[change.as_dict() for change in done],
+        **completed.facts(),
+    )
+
+
 def _matching(change: PackageChange, packages: set[Package]) -> set[Package]:
     """The installed package a change replaces; its architecture may differ from the new one's."""
     candidates = {p for p in packages if p.name == change.name and p.version == change.installed}
@@ -75,4 +90,4 @@ def _versions(name: str, packages: set[Package]) -> str:
     return " and ".join(found) if found else "not installed"
 
 
-__all__ = ("complaints", "differences")
+__all__ = ("complaints", "differences", "not_as_announced")

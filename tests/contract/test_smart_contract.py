@@ -10,7 +10,13 @@ import os
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import smartpm
+from ansible_collections.overc.system.plugins.module_utils import (
+    smartpm,
+    smartpm_channels,
+    smartpm_errors,
+    smartpm_output,
+    smartpm_plan,
+)
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageRequest
 
@@ -62,9 +68,9 @@ def apply(host: Host, *names: str) -> PackagePlan:
 def test_nothing_to_upgrade(host: Host) -> None:
     assert host.smart("update").rc == 0
     newer = host.smart("--quiet", "newer")
-    assert (newer.rc, smartpm.parse_newer(newer.stdout)) == (2, ())
+    assert (newer.rc, smartpm_output.parse_newer(newer.stdout)) == (2, ())
     dry = host.smart("upgrade", "-y", *DRY)
-    assert (dry.rc, smartpm.parse_plan(dry.stdout)) == (0, smartpm.Plan())
+    assert (dry.rc, smartpm_output.parse_plan(dry.stdout)) == (0, smartpm_plan.Plan())
 
 
 def test_plan_and_table_agree(host: Host) -> None:
@@ -72,7 +78,7 @@ def test_plan_and_table_agree(host: Host) -> None:
     assert host.smart("update").rc == 0
     newer, dry = host.smart("--quiet", "newer"), host.smart("upgrade", "-y", *DRY)
     assert (newer.rc, dry.rc) == (0, 0)
-    offers, plan = smartpm.parse_newer(newer.stdout), smartpm.parse_plan(dry.stdout)
+    offers, plan = smartpm_output.parse_newer(newer.stdout), smartpm_output.parse_plan(dry.stdout)
     assert [(o.name, o.installed, o.available) for o in offers] == [
         ("contract-app", "1.0-1", "2.0-1"),
         ("contract-dep", None, "2.0-1"),
@@ -90,19 +96,21 @@ def test_plan_and_table_agree(host: Host) -> None:
 def test_removals_show_only_in_the_plan(host: Host) -> None:
     host.offer(*new("conf"))
     host.smart("update")
-    assert [o.name for o in smartpm.parse_newer(host.smart("--quiet", "newer").stdout)] == ["contract-conf"]
-    plan = smartpm.parse_plan(host.smart("upgrade", "-y", *DRY).stdout)
+    assert [o.name for o in smartpm_output.parse_newer(host.smart("--quiet", "newer").stdout)] == ["contract-conf"]
+    plan = smartpm_output.parse_plan(host.smart("upgrade", "-y", *DRY).stdout)
     assert [p.name for p in plan.removing] == ["contract-victim"]
 
 
 def test_channels(host: Host) -> None:
-    channels = smartpm.parse_channels(host.smart("channel", "--show").stdout)
-    assert smartpm.backend(channels) == "rpm"
-    assert smartpm.sources(channels) == ("main",)
+    channels = smartpm_channels.parse_channels(host.smart("channel", "--show").stdout)
+    assert smartpm_channels.backend(channels) == "rpm"
+    assert smartpm_channels.sources(channels) == ("main",)
 
 
 def test_installed_list(host: Host) -> None:
-    found = smartpm.parse_query(host.smart("--quiet", "query", "--installed", r"--show-format=$name|$version\n").stdout)
+    found = smartpm_output.parse_query(
+        host.smart("--quiet", "query", "--installed", r"--show-format=$name|$version\n").stdout
+    )
     ours = {p.name: (p.version, p.arch) for p in found if p.name.startswith("contract-")}
     assert len(ours) == 10
     assert set(ours.values()) == {("1.0-1", "noarch")}
@@ -114,18 +122,18 @@ def test_unknown_and_not_installed(host: Host, name: str, code: int) -> None:
     host.smart("update")
     completed = host.smart("upgrade", "-y", *DRY, name)
     assert completed.rc == code
-    assert smartpm.unknown_packages(completed.stderr) == (name,)
+    assert smartpm_errors.unknown_packages(completed.stderr) == (name,)
 
 
 def test_help_tells_the_data_directory(host: Host) -> None:
-    assert smartpm.parse_data_directory(host.smart("--help").stdout).startswith("/")
+    assert smartpm_output.parse_data_directory(host.smart("--help").stdout).startswith("/")
 
 
 def test_a_failed_update_leaves_newer_saying_nothing(host: Host) -> None:
     (host.repository / "repodata" / "repomd.xml").unlink()
     update = host.smart("update")
     assert update.rc == 1
-    assert smartpm.failure(update) is not None
+    assert smartpm_errors.failure(update) is not None
     assert host.smart("--quiet", "newer").rc == 2
 
 
@@ -137,8 +145,8 @@ def test_locks_are_not_waited_for(host: Host, request: pytest.FixtureRequest) ->
     finally:
         os.close(descriptor)
     assert update.rc == 1
-    assert smartpm.is_locked(update)
-    assert smartpm.is_locked(newer)
+    assert smartpm_errors.is_locked(update)
+    assert smartpm_errors.is_locked(newer)
 
 
 def test_a_failing_post_script_does_not_show_in_the_exit_code(host: Host) -> None:

@@ -15,8 +15,10 @@ from pathlib import Path
 
 from ansible_collections.overc.system.plugins.module_utils import (
     btrfs,
-    dnf,
+    dnf_errors,
+    dnf_output,
     dnf_signatures,
+    dnf_transaction,
     fstab,
     grub_config,
     grub_environment,
@@ -31,7 +33,10 @@ from ansible_collections.overc.system.plugins.module_utils import (
     redact,
     rpmdb,
     safe_path,
-    smartpm,
+    smartpm_channels,
+    smartpm_errors,
+    smartpm_output,
+    smartpm_plan,
 )
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
@@ -68,16 +73,16 @@ def _json(read: t.Callable[[t.Any], object]) -> Parser:
 
 
 def _transaction(text: str) -> object:
-    found = dnf.parse_transaction(text)
+    found = dnf_transaction.parse_transaction(text)
     installed = [package_manager.Package(row.name, row.arch, "0-1") for row in found.upgrading]
-    dnf.held_back_sentences(found, dnf.problems(text))
-    return package_manager.PackagePlan(dnf.changes(found, installed)).fingerprint
+    dnf_transaction.held_back_sentences(found, dnf_errors.problems(text))
+    return package_manager.PackagePlan(dnf_transaction.changes(found, installed)).fingerprint
 
 
 def _plan(text: str) -> object:
-    plan = smartpm.parse_plan(text)
+    plan = smartpm_output.parse_plan(text)
     installed = [package_manager.Package(p.name, p.arch, "0-1") for p in plan.upgrading]
-    return smartpm.changes(plan, installed, smartpm.parse_newer(text), smartpm.parse_upgrades(text))
+    return smartpm_plan.changes(plan, installed, smartpm_output.parse_newer(text), smartpm_output.parse_upgrades(text))
 
 
 def _fstab(text: str) -> object:
@@ -110,9 +115,9 @@ def _journal(data: bytes) -> object:
 
 
 def _channels(text: str) -> object:
-    channels = smartpm.parse_channels(text)
-    smartpm.unsigned_channels(channels, text)
-    return smartpm.sources(channels)
+    channels = smartpm_channels.parse_channels(text)
+    smartpm_channels.unsigned_channels(channels, text)
+    return smartpm_channels.sources(channels)
 
 
 PARSERS: dict[str, Parser] = {
@@ -120,24 +125,24 @@ PARSERS: dict[str, Parser] = {
     "btrfs-default": text(btrfs.parse_default),
     "btrfs-qgroup": text(lambda said: btrfs.parse_qgroup_limit(said, 256)),
     "dnf-transaction": text(_transaction),
-    "dnf-sizes": text(dnf.parse_sizes),
-    "dnf-repositories": text(dnf.parse_repository_ids),
-    "dnf-stamps": text(lambda said: dnf.refreshed_at(said, ("lab",))),
-    "dnf-setting": text(lambda said: dnf.parse_setting(said, "cachedir")),
-    "dnf-failure": _completed(lambda done: (dnf.failure(done), dnf.unsuccessful(done, "x"))),
-    "dnf-unknown": text(dnf.unknown_packages),
+    "dnf-sizes": text(dnf_output.parse_sizes),
+    "dnf-repositories": text(dnf_output.parse_repository_ids),
+    "dnf-stamps": text(lambda said: dnf_output.refreshed_at(said, ("lab",))),
+    "dnf-setting": text(lambda said: dnf_output.parse_setting(said, "cachedir")),
+    "dnf-failure": _completed(lambda done: (dnf_errors.failure(done), dnf_errors.unsuccessful(done, "x"))),
+    "dnf-unknown": text(dnf_errors.unknown_packages),
     "dnf-signatures-4": text(dnf_signatures.parse_effective_4),
     "dnf-signatures-5": text(dnf_signatures.parse_effective_5),
     "rpm-query": text(rpmdb.parse_query),
     "rpm-scriptlets": text(rpmdb.scriptlet_failures),
     "smart-plan": text(_plan),
-    "smart-newer": text(smartpm.parse_newer),
-    "smart-query": text(smartpm.parse_query),
-    "smart-upgrades": text(smartpm.parse_upgrades),
+    "smart-newer": text(smartpm_output.parse_newer),
+    "smart-query": text(smartpm_output.parse_query),
+    "smart-upgrades": text(smartpm_output.parse_upgrades),
     "smart-channels": text(_channels),
-    "smart-data": text(smartpm.parse_data_directory),
-    "smart-failure": _completed(lambda done: (smartpm.failure(done), smartpm.unsuccessful(done, "x"))),
-    "dpkg-query": text(smartpm.parse_dpkg),
+    "smart-data": text(smartpm_output.parse_data_directory),
+    "smart-failure": _completed(lambda done: (smartpm_errors.failure(done), smartpm_errors.unsuccessful(done, "x"))),
+    "dpkg-query": text(smartpm_output.parse_dpkg),
     "mountinfo": text(mount_table.parse_mountinfo),
     "mountinfo-overlay": text(safe_path.parse_mountinfo),
     "mount-options": text(_mount_options),
@@ -227,8 +232,8 @@ def survives(name: str, data: bytes) -> None:
 
 # What their only callers turn into a refusal
 _REFUSALS: dict[str, type[ValueError]] = {
-    "dnf-transaction": dnf.UnreadableTable,
+    "dnf-transaction": dnf_transaction.UnreadableTable,
     "dnf-signatures-4": ValueError,
-    "smart-plan": smartpm.UnreadableOutput,
-    "smart-newer": smartpm.UnreadableOutput,
+    "smart-plan": smartpm_output.UnreadableOutput,
+    "smart-newer": smartpm_output.UnreadableOutput,
 }

@@ -10,7 +10,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import dnf, rpmdb
+from ansible_collections.overc.system.plugins.module_utils import dnf, dnf_output, dnf_transaction, rpmdb
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.package_manager import (
     Package,
@@ -92,7 +92,7 @@ def test_pending_tells_every_kind_of_change() -> None:
 
 
 def test_wrapped_rows_are_put_together() -> None:
-    rows = dnf.parse_transaction(RECORDS["pending-wrapped"]["stdout"]).upgrading
+    rows = dnf_transaction.parse_transaction(RECORDS["pending-wrapped"]["stdout"]).upgrading
     name = "lab-another-package-with-a-remarkably-long-name-here"
     assert [(r.name, r.version, r.repository) for r in rows] == [
         (name, "2.0-12.ab", "lab"),
@@ -152,7 +152,7 @@ def test_a_lock_is_waited_for_only_so_long() -> None:
 @pytest.mark.parametrize("scenario", ["apply", "apply-obsoletes", "apply-arch-change", "apply-nothing"])
 def test_a_performed_upgrade_is_proved(scenario: str) -> None:
     before, after = before_and_after(scenario)
-    plan = PackagePlan(dnf.changes(dnf.parse_transaction(RECORDS[scenario]["stdout"]), before))
+    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS[scenario]["stdout"]), before))
     applied = dnf.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan)
     assert {(c.name, c.available) for c in applied.changes} == {(c.name, c.available) for c in plan.changes}
 
@@ -176,7 +176,7 @@ def test_a_performed_upgrade_is_proved(scenario: str) -> None:
 )
 def test_a_failed_upgrade_says_why(scenario: str, error_id: str, word: str) -> None:
     before, after = before_and_after(scenario)
-    plan = PackagePlan(dnf.changes(dnf.parse_transaction(RECORDS[scenario]["stdout"]), before))
+    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS[scenario]["stdout"]), before))
     with pytest.raises(OvercError) as caught:
         dnf.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan)
     assert caught.value.error_id == error_id
@@ -186,7 +186,7 @@ def test_a_failed_upgrade_says_why(scenario: str, error_id: str, word: str) -> N
 
 def test_exit_code_zero_without_the_announced_packages_is_a_failure() -> None:
     before, _after = before_and_after("apply")
-    plan = PackagePlan(dnf.changes(dnf.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
     with pytest.raises(OvercError, match="did not do what was announced"):
         dnf.Dnf(Replay("apply", before, before)).apply(PackageRequest(), plan)
 
@@ -213,8 +213,8 @@ def test_everything_named_is_excluded() -> None:
     ],
 )
 def test_a_table_that_is_not_understood_is_no_answer(text: str) -> None:
-    with pytest.raises(dnf.UnreadableTable):
-        dnf.parse_transaction(text)
+    with pytest.raises(dnf_transaction.UnreadableTable):
+        dnf_transaction.parse_transaction(text)
 
 
 # After libdnf5-cli/output/transaction_table.cpp; not a recording.
@@ -247,21 +247,21 @@ Transaction Summary:
 
 def test_the_table_of_dnf_5() -> None:
     installed = [Package(n, a, "1.0-1") for n, a in (("app", "x86_64"), ("old", "noarch"), ("lone", "noarch"))]
-    transaction = dnf.parse_transaction(DNF5)
-    assert dnf.changes(transaction, installed) == (
+    transaction = dnf_transaction.parse_transaction(DNF5)
+    assert dnf_transaction.changes(transaction, installed) == (
         PackageChange("app", "x86_64", "1.0-1", "2.0-1", "updates"),
         PackageChange("dep", "noarch", None, "1.0-1", "updates"),
         PackageChange("lone", "noarch", "1.0-1", None),
         PackageChange("old", "noarch", "1.0-1", None),
         PackageChange("renamed", "noarch", None, "1:2.0-1", "updates"),
     )
-    assert len(dnf.held_back_sentences(transaction, ())) == 1
+    assert len(dnf_transaction.held_back_sentences(transaction, ())) == 1
 
 
 def test_all_registered_versions_of_an_upgraded_package_go() -> None:
-    transaction = dnf.parse_transaction(RECORDS["apply-post-fails"]["stdout"])
+    transaction = dnf_transaction.parse_transaction(RECORDS["apply-post-fails"]["stdout"])
     installed = [Package("lab-badpost", "noarch", "1.0-1"), Package("lab-badpost", "noarch", "0.9-1")]
-    assert [(c.installed, c.available) for c in dnf.changes(transaction, installed)] == [
+    assert [(c.installed, c.available) for c in dnf_transaction.changes(transaction, installed)] == [
         ("0.9-1", None),
         ("1.0-1", "2.0-1"),
     ]
@@ -272,12 +272,12 @@ def test_age_is_that_of_the_oldest_enabled_repository() -> None:
         f"{stamp} /var/cache/dnf/{repository}-0123456789abcdef/repodata/{stamp}-primary.xml.gz"
         for repository, stamp in (("lab", 100), ("lab", 300), ("extra-2", 200), ("gone", 1))
     )
-    ids = dnf.parse_repository_ids(RECORDS["repolist"]["stdout"])
+    ids = dnf_output.parse_repository_ids(RECORDS["repolist"]["stdout"])
     assert ids == ("lab",)
-    assert dnf.refreshed_at(stamps, ids) == 300
-    assert dnf.refreshed_at(stamps, ("lab", "extra-2")) == 200
-    assert dnf.refreshed_at(stamps, ("lab", "new")) is None
-    assert dnf.refreshed_at("", ()) is None
+    assert dnf_output.refreshed_at(stamps, ids) == 300
+    assert dnf_output.refreshed_at(stamps, ("lab", "extra-2")) == 200
+    assert dnf_output.refreshed_at(stamps, ("lab", "new")) is None
+    assert dnf_output.refreshed_at("", ()) is None
 
 
 @pytest.mark.parametrize("scenario", ["makecache-unreachable", "locked"])
@@ -291,8 +291,8 @@ def test_refresh_without_a_change() -> None:
 
 
 def test_settings() -> None:
-    assert dnf.parse_setting("[main]\ncachedir = /a\n#cachedir=/b\n", "cachedir") == "/a"
-    assert dnf.parse_setting("cachedir=\n", "cachedir") is None
+    assert dnf_output.parse_setting("[main]\ncachedir = /a\n#cachedir=/b\n", "cachedir") == "/a"
+    assert dnf_output.parse_setting("cachedir=\n", "cachedir") is None
 
 
 class Answering:
@@ -358,7 +358,7 @@ def test_what_is_checked_is_not_guessed(program: str, answer: str, rc: int) -> N
 @pytest.mark.parametrize("signed", [True, False])
 def test_signatures_are_forced_where_they_are_required(signed: bool) -> None:
     before, after = before_and_after("apply")
-    plan = PackagePlan(dnf.changes(dnf.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
     runner = Replay("apply", before, after)
     dnf.Dnf(runner).apply(PackageRequest(signed=signed), plan)
     called = next(call for call in runner.calls if "upgrade" in call)

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-import json
-import pathlib
 import re
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import rpmdb, smartpm
+from ansible_collections.overc.system.plugins.module_utils import (
+    rpmdb,
+    smartpm,
+    smartpm_output,
+    smartpm_plan,
+)
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.package_manager import (
     Package,
@@ -21,214 +24,7 @@ from ansible_collections.overc.system.plugins.module_utils.package_manager impor
 )
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
-Record = dict[str, t.Any]
-DIRECTORY = pathlib.Path(__file__).parents[2] / "transcripts" / "smart-1.5"
-BACKENDS = ("deb", "rpm", "rpm-oe")
-RECORDS: dict[tuple[str, str], Record] = {
-    (backend, record["scenario"]): record
-    for backend in BACKENDS
-    for record in map(json.loads, (DIRECTORY / f"{backend}.jsonl").read_text("utf-8").splitlines())
-}
-
-
-def recorded(backend: str, scenario: str) -> Completed:
-    record = RECORDS[backend, scenario]
-    return Completed(tuple(record["cmd"].split()), record["rc"], record["stdout"], record["stderr"])
-
-
-def each(*scenarios: str) -> list[t.Any]:
-    """(backend, scenario) for all backends in which it was recorded."""
-    return [pytest.param(b, s, id=f"{b}-{s}") for s in scenarios for b in BACKENDS if (b, s) in RECORDS]
-
-
-def all_scenarios(beginning: str, *but: str) -> list[t.Any]:
-    names = sorted({s for _b, s in RECORDS if s.startswith(beginning) and s not in but})
-    assert names
-    return each(*names)
-
-
-# ------------------------------------------------------------------------------------------------------ the parsers
-
-
-@pytest.mark.parametrize(
-    ("backend", "scenario"),
-    each(
-        "newer-available", "newer-available-quiet", "newer-after-update", "cache-damaged-newer", "config-damaged-newer"
-    ),
-)
-def test_newer(backend: str, scenario: str) -> None:
-    offers = smartpm.parse_newer(RECORDS[backend, scenario]["stdout"])
-    assert [(o.name, o.installed, o.available, o.channel) for o in offers] == [
-        ("overc-demo", "1.0-1", "1.1-1", "main"),
-        ("overc-lib", "1.0-1", "1.1-1", "main"),
-    ]
-    assert all(o.size and o.size > 500 for o in offers)
-
-
-@pytest.mark.parametrize(("backend", "scenario"), each("newer-pulls-in-new-package"))
-def test_newer_with_a_new_package(backend: str, scenario: str) -> None:
-    offers = smartpm.parse_newer(RECORDS[backend, scenario]["stdout"])
-    assert [(o.name, o.installed) for o in offers] == [("overc-needsnew", "1.0-1"), ("overc-new", None)]
-
-
-@pytest.mark.parametrize(("backend", "scenario"), each("newer-none", "newer-none-quiet", "newer-missing-dependency"))
-def test_newer_without_a_table(backend: str, scenario: str) -> None:
-    assert smartpm.parse_newer(RECORDS[backend, scenario]["stdout"]) == ()
-
-
-@pytest.mark.parametrize(("backend", "scenario"), each("newer-epoch"))
-def test_newer_epoch(backend: str, scenario: str) -> None:
-    assert [o.available for o in smartpm.parse_newer(RECORDS[backend, scenario]["stdout"])] == ["1:0.9-1"]
-
-
-@pytest.mark.parametrize(("backend", "scenario"), each("upgrade-dry-run-option", "upgrade-yes"))
-def test_plan(backend: str, scenario: str) -> None:
-    plan = smartpm.parse_plan(RECORDS[backend, scenario]["stdout"])
-    assert [(p.name, p.version) for p in plan.upgrading] == [("overc-demo", "1.1-1"), ("overc-lib", "1.1-1")]
-    assert [p.arch for p in plan.upgrading] == (["", ""] if backend == "deb" else ["noarch", "x86_64"])
-
-
-@pytest.mark.parametrize(("backend", "scenario"), each("upgrade-dry-run-conflict"))
-def test_plan_shows_removals(backend: str, scenario: str) -> None:
-    plan = smartpm.parse_plan(RECORDS[backend, scenario]["stdout"])
-    assert [p.name for p in plan.upgrading] == ["overc-conf"]
-    assert [(p.name, p.version) for p in plan.removing] == [("overc-demo", "1.0-1")]
-
-
-@pytest.mark.parametrize(("backend", "scenario"), each("upgrade-dry-run-many-with-versions"))
-def test_plan_of_many_packages(backend: str, scenario: str) -> None:
-    plan = smartpm.parse_plan(RECORDS[backend, scenario]["stdout"])
-    assert sorted(p.name for p in plan.upgrading) == [f"overc-many{n:02}" for n in range(1, 46)]
-
-
-@pytest.mark.parametrize(("backend", "scenario"), each("upgrade-dry-run-many"))
-def test_plan_without_versions_is_not_guessed(backend: str, scenario: str) -> None:
-    with pytest.raises(smartpm.UnreadableOutput):
-        smartpm.parse_plan(RECORDS[backend, scenario]["stdout"])
-
-
-@pytest.mark.parametrize(("backend", "scenario"), each("upgrade-none", "upgrade-yes-none", "upgrade-pkg-up-to-date"))
-def test_plan_of_nothing(backend: str, scenario: str) -> None:
-    assert smartpm.parse_plan(RECORDS[backend, scenario]["stdout"]) == smartpm.Plan()
-
-
-def test_silence_is_no_plan() -> None:
-    with pytest.raises(smartpm.UnreadableOutput):
-        smartpm.parse_plan("Loading cache...\n")
-
-
-@pytest.mark.parametrize(
-    ("backend", "scenario"),
-    each("query-installed-format-name-version", "query-installed-format-name-version-quiet"),
-)
-def test_query(backend: str, scenario: str) -> None:
-    packages = smartpm.parse_query(RECORDS[backend, scenario]["stdout"])
-    assert {("overc-demo", "1.0-1"), ("overc-lib", "1.0-1")} <= {(p.name, p.version) for p in packages}
-    assert all(bool(p.arch) == (backend != "deb") for p in packages)
-
-
-@pytest.mark.parametrize(("backend", "scenario"), each("query-show-upgrades"))
-def test_query_upgrades(backend: str, scenario: str) -> None:
-    replaced = smartpm.parse_upgrades(RECORDS[backend, scenario]["stdout"])
-    assert [(new.version, [old.version for old in gone]) for new, gone in replaced.items()] == [("1.1-1", ["1.0-1"])]
-
-
-@pytest.mark.parametrize(("backend", "scenario"), each("channel-show", "channel-show-disabled", "channel-show-empty"))
-def test_channels(backend: str, scenario: str) -> None:
-    channels = smartpm.parse_channels(RECORDS[backend, scenario]["stdout"])
-    assert smartpm.sources(channels) == (("fromfile", "main") if scenario == "channel-show" else ())
-    if scenario == "channel-show":
-        assert smartpm.backend(channels) == backend[:3]
-        assert channels["main"]["baseurl"].startswith("http://127.0.0.1:8099/")
-
-
-@pytest.mark.parametrize(("backend", "scenario"), each("cli-help"))
-def test_data_directory(backend: str, scenario: str) -> None:
-    assert smartpm.parse_data_directory(RECORDS[backend, scenario]["stdout"]) == "/var/lib/smart"
-
-
-def test_data_directory_of_overc() -> None:
-    text = "  --data-dir=DIR        Data directory (default is /usr/lib/smart/data-dir/)\n"
-    assert smartpm.parse_data_directory(text) == "/usr/lib/smart/data-dir"
-
-
-@pytest.mark.parametrize("text", ["", "name", "name@noarch", "-1-1@noarch", "name-1@noarch", "_1"])
-def test_no_package(text: str) -> None:
-    with pytest.raises(smartpm.UnreadableOutput):
-        smartpm.parse_package(text)
-
-
-def test_dpkg_list() -> None:
-    text = "ii |a|1-1\niF |b|1:1-1\nrc |gone|1\nun |never|\nhi |held|2\n"
-    assert [p.name for p in smartpm.parse_dpkg(text)] == ["a", "b", "held"]
-
-
-# ---------------------------------------------------------------------------------------------- reading the failures
-
-_READ_ONLY_LOOKS = ("lock-channel-show-while-update",)
-
-
-@pytest.mark.parametrize(
-    ("backend", "scenario"),
-    all_scenarios("lock-", "lock-upgrade-while-package-db-locked", *_READ_ONLY_LOOKS) + each("nonroot-update"),
-)
-def test_locks_are_recognised_whatever_the_exit_code(backend: str, scenario: str) -> None:
-    completed = recorded(backend, scenario)
-    assert smartpm.is_locked(completed)
-    error = smartpm.failure(completed)
-    assert error is not None
-    assert error.error_id == "locked"
-
-
-@pytest.mark.parametrize(
-    ("backend", "scenario"),
-    [p for p in all_scenarios("update-") + all_scenarios("upgrade-") if "nonroot" not in str(p.id)],
-)
-def test_nothing_else_looks_like_a_lock(backend: str, scenario: str) -> None:
-    assert not smartpm.is_locked(recorded(backend, scenario))
-
-
-@pytest.mark.parametrize(
-    ("backend", "scenario"),
-    each("update-first", "update-new-packages", "update-nothing-new", "upgrade-yes", "newer-available", "newer-none")
-    + each("upgrade-yes-noisy-scripts", "upgrade-yes-pulls-in-new-package", "upgrade-yes-renamed-package", "cli-help"),
-)
-def test_success_is_no_failure(backend: str, scenario: str) -> None:
-    assert smartpm.failure(recorded(backend, scenario)) is None
-
-
-@pytest.mark.parametrize(
-    ("scenario", "error_id"),
-    [
-        ("update-sigint", "repository_failed"),
-        ("update-unreachable", "repository_failed"),
-        ("update-one-ok-one-unreachable", "repository_failed"),
-        ("update-one-ok-one-http-404", "repository_failed"),
-        ("update-one-ok-one-unknown-host", "repository_failed"),
-        ("newer-known-channel-repaired", "repository_failed"),
-        ("upgrade-yes-package-file-gone", "repository_failed"),
-        ("upgrade-yes-repository-gone", "repository_failed"),
-        ("upgrade-yes-checksum-mismatch", "repository_failed"),
-        ("upgrade-yes-truncated-download", "repository_failed"),
-        ("upgrade-yes-datadir-full", "no_space"),
-        ("upgrade-yes-disk-full", "no_space"),
-        ("upgrade-yes-unsigned-default", "package_untrusted"),
-        ("upgrade-yes-unsigned-check-signatures", "package_untrusted"),
-        ("lock-upgrade-while-package-db-locked", "locked"),
-        ("upgrade-yes-file-conflict", "package_manager_failed"),
-        ("locale-de-newer", "package_manager_failed"),
-    ],
-)
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_failures_have_ids(backend: str, scenario: str, error_id: str) -> None:
-    if (backend, scenario) not in RECORDS or (scenario == "newer-known-channel-repaired" and backend != "deb"):
-        return  # no such thing there
-    error = smartpm.failure(recorded(backend, scenario))
-    assert error is not None
-    assert error.error_id == error_id
-
-
-# --------------------------------------------------------------------------------------------------------- the driver
+from tests.unit.smart_recordings import BACKENDS, RECORDS, all_scenarios, each, recorded
 
 
 def packages_of(backend: str, *names_and_versions: str) -> list[Package]:
@@ -399,7 +195,7 @@ def test_operators_are_no_names(name: str) -> None:
 
 def world(backend: str, scenario: str) -> tuple[list[Package], list[Package], PackagePlan]:
     """Installed before and after, as the recording says, and the plan its own output announces."""
-    plan = smartpm.parse_plan(RECORDS[backend, scenario]["stdout"])
+    plan = smartpm_output.parse_plan(RECORDS[backend, scenario]["stdout"])
     moved = re.findall(
         r"^ +([-+]) (\S+) (\S+)(?: (\S+))?(?: \[install .*\])?$", RECORDS[backend, scenario]["installed"], re.MULTILINE
     )
@@ -415,7 +211,7 @@ def world(backend: str, scenario: str) -> tuple[list[Package], list[Package], Pa
     before |= {Package("bystander", "" if backend == "deb" else "noarch", "1-1")}
     renames = {p: sorted(gone) for p in plan.upgrading} if scenario == "upgrade-yes-renamed-package" else {}
     after = (before - gone) | come
-    return sorted(before), sorted(after), PackagePlan(smartpm.changes(plan, before, (), renames))
+    return sorted(before), sorted(after), PackagePlan(smartpm_plan.changes(plan, before, (), renames))
 
 
 def apply(backend: str, scenario: str, after: list[Package] | None = None, check: Completed | None = None) -> t.Any:
@@ -522,36 +318,3 @@ def test_refresh_compares_the_lists() -> None:
 
     assert driver(Replay("rpm-oe")).refresh().changed is False
     assert driver(Changing("rpm-oe")).refresh().changed is True
-
-
-RPM_CHANNELS = {
-    "main": {"type": "rpm-md"},
-    "rpm-sys": {"type": "rpm-sys"},
-    "old": {"type": "rpm-md", "disabled": "yes"},
-}
-
-
-@pytest.mark.parametrize(
-    ("shown", "unsigned"),
-    [("False\n", ("main",)), ("0\n", ("main",)), ("True\n", ()), ("1\n", ()), ("", ())],
-    ids=["off", "zero", "on", "one", "not set"],
-)
-def test_rpm_channels_without_signature_check(shown: str, unsigned: tuple[str, ...]) -> None:
-    assert smartpm.unsigned_channels(RPM_CHANNELS, shown) == unsigned
-
-
-def test_debian_channels_are_trusted_by_their_lists() -> None:
-    channels = {
-        "deb-sys": {"type": "deb-sys"},
-        "key": {"type": "apt-deb", "fingerprint": "AB CD"},
-        "ring": {"type": "apt-deb", "keyring": "/etc/ring.gpg"},
-        "plain": {"type": "apt-deb", "fingerprint": ""},
-        "dir": {"type": "deb-dir"},
-    }
-    assert smartpm.unsigned_channels(channels, "") == ("dir", "plain")
-
-
-@pytest.mark.parametrize("name", ["-o", "--remove", "+evil"])
-def test_a_repository_cannot_hand_options_to_smart(name: str) -> None:
-    with pytest.raises(smartpm.UnreadableOutput):
-        smartpm.parse_plan(f"Upgrading packages (1):\n  {name}-1.0-1@noarch\n")

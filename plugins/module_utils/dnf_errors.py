@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What DNF's output says went wrong, whatever its exit code. Pure.
+
+Facts come from dnf(8), the recorded outputs in tests/unit/transcripts/dnf4 (DNF 4.14) and, for DNF 5, from its sources.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import rpmdb
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+
+
+def problems(text: str) -> tuple[str, ...]:
+    """DNF's explanations (`` Problem 2: …`` with its dash lines), each as one sentence-like line."""
+    found: list[str] = []
+    for line in text.splitlines():
+        if re.match(r"^\s*Problem(?: \d+)?: ", line):
+            found.append(line.split(": ", 1)[1].strip())
+        elif found and re.match(r"^\s+- ", line):
+            found[-1] += "; " + line.strip()[2:].strip()
+    return tuple(found)
+
+
+_UNKNOWN: t.Final = (
+    re.compile(r"^No match for argument: (\S+)", re.MULTILINE),
+    re.compile(r"^Package (\S+) available, but not installed", re.MULTILINE),
+    re.compile(r"^Packages for argument '([^']+)' available, but not installed", re.MULTILINE),
+)
+
+
+def unknown_packages(text: str) -> tuple[str, ...]:
+    """Names DNF could not match, sorted; DNF 4 goes on without them and exits 0 if any other name matched."""
+    return tuple(sorted({match.group(1) for pattern in _UNKNOWN for match in pattern.finditer(text)}))
+
+
+_LOCKED_5: t.Final = "Failed to obtain rpm transaction lock"
+_FAILURES: t.Final = (
+    (
+        "no_space",
+        "There is not enough free space",
+        re.compile(
+            r"more (?:space|inodes) needed on the|No space left on device|Not enough (?:free )?space"
+            r"|Failed writing received data to disk",  # curl error 23 while downloading
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "package_untrusted",
+        "A package or repository failed its signature check",
+        re.compile(
+            r"GPG check FAILED|PGP check .*failed|You have enabled checking of packages via GPG keys"
+            r"|Refusing to automatically import keys|is not signed|Public key for .* is not installed"
+            r"|GPG signature verification error|Bad (?:GPG|PGP) signature|OpenPGP signature|does not verify: ",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "repository_failed",
+        "A package repository could not be read",
+        re.compile(
+            r"Failed to download (?:metadata|packages|files)|Ignoring repositories: |There are no enabled repositories"
+            r"|Error downloading packages|incorrect checksum|No more mirrors to try|All mirrors were tried"
+            r"|Cannot download|Cannot find a valid baseurl|Status code: \d+ for|loading repo .* failure",
+            re.IGNORECASE,
+        ),
+    ),
+)
+
+
+def is_locked(completed: Completed) -> bool:
+    """Did DNF give up, before doing anything, because of another one? (dnf(8): exit code 200; DNF 5 says it.)"""
+    return completed.rc == 200 or (completed.rc != 0 and _LOCKED_5 in completed.stderr)
+
+
+def failure(completed: Completed) -> OvercError | None:
+    """The error an output tells of, whatever the exit code; None if it tells of none of the known kinds."""
+    text = f"{completed.stderr}\n{completed.stdout}"
+    if is_locked(completed):
+        return OvercError(
+            "locked", "Another package manager process holds DNF's lock; wait for it to end.", **completed.facts()
+        )
+    for error_id, meaning, pattern in _FAILURES:
+        match = pattern.search(text)
+        if match is not None:
+            lines = [each.strip() for each in text[text.rfind("\n", 0, match.start()) + 1 :].splitlines()]
+            line = " ".join(lines[: 2 if lines[0].endswith(":") else 1])
+            return OvercError(error_id, f"{meaning}: {line}", **completed.facts())
+    return None
+
+
+def unsuccessful(completed: Completed, doing: str) -> OvercError:
+    """The error for a call that did not succeed."""
+    known = failure(completed)
+    if known is not None:
+        return known
+    if completed.rc < 0:
+        what = f"DNF was ended by signal {-completed.rc} while {doing}"
+    else:
+        what = f"DNF exited with {completed.rc} while {doing}"
+    why = problems(completed.stderr) or rpmdb.scriptlet_failures(completed.stdout) or _error_lines(completed.stderr)
+    return OvercError("package_manager_failed", ": ".join((what, *why[:1])), **completed.facts())
+
+
+def _error_lines(text: str) -> tuple[str, ...]:
+    """The "Error: " lines; one that ends in a colon together with the line that follows it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return tuple(
+        f"{line} {following}" if line.endswith(":") else line
+        for line, following in zip(lines, [*lines[1:], ""])
+        if line.startswith("Error:")
+    )
+
+
+__all__ = (
+    "failure",
+    "is_locked",
+    "problems",
+    "unknown_packages",
+    "unsuccessful",
+)

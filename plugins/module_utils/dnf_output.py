@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What DNF's other commands and its cache say -> values. Pure.
+
+Facts come from dnf(8), dnf.conf(5) and the recorded outputs in tests/unit/transcripts/dnf4.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import rpmdb
+from ansible_collections.overc.system.plugins.module_utils.untrusted import decimal
+
+SIZE_FORMAT: t.Final = r"%{name}|%{arch}|%{evr}|%{downloadsize}\n"
+
+
+def parse_sizes(text: str) -> dict[tuple[str, str, str], int]:
+    """Output of `dnf repoquery` with ``SIZE_FORMAT`` -> (name, arch, version): download size in bytes."""
+    sizes = {}
+    for line in text.splitlines():
+        fields = line.strip().split("|")
+        size = decimal(fields[3]) if len(fields) == 4 else None
+        if size is not None:
+            sizes[fields[0], fields[1], rpmdb.without_zero_epoch(fields[2])] = size
+    return sizes
+
+
+def parse_setting(text: str, name: str) -> str | None:
+    """The last value of an option in an ini-like text (dnf.conf, `dnf --dump-main-config`), None if not set."""
+    found = re.findall(rf"^{re.escape(name)}\s*=\s*(\S.*?)\s*$", text, re.MULTILINE)
+    return found[-1] if found else None
+
+
+def parse_repository_ids(text: str) -> tuple[str, ...]:
+    """Output of `dnf -q repolist --enabled` -> ids; the first line is the head."""
+    return tuple(line.split()[0] for line in text.splitlines() if line.strip() and not line.startswith("repo id"))
+
+
+_CACHE_NAME: t.Final = re.compile(r"^(?P<id>.+)-[0-9a-f]{16}$")
+
+
+def refreshed_at(stamps: str, repository_ids: t.Sequence[str]) -> float | None:
+    """When the oldest of the enabled repositories was last refreshed (seconds since the epoch), None if one never was.
+
+    ``stamps`` is output of `stat -c '%Y %n'` of the ``primary.xml`` of the cache: DNF sets its time whenever it found
+    the repository unchanged or fetched it (libdnf, Repo::Impl::loadCache and resetTimestamp).
+    """
+    newest: dict[str, float] = {}
+    for line in stamps.splitlines():
+        stamp, _blank, path = line.partition(" ")
+        match = _CACHE_NAME.match(posixpath.basename(posixpath.dirname(posixpath.dirname(path))))
+        seconds = decimal(stamp)
+        if match is not None and seconds is not None:
+            newest[match.group("id")] = max(float(seconds), newest.get(match.group("id"), 0.0))
+    if not repository_ids or any(repository not in newest for repository in repository_ids):
+        return None
+    return min(newest[repository] for repository in repository_ids)
+
+
+__all__ = (
+    "SIZE_FORMAT",
+    "parse_repository_ids",
+    "parse_setting",
+    "parse_sizes",
+    "refreshed_at",
+)

@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How every driver calls its tool: patient with another one at work, and on a copy of the tool's own files."""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Completed, Runner
+
+_ATTEMPTS: t.Final = 12
+_PAUSE: t.Final = 5.0  # seconds
+
+
+def run_when_free(
+    call: t.Callable[[], Completed],
+    is_locked: t.Callable[[Completed], bool],
+    sleep: t.Callable[[float], None],
+) -> Completed:
+    """Call again while another process holds the tool's lock, for a minute; the last answer may still say so."""
+    for _attempt in range(_ATTEMPTS - 1):
+        completed = call()
+        if not is_locked(completed):
+            return completed
+        sleep(_PAUSE)
+    return call()
+
+
+def copy_directory(runner: Runner, source: str, target: str, *, may_be_missing: bool = False) -> None:
+    """Copy the content of ``source`` into the new directory ``target``, which only root may enter.
+
+    Raises no_space, package_manager_failed.
+    """
+    for argv in (["mkdir", "-m", "0700", target], ["cp", "-a", posixpath.join(source, "."), target]):
+        completed = runner.run(argv)
+        if completed.rc == 0 or (may_be_missing and "No such file" in completed.stderr):
+            continue
+        full = "No space left" in completed.stderr
+        raise OvercError(
+            "no_space" if full else "package_manager_failed",
+            f"{source} could not be copied to {target}{': no space is left there' if full else ''}.",
+            **completed.facts(),
+        )
+
+
+__all__ = ("copy_directory", "run_when_free")

@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Smart's output says went wrong, whatever its exit code. Pure.
+
+The exit code lies: it is 0 for declined, for failed scripts and for upgrades nobody can satisfy, and 2 for "nothing to
+upgrade", also after the lists were lost. The comments name the recordings in tests/unit/transcripts/smart-1.5.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import rpmdb
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+
+_LOCKED: t.Final = (
+    "warning: The Smart library is already in use by another process.",
+    "error: Configuration is in readonly mode.",
+    "error: Channel information is locked for writing.",
+)
+
+
+def is_locked(completed: Completed) -> bool:
+    """Did Smart start while another one was at work? It says so before all else, and nothing was done then.
+
+    Also when the exit code is 0 or 2: what such a run saw may be the other one's half-done state (transcripts lock-*).
+    """
+    return completed.stderr.lstrip().startswith(_LOCKED)
+
+
+def error_lines(text: str) -> tuple[str, ...]:
+    """The lines of stderr that tell of an error, in order; for a traceback its last line."""
+    lines = text.splitlines()
+    found = [line.strip() for line in lines if line.startswith(("error:", "dpkg: error"))]
+    if any(line.startswith("Traceback") for line in lines):
+        found.append(next(line for line in reversed(lines) if line.strip()).strip())
+    return tuple(dict.fromkeys(found))
+
+
+_UNKNOWN: t.Final = re.compile(r"^(?:error|warning): '([^']+)' matches no (?:installed )?packages", re.MULTILINE)
+
+
+def unknown_packages(text: str) -> tuple[str, ...]:
+    """Names Smart knows no package for (an error), or none that is installed (only a warning, exit code 0)."""
+    return tuple(sorted(set(_UNKNOWN.findall(text))))
+
+
+_FAILURES: t.Final = (
+    (
+        "locked",
+        "Another process holds the lock of the package database",
+        re.compile(
+            r"can't create transaction lock|(?:database|frontend) lock was locked|status database is locked",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "no_space",
+        "There is not enough free space",
+        re.compile(r"more (?:space|inodes) (?:needed )?on the|No space left on device", re.IGNORECASE),
+    ),
+    (
+        "package_untrusted",
+        "A package or channel failed its signature check",
+        re.compile(r"package is not signed|signature|public key|GPG|does not verify", re.IGNORECASE),
+    ),
+    (
+        "repository_failed",
+        "A channel could not be read, so what is pending is unknown",
+        re.compile(
+            r"Failed to download|Failed acquiring|Invalid (?:XML|SHA|MD5|size)|File not found|Interrupted"
+            r"|Failed fetching|Connection refused|timed out|/channels/",
+            re.IGNORECASE,
+        ),
+    ),
+)
+
+
+def failure(completed: Completed) -> OvercError | None:
+    """The error an output tells of, whatever the exit code; None if there is no error line."""
+    if is_locked(completed):
+        return OvercError(
+            "locked",
+            "Another process uses Smart (or its data directory cannot be written); wait for it to end.",
+            **completed.facts(),
+        )
+    if re.search(r"^Interrupted$", completed.stdout, re.MULTILINE):
+        return OvercError("repository_failed", "Smart was interrupted.", **completed.facts())
+    lines = error_lines(completed.stderr)
+    # dpkg tells the reason in a line of its own below "dpkg: error"
+    lines += tuple(line.strip() for line in completed.stderr.splitlines() if lines and line.startswith(" "))
+    for error_id, meaning, pattern in _FAILURES:
+        for index, line in enumerate(lines):
+            if pattern.search(line):
+                following = lines[index + 1 : index + 2] if line.endswith(":") else ()
+                detail = " ".join((line, *following)).replace("error:", "")
+                return OvercError(error_id, f"{meaning}: {' '.join(detail.split())}", **completed.facts())
+    if "Traceback" in completed.stderr and "/smart/channels/" in completed.stderr:
+        # transcripts update-known-channel-*: from then on every command ends like this
+        return OvercError(
+            "repository_failed",
+            "Smart cannot read the lists of a channel it fetched before. Delete that channel's files in the "
+            f"directory `channels` of its data directory, then run `smart update`: {lines[-1]}",
+            **completed.facts(),
+        )
+    if lines:
+        return OvercError("package_manager_failed", f"Smart failed: {lines[0]}", **completed.facts())
+    return None
+
+
+def unsuccessful(completed: Completed, doing: str) -> OvercError:
+    """The error for a call that did not succeed."""
+    known = failure(completed)
+    if known is not None and known.error_id != "package_manager_failed":
+        return known
+    scripts = rpmdb.scriptlet_failures(completed.stderr)
+    if scripts:
+        return OvercError("package_manager_failed", f"A package script failed: {scripts[0]}", **completed.facts())
+    if known is not None:
+        return known
+    how = f"was ended by signal {-completed.rc}" if completed.rc < 0 else f"exited with {completed.rc}"
+    return OvercError("package_manager_failed", f"Smart {how} while {doing}.", **completed.facts())
+
+
+__all__ = (
+    "error_lines",
+    "failure",
+    "is_locked",
+    "unknown_packages",
+    "unsuccessful",
+)
