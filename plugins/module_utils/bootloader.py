@@ -29,7 +29,7 @@ from ansible_collections.overc.system.plugins.module_utils.grub_protection impor
     find_protection,
     protect,
 )
-from ansible_collections.overc.system.plugins.module_utils.host_plan import refuse_unless_usable
+from ansible_collections.overc.system.plugins.module_utils.host_refusals import refuse_unless_usable
 from ansible_collections.overc.system.plugins.module_utils.kernel import BACKUP_SUFFIX
 from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
 from ansible_collections.overc.system.plugins.module_utils.protection import place_requirements, protection_of

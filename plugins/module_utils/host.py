@@ -11,31 +11,34 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.overc.system.plugins.module_utils import btrfs, kernel_signature, namespace, transaction
+from ansible_collections.overc.system.plugins.module_utils import kernel_signature, namespace, transaction
 from ansible_collections.overc.system.plugins.module_utils.carry_over import check_carry_over, is_current
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.host_apply import Upgrade
 from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts, observe
 from ansible_collections.overc.system.plugins.module_utils.host_plan import (
-    Plan,
     can_be_armed,
     plan_confirm,
-    plan_repair,
     plan_rollback,
     plan_upgrade,
-    refuse_upgrade,
 )
-from ansible_collections.overc.system.plugins.module_utils.host_state import (
-    HostState,
-    derive,
-    files_of,
-    release_of_files,
+from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Plan
+from ansible_collections.overc.system.plugins.module_utils.host_refusals import refuse_upgrade
+from ansible_collections.overc.system.plugins.module_utils.host_result import (
+    deployment,
+    difference,
+    host_started,
+    nothing_to_do,
+    planned,
+    summary,
 )
-from ansible_collections.overc.system.plugins.module_utils.host_steps import Upgrade
+from ansible_collections.overc.system.plugins.module_utils.host_state import HostState, derive
 from ansible_collections.overc.system.plugins.module_utils.layout import Layout, check_absolute
 from ansible_collections.overc.system.plugins.module_utils.lock import HostLock
 from ansible_collections.overc.system.plugins.module_utils.package_manager import PackagePlan, PackageRequest
 from ansible_collections.overc.system.plugins.module_utils.package_managers import detect
 from ansible_collections.overc.system.plugins.module_utils.protection import protection_of, trial_requirements
+from ansible_collections.overc.system.plugins.module_utils.repair_plan import plan_repair
 from ansible_collections.overc.system.plugins.module_utils.state_at_risk import state_at_risk
 from ansible_collections.overc.system.plugins.module_utils.trial_plan import trial_facts
 
@@ -110,66 +113,6 @@ def _repair_first(host: Host) -> None:
     host.warnings += warnings
 
 
-# -- what is returned ------------------------------------------------------------------------------------------------
-
-
-def deployment(host: Host, facts: HostFacts, subvolume: btrfs.Subvolume | None) -> dict[str, t.Any] | None:
-    """How a deployment is shown: its subvolume, and the kernel that belongs to it where that is known."""
-    if subvolume is None or facts.top is None:
-        return None
-    files = files_of(facts, subvolume)
-    known = facts.record.deployments.get(subvolume.uuid)
-    return {
-        "subvolume": subvolume.path,
-        "id": subvolume.id,
-        "uuid": subvolume.uuid,
-        "created": btrfs.created(host.runner, f"{facts.top}/{subvolume.path}"),
-        "kernel": {
-            "sha256": files.get("kernel"),
-            "release": release_of_files(facts, files) or (known.release if known else None),
-        },
-        "recorded": known is not None,
-    }
-
-
-def _summary(facts: HostFacts, state: HostState) -> dict[str, t.Any]:
-    booted, default = facts.booted, facts.default
-    waiting = default is not None and booted is not None and default.id != booted.id
-    return {
-        "state": state.name,
-        "booted": booted.path if booted else None,
-        "default": default.path if default else None,
-        "staged": default.path if default and waiting else None,
-        "staged_uuid": default.uuid if default and waiting else None,
-        "reboot_required": bool(waiting and state.name in ("staged", "backup")),
-        "protection": protection_of(facts),
-        "trial": trial_facts(facts, state, host_started()),
-    }
-
-
-def host_started() -> str:
-    """When this system was started."""
-    with open("/proc/uptime", encoding="ascii") as stream:
-        uptime = float(stream.read().split()[0])
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - uptime))
-
-
-def _diff(before: HostFacts, after_default: str | None, packages: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, str]:
-    def text(default: str | None, key: str) -> str:
-        lines = [f"default subvolume: {default}"]
-        lines += [f"{entry['name']}.{entry['arch']} {entry[key]}" for entry in packages if entry[key]]
-        return "\n".join(lines) + "\n"
-
-    return {
-        "before": text(before.default.path if before.default else None, "installed"),
-        "after": text(after_default, "available"),
-    }
-
-
-def _planned(plan: Plan) -> list[dict[str, str]]:
-    return [transaction.action(plan, step, "planned") for step in plan.steps]
-
-
 def _interrupted_preview(host: Host, facts: HostFacts, state: HostState) -> dict[str, t.Any] | None:
     """Check mode on an interrupted host: the repair comes first, and what comes after it depends on its outcome."""
     if state.name != "interrupted" or not host.check_mode:
@@ -179,12 +122,9 @@ def _interrupted_preview(host: Host, facts: HostFacts, state: HostState) -> dict
     return {
         "changed": True,
         "msg": f"{plan.reason}; what follows can be told only after that",
-        "actions": _planned(plan),
-        **_summary(facts, state),
+        "actions": planned(plan),
+        **summary(facts, state),
     }
-
-
-# -- the commands ----------------------------------------------------------------------------------------------------
 
 
 def info(host: Host) -> dict[str, t.Any]:
@@ -198,11 +138,11 @@ def info(host: Host) -> dict[str, t.Any]:
         "changed": False,
         "state": state.name,
         "waiting_for": state.waiting,
-        "booted": deployment(host, facts, booted),
-        "default": deployment(host, facts, default),
-        "staged": deployment(host, facts, staged),
-        "previous": deployment(host, facts, other if other != staged else None),
-        "backup": deployment(host, facts, facts.by_path(host.layout.backup)),
+        "booted": deployment(host.runner, facts, booted),
+        "default": deployment(host.runner, facts, default),
+        "staged": deployment(host.runner, facts, staged),
+        "previous": deployment(host.runner, facts, other if other != staged else None),
+        "backup": deployment(host.runner, facts, facts.by_path(host.layout.backup)),
         "protection": protection_of(facts),
         "trial": trial_facts(facts, state, host_started()),
         "known_bad": list(facts.record.known_bad),
@@ -285,7 +225,7 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     }
     last_moment = options.carry_over or (options.arm and can_be_armed(facts))
     if not packages.changes and not options.force and not (last_moment and state.name == "staged"):
-        return {**result, **_nothing(facts, state, "nothing is pending")}
+        return {**result, **nothing_to_do(facts, state, "nothing is pending")}
     # Something may have to be done: now the parts of the facts are read that cost more than milliseconds.
     facts, state = host.observe(full=True)
     stale = _stale_carry_over(facts, state, options.carry_over)
@@ -294,11 +234,11 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     )
     result["replaced"] = plan.replaced
     if not plan.changed:
-        return {**result, **_nothing(facts, state, plan.reason)}
+        return {**result, **nothing_to_do(facts, state, plan.reason)}
     result["unchecked_repositories"] = _unchecked_repositories(host, manager, options) if packages.changes else []
     result["state_at_risk"] = state_at_risk(facts)
     _check_state_at_risk(result["state_at_risk"], options)
-    result["diff"] = _diff(facts, plan.context.root_name if plan.context else None, result["upgrades"])
+    result["diff"] = difference(facts, plan.context.root_name if plan.context else None, result["upgrades"])
     bound = Upgrade(lambda runner: detect(runner, manager.name), options.request, packages)
     return _finish(host, facts, state, plan, result, bound)
 
@@ -333,10 +273,6 @@ class _scratch:  # noqa: N801 - reads as a function
 
     def __exit__(self, *_exc: object) -> None:
         shutil.rmtree(self._path, ignore_errors=True)
-
-
-def _nothing(facts: HostFacts, state: HostState, reason: str) -> dict[str, t.Any]:
-    return {"changed": False, "actions": [], "replaced": False, "msg": reason, **_summary(facts, state)}
 
 
 def _running_root(facts: HostFacts) -> str:
@@ -376,9 +312,9 @@ def rollback(host: Host, *, arm: bool = True) -> dict[str, t.Any]:
     plan = plan_rollback(facts, state, arm=arm)
     result: dict[str, t.Any] = {"operation": plan.operation}
     if not plan.changed:
-        return {**result, **_nothing(facts, state, plan.reason)}
+        return {**result, **nothing_to_do(facts, state, plan.reason)}
     result["state_at_risk"] = state_at_risk(facts) if plan.operation != "cancel" else []
-    result["diff"] = _diff(facts, plan.context.root_name if plan.context else None, ())
+    result["diff"] = difference(facts, plan.context.root_name if plan.context else None, ())
     return _finish(host, facts, state, plan, result)
 
 
@@ -390,7 +326,7 @@ def confirm(host: Host) -> dict[str, t.Any]:
         return preview
     plan = plan_confirm(facts, state)
     if not plan.changed:
-        return _nothing(facts, state, plan.reason)
+        return nothing_to_do(facts, state, plan.reason)
     saved = f"the normal entry boots {plan.context.root_name if plan.context else ''}"
     return _finish(host, facts, state, plan, {"diff": {"before": f"{saved} on trial\n", "after": f"{saved}\n"}})
 
@@ -407,15 +343,24 @@ def _finish(
         stays = plan.operation in ("cancel", "confirm")
         return {
             **result,
-            "actions": _planned(plan),
-            **_summary(facts, state),
+            "actions": planned(plan),
+            **summary(facts, state),
             "staged": None if stays or plan.context is None else plan.context.root_name,
             "reboot_required": not stays,
         }
     actions, at = transaction.apply(host.runner, facts, plan, host.now, lock_fds=host.lock_fds, upgrade=upgrade)
     host.warnings += at.warnings
     after, state = host.observe()
-    return {**result, **at.result, "actions": actions, **_summary(after, state)}
+    return {**result, **at.result, "actions": actions, **summary(after, state)}
 
 
-__all__ = ("Host", "UpgradeOptions", "confirm", "info", "rollback", "run", "update", "upgrade")
+__all__ = (
+    "Host",
+    "UpgradeOptions",
+    "confirm",
+    "info",
+    "rollback",
+    "run",
+    "update",
+    "upgrade",
+)

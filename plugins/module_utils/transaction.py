@@ -9,13 +9,16 @@ import os
 import typing as t
 
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply, Upgrade
 from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts, observe
-from ansible_collections.overc.system.plugins.module_utils.host_plan import Plan, plan_repair
-from ansible_collections.overc.system.plugins.module_utils.host_steps import STEP_FUNCTIONS, Apply, Upgrade, event
+from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Plan
+from ansible_collections.overc.system.plugins.module_utils.host_steps import STEP_FUNCTIONS
 from ansible_collections.overc.system.plugins.module_utils.journal import STATE_DIR, Journal
 from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
 from ansible_collections.overc.system.plugins.module_utils.progress import Progress
 from ansible_collections.overc.system.plugins.module_utils.record import write_record
+from ansible_collections.overc.system.plugins.module_utils.record_steps import event
+from ansible_collections.overc.system.plugins.module_utils.repair_plan import plan_repair
 
 if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.runner import Runner

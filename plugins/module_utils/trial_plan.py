@@ -15,7 +15,7 @@ import typing as t
 
 if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-    from ansible_collections.overc.system.plugins.module_utils.host_plan import Context
+    from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Context
     from ansible_collections.overc.system.plugins.module_utils.host_state import HostState
 
 _SWITCHES: t.Final = ("cancel_kernel", "swap_kernel", "set_default")

@@ -20,7 +20,7 @@ from ansible_collections.overc.system.plugins.module_utils.trial_boot import dro
 from ansible_collections.overc.system.plugins.module_utils.trial_plan import backup_is_complete
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.host_steps import Apply
+    from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
 
 
 def install_guard(at: Apply) -> bool:

@@ -22,7 +22,7 @@ from ansible_collections.overc.system.plugins.module_utils import (
     fstab,
     grub_config,
     grub_environment,
-    host_plan,
+    host_plan_model,
     journal,
     kernel,
     lxc,
@@ -111,7 +111,7 @@ def _record(data: bytes) -> object:
 
 def _journal(data: bytes) -> object:
     found = journal.parse_journal(data)
-    return None if found is None else host_plan.context_from(found.context)
+    return None if found is None else host_plan_model.context_from(found.context)
 
 
 def _channels(text: str) -> object:
@@ -153,7 +153,7 @@ PARSERS: dict[str, Parser] = {
     "grub-environment": _environment,
     "kernel": kernel.release_of,
     "journal": _journal,
-    "journal-context": _json(host_plan.context_from),
+    "journal-context": _json(host_plan_model.context_from),
     "record": _record,
     "redact": text(redact.redact),
 }
@@ -169,7 +169,7 @@ def recorded() -> list[bytes]:
     return sorted(found)
 
 
-_CONTEXT = host_plan.Context("upgrade", "u", "rootfs", "rootfs_upgrade", "rootfs_bakup").as_dict()
+_CONTEXT = host_plan_model.Context("upgrade", "u", "rootfs", "rootfs_upgrade", "rootfs_bakup").as_dict()
 _JOURNAL = {"operation": "upgrade", "started": "x", "steps": ["a"], "context": _CONTEXT}
 _MARK = {"step": "a", "when": "before", "note": {"new_uuid": "n"}}
 _VERSION_AT = b"\0" * 0x202 + b"HdrS" + b"\0" * 8 + b"\x20\x00" + b"\0" * 16

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.overc.system.plugins.module_utils import host_plan
+from ansible_collections.overc.system.plugins.module_utils import host_plan, host_plan_model, repair_plan
 from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolume
 from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
 from ansible_collections.overc.system.plugins.module_utils.journal import OpenJournal
@@ -56,7 +56,7 @@ _PLAIN: t.Final = tuple(step for step in host_plan.UPGRADE_STEPS if step != "car
 def _replacing() -> tuple[str, ...]:
     # The only steps that are in no other plan of an upgrade
     known = {*host_plan.UPGRADE_STEPS, *host_plan.ROLLBACK_STEPS, *host_plan.RESTORE_STEPS}
-    extra = tuple(step for step in host_plan.STEPS if step.startswith("cancel_") and step not in known)
+    extra = tuple(step for step in host_plan_model.STEPS if step.startswith("cancel_") and step not in known)
     where = _PLAIN.index("place_root")
     return (*_PLAIN[:where], *extra, *_PLAIN[where:])
 
@@ -151,7 +151,7 @@ class Interrupted:
         steps = self.transaction.steps
         operation = "upgrade" if self.transaction.module == UPGRADE else self.transaction.name
         target = "base" if operation == "cancel" else "prior" if operation == "rollback" else None
-        context = host_plan.Context(
+        context = host_plan_model.Context(
             operation=t.cast("t.Any", operation),
             base="base",
             base_name="rootfs",
@@ -171,7 +171,7 @@ class Interrupted:
         begun = steps[: steps.index(self.at.step) + 1]
         journal = OpenJournal(operation, "", context.as_dict(), steps, begun, begun[:-1])
         facts = replace(HostFacts(layout=Layout()), subvolumes=roots, default_id=default, journal=journal)
-        return host_plan.plan_repair(facts).steps
+        return repair_plan.plan_repair(facts).steps
 
 
 INTERRUPTED: t.Final = (

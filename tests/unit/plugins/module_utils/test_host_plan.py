@@ -9,10 +9,10 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import host_plan
+from ansible_collections.overc.system.plugins.module_utils import host_plan, host_plan_model, repair_plan
 from ansible_collections.overc.system.plugins.module_utils.errors import ERROR_IDS, OvercError
 from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-from ansible_collections.overc.system.plugins.module_utils.host_plan import Plan
+from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Plan
 from ansible_collections.overc.system.plugins.module_utils.host_state import HostState, derive
 
 from tests.unit import host_factory as make
@@ -172,12 +172,12 @@ def test_a_stranger_with_our_unfinished_name_is_never_touched() -> None:
 
 def test_every_step_has_a_description_without_leftovers() -> None:
     plan = plan_for(make.clean(), carry_over=("/etc/app",))
-    for step in host_plan.STEPS:
+    for step in host_plan_model.STEPS:
         assert "{" not in plan.describe(step)
 
 
 def repaired(facts: HostFacts) -> tuple[str, ...]:
-    return host_plan.plan_repair(facts).steps
+    return repair_plan.plan_repair(facts).steps
 
 
 def after_kill(facts: HostFacts, plan: Plan, step: str) -> HostFacts:

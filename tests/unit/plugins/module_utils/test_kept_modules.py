@@ -12,8 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import host_steps
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.kept_modules import copy_modules
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 
@@ -26,7 +26,7 @@ class Real:
 def copy(base: Path, new: Path) -> None:
     at: t.Any = SimpleNamespace(runner=Real())
     source, target = (t.cast("t.Any", SimpleNamespace(path=str(path))) for path in (base, new))
-    host_steps._copy_modules(at, source, target, "1.0-lab")
+    copy_modules(at, source, target, "1.0-lab")
 
 
 @pytest.fixture

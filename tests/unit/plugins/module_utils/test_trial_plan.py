@@ -9,10 +9,10 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import host_plan
+from ansible_collections.overc.system.plugins.module_utils import host_plan, repair_plan
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-from ansible_collections.overc.system.plugins.module_utils.host_plan import Plan
+from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Plan
 from ansible_collections.overc.system.plugins.module_utils.host_state import derive, requirements_of
 from ansible_collections.overc.system.plugins.module_utils.mount_table import Mount
 from ansible_collections.overc.system.plugins.module_utils.protection import protection_of, trial_requirements
@@ -231,7 +231,7 @@ def killed(facts: HostFacts, made: Plan, step: str, **changes: t.Any) -> tuple[s
     assert made.context is not None
     begun = made.steps[: made.steps.index(step) + 1]
     found = make.interrupted(replace(facts, **changes), made.context.as_dict(), *begun)
-    return host_plan.plan_repair(found).steps
+    return repair_plan.plan_repair(found).steps
 
 
 def in_backup(facts: HostFacts) -> dict[str, t.Any]:

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps that remove what a transaction replaced, or what a cut-off one left."""
+
+from __future__ import annotations
+
+from ansible_collections.overc.system.plugins.module_utils import boot_partition
+from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
+from ansible_collections.overc.system.plugins.module_utils.host_facts import FILE_ROLES
+from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
+from ansible_collections.overc.system.plugins.module_utils.root_places import drop
+
+
+def drop_replaced(at: Apply) -> bool:
+    """What this transaction took the place of. Only what the record knows is deleted, the rest is kept aside."""
+    context = at.context
+    if context.operation == "cancel":
+        gone = at.facts.by_uuid(context.root_prior or "")
+        booted = at.facts.booted
+        if gone is None or (booted is not None and booted.uuid == gone.uuid):
+            return False
+        drop(at, gone, ours=gone.uuid in at.facts.record.deployments, name=gone.path)
+        return True
+    dropped = False
+    for name, prior in ((context.root_name, context.root_prior), (context.backup_name, context.backup_prior)):
+        found = at.facts.by_path(name + NEW_SUFFIX)
+        if found is not None and found.uuid == prior:
+            drop(at, found, ours=found.uuid in at.facts.record.deployments, name=name)
+            dropped = True
+    return dropped
+
+
+def drop_unfinished(at: Apply) -> bool:
+    """The root that never became one."""
+    found = at.facts.by_path(at.context.root_name + NEW_SUFFIX)
+    if found is None:
+        return False
+    drop(at, found, ours=found.uuid != at.context.root_prior and found.parent_uuid == at.context.base, name=found.path)
+    return True
+
+
+def clean_boot(at: Apply) -> bool:
+    """Remove our unfinished files from the boot partition."""
+    removed = False
+    for role in FILE_ROLES:
+        for backup in (False, True):
+            name = at.boot_path_name(role, backup=backup)
+            removed = (bool(name) and boot_partition.remove_new(at.boot, name or "")) or removed
+    if removed:
+        boot_partition.sync(at.boot)
+    return removed
+
+
+def close(_at: Apply) -> bool:
+    """The journal itself is closed by whoever applies the plan, after the last step."""
+    return True
+
+
+__all__ = ("clean_boot", "close", "drop_replaced", "drop_unfinished")

@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One transaction at work: what its steps share."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.overc.system.plugins.module_utils import btrfs
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, certain
+from ansible_collections.overc.system.plugins.module_utils.host_facts import (
+    HostFacts,
+    RootFacts,
+    boot_name,
+    observe_root,
+    root_names,
+)
+from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Context, Plan
+from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
+from ansible_collections.overc.system.plugins.module_utils.repair_plan import new_root_of
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.package_manager import (
+        PackageManager,
+        PackagePlan,
+        PackageRequest,
+    )
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """What only an upgrade's steps need: the driver's class, what was asked for and what was resolved."""
+
+    manager: t.Callable[[Runner], PackageManager]
+    request: PackageRequest
+    packages: PackagePlan
+
+
+@dataclass
+class Apply:
+    """One transaction at work: facts as they were observed at its start, kept current where a step changes them."""
+
+    runner: Runner
+    facts: HostFacts
+    plan: Plan
+    context: Context
+    now: str
+    lock_fds: tuple[int, ...] = ()
+    upgrade: Upgrade | None = None
+    notes: dict[str, t.Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    result: dict[str, t.Any] = field(default_factory=dict)
+
+    # -- where things are -------------------------------------------------------------------------------------------
+
+    @property
+    def top(self) -> str:
+        return certain(self.facts.top, "the top of the btrfs file system")
+
+    @property
+    def boot(self) -> str:
+        return self.facts.layout.boot_dir
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.top, name)
+
+    def refresh(self, changed: str | None = None) -> None:
+        """Read the subvolumes again after a step changed them.
+
+        What is in a root is kept as it was read, under its present name, but for roots that are new and the one with the
+        uuid ``changed``: digests of kernels cost more than all the rest.
+        """
+        subvolumes = btrfs.list_subvolumes(self.runner, self.top)
+        known = {root.subvolume.uuid: root for root in self.facts.roots.values() if root.subvolume.uuid != changed}
+        roots = {
+            entry.path: _moved(known[entry.uuid], entry, self.path(entry.path))
+            if entry.uuid in known
+            else observe_root(self.top, entry, self.context.kernel, self.context.initrd, digest=True)
+            for entry in subvolumes
+            if entry.path in root_names(self.facts.layout)
+        }
+        self.facts = replace(
+            self.facts, subvolumes=subvolumes, roots=roots, default_id=btrfs.get_default(self.runner, self.top)
+        )
+
+    def base(self) -> RootFacts:
+        subvolume = self.facts.by_uuid(self.context.base)
+        if subvolume is None:
+            raise OvercError("inconsistent", f"Subvolume {self.context.base_name} ({self.context.base}) is gone.")
+        return self.root(subvolume)
+
+    def root(self, subvolume: btrfs.Subvolume) -> RootFacts:
+        known = self.facts.roots.get(subvolume.path)
+        if known is not None:
+            return known
+        return observe_root(self.top, subvolume, self.context.kernel, self.context.initrd, digest=True)
+
+    def new_root(self) -> btrfs.Subvolume | None:
+        return new_root_of(self.facts, self.context)
+
+    def made_root(self) -> btrfs.Subvolume:
+        found = self.new_root()
+        if found is None or found.parent_uuid != self.context.base:
+            raise OvercError(
+                "inconsistent", f"The new root {self.context.root_name}{NEW_SUFFIX} is gone or was replaced."
+            )
+        return found
+
+    def target(self) -> btrfs.Subvolume:
+        """The root that this transaction makes the default."""
+        if self.context.target is None:
+            return self.made_root()
+        found = self.facts.by_uuid(self.context.target)
+        if found is None:
+            raise OvercError("inconsistent", f"Subvolume {self.context.root_name} ({self.context.target}) is gone.")
+        return found
+
+    def target_files(self) -> dict[str, str]:
+        """The boot files (role -> sha256) of that root."""
+        return dict(self.notes.get("new_files") or self.context.target_files)
+
+    def boot_path_name(self, role: str, *, backup: bool = False) -> str | None:
+        return boot_name(role, self.context.kernel, self.context.initrd, backup=backup)
+
+
+def _moved(root: RootFacts, subvolume: btrfs.Subvolume, path: str) -> RootFacts:
+    """The facts of a root that may have another name now."""
+    files = {
+        role: replace(entry, path=os.path.join(path, os.path.relpath(entry.path, root.path)))
+        for role, entry in root.files.items()
+    }
+    return replace(root, subvolume=subvolume, path=path, files=files)
+
+
+__all__ = ("Apply",)

@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused whatever else is planned: by the layout, by the state, by what nobody can vouch for. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host_state import (
+    LAYOUT_ERRORS,
+    HostState,
+    files_of,
+    source_of,
+)
+from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolume
+
+
+def refuse_unless_usable(state: HostState, *, rollback: bool) -> None:
+    """The refusals that no command gets around: layout, contradictions, another run; and what an upgrade needs more."""
+    if state.name == "busy":
+        raise OvercError("locked", "Another run is at work on this host. Nothing was changed; wait for it to finish.")
+    if state.name == "inconsistent":
+        raise OvercError("inconsistent", " ".join(state.contradictions), contradictions=list(state.contradictions))
+    wanted = [
+        entry
+        for entry in state.requirements
+        if not entry.ok and (not rollback or entry.error_id in (*LAYOUT_ERRORS, "tool_missing"))
+    ]
+    if state.name in ("backup", "fallback"):
+        wanted = [entry for entry in wanted if entry.id != "default_subvolume"] if rollback else []
+    if not wanted:
+        return
+    layout_first = sorted(
+        wanted, key=lambda entry: (entry.error_id != "layout_unsupported", entry.error_id not in LAYOUT_ERRORS)
+    )
+    lines = "; ".join(f"{entry.id}: {entry.detail} (to mend: {entry.remedy})" for entry in layout_first)
+    raise OvercError(
+        layout_first[0].error_id,
+        f"This host does not meet {len(wanted)} requirement{'s' if len(wanted) > 1 else ''}: {lines}.",
+        requirements=[entry.as_dict() for entry in state.requirements],
+    )
+
+
+def refuse_upgrade(state: HostState) -> None:
+    """The refusals of an upgrade that need no package manager to be asked first."""
+    refuse_unless_usable(state, rollback=False)
+    if state.name in ("backup", "fallback"):
+        raise OvercError(
+            "backup_boot",
+            "The host runs its backup deployment; an upgrade would start from it and leave no backup. "
+            "Run overc_host_rollback to restore it to the normal entry, reboot, then upgrade.",
+        )
+    if state.name == "trial":
+        raise OvercError(
+            "unconfirmed",
+            "The running deployment is on trial. Confirm it with overc_host_confirm or give it up with "
+            "overc_host_rollback, then upgrade.",
+        )
+    if state.name == "staged" and state.waiting in ("rollback", "restore"):
+        raise OvercError(
+            "rollback_staged",
+            f"A {state.waiting} waits for its reboot. Reboot the host to finish it, then upgrade.",
+        )
+
+
+def booted_and_default(facts: HostFacts) -> tuple[Subvolume, Subvolume]:
+    booted, default = facts.booted, facts.default
+    if booted is None or default is None:
+        raise OvercError("layout_unsupported", "The running root or the default subvolume is not a subvolume.")
+    return booted, default
+
+
+def known_files(facts: HostFacts, subvolume: Subvolume) -> dict[str, str]:
+    files = files_of(facts, subvolume)
+    missing = [role for role, digest in files.items() if source_of(facts, role, digest) is None]
+    if "kernel" not in files or missing:
+        raise OvercError(
+            "inconsistent",
+            f"The kernel that belongs to {subvolume.path} cannot be told or found on the boot partition, so no complete "
+            f"pair of kernel and root can be made of it. Install it as {facts.layout.boot_dir}/{facts.kernel}_bakup or set "
+            "the default subvolume by hand.",
+        )
+    return files
+
+
+def refuse_strangers(facts: HostFacts, *names: str) -> None:
+    found = [name + NEW_SUFFIX for name in names if facts.by_path(name + NEW_SUFFIX)]
+    if found:
+        raise OvercError(
+            "inconsistent",
+            f"Subvolume {', '.join(found)} exists without an open transaction, so it is nobody's known work. "
+            "Look what it is, then rename or delete it.",
+        )
+
+
+__all__ = ("booted_and_default", "known_files", "refuse_strangers", "refuse_unless_usable", "refuse_upgrade")

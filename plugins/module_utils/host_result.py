@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a host, a plan and their difference are shown in a result."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import btrfs, transaction
+from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Plan
+from ansible_collections.overc.system.plugins.module_utils.host_state import HostState, files_of, release_of_files
+from ansible_collections.overc.system.plugins.module_utils.protection import protection_of
+from ansible_collections.overc.system.plugins.module_utils.trial_plan import trial_facts
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+
+
+def deployment(runner: Runner, facts: HostFacts, subvolume: btrfs.Subvolume | None) -> dict[str, t.Any] | None:
+    """How a deployment is shown: its subvolume, and the kernel that belongs to it where that is known."""
+    if subvolume is None or facts.top is None:
+        return None
+    files = files_of(facts, subvolume)
+    known = facts.record.deployments.get(subvolume.uuid)
+    return {
+        "subvolume": subvolume.path,
+        "id": subvolume.id,
+        "uuid": subvolume.uuid,
+        "created": btrfs.created(runner, f"{facts.top}/{subvolume.path}"),
+        "kernel": {
+            "sha256": files.get("kernel"),
+            "release": release_of_files(facts, files) or (known.release if known else None),
+        },
+        "recorded": known is not None,
+    }
+
+
+def summary(facts: HostFacts, state: HostState) -> dict[str, t.Any]:
+    booted, default = facts.booted, facts.default
+    waiting = default is not None and booted is not None and default.id != booted.id
+    return {
+        "state": state.name,
+        "booted": booted.path if booted else None,
+        "default": default.path if default else None,
+        "staged": default.path if default and waiting else None,
+        "staged_uuid": default.uuid if default and waiting else None,
+        "reboot_required": bool(waiting and state.name in ("staged", "backup")),
+        "protection": protection_of(facts),
+        "trial": trial_facts(facts, state, host_started()),
+    }
+
+
+def host_started() -> str:
+    """When this system was started."""
+    with open("/proc/uptime", encoding="ascii") as stream:
+        uptime = float(stream.read().split()[0])
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - uptime))
+
+
+def difference(
+    before: HostFacts, after_default: str | None, packages: t.Sequence[t.Mapping[str, t.Any]]
+) -> dict[str, str]:
+    def text(default: str | None, key: str) -> str:
+        lines = [f"default subvolume: {default}"]
+        lines += [f"{entry['name']}.{entry['arch']} {entry[key]}" for entry in packages if entry[key]]
+        return "\n".join(lines) + "\n"
+
+    return {
+        "before": text(before.default.path if before.default else None, "installed"),
+        "after": text(after_default, "available"),
+    }
+
+
+def planned(plan: Plan) -> list[dict[str, str]]:
+    return [transaction.action(plan, step, "planned") for step in plan.steps]
+
+
+def nothing_to_do(facts: HostFacts, state: HostState, reason: str) -> dict[str, t.Any]:
+    return {"changed": False, "actions": [], "replaced": False, "msg": reason, **summary(facts, state)}
+
+
+__all__ = ("deployment", "difference", "host_started", "nothing_to_do", "planned", "summary")

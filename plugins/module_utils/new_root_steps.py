@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps that build a new root and decide whether it can boot."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import btrfs, kernel_signature
+from ansible_collections.overc.system.plugins.module_utils.boot_files import digests_on_boot
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, certain
+from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
+from ansible_collections.overc.system.plugins.module_utils.host_state import digests, source_of
+from ansible_collections.overc.system.plugins.module_utils.kernel import read_defect
+from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
+from ansible_collections.overc.system.plugins.module_utils.new_root import NewRoot
+
+_BOOT_MARGIN: t.Final = 64 << 10  # directory blocks, and room for the boot loader's own environment
+
+
+def create_root(at: Apply) -> bool:
+    """Snapshot the base under the unfinished name."""
+    btrfs.snapshot(at.runner, at.base().path, at.path(at.context.root_name + NEW_SUFFIX))
+    at.refresh()
+    at.notes["new_uuid"] = at.made_root().uuid
+    return True
+
+
+def run_packages(at: Apply) -> bool:
+    """The package manager's turn; success is what is installed afterwards."""
+    upgrade = certain(at.upgrade, "the upgrade that the plan was made for")
+    root_mount = certain(at.facts.root_mount, "the mount of the root")
+    with NewRoot(at.runner, root_mount.source, at.made_root().id, at.lock_fds) as inside:
+        applied = upgrade.manager(inside).apply(upgrade.request, upgrade.packages)
+    at.warnings.extend(applied.warnings)
+    at.result.update(applied.completed.facts())
+    at.result["packages"] = [change.as_dict() for change in applied.changes]
+    return True
+
+
+def check_root(at: Apply) -> bool:
+    """Decide which boot files belong to the new root, and that the pair can boot."""
+    at.refresh(changed=at.made_root().uuid)
+    new, base = at.root(at.made_root()), at.base()
+    before, after = digests(base.files), digests(new.files)
+    changed = {role: digest for role, digest in after.items() if before.get(role) != digest}
+    files = {**at.context.base_files, **changed}
+    unsigned = "kernel" in changed and "signature" in files and "signature" not in changed
+    if unsigned and files["kernel"] != at.context.base_files.get("kernel"):
+        raise OvercError(
+            "kernel_unsigned",
+            f"{at.boot}/{at.context.kernel} has a signature ({at.context.kernel}.p7b), the new kernel comes without one.",
+        )
+    defect = read_defect(new.files["kernel"].path) if "kernel" in changed else None
+    if defect:
+        raise OvercError("kernel_broken", f"The new kernel, {at.boot}/{at.context.kernel} of the new root, {defect}.")
+    release = new.files["kernel"].release if "kernel" in changed else at.context.base_release
+    if "kernel" in changed and release and base.modules and release not in new.modules:
+        raise OvercError(
+            "kernel_modules_missing",
+            f"The packages bring kernel {release} without its modules (found: {', '.join(sorted(new.modules)) or 'none'}).",
+        )
+    if "initrd" in changed and _initrd_is_shared(at):
+        raise OvercError(
+            "initrd_shared",
+            f"The packages bring another {at.context.initrd}, and the backup entry boots with the same file. "
+            f"Let the backup entry use /{at.context.initrd}_bakup.",
+        )
+    if new.fstab_pins:
+        raise OvercError(
+            "layout_unsupported",
+            f"The packages changed /etc/fstab to name a subvolume for /: {' '.join(new.fstab_pins)}.",
+        )
+    certificate = at.facts.layout.kernel_certificate
+    if certificate:  # asked again of the copies: here a refusal leaves even the backup alone
+        sources = {role: source_of(at.facts, role, files[role]) for role in ("kernel", "signature") if role in files}
+        paths = {role: source.path for role, source in sources.items() if source}
+        kernel_signature.verify(at.runner, certificate, paths.get("kernel", at.boot), paths.get("signature"))
+    _check_boot_space(at, {role: entry.size for role, entry in new.files.items() if role in changed})
+    at.notes.update({"new_files": files, "new_release": release, "kernel_changed": bool(changed)})
+    return True
+
+
+def _initrd_is_shared(at: Apply) -> bool:
+    backups = [entry for entry in at.facts.entries if entry.kernel == at.boot_path_name("kernel", backup=True)]
+    return any(entry.initrd == at.context.initrd for entry in backups)
+
+
+def _check_boot_space(at: Apply, new_sizes: t.Mapping[str, int]) -> None:
+    # The backup's files come first and free the room of those they replace; then the new kernel is written beside.
+    backup = digests_on_boot(at, backup=True)
+    outdated = {role for role, digest in at.context.base_files.items() if backup.get(role) != digest}
+    sources = [source_of(at.facts, role, at.context.base_files[role]) for role in outdated]
+    first = sum(source.size for source in sources if source)
+    names = [at.boot_path_name(role, backup=True) for role in outdated]
+    freed = sum(at.facts.boot_files[name].size for name in names if name and name in at.facts.boot_files)
+    need = max(first, first - freed + sum(new_sizes.values())) + _BOOT_MARGIN
+    if need > at.facts.boot_free:
+        raise OvercError(
+            "no_space",
+            f"{at.boot} has {at.facts.boot_free} bytes free; the backup of the present kernel and the new one need {need}. "
+            f"Free some space on {at.boot}.",
+        )
+
+
+__all__ = ("check_root", "create_root", "run_packages")

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""plan, the part of a transaction that was cut off: forward or back. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host_plan import CANCEL_FIRST, CONFIRM_STEPS
+from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Context, Plan, context_from
+from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
+from ansible_collections.overc.system.plugins.module_utils.trial_plan import settle
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolume
+
+
+def plan_repair(facts: HostFacts) -> Plan:
+    """Bring an interrupted transaction to an end: forward once it was committed, else back. Derived from facts.
+
+    Committed means: an upgrade has its new root as default subvolume; the others have begun to replace the kernel (a
+    kernel and its signature are two files, so half of them is no way back) or set the default. From every point this
+    plan leads to the old or the new deployment, also when it is killed itself.
+    """
+    journal = facts.journal
+    if journal is None:
+        return Plan("repair", "no transaction is open")
+    context = context_from(journal.context)
+    new = new_root_of(facts, context)
+    target = context.target or (new.uuid if new else None)
+    committed = target is not None and facts.default is not None and facts.default.uuid == target
+    begun = set(journal.begun)
+    steps: list[str] = []
+    if context.operation == "confirm":
+        # Who confirmed ran the trial. If it does not run any more, it was not confirmed in time.
+        runs = facts.booted is not None and facts.booted.uuid == context.base
+        return Plan(
+            "repair",
+            "confirm was interrupted: " + ("completing it" if runs else "the trial is over"),
+            context,
+            (*(CONFIRM_STEPS if runs else ()), "close"),
+            notes=dict(journal.notes),
+        )
+    if context.operation == "upgrade":
+        if committed:
+            steps = ["write_kernel", "swap_kernel", "install_efi", "record", "drop_replaced"]
+        else:
+            steps = ["unplace_root"]
+            if context.replaces_staged and begun & set(CANCEL_FIRST):
+                came_up = facts.booted is not None and facts.booted.uuid == context.root_prior
+                steps += ["keep_booted"] if came_up else [*CANCEL_FIRST, "record"]
+            steps += ["finish_backup", "drop_unfinished"]
+    elif committed or "swap_kernel" in begun:
+        committed = True
+        steps = ["write_kernel", "swap_kernel", "set_default", "install_efi", "record"]
+        if context.operation != "rollback":
+            steps.append("drop_replaced")
+    elif context.operation == "restore":
+        steps = ["unplace_root", "drop_unfinished"]
+    steps += settle(facts, context, begun, forward=committed)
+    return Plan(
+        "repair",
+        f"{context.operation} was interrupted " + ("after its switch: completing it" if committed else "and is undone"),
+        context,
+        (*steps, "clean_boot", "close"),
+        notes={**journal.notes, "committed": committed},
+    )
+
+
+def new_root_of(facts: HostFacts, context: Context) -> Subvolume | None:
+    """The root that a transaction made, under its unfinished or its final name; None before it was made.
+
+    Whatever holds one of the two names and is not what held the final name before: nothing had the unfinished name when
+    the transaction began, or it would have been refused.
+    """
+    if context.target is not None:
+        return None
+    for name in (context.root_name, context.root_name + NEW_SUFFIX):
+        found = facts.by_path(name)
+        if found is not None and found.uuid != context.root_prior:
+            return found
+    return None
+
+
+__all__ = ("new_root_of", "plan_repair")
