@@ -142,7 +142,8 @@ class Bench:
     def end_to_end(self, tree: Tree, rounds: int) -> None:
         """Create and stop, through the same entry as the module, against one comparison in the same state."""
         from ansible_collections.overc.system.plugins.module_utils.overlay_boot import Places
-        from ansible_collections.overc.system.plugins.module_utils.overlay_manage import Wanted, manage
+        from ansible_collections.overc.system.plugins.module_utils.overlay_manage import manage
+        from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Wanted
 
         places = Places(str(self.scratch / "var"), str(self.scratch / "units"))
         containers = self.base / "containers"

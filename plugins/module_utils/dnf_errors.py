@@ -119,10 +119,4 @@ def _error_lines(text: str) -> tuple[str, ...]:
     )
 
 
-__all__ = (
-    "failure",
-    "is_locked",
-    "problems",
-    "unknown_packages",
-    "unsuccessful",
-)
+__all__ = ("failure", "is_locked", "problems", "unknown_packages", "unsuccessful")

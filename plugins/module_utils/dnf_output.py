@@ -61,10 +61,4 @@ def refreshed_at(stamps: str, repository_ids: t.Sequence[str]) -> float | None:
     return min(newest[repository] for repository in repository_ids)
 
 
-__all__ = (
-    "SIZE_FORMAT",
-    "parse_repository_ids",
-    "parse_setting",
-    "parse_sizes",
-    "refreshed_at",
-)
+__all__ = ("SIZE_FORMAT", "parse_repository_ids", "parse_setting", "parse_sizes", "refreshed_at")

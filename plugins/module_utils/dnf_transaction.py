@@ -249,11 +249,4 @@ def changes(transaction: Transaction, installed: t.Iterable[Package]) -> tuple[P
     return tuple(sorted(result, key=lambda c: (c.name, c.arch, c.available or "", c.installed or "")))
 
 
-__all__ = (
-    "Row",
-    "Transaction",
-    "UnreadableTable",
-    "changes",
-    "held_back_sentences",
-    "parse_transaction",
-)
+__all__ = ("Row", "Transaction", "UnreadableTable", "changes", "held_back_sentences", "parse_transaction")

@@ -30,8 +30,7 @@ def enter() -> None:
     if os.geteuid() != 0:
         raise OvercError("not_root", "This module needs root privileges on the host; run it with become: true.")
     try:
-        syscalls.unshare(syscalls.CLONE_NEWNS)
-        syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+        syscalls.unshare_mounts()
     except OSError as error:
         raise OvercError(
             "mount_failed", f"Cannot make a private mount namespace: {error.strerror}. Run on the host itself, as root."

@@ -1,12 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Performing a planned operation on one directory, step by step, and repairing one that was cut off.
-
-Two whole trees exist at the one moment that counts: the container's own files under the mount point, and the layers.
-The table of mounts decides which of them the container sees, and replacing it is one rename. So before the commit
-everything new can be thrown away, after it everything old, and the journal's intent says what is new and what is old.
-"""
+"""Performing a planned operation on one directory, step by step. overlay_repair has why it can be cut off anywhere."""
 
 from __future__ import annotations
 
@@ -21,7 +16,6 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.overc.system.plugins.module_utils import (
-    lxc,
     overlay_btrfs,
     overlay_original,
     overlayfs,
@@ -32,12 +26,25 @@ from ansible_collections.overc.system.plugins.module_utils.errors import OvercEr
 from ansible_collections.overc.system.plugins.module_utils.overlay_build import Sites, build
 from ansible_collections.overc.system.plugins.module_utils.overlay_clone import make_neutral
 from ansible_collections.overc.system.plugins.module_utils.overlay_kin import KinFinder
+from ansible_collections.overc.system.plugins.module_utils.overlay_layers import (
+    NOTES,
+    delete_if_there,
+    drop_snapshots,
+    new_id,
+    open_layers,
+    trim,
+)
 from ansible_collections.overc.system.plugins.module_utils.overlay_materialise import materialise
+from ansible_collections.overc.system.plugins.module_utils.overlay_mount import (
+    empty_under,
+    mount_on_host,
+    prepare_table,
+    unmount_on_host,
+)
 from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Operation
 from ansible_collections.overc.system.plugins.module_utils.overlay_record import Intent, Origin, Overlay
-from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree, trees
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import layers_name as layers_directory
+from ansible_collections.overc.system.plugins.module_utils.overlay_repair import FILLING, repair, settle
+from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree, layers_name, trees
 from ansible_collections.overc.system.plugins.module_utils.safe_path import (
     OPEN_DIR,
     libc,
@@ -49,8 +56,6 @@ from ansible_collections.overc.system.plugins.module_utils.tree_compare_model im
 
 # Told ("before" | "after", step) around every step: the journal, and the tests that kill there.
 Observer = t.Callable[[str, str], None]
-_NOTES: t.Final = "overlay.json"
-_FILLING: t.Final = "after check_mount_point"
 
 
 @dataclass
@@ -74,15 +79,6 @@ class Outcome:
     seconds: float = 0.0
     layers: list[str] = field(default_factory=list)
     sources_without: list[str] = field(default_factory=list)
-
-
-def new_id() -> str:
-    return os.urandom(6).hex()
-
-
-def delete_if_there(name: str, home: int) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        overlay_btrfs.delete_subvolume(name, home)
 
 
 class Work:
@@ -142,7 +138,7 @@ class Work:
     def _tell(self, when: str, step: str) -> None:
         note = f"{when} {step}"
         # What a repair reads must be on disk before anything is put under the mount.
-        self.site.store.note(note, durable=note == _FILLING)
+        self.site.store.note(note, durable=note == FILLING)
         if self.observer is not None:
             self.observer(when, step)
 
@@ -178,8 +174,8 @@ class Work:
         else:
             overlay_btrfs.create_subvolume(self.new, self._home)
             self._own = self._open(open_dir(self.new, self._home))
-        os.mkdir(layers_directory(self.new), 0o700, dir_fd=self._own)
-        self._layers = self._open(open_dir(layers_directory(self.new), self._own))
+        os.mkdir(layers_name(self.new), 0o700, dir_fd=self._own)
+        self._layers = self._open(open_dir(layers_name(self.new), self._own))
         make_neutral(self._layers)
         kin = KinFinder(self.site.root)
         self._stack.callback(kin.close)
@@ -289,7 +285,7 @@ class Work:
             0.0,
         )
         # With the layers, so that a repair after the commit has it.
-        safe_path.write_atomically(_NOTES, json.dumps(dataclasses.asdict(overlay)).encode("ascii"), self._layers)
+        safe_path.write_atomically(NOTES, json.dumps(dataclasses.asdict(overlay)).encode("ascii"), self._layers)
 
     def _take_layer(self, below: t.Sequence[str]) -> None:
         """Move the directory within its snapshot to where the layers are, under a name that needs no escaping."""
@@ -394,207 +390,4 @@ def _in_live(tree: Tree) -> bool:
         os.close(found)
 
 
-def open_layers(site: Site, layers: overlayfs.Layers, id_: str) -> list[int]:
-    """The layers of an overlay of ours, topmost first."""
-    opened: list[int] = []
-    base = site.layer_paths(id_)
-    home = site.store.open()
-    if home is None:
-        raise OvercError("inconsistent", f"The layers of {printable(base)} are gone.")
-    try:
-        own = open_beneath(home, [id_, layers_directory(id_)])
-        try:
-            for path in (layers.upper, *layers.lower):
-                opened.append(open_beneath(own, safe_path.components(path[len(base) :])))
-        finally:
-            os.close(own)
-    except OSError as error:
-        for fd in opened:
-            os.close(fd)
-        raise OvercError(
-            "inconsistent", f"A layer below {printable(base)} cannot be opened ({error.strerror}); nothing was changed."
-        ) from error
-    finally:
-        os.close(home)
-    return opened
-
-
-def empty_under(site: Site, directory: str, *, jobs: int | None = None) -> None:
-    """Empty what lies under the mount point. ``open_directory`` refuses when the overlay itself is mounted there."""
-    fd = site.open_directory(directory)
-    try:
-        empty(fd, jobs=jobs)
-    finally:
-        os.close(fd)
-
-
-def trim(home: int, id_: str, *, jobs: int | None = None) -> None:
-    """Leave of a snapshot only our layers, so that it holds on to nothing else."""
-    try:
-        fd = open_dir(id_, home)
-    except FileNotFoundError:
-        return
-    try:
-        empty(fd, keep=layers_directory(id_), jobs=jobs)
-    finally:
-        os.close(fd)
-
-
-def drop_snapshots(home: int, id_: str) -> None:
-    prefix = f"{id_}."
-    fresh = safe_path.reopen_dir(home)
-    try:
-        names = os.listdir(fresh)
-    finally:
-        os.close(fresh)
-    for name in names:
-        if name.startswith(prefix) and name[len(prefix) :].isdigit():
-            delete_if_there(name, home)
-
-
-def prepare_table(site: Site) -> None:
-    """See to it that LXC reads a table at all; without effect as long as the table is empty."""
-    if site.config is None or site.config.fstab is not None or site.table.kind != "lxc":
-        return
-    record = site.record()
-    record.fstab_added = True
-    site.store.write(record)
-    found = safe_path.read_file("config", site.fd)
-    if found is not None:
-        text = lxc.with_fstab(os.fsdecode(found[0]), f"{site.path}/fstab", legacy=site.config.legacy)
-        if safe_path.read_file("fstab", site.fd) is None:
-            safe_path.write_atomically("fstab", b"", site.fd)
-        safe_path.write_atomically("config", os.fsencode(text), site.fd, like=found[1])
-
-
-def _tidy_table(site: Site) -> bool:
-    """Take back what ``prepare_table`` did, when no overlay needs it; True if it is (now) gone."""
-    if site.mounted():
-        return False
-    table = safe_path.read_file("fstab", site.fd)
-    if table is not None and table[0].strip():
-        return True  # somebody else's lines came in: theirs now
-    found = safe_path.read_file("config", site.fd)
-    if found is not None:
-        text = lxc.without_fstab(os.fsdecode(found[0]))
-        safe_path.write_atomically("config", os.fsencode(text), site.fd, like=found[1])
-    if table is not None:
-        os.unlink("fstab", dir_fd=site.fd)
-    return True
-
-
-def mount_on_host(site: Site, directory: str) -> None:
-    """Mount now what the host would mount at boot. Nothing to do if it is, or if LXC mounts it."""
-    found = site.mounted().get(directory)
-    if found is None or site.table.kind == "lxc" or site.host_mounts(directory):
-        return
-    overlayfs.mount(overlayfs.options(found.layers, overlayfs.supported_safety()), site.root + directory)
-
-
-def unmount_on_host(site: Site, directory: str) -> None:
-    where = site.root + directory
-    for found in reversed(site.host_mounts(directory)):
-        if found.fstype != "overlay" or found.target != where:
-            raise OvercError("container_running", f"{printable(found.target)} is mounted; unmount it first.")
-        try:
-            overlayfs.unmount(where)
-        except OSError as error:
-            raise OvercError("container_running", f"{printable(where)} is in use ({error.strerror}).") from error
-
-
-def settle(site: Site, directory: str, id_: str, *, seconds: float | None = None) -> None:
-    """Write the record for what the table says now, and close the journal."""
-    record = site.record()
-    if id_:
-        overlay = _notes(site, id_)
-        if seconds is not None:
-            overlay = dataclasses.replace(overlay, seconds=seconds)
-        known = record.overlays.get(directory)
-        overlay = dataclasses.replace(overlay, sealed=known.sealed if known and known.id == id_ else _seal(site, id_))
-        record.overlays[directory] = overlay
-    else:
-        record.overlays.pop(directory, None)
-    if record.fstab_added and _tidy_table(site):
-        record.fstab_added = False
-    site.store.write(record)
-    site.store.end()
-
-
-def _seal(site: Site, id_: str) -> int:
-    """The generation of an overlay's subvolume, everything of ours being written."""
-    home = site.store.make()
-    try:
-        own = open_dir(id_, home)
-    finally:
-        os.close(home)
-    try:
-        overlay_btrfs.sync(own)
-        return overlay_btrfs.subvolume_info(own).generation
-    finally:
-        os.close(own)
-
-
-def _notes(site: Site, id_: str) -> Overlay:
-    home = site.store.make()
-    try:
-        layers = open_beneath(home, [id_, layers_directory(id_)])
-    finally:
-        os.close(home)
-    try:
-        found = safe_path.read_file(_NOTES, layers)
-    finally:
-        os.close(layers)
-    if found is None:
-        raise OvercError("inconsistent", f"The notes of overlay {id_} are gone.")
-    data = json.loads(found[0])
-    data["origins"] = tuple(Origin(**origin) for origin in data["origins"])
-    data["sources"] = tuple(data["sources"])
-    return Overlay(**data)
-
-
-def repair(site: Site) -> str | None:
-    """Take up an operation that was cut off: what the table says decides whether it is undone or finished.
-
-    Returns a sentence about it, or None when there was nothing.
-    """
-    intent = site.intent()
-    if intent is None:
-        return None
-    directory = intent.directory
-    active = site.mounted().get(directory)
-    home = site.store.make()
-    try:
-        unmount_on_host(site, directory)
-        making = intent.operation in ("create", "reshare")
-        forward = (active is not None and active.id == intent.new) if making else active is None
-        if not forward:
-            if intent.operation != "create":
-                # It was being filled below the mount, by us: the check before that step found it empty.
-                if _FILLING in site.store.steps():
-                    empty_under(site, directory)
-            if intent.new:
-                delete_if_there(intent.new, home)
-                drop_snapshots(home, intent.new)
-            keep = intent.old if active is not None and active.id else ""
-        else:
-            if intent.new:
-                empty_under(site, directory)
-                trim(home, intent.new)
-                drop_snapshots(home, intent.new)
-            if intent.old:
-                delete_if_there(intent.old, home)
-            if intent.original is not None:
-                layers = overlayfs.Layers(
-                    tuple(intent.original["lower"]), intent.original["upper"], intent.original["work"]
-                )
-                overlay_original.remove(site, layers)
-            keep = intent.new
-        settle(site, directory, keep)
-        mount_on_host(site, directory)
-    finally:
-        os.close(home)
-    how = "finished" if forward else "undone"
-    return f"{intent.operation} of {printable(directory)}, cut off in an earlier run, was {how}"
-
-
-__all__ = ("Observer", "Outcome", "Work", "new_id", "open_layers", "repair")
+__all__ = ("Observer", "Outcome", "Work")

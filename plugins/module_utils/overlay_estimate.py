@@ -6,27 +6,22 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import marshal
 import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import overlayfs, tree_compare
+from ansible_collections.overc.system.plugins.module_utils import overlayfs, syscalls, tree_compare
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_apply import open_layers
 from ansible_collections.overc.system.plugins.module_utils.overlay_kin import KinFinder
+from ansible_collections.overc.system.plugins.module_utils.overlay_layers import open_layers
 from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree
 from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted
 from ansible_collections.overc.system.plugins.module_utils.safe_path import (
     OPEN_DIR,
     detached_view,
-    libc,
     open_beneath,
 )
 from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Comparison, Source, Totals
-
-_CLONE_NEWNS: t.Final = 0x20000
-_MS_REC_PRIVATE: t.Final = 0x4000 | 0x40000
 
 
 def _sources(stack: contextlib.ExitStack, found: t.Sequence[Tree], kin: KinFinder | None) -> list[Source]:
@@ -95,9 +90,7 @@ def shared_again(site: Site, mounted: Mounted, found: t.Sequence[Tree], *, jobs:
 
 def _merged(site: Site, mounted: Mounted, found: t.Sequence[Tree], jobs: int | None) -> Comparison:
     """In a process and a mount namespace of its own."""
-    if libc.unshare(_CLONE_NEWNS) != 0 or libc.mount(None, b"/", None, _MS_REC_PRIVATE, None) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+    syscalls.unshare_mounts()
     layers = (mounted.layers.upper, *mounted.layers.lower)
     lower = ":".join(overlayfs.escape(path, lower=True) for path in layers)
     safety = ",".join(f"{name}={value}" for name, value in overlayfs.supported_safety() if name != "index")

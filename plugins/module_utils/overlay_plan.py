@@ -42,6 +42,19 @@ _BUILD: t.Final = ("snapshot_sources", "compare", "build_layers", "sync", "probe
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """The options of the module."""
+
+    container: str
+    containers_dir: str
+    directories: tuple[str, ...]
+    sources: tuple[str, ...]
+    state: str
+    apply: str = "auto"
+    essential_root: str = "/"
+
+
+@dataclass(frozen=True)
 class DirectoryFacts:
     """What was observed of one directory.
 
@@ -152,4 +165,4 @@ def when(apply: str, running: bool) -> bool:
     return apply == "boot" or running
 
 
-__all__ = ("STEPS", "DirectoryFacts", "Operation", "check_directories", "plan_directory", "when")
+__all__ = ("STEPS", "DirectoryFacts", "Operation", "Wanted", "check_directories", "plan_directory", "when")

@@ -10,18 +10,15 @@ the next character as it is. mount(2) copies one page of options.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.overc.system.plugins.module_utils import syscalls
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.safe_path import libc, printable
 
 _LIMIT: t.Final = 4095
-_CLONE_NEWNS: t.Final = 0x20000
-_MS_REC_PRIVATE: t.Final = 0x4000 | 0x40000
-_MNT_DETACH: t.Final = 2
+_UMOUNT_NOFOLLOW: t.Final = 8
 
 # nofollow: a planted redirect mark would aim the container's directory at another one of the layer (it is followed even
 # with redirect_dir=off). metacopy=off: the same for a file's bytes. index=off: with it, the same upper layer over a
@@ -99,15 +96,11 @@ def parse_options(text: str) -> Layers | None:
 
 def mount(layers_options: str, target: str) -> None:
     """mount(2) an overlay; OSError as the kernel answers."""
-    if libc.mount(b"overlay", os.fsencode(target), b"overlay", 0, os.fsencode(layers_options)) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), printable(target))
+    syscalls.mount("overlay", target, "overlay", data=layers_options)
 
 
 def unmount(target: str) -> None:
-    if libc.umount2(os.fsencode(target), 8) != 0:  # UMOUNT_NOFOLLOW
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), printable(target))
+    syscalls.umount(target, _UMOUNT_NOFOLLOW)
 
 
 def probe(layers_options: str, target: str) -> str | None:
@@ -117,11 +110,9 @@ def probe(layers_options: str, target: str) -> str | None:
     if pid == 0:
         answer = b""
         try:
-            if libc.unshare(_CLONE_NEWNS) != 0 or libc.mount(None, b"/", None, _MS_REC_PRIVATE, None) != 0:
-                answer = os.strerror(ctypes.get_errno()).encode()
-            else:
-                mount(layers_options, target)
-                libc.umount2(os.fsencode(target), _MNT_DETACH)
+            syscalls.unshare_mounts()
+            mount(layers_options, target)
+            syscalls.umount(target, syscalls.MNT_DETACH)
         except OSError as error:
             answer = str(error.strerror).encode()
         finally:

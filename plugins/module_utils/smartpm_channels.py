@@ -65,10 +65,4 @@ def is_disabled(settings: t.Mapping[str, str]) -> bool:
     return settings.get("disabled", "no").lower() in ("yes", "true", "1", "y", "t")
 
 
-__all__ = (
-    "backend",
-    "is_disabled",
-    "parse_channels",
-    "sources",
-    "unsigned_channels",
-)
+__all__ = ("backend", "is_disabled", "parse_channels", "sources", "unsigned_channels")

@@ -127,10 +127,4 @@ def unsuccessful(completed: Completed, doing: str) -> OvercError:
     return OvercError("package_manager_failed", f"Smart {how} while {doing}.", **completed.facts())
 
 
-__all__ = (
-    "error_lines",
-    "failure",
-    "is_locked",
-    "unknown_packages",
-    "unsuccessful",
-)
+__all__ = ("error_lines", "failure", "is_locked", "unknown_packages", "unsuccessful")

@@ -87,9 +87,4 @@ def held_back(
     )
 
 
-__all__ = (
-    "Offer",
-    "Plan",
-    "changes",
-    "held_back",
-)
+__all__ = ("Offer", "Plan", "changes", "held_back")

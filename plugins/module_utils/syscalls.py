@@ -33,9 +33,10 @@ def _check(result: int, path: str | None = None) -> None:
         raise OSError(code, os.strerror(code), path)
 
 
-def unshare(flags: int) -> None:
-    """Move this process into new namespaces."""
-    _check(_libc.unshare(ctypes.c_int(flags)))
+def unshare_mounts() -> None:
+    """Move this process into a mount namespace of its own that neither sends nor receives mounts."""
+    _check(_libc.unshare(ctypes.c_int(CLONE_NEWNS)))
+    mount("none", "/", None, MS_REC | MS_PRIVATE)
 
 
 def mount(source: str, target: str, fstype: str | None, flags: int = 0, data: str = "") -> None:
@@ -124,6 +125,6 @@ __all__ = (
     "rename",
     "syncfs",
     "umount",
-    "unshare",
+    "unshare_mounts",
     "write_durably",
 )

@@ -18,6 +18,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.tree_compare_files import Status
+
 
 @dataclass(frozen=True)
 class Kin:
@@ -122,6 +125,42 @@ def parent_of(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+def refusal(path: str, reason: str) -> Raw:
+    """A directory, or an entry, that cannot be part of an overlay."""
+    return path, True, False, [], [], {}, {}, [], (0, 0, 0, 0, 0), [(path, reason)]
+
+
+class Tally:
+    """What is decided about the entries of one directory, so far."""
+
+    def __init__(self, sources: t.Sequence[Source]) -> None:
+        self.sources = sources
+        self.kept: list[str] = []
+        self.pick: dict[str, int] = {}
+        self.clone: dict[str, int] = {}
+        self.links: list[Link] = []
+        self.shared = self.shared_bytes = self.freed = self.kept_bytes = 0
+
+    def drop(self, name: str, number: int, status: Status, *, once: bool) -> None:
+        self.shared += 1
+        self.shared_bytes += status.size
+        if not once:
+            self.freed += status.allocated
+        if not self.sources[number].layer:
+            self.pick[name] = number
+
+    def keep(self, name: str, clone: int, status: Status) -> None:
+        self.kept.append(name)
+        self.kept_bytes += status.size
+        if clone >= 0:
+            self.clone[name] = clone
+            self.freed += status.allocated
+
+    def raw(self, path: str, like: bool, opaque: bool, white: list[str], refused: list[tuple[str, str]]) -> Raw:
+        counts = (self.shared, self.shared_bytes, self.freed, len(self.kept), self.kept_bytes)
+        return path, like, opaque, self.kept, white, self.pick, self.clone, self.links, counts, refused
+
+
 def merge(raws: t.Iterable[Raw]) -> Comparison:
     """Put the workers' parts together and decide what only the whole can tell: links, and which directories matter."""
     directories: dict[str, DirectoryPlan] = {}
@@ -156,4 +195,17 @@ def merge(raws: t.Iterable[Raw]) -> Comparison:
     return Comparison(directories, members, totals, sorted(refused))
 
 
-__all__ = ("Comparison", "DirectoryPlan", "Kin", "Link", "Raw", "Source", "Totals", "join", "merge", "parent_of")
+__all__ = (
+    "Comparison",
+    "DirectoryPlan",
+    "Kin",
+    "Link",
+    "Raw",
+    "Source",
+    "Tally",
+    "Totals",
+    "join",
+    "merge",
+    "parent_of",
+    "refusal",
+)

@@ -185,13 +185,14 @@ paths:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.overc.system.plugins.module_utils import overlay_manage
+from ansible_collections.overc.system.plugins.module_utils.overlay_manage import manage
+from ansible_collections.overc.system.plugins.module_utils.overlay_module import run_overlay_module
+from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Wanted
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run_overlay_module(
+        {
             "container": {"type": "str", "required": True},
             "containers_dir": {"type": "path", "default": "/opt/container"},
             "directories": {"type": "list", "elements": "path", "required": True},
@@ -200,26 +201,20 @@ def main() -> None:
             "apply": {"type": "str", "choices": ["auto", "now", "boot"], "default": "auto"},
             "essential_root": {"type": "path", "default": "/"},
         },
+        lambda module: manage(
+            Wanted(
+                container=module.params["container"],
+                containers_dir=module.params["containers_dir"],
+                directories=tuple(module.params["directories"]),
+                sources=tuple(module.params["sources"]),
+                state=module.params["state"],
+                apply=module.params["apply"],
+                essential_root=module.params["essential_root"],
+            ),
+            check=module.check_mode,
+        ),
         required_if=[("state", "present", ("sources",))],
-        supports_check_mode=True,
     )
-    wanted = overlay_manage.Wanted(
-        container=module.params["container"],
-        containers_dir=module.params["containers_dir"],
-        directories=tuple(module.params["directories"]),
-        sources=tuple(module.params["sources"]),
-        state=module.params["state"],
-        apply=module.params["apply"],
-        essential_root=module.params["essential_root"],
-    )
-    try:
-        result = overlay_manage.manage(wanted, check=module.check_mode)
-    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
-        module.fail_json(**overlay_manage.failure(error))
-    diff = result.pop("diff")
-    if module._diff:  # noqa: SLF001 - how a module learns of diff mode
-        result["diff"] = diff
-    module.exit_json(**result)
 
 
 if __name__ == "__main__":

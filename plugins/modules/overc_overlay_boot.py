@@ -71,26 +71,19 @@ error_id:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.overc.system.plugins.module_utils import overlay_boot, overlay_manage
+from ansible_collections.overc.system.plugins.module_utils import overlay_manage  # noqa: F401 - the unit runs it: it must come along
+from ansible_collections.overc.system.plugins.module_utils.overlay_boot import manage
+from ansible_collections.overc.system.plugins.module_utils.overlay_module import run_overlay_module
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run_overlay_module(
+        {
             "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
             "containers_dirs": {"type": "list", "elements": "path", "default": ["/opt/container"]},
         },
-        supports_check_mode=True,
+        lambda module: manage(module.params["state"], module.params["containers_dirs"], check=module.check_mode),
     )
-    try:
-        result = overlay_boot.manage(module.params["state"], module.params["containers_dirs"], check=module.check_mode)
-    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
-        module.fail_json(**overlay_manage.failure(error))
-    diff = result.pop("diff")
-    if module._diff:  # noqa: SLF001 - how a module learns of diff mode
-        result["diff"] = diff
-    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -118,26 +118,27 @@ error_id:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.overc.system.plugins.module_utils import overlay_manage
+from ansible_collections.overc.system.plugins.module_utils.overlay_info import information
+from ansible_collections.overc.system.plugins.module_utils.overlay_module import run_overlay_module
 from ansible_collections.overc.system.plugins.module_utils.runner import ModuleRunner
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
+    run_overlay_module(
+        {
             "container": {"type": "str"},
             "containers_dir": {"type": "path", "default": "/opt/container"},
             "measure": {"type": "bool", "default": False},
         },
-        supports_check_mode=True,
+        lambda module: {
+            "changed": False,
+            "containers": information(
+                module.params["containers_dir"],
+                module.params["container"],
+                runner=ModuleRunner(module) if module.params["measure"] else None,
+            ),
+        },
     )
-    runner = ModuleRunner(module) if module.params["measure"] else None
-    try:
-        found = overlay_manage.information(module.params["containers_dir"], module.params["container"], runner=runner)
-    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
-        module.fail_json(**overlay_manage.failure(error))
-    module.exit_json(changed=False, containers=found)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import overlay_manage, overlayfs
+from ansible_collections.overc.system.plugins.module_utils import overlayfs
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay_table import unit_name
 
@@ -181,7 +181,7 @@ def test_a_running_container_waits_for_the_boot(world: World, lxc: Lxc) -> None:
         assert not again["changed"]
         assert again["reboot_required"]
         assert run("cat", "/usr/share/d/f1") == "1" * 3000
-        info = overlay_manage.information(str(world.containers), "c1", units=world.places.units)[0]
+        info = world.info()
         assert info["running"]
         assert info["waiting"] == [{"state": "present", "directories": ["/usr"], "sources": ["essential"]}]
     assert view(root / "usr") == before
@@ -234,7 +234,7 @@ def test_sources_in_order_and_sources_that_share_themselves(world: World) -> Non
     world.run("absent", container="c0")
     assert world.seen("c1") == seen1
     shutil.rmtree(c0)
-    info = overlay_manage.information(str(world.containers), "c1", units=world.places.units)[0]
+    info = world.info()
     assert info["overlays"][0]["status"] == "shared"
     assert world.seen("c1") == seen1
     with pytest.raises(OvercError) as caught:
@@ -294,7 +294,7 @@ def original(world: World) -> tuple[Path, t.Any]:
 
 def test_the_originals_overlays_are_listed_and_stopped(world: World, original: tuple[Path, t.Any]) -> None:
     root, seen = original
-    info = overlay_manage.information(str(world.containers), "c1", units=world.places.units)[0]["overlays"][0]
+    info = world.info()["overlays"][0]
     assert (info["directory"], info["made_by"], info["status"]) == ("/usr", "original", "shared")
     with pytest.raises(OvercError) as caught:
         world.run()
@@ -355,7 +355,7 @@ def test_no_space_changes_nothing(world: World) -> None:
 
 
 def listed(world: World, **more: t.Any) -> dict[str, t.Any]:
-    (found,) = overlay_manage.information(str(world.containers), "c1", units=world.places.units, **more)[0]["overlays"]
+    (found,) = world.info(**more)["overlays"]
     return t.cast("dict[str, t.Any]", found)
 
 

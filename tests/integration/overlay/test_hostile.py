@@ -393,7 +393,8 @@ def test_opening_refuses_links_and_mounts(world: World) -> None:
 def test_not_on_btrfs(ext4: Path) -> None:
     containers = ext4 / "containers"
     (containers / "c1/rootfs/usr").mkdir(parents=True, exist_ok=True)
-    from ansible_collections.overc.system.plugins.module_utils.overlay_manage import Wanted, manage
+    from ansible_collections.overc.system.plugins.module_utils.overlay_manage import manage
+    from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Wanted
 
     with pytest.raises(OvercError) as caught:
         manage(Wanted("c1", str(containers), ("/usr",), ("essential",), "present", "auto", str(ext4)))

@@ -13,7 +13,6 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.overc.system.plugins.module_utils import overlay_manage
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
@@ -179,7 +178,7 @@ def test_what_the_container_does_is_kept(
     assert world.seen() == after
     again = world.run(sources=sources)
     assert not again["changed"], again["directories"][0]["reason"]
-    (found,) = overlay_manage.information(str(world.containers), "c1", units=world.places.units)[0]["overlays"]
+    (found,) = world.info()["overlays"]
     assert (found["status"], found["problems"]) == ("shared", [])
     world.run("absent")
     assert view(root) == after

@@ -14,9 +14,15 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from ansible_collections.overc.system.plugins.module_utils import overlay_btrfs, overlay_manage, overlayfs, xattrs
+from ansible_collections.overc.system.plugins.module_utils import (
+    overlay_btrfs,
+    overlay_info,
+    overlay_manage,
+    overlayfs,
+    xattrs,
+)
 from ansible_collections.overc.system.plugins.module_utils.overlay_boot import Places
-from ansible_collections.overc.system.plugins.module_utils.overlay_manage import Wanted
+from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Wanted
 from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
@@ -116,6 +122,10 @@ class World:
             **kwargs: t.Any) -> dict[str, t.Any]:  # fmt: skip
         wanted = self.wanted(state, **kwargs)
         return overlay_manage.manage(wanted, check=check, places=self.places, observer=observer, jobs=jobs)
+
+    def info(self, container: str = "c1", **more: t.Any) -> dict[str, t.Any]:
+        (found,) = overlay_info.information(str(self.containers), container, units=self.places.units, **more)
+        return found
 
     @contextlib.contextmanager
     def started(self, name: str = "c1") -> t.Iterator[Path]:

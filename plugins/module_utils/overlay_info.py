@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole of overc_overlay_info: what is shared in containers, and whether it still holds."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay_observe import made_by
+from ansible_collections.overc.system.plugins.module_utils.overlay_record import HOME, Record
+from ansible_collections.overc.system.plugins.module_utils.overlay_site import (
+    Site,
+    changed_underneath,
+    containers,
+    has_changed,
+)
+from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted
+from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+
+
+def _describe(site: Site, found: Mounted, record: Record) -> dict[str, t.Any]:
+    overlay = record.overlays.get(found.directory)
+    active = made_by(found)
+    problems = []
+    for path in (found.layers.upper, *found.layers.lower, found.layers.work):
+        if not os.path.isdir(path):
+            problems.append(f"layer {printable(path)} is gone")
+    changed: dict[str, str] = {}
+    if active == "ours" and overlay is None:
+        problems.append("there is no record of it")
+    elif overlay is not None and overlay.id != found.id:
+        problems.append("the record is of another overlay")
+    elif overlay is not None:
+        for origin in overlay.origins:
+            state = has_changed(origin)
+            if state:
+                changed[printable(origin.source)] = state
+        if overlay.sealed and not problems and changed_underneath(site, overlay, found.layers.lower):
+            problems.append("a lower layer was changed underneath; stop the overlay, and share again")
+    totals = overlay.totals if overlay else {}
+    return {
+        "directory": printable(found.directory),
+        "status": "broken" if problems else "mounted" if site.host_mounts(found.directory) else "shared",
+        "made_by": {"ours": "overc_overlay", "original": "original", "foreign": "unknown"}[active],
+        "sources": [printable(source) for source in (overlay.sources if overlay else ())],
+        "sources_changed": changed,
+        "layers": {
+            "upper": printable(found.layers.upper),
+            "lower": [printable(path) for path in found.layers.lower],
+            "work": printable(found.layers.work),
+        },
+        "mounted_by": site.table.kind,
+        "problems": problems,
+        "entries_shared": totals.get("shared_entries"),
+        "bytes_shared": totals.get("shared_bytes"),
+        "bytes_freed": totals.get("freed_bytes"),
+        "whiteouts": totals.get("whiteouts"),
+    }
+
+
+def _pinned(runner: Runner, path: str) -> int:
+    """The exclusive bytes of an overlay's subvolume: btrfs-filesystem(8), du; total, exclusive, shared, path."""
+    done = runner.run(["btrfs", "filesystem", "du", "-s", "--raw", path])
+    last = done.stdout.strip().rpartition("\n")[2].split()
+    if done.rc != 0 or len(last) < 3 or not last[1].isdigit():
+        raise OvercError("btrfs_failed", f"The space of {printable(path)} could not be measured.", **done.facts())
+    return int(last[1])
+
+
+def information(
+    containers_dir: str,
+    container: str | None,
+    *,
+    units: str = "/etc/systemd/system",
+    runner: Runner | None = None,
+) -> list[dict[str, t.Any]]:
+    """What is shared in one container or in all of them. ``runner``: also measure the space."""
+    out = []
+    for name in [container] if container is not None else containers(containers_dir):
+        with Site(containers_dir, name, units=units) as site:
+            record = site.record()
+            overlays = []
+            for found in site.mounted().values():
+                overlays.append(_describe(site, found, record))
+                if runner is not None and found.id:
+                    overlays[-1]["bytes_pinned"] = _pinned(runner, f"{site.path}/{HOME}/{found.id}")
+            intent = site.intent()
+            out.append(
+                {
+                    "container": printable(name),
+                    "running": site.running(),
+                    "overlays": overlays,
+                    "waiting": [
+                        {
+                            "state": request.state,
+                            "directories": [printable(d) for d in request.directories],
+                            "sources": [printable(s) for s in request.sources],
+                        }
+                        for request in record.requests
+                    ],
+                    "interrupted": None
+                    if intent is None
+                    else {"operation": intent.operation, "directory": printable(intent.directory)},
+                }
+            )
+    return out
+
+
+__all__ = ("information",)

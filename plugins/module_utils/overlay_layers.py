@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What we keep of one overlay beside the container: its layers, its notes, and snapshots while it is being made."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import overlay_btrfs, overlayfs, safe_path
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay_record import Origin, Overlay
+from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
+from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, layers_name
+from ansible_collections.overc.system.plugins.module_utils.safe_path import open_beneath, open_dir, printable
+
+NOTES: t.Final = "overlay.json"
+
+
+def new_id() -> str:
+    return os.urandom(6).hex()
+
+
+def delete_if_there(name: str, home: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        overlay_btrfs.delete_subvolume(name, home)
+
+
+def open_layers(site: Site, layers: overlayfs.Layers, id_: str) -> list[int]:
+    """The layers of an overlay of ours, topmost first."""
+    opened: list[int] = []
+    base = site.layer_paths(id_)
+    home = site.store.open()
+    if home is None:
+        raise OvercError("inconsistent", f"The layers of {printable(base)} are gone.")
+    try:
+        own = open_beneath(home, [id_, layers_name(id_)])
+        try:
+            for path in (layers.upper, *layers.lower):
+                opened.append(open_beneath(own, safe_path.components(path[len(base) :])))
+        finally:
+            os.close(own)
+    except OSError as error:
+        for fd in opened:
+            os.close(fd)
+        raise OvercError(
+            "inconsistent", f"A layer below {printable(base)} cannot be opened ({error.strerror}); nothing was changed."
+        ) from error
+    finally:
+        os.close(home)
+    return opened
+
+
+def trim(home: int, id_: str, *, jobs: int | None = None) -> None:
+    """Leave of a snapshot only our layers, so that it holds on to nothing else."""
+    try:
+        fd = open_dir(id_, home)
+    except FileNotFoundError:
+        return
+    try:
+        empty(fd, keep=layers_name(id_), jobs=jobs)
+    finally:
+        os.close(fd)
+
+
+def drop_snapshots(home: int, id_: str) -> None:
+    prefix = f"{id_}."
+    fresh = safe_path.reopen_dir(home)
+    try:
+        names = os.listdir(fresh)
+    finally:
+        os.close(fresh)
+    for name in names:
+        if name.startswith(prefix) and name[len(prefix) :].isdigit():
+            delete_if_there(name, home)
+
+
+def seal(site: Site, id_: str) -> int:
+    """The generation of an overlay's subvolume, everything of ours being written."""
+    home = site.store.make()
+    try:
+        own = open_dir(id_, home)
+    finally:
+        os.close(home)
+    try:
+        overlay_btrfs.sync(own)
+        return overlay_btrfs.subvolume_info(own).generation
+    finally:
+        os.close(own)
+
+
+def read_notes(site: Site, id_: str) -> Overlay:
+    home = site.store.make()
+    try:
+        layers = open_beneath(home, [id_, layers_name(id_)])
+    finally:
+        os.close(home)
+    try:
+        found = safe_path.read_file(NOTES, layers)
+    finally:
+        os.close(layers)
+    if found is None:
+        raise OvercError("inconsistent", f"The notes of overlay {id_} are gone.")
+    data = json.loads(found[0])
+    data["origins"] = tuple(Origin(**origin) for origin in data["origins"])
+    data["sources"] = tuple(data["sources"])
+    return Overlay(**data)
+
+
+__all__ = ("NOTES", "delete_if_there", "drop_snapshots", "new_id", "open_layers", "read_notes", "seal", "trim")

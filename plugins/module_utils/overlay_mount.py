@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where an overlay shows: the place in the container, whether its table of mounts is read, and mounts on the host."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.overc.system.plugins.module_utils import lxc, overlayfs, safe_path
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
+from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site
+from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
+
+
+def empty_under(site: Site, directory: str, *, jobs: int | None = None) -> None:
+    """Empty what lies under the mount point. ``open_directory`` refuses when the overlay itself is mounted there."""
+    fd = site.open_directory(directory)
+    try:
+        empty(fd, jobs=jobs)
+    finally:
+        os.close(fd)
+
+
+def prepare_table(site: Site) -> None:
+    """See to it that LXC reads a table at all; without effect as long as the table is empty."""
+    if site.config is None or site.config.fstab is not None or site.table.kind != "lxc":
+        return
+    record = site.record()
+    record.fstab_added = True
+    site.store.write(record)
+    found = safe_path.read_file("config", site.fd)
+    if found is not None:
+        text = lxc.with_fstab(os.fsdecode(found[0]), f"{site.path}/fstab", legacy=site.config.legacy)
+        if safe_path.read_file("fstab", site.fd) is None:
+            safe_path.write_atomically("fstab", b"", site.fd)
+        safe_path.write_atomically("config", os.fsencode(text), site.fd, like=found[1])
+
+
+def tidy_table(site: Site) -> bool:
+    """Take back what ``prepare_table`` did, when no overlay needs it; True if it is (now) gone."""
+    if site.mounted():
+        return False
+    table = safe_path.read_file("fstab", site.fd)
+    if table is not None and table[0].strip():
+        return True  # somebody else's lines came in: theirs now
+    found = safe_path.read_file("config", site.fd)
+    if found is not None:
+        text = lxc.without_fstab(os.fsdecode(found[0]))
+        safe_path.write_atomically("config", os.fsencode(text), site.fd, like=found[1])
+    if table is not None:
+        os.unlink("fstab", dir_fd=site.fd)
+    return True
+
+
+def mount_on_host(site: Site, directory: str) -> None:
+    """Mount now what the host would mount at boot. Nothing to do if it is, or if LXC mounts it."""
+    found = site.mounted().get(directory)
+    if found is None or site.table.kind == "lxc" or site.host_mounts(directory):
+        return
+    overlayfs.mount(overlayfs.options(found.layers, overlayfs.supported_safety()), site.root + directory)
+
+
+def unmount_on_host(site: Site, directory: str) -> None:
+    where = site.root + directory
+    for found in reversed(site.host_mounts(directory)):
+        if found.fstype != "overlay" or found.target != where:
+            raise OvercError("container_running", f"{printable(found.target)} is mounted; unmount it first.")
+        try:
+            overlayfs.unmount(where)
+        except OSError as error:
+            raise OvercError("container_running", f"{printable(where)} is in use ({error.strerror}).") from error
+
+
+__all__ = ("empty_under", "mount_on_host", "prepare_table", "tidy_table", "unmount_on_host")

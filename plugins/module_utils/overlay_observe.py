@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observing the directories that are asked for: are they shared already, by whom, and would sharing again do something?"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import overlay_estimate
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay_original import is_original
+from ansible_collections.overc.system.plugins.module_utils.overlay_plan import DirectoryFacts, Wanted
+from ansible_collections.overc.system.plugins.module_utils.overlay_record import Record, Request
+from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree, has_changed, is_there, trees
+from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted
+from ansible_collections.overc.system.plugins.module_utils.safe_path import is_below, printable
+
+
+def made_by(found: Mounted | None) -> str:
+    if found is None:
+        return ""
+    if found.id:
+        return "ours"
+    return "original" if is_original(found) else "foreign"
+
+
+def queued_request(record: Record, directory: str) -> Request | None:
+    return next((request for request in record.requests if directory in request.directories), None)
+
+
+def _stale(site: Site, found: Mounted, record: Record, wanted: Wanted, now: t.Sequence[Tree], jobs: int | None) -> str:
+    """Why sharing again would do something, "" if it would not."""
+    overlay = record.overlays.get(found.directory)
+    if overlay is None:
+        return "no record of how it was shared"
+    if overlay.essential_root != wanted.essential_root:
+        return "another root of the host"
+    there = [(tree.source, tree.subvolume, "/".join(tree.below)) for tree in now if is_there(tree)]
+    if there != [(origin.source, origin.subvolume, origin.below) for origin in overlay.origins]:
+        return "the sources have other trees now"
+    for origin in overlay.origins:
+        state = has_changed(origin)
+        if state is not None:
+            return f"source {printable(origin.source)} has {state} since"
+    count = overlay_estimate.worth(site, found, jobs=jobs)
+    return f"{count} of the container's own files are equal to a source's now" if count else ""
+
+
+def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> list[DirectoryFacts]:
+    """The facts about every directory that is asked for."""
+    mounted = site.mounted()
+    out = []
+    for directory in wanted.directories:
+        found = mounted.get(directory)
+        active = made_by(found)
+        overlay = record.overlays.get(directory)
+        queued = queued_request(record, directory)
+        stale = ""
+        sources = overlay.sources if overlay and active == "ours" else ()
+        if wanted.state == "present":
+            for other in mounted:
+                if is_below(other, directory) or is_below(directory, other):
+                    what = f"{printable(directory)!r} and {printable(other)!r}, which is shared, lie in one another."
+                    raise OvercError("bad_argument", what)
+            now = trees(site, directory, wanted.sources, wanted.essential_root)
+            if not active:
+                os.close(site.open_directory(directory))
+                site.table.check(directory)
+                _refuse_mounts(site, directory)
+            if found is not None and active == "ours" and sources == wanted.sources:
+                stale = _stale(site, found, record, wanted, now, jobs)
+        out.append(
+            DirectoryFacts(
+                directory,
+                active,
+                sources,
+                stale,
+                on_host=bool(active and site.host_mounts(directory)),
+                queued=_same_request(queued, wanted),
+            )
+        )
+    return out
+
+
+def _same_request(queued: Request | None, wanted: Wanted) -> str:
+    """present or absent when exactly this waits already; "other" when something else waits; "" when nothing does."""
+    if queued is None:
+        return ""
+    same = queued.state == wanted.state and (
+        wanted.state == "absent" or (queued.sources, queued.essential_root) == (wanted.sources, wanted.essential_root)
+    )
+    return queued.state if same else "other"
+
+
+def _refuse_mounts(site: Site, directory: str) -> None:
+    for found in site.host_mounts(directory):
+        raise OvercError(
+            "overlay_unsupported",
+            f"{printable(found.target)} is mounted inside the directory; unmount it first: it hides what is there.",
+        )
+
+
+__all__ = ("made_by", "observe", "queued_request")

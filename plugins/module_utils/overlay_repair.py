@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ending an operation: its record, and what becomes of one that was cut off.
+
+Two whole trees exist at the one moment that counts: the container's own files under the mount point, and the layers.
+The table of mounts decides which of them the container sees, and replacing it is one rename. So before the commit
+everything new can be thrown away, after it everything old, and the journal's intent says what is new and what is old.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils import overlay_original, overlayfs
+from ansible_collections.overc.system.plugins.module_utils.overlay_layers import (
+    delete_if_there,
+    drop_snapshots,
+    read_notes,
+    seal,
+    trim,
+)
+from ansible_collections.overc.system.plugins.module_utils.overlay_mount import (
+    empty_under,
+    mount_on_host,
+    tidy_table,
+    unmount_on_host,
+)
+from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site
+from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
+
+FILLING: t.Final = "after check_mount_point"
+
+
+def settle(site: Site, directory: str, id_: str, *, seconds: float | None = None) -> None:
+    """Write the record for what the table says now, and close the journal."""
+    record = site.record()
+    if id_:
+        overlay = read_notes(site, id_)
+        if seconds is not None:
+            overlay = dataclasses.replace(overlay, seconds=seconds)
+        known = record.overlays.get(directory)
+        overlay = dataclasses.replace(overlay, sealed=known.sealed if known and known.id == id_ else seal(site, id_))
+        record.overlays[directory] = overlay
+    else:
+        record.overlays.pop(directory, None)
+    if record.fstab_added and tidy_table(site):
+        record.fstab_added = False
+    site.store.write(record)
+    site.store.end()
+
+
+def repair(site: Site) -> str | None:
+    """Take up an operation that was cut off: what the table says decides whether it is undone or finished.
+
+    Returns a sentence about it, or None when there was nothing.
+    """
+    intent = site.intent()
+    if intent is None:
+        return None
+    directory = intent.directory
+    active = site.mounted().get(directory)
+    home = site.store.make()
+    try:
+        unmount_on_host(site, directory)
+        making = intent.operation in ("create", "reshare")
+        forward = (active is not None and active.id == intent.new) if making else active is None
+        if not forward:
+            if intent.operation != "create":
+                # It was being filled below the mount, by us: the check before that step found it empty.
+                if FILLING in site.store.steps():
+                    empty_under(site, directory)
+            if intent.new:
+                delete_if_there(intent.new, home)
+                drop_snapshots(home, intent.new)
+            keep = intent.old if active is not None and active.id else ""
+        else:
+            if intent.new:
+                empty_under(site, directory)
+                trim(home, intent.new)
+                drop_snapshots(home, intent.new)
+            if intent.old:
+                delete_if_there(intent.old, home)
+            if intent.original is not None:
+                layers = overlayfs.Layers(
+                    tuple(intent.original["lower"]), intent.original["upper"], intent.original["work"]
+                )
+                overlay_original.remove(site, layers)
+            keep = intent.new
+        settle(site, directory, keep)
+        mount_on_host(site, directory)
+    finally:
+        os.close(home)
+    how = "finished" if forward else "undone"
+    return f"{intent.operation} of {printable(directory)}, cut off in an earlier run, was {how}"
+
+
+__all__ = ("FILLING", "repair", "settle")
