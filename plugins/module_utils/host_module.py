@@ -13,6 +13,24 @@ from ansible_collections.overc.system.plugins.module_utils.errors import OvercEr
 from ansible_collections.overc.system.plugins.module_utils.layout import LAYOUT_SPEC, check_name, layout_from
 from ansible_collections.overc.system.plugins.module_utils.redact import redact, redact_all
 from ansible_collections.overc.system.plugins.module_utils.runner import ModuleRunner
+from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
+
+
+class _HostModule(AnsibleModule):
+    """Looks at numbers before Ansible converts them; what is none is kept in ``refused`` and replaced by the default."""
+
+    refused: OvercError | None = None
+
+    def _load_params(self) -> None:
+        super()._load_params()  # type: ignore[no-untyped-call]
+        for name, option in self.argument_spec.items():
+            if option.get("type") != "int" or self.params.get(name) is None:
+                continue
+            try:
+                self.params[name] = whole_number(name, self.params[name])
+            except OvercError as error:
+                self.refused = error
+                del self.params[name]
 
 
 def run_host_module(
@@ -23,7 +41,10 @@ def run_host_module(
     reads_only: bool = False,
 ) -> None:
     """Build the module, run the command, exit. No exception leaves here as a traceback."""
-    module = AnsibleModule(argument_spec={**LAYOUT_SPEC, **(options or {})}, supports_check_mode=True)
+    module = _HostModule(argument_spec={**LAYOUT_SPEC, **(options or {})}, supports_check_mode=True)  # type: ignore[no-untyped-call]
+    if module.refused:
+        _fail(module, module.refused)
+        return
     try:
         result = host.run(
             ModuleRunner(module),

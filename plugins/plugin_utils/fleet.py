@@ -76,8 +76,8 @@ def count_of(value: t.Any, total: int, option: str) -> int:
 
 def percentage(value: t.Any, option: str) -> float:
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = -1.0 if isinstance(value, bool) else float(value)
+    except (OverflowError, TypeError, ValueError):
         number = -1.0
     if not 0 <= number <= 100:
         raise FleetError(f"{option}: {value!r} is not a percentage between 0 and 100.")

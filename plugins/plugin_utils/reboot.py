@@ -15,6 +15,8 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
 from ansible_collections.overc.system.plugins.plugin_utils.background import Background
 
 _LAYOUT: t.Final = (
@@ -116,10 +118,10 @@ class RebootingAction(ActionBase):
 
     def _seconds(self, value: t.Any) -> int:
         try:
-            seconds = int(value)
-        except (TypeError, ValueError):
-            raise self._bad_argument(f"reboot_timeout: {value!r} is not a number of seconds.") from None
-        if seconds <= 0:
+            seconds = whole_number("reboot_timeout", value)
+        except OvercError as error:
+            raise self._bad_argument(error.message) from None
+        if seconds == 0:
             raise self._bad_argument(f"reboot_timeout: {seconds} seconds is no time to wait.")
         return seconds
 

@@ -283,6 +283,10 @@ def test_local_connection_is_refused(ansible: Controller, host: Host, mode: tupl
         ("reboot=perhaps", ()),
         ("reboot=true reboot_timeout=soon", ()),
         ("reboot_timeout=0", ()),
+        ("reboot_timeout=true", ()),
+        ('{"reboot_timeout": Infinity}', ()),
+        ('{"reboot_timeout": 1e400}', ()),
+        ('{"reboot_timeout": 1000000000000000000000}', ()),
         ("reboot=true", ("-B60", "-P1")),
     ],
 )

@@ -15,6 +15,7 @@ from tests.integration.disk_facts import DiskFacts, assert_no_leftovers, assert_
 from tests.lab import Host
 from tests.lab.process import run
 from tests.lab.python_in_host import ModuleRun, command, refresh
+from tests.unit.test_collection import MODULES, specified_options
 
 MakeHost = Callable[..., Host]
 Prepare = Callable[[Host], object]
@@ -60,6 +61,36 @@ def test_every_command_checks_its_options(host: Host, name: str) -> None:
     before = snapshot_of_disk(host)
     assert_refused(call(host, name, {"backup_subvolume": "../b"}), "bad_argument", "backup_subvolume='../b'")
     assert call(host, name, {"package_manager": "apt"})["failed"]
+    assert_unchanged(before, host)
+
+
+NUMBERS = (float("inf"), float("-inf"), float("nan"), 10**30, 1e300, -1, 0.5, True, "inf", "1e999999999", "soon", [1])
+NUMERIC = {
+    "overc_bootloader": ("panic_timeout", "boot_timeout", "confirm_deadline"),
+    "overc_host_rollback": ("reboot_timeout",),
+    "overc_host_update": ("cache_valid_time",),
+    "overc_host_upgrade": ("reboot_timeout",),
+}
+
+
+def test_every_numeric_option_is_known() -> None:
+    found = {
+        module: tuple(
+            name for name, option in specified_options(module).items() if option.get("type") in ("int", "float")
+        )
+        for module in MODULES
+    }
+    assert {module: names for module, names in found.items() if names} == NUMERIC
+
+
+@pytest.mark.parametrize("module", NUMERIC)
+def test_numbers_that_nobody_can_count_to(host: Host, module: str) -> None:
+    before = snapshot_of_disk(host)
+    for option in NUMERIC[module]:
+        for value in NUMBERS:
+            result = host.module(module, {option: value})
+            assert_refused(result, "bad_argument", f"{option}: ")
+            assert "Traceback" not in str(result)
     assert_unchanged(before, host)
 
 

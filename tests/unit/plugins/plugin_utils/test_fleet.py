@@ -72,7 +72,7 @@ def test_wave_sizes_that_cannot_be_meant(bad: t.Any) -> None:
         fleet.waves(["a"], 1, bad)
 
 
-@pytest.mark.parametrize("bad", [-1, 101, "x", None])
+@pytest.mark.parametrize("bad", [-1, 101, "x", None, True, float("nan"), float("inf"), 10**400])
 def test_limit_that_cannot_be_meant(bad: t.Any) -> None:
     with pytest.raises(fleet.FleetError, match="fleet_max_fail_percentage"):
         five(max_fail_percentage=bad)
