@@ -13,6 +13,8 @@ ELSEWHERE = --ignore=tests/integration/overlay --ignore=tests/integration/fleet
 OVERLAY_TESTS = $(PY) -m pytest tests/integration/overlay -q
 # Thirty hosts at once need both processors for themselves; the rest of the fleet tests is for `make test-fleet`
 FLEET_TESTS = $(PY) -m pytest tests/integration/fleet/test_thirty.py -q -m "not slow"
+# Each group of tests goes to one worker, because its machines are made from one another's states
+TEST_VM = $(PY) -m pytest -n $(WORKERS) --dist loadgroup tests/vm
 PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:/usr/local/sbin:/usr/sbin:/sbin:$(PATH)
 
@@ -29,9 +31,10 @@ demo: setup ## upgrade, break and roll back real hosts, and explain it
 	@$(PY) -m tests.demo
 
 .PHONY: test
-test: setup ## unit and integration tests
+test: setup ## unit and integration tests, real boots among them
 	@$(OVERLAY_TESTS)
 	@$(FLEET_TESTS)
+	@$(TEST_VM) -q
 	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/unit tests/contract tests/fuzz tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
 
 .PHONY: test-unit
@@ -59,9 +62,6 @@ molecule: setup ## the Molecule scenarios, on lab hosts of their own
 fuzz: setup ## hostile input for every parser, driver and module: 20,000 cases each, of modules 5,000; an hour
 	@OVERC_FUZZ_CASES=20000 $(PY) -m pytest -n $(WORKERS) tests/fuzz $(PYTEST_ARGS)
 	@scripts/fuzz-guided 20000
-
-# Each group of tests goes to one worker, because its machines are made from one another's states
-TEST_VM = $(PY) -m pytest -n $(WORKERS) --dist loadgroup tests/vm
 
 .PHONY: test-vm
 test-vm: setup ## real boots in virtual machines: today's part of them, and every power cut of one recorded upgrade

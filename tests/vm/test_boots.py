@@ -12,7 +12,7 @@ import pytest
 from tests.sampling import rotating
 from tests.vm import results
 from tests.vm.conftest import MakeGuest
-from tests.vm.guest import Guest
+from tests.vm.guest import Guest, as_json
 from tests.vm.states import States, choose_backup, protect
 
 pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("boots")]
@@ -61,10 +61,26 @@ def _upgrade_on_uefi(states: States, filesystem: str, _make_guest: MakeGuest) ->
     return guest
 
 
+def _unhealthy_in_a_fleet(states: States, filesystem: str, make_guest: MakeGuest) -> Guest:
+    guest = make_guest(states, "host", filesystem)
+    guest.release("fault-unhealthy")
+    health = {"commands": ["test ! -e /etc/vm-unhealthy"], "retries": 2, "delay": 1}
+    answer = guest.controller.run(
+        "ansible-playbook", "overc.system.upgrade", "-e", as_json(target="vm", host_upgrade_health=health)
+    )
+    assert answer.rc != 0, answer.stdout
+    guest.assert_runs("old")
+    info = guest.info()
+    assert info["state"] == "clean", (info, answer.stdout)
+    assert guest.controller.call("overc_host_upgrade")["error_id"] == "known_bad"
+    return guest
+
+
 _Story = t.Callable[[States, str, MakeGuest], Guest]
 STORIES: t.Final[tuple[tuple[str, _Story, str, str], ...]] = (
     ("upgraded, confirmed, rebooted once more, rolled back", _upgrade_and_rollback, "ext4", "BIOS"),
     ("backup entry chosen in the menu, restored", _backup_and_restore, "vfat", "BIOS"),
+    ("upgraded by the playbook, found unhealthy on trial, back by itself", _unhealthy_in_a_fleet, "ext4", "BIOS"),
     ("upgraded, confirmed", _upgrade_on_uefi, "vfat", "UEFI"),
     ("backup entry chosen in the menu, restored", _backup_and_restore, "ext4", "BIOS"),
     ("upgraded, confirmed, rebooted once more, rolled back", _upgrade_and_rollback, "vfat", "BIOS"),

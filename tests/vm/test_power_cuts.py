@@ -22,7 +22,7 @@ from tests.vm.guest import Guest
 from tests.vm.image import BOOT_FILESYSTEMS
 from tests.vm.states import States
 
-pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("cuts")]
+pytestmark = pytest.mark.vm
 
 ONE_IN: t.Final = 24
 # One in that many goes on until it is clean again, which takes another boot
@@ -37,7 +37,10 @@ def _cases() -> list[t.Any]:
     every = [(cut, number, fs) for number, cut in enumerate(cuts.every()) for fs in BOOT_FILESYSTEMS]
     # One file system after the other: a run that takes a part builds the states of both only when it takes long anyway
     chosen = sorted(rotating(every, ONE_IN), key=lambda case: BOOT_FILESYSTEMS.index(case[2]))
-    return [pytest.param(cut, number, fs, id=f"{cut.name}-{fs}") for cut, number, fs in chosen]
+    return [
+        pytest.param(cut, number, fs, id=f"{cut.name}-{fs}", marks=pytest.mark.xdist_group(f"cuts-{fs}"))
+        for cut, number, fs in chosen
+    ]
 
 
 @pytest.mark.parametrize(("cut", "number", "filesystem"), _cases())
