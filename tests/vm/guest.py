@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
+import signal
 import subprocess
 import typing as t
 from dataclasses import dataclass
@@ -179,16 +181,23 @@ class Guest:
     def stop_at(self, *points: str) -> None:
         self.machine.ssh(f"echo {' '.join(points)} > /run/vm-stop")
 
+    def cut(self) -> None:
+        """The power goes, and then the controller of the running command: left alone, its ssh would try again on the
+        machine that comes back, and begin there what the test did not ask for.
+        """
+        self.machine.cut()
+        self.abandon()
+
     def abandon(self) -> None:
-        """End the controller of a command whose machine is gone."""
+        """End the controller of a command, with all of its processes."""
         process = self._started
         if process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.terminate()
-                process.communicate(timeout=20)
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for pipe in (process.stdout, process.stderr):
+                assert pipe is not None
+                pipe.close()
             self._started = None
 
     def passed_points(self) -> list[str]:

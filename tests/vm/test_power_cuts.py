@@ -48,7 +48,7 @@ def test_cut(cut: Cut, number: int, filesystem: str, automatic: States, make_gue
     guest = make_guest(automatic, cut.start, filesystem)
     releases = guest.releases
     _run_to(guest, cut)
-    guest.machine.cut()
+    guest.cut()
     assert guest.disk_defect() is None
     guest.on()
     seen = guest.look()
