@@ -101,9 +101,8 @@ class Controller:
 
     def start(self, program: str, *arguments: str) -> subprocess.Popen[str]:
         argv = [str(Path(sys.executable).with_name(program)), *arguments]
-        # A session of its own, so that it can be ended with all that it started
         return subprocess.Popen(
-            argv, env=self._environment(), cwd=REPOSITORY, text=True, start_new_session=True,
+            argv, env=self._environment(), cwd=REPOSITORY, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

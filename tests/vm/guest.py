@@ -192,8 +192,9 @@ class Guest:
         """End the controller of a command, with all of its processes."""
         process = self._started
         if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            for pid in _family(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait()
             for pipe in (process.stdout, process.stderr):
                 assert pipe is not None
@@ -202,6 +203,15 @@ class Guest:
 
     def passed_points(self) -> list[str]:
         return self.machine.ssh("cat /run/vm-points 2>/dev/null || true").split()
+
+
+def _family(pid: int) -> list[int]:
+    """A process and what descends from it: ansible's workers are in sessions of their own."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        children = []
+    return [pid, *(member for child in children for member in _family(int(child)))]
 
 
 def as_json(**values: t.Any) -> str:
