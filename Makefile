@@ -31,10 +31,9 @@ demo: setup ## upgrade, break and roll back real hosts, and explain it
 	@$(PY) -m tests.demo
 
 .PHONY: test
-test: setup ## unit and integration tests, real boots among them
+test: setup ## unit and integration tests
 	@$(OVERLAY_TESTS)
 	@$(FLEET_TESTS)
-	@$(TEST_VM) -q
 	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/unit tests/contract tests/fuzz tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
 
 .PHONY: test-unit
