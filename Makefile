@@ -47,7 +47,7 @@ test-integration: setup ## only what needs real hosts
 
 .PHONY: test-crash
 test-crash: setup ## kill the host's commands at every point there is, not only at today's part of them
-	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/integration/test_crash.py $(PYTEST_ARGS)
+	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/integration/test_crash.py tests/integration/test_crash_automatic.py $(PYTEST_ARGS)
 
 .PHONY: test-fleet
 test-fleet: setup ## roles, playbooks, pull mode and Molecule on lab hosts, up to 30 at once: half an hour

@@ -10,15 +10,23 @@ the next day's run takes others. ``OVERC_SAMPLE=all`` takes every point, ``OVERC
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
 import typing as t
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
+from tests.integration.crash_bench import (
+    EVERYTHING,
+    PACKAGES,
+    RELEASES,
+    WAYS,
+    Bench,
+    check_disk,
+    check_tidy,
+    check_untouched,
+    go_on,
+    killed,
+)
 from tests.integration.crash_points import (
     CARRIED,
     INTERRUPTED,
@@ -32,21 +40,15 @@ from tests.integration.crash_points import (
     points,
 )
 from tests.integration.crash_report import PROPERTY
-from tests.lab import Host, Lab, disk
+from tests.lab import Host, Lab
 from tests.lab.kernel import kernel_release
-from tests.lab.process import run
 from tests.sampling import rotating
 
 pytestmark = pytest.mark.crash
 
-WAYS: t.Final = ("reboot", "powerloss", "at_once")
-PACKAGES: t.Final = ("lab-app", "lab-gui", "lab-kernel", "lab-lib", "lab-tool")
-OWN: t.Final = ("data", "rootfs_mine")
-RELEASES: t.Final = {"1.0": "v1", "2.0": "v2", "3.0": "v3"}
 CONFIRM: t.Final = "overc_host_confirm"
 
 
-EVERYTHING: t.Final = bool(os.environ.get("OVERC_CRASH_ALL"))
 _Numbered = t.TypeVar("_Numbered")
 
 
@@ -82,80 +84,11 @@ def _repairs() -> list[t.Any]:
 # -- the machine and its disks ---------------------------------------------------------------------------------------
 
 
-class Bench:
-    """One host, put back to a prepared state again and again."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.host = lab.create("crash")
-        self._disks: dict[str, Path] = {}
-
-    def start(self, name: str, make: Callable[[], None] | None = None) -> Host:
-        """Switched on with the disk of this name, which is made the first time."""
-        if name not in self._disks:
-            (make or getattr(self, f"_make_{name}"))()
-            self.host.stop()
-            self._disks[name] = self.host.save()
-        self.host.stop()
-        self.host.restore(self._disks[name])
-        self.host.start()
-        return self.host
-
-    def switch(self, root: str) -> None:
-        """Make this root and its kernel (in its package, or in the backup) the ones that boot next, on or off."""
-        with self.host.top() as top, self.host.boot_partition() as boot:
-            carried = top / root / "boot/bzImage"
-            shutil.copyfile(carried if carried.exists() else boot / "bzImage_bakup", boot / "bzImage")
-            run(["btrfs", "subvolume", "set-default", top / root])
-
-    def _make_clean(self) -> None:
-        self.host.start()
-        with self.host.top() as top:
-            for name in OWN:
-                run(["btrfs", "subvolume", "create", top / name])
-                (top / name / "file").write_text(f"mine: {name}\n")
-        self.host.release("v2")
-
-    def _make_staged(self) -> None:
-        host = self.start("clean")
-        assert upgrade(host)["state"] == "staged"
-        host.release("v3")
-        host.stop()
-        self.switch("rootfs")  # or the staged root would come up; ``begin`` undoes it
-
-    def _make_upgraded(self) -> None:
-        host = self.start("clean")
-        upgrade(host)
-        host.reboot()
-        host.release("v3")
-        host.write(CARRIED, "carried\n")
-
-
 @pytest.fixture(scope="session")
 def bench(lab: Lab) -> t.Iterator[Bench]:
     made = Bench(lab)
     yield made
     made.host.destroy()
-
-
-def upgrade(host: Host) -> dict[str, t.Any]:
-    result = host.module("overc_host_upgrade")
-    assert not result.get("failed"), result
-    return result
-
-
-def killed(host: Host, module: str, args: dict[str, t.Any], prelude: str) -> None:
-    process = host.module_start(module, args, prelude=prelude).process
-    stdout, stderr = process.communicate(timeout=120)
-    gone = process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
-    assert gone, f"it was not killed there: {process.returncode}\n{stdout[-3000:]}\n{stderr[-3000:]}"
-
-
-def go_on(host: Host, way: str) -> None:
-    if way == "reboot":
-        host.reboot()
-    elif way == "powerloss":
-        host.powerloss()
-        host.start()
 
 
 # -- what must be true -----------------------------------------------------------------------------------------------
@@ -181,27 +114,6 @@ def check_boots(host: Host, seen: frozenset[str], *, settled: bool = False) -> s
         damaged = [line for line in damaged if not (line.endswith(" /boot/bzImage") and release != f"{version}-lab")]
     assert damaged == []
     return version
-
-
-def check_untouched(host: Host) -> None:
-    with host.top() as top:
-        for name in OWN:
-            assert (top / name / "file").read_text() == f"mine: {name}\n"
-
-
-def check_tidy(host: Host) -> None:
-    """Nothing unfinished is left."""
-    with host.top() as top, host.boot_partition() as boot:
-        left = [entry.name for place in (top, boot, top / ".overc") for entry in place.glob("*.overc-*")]
-        assert left == []
-        assert not (top / ".overc/journal.jsonl").exists()
-
-
-def check_disk(host: Host) -> None:
-    """Offline; the host is on again afterwards."""
-    host.stop()
-    run(["btrfs", "check", "--readonly", f"{disk.attach(host.image)}p2"])
-    host.start()
 
 
 def check_backup_boots(host: Host) -> None:

@@ -19,12 +19,8 @@ from ansible_collections.overc.system.plugins.module_utils.grub_environment impo
     parse_environment,
 )
 
-from tests.integration.crash_points import AUTOMATIC, UPGRADE, Point, Transaction, kill_at, points
-from tests.integration.crash_report import PROPERTY
-from tests.integration.disk_facts import booted
-from tests.integration.test_crash import (
+from tests.integration.crash_bench import (
     EVERYTHING,
-    OWN,
     PACKAGES,
     RELEASES,
     WAYS,
@@ -36,9 +32,11 @@ from tests.integration.test_crash import (
     killed,
     upgrade,
 )
+from tests.integration.crash_points import AUTOMATIC, UPGRADE, Point, Transaction, kill_at, points
+from tests.integration.crash_report import PROPERTY
+from tests.integration.disk_facts import booted
 from tests.lab import Host, Lab
 from tests.lab.kernel import kernel_release
-from tests.lab.process import run
 from tests.sampling import rotating
 
 pytestmark = pytest.mark.crash
@@ -60,27 +58,14 @@ class AutomaticBench(Bench):
     """Disks of a host with automatic protection; what is staged or on trial is so only once it runs."""
 
     def __init__(self, lab: Lab) -> None:
-        self.host = lab.create("autocrash", automatic=True)
-        self._disks = {}
+        super().__init__(lab, "autocrash", automatic=True)
 
     def set_environment(self, values: dict[str, str]) -> None:
         with self.host.boot_partition() as boot, (boot / "grub/grubenv").open("r+b") as block:
             block.write(change_environment(EMPTY, values))
 
-    def _make_clean(self) -> None:
-        self.host.start()
-        with self.host.top() as top:
-            for name in OWN:
-                run(["btrfs", "subvolume", "create", top / name])
-                (top / name / "file").write_text(f"mine: {name}\n")
-        self.host.release("v2")
-
     def _make_staged(self) -> None:
-        host = self.start("clean")
-        assert upgrade(host)["state"] == "staged"
-        host.release("v3")
-        host.stop()
-        self.switch("rootfs")
+        super()._make_staged()
         self.set_environment({})
 
     def _make_trial(self) -> None:
