@@ -59,6 +59,7 @@ NEXT_STEPS: t.Final[dict[str, str]] = {
     "kernel_broken": "Mend the kernel's package, or leave it out with the option exclude.",
     "kernel_modules_missing": "Mend the kernel's packages, or leave them out with the option exclude.",
     "kernel_unsigned": "Get the signed kernel package, or leave the kernel out with the option exclude.",
+    "overlay_failed": "What was begun is undone, or finished if it was switched over already; run the same command again.",
     "package_manager_failed": "Mend the package or leave it out with the option exclude, then run the same command.",
     "gpg_policy": (
         "Set gpgcheck=1 for them (smart: rpm-check-signatures=true) and let the host know their keys, disable them, or "

@@ -45,6 +45,49 @@ def parse_config(text: str) -> Config:
     return Config(first(FSTAB_KEYS), rootfs, first(_IDMAP_KEYS) is not None, legacy)
 
 
+_DEPTH: t.Final = 10  # includes within includes
+
+
+def with_includes(text: str, depth: int = _DEPTH) -> str:
+    """The configuration with every ``lxc.include`` replaced by what it names: a file, or the ``*.conf`` of a directory.
+
+    Whoever starts the container is told by LXC of what cannot be read; here it is left out.
+    """
+    out = []
+    for line in text.split("\n"):
+        key, sep, value = line.partition("=")
+        if not sep or key.strip() != "lxc.include":
+            out.append(line)
+        elif depth:
+            out += [with_includes(found, depth - 1) for found in map(_text, _files(value.strip())) if found is not None]
+    return "\n".join(out)
+
+
+def _files(path: str) -> list[str]:
+    try:
+        return [f"{path}/{name}" for name in sorted(os.listdir(path)) if name.endswith(".conf")]
+    except OSError:
+        return [path]
+
+
+def _text(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            return file.read()
+    except (OSError, ValueError):
+        return None
+
+
+def root_directory(config: Config) -> str | None:
+    """The path that ``lxc.rootfs.path`` names, "" for a root that is no plain directory, None if the key is not there."""
+    if config.rootfs is None:
+        return None
+    kind, sep, path = config.rootfs.partition(":")
+    if sep and not kind.startswith("/"):
+        return path if kind in ("dir", "btrfs") else ""
+    return config.rootfs
+
+
 FSTAB_COMMENT: t.Final = "# added for shared directories (overc_overlay)"
 
 
@@ -95,7 +138,9 @@ __all__ = (
     "Config",
     "monitor_listens",
     "parse_config",
+    "root_directory",
     "root_in_use",
     "with_fstab",
+    "with_includes",
     "without_fstab",
 )

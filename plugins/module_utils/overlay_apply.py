@@ -43,8 +43,15 @@ from ansible_collections.overc.system.plugins.module_utils.overlay_mount import 
 )
 from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Operation
 from ansible_collections.overc.system.plugins.module_utils.overlay_record import Intent, Origin, Overlay
-from ansible_collections.overc.system.plugins.module_utils.overlay_repair import FILLING, repair, settle
+from ansible_collections.overc.system.plugins.module_utils.overlay_repair import (
+    FILLING,
+    STARTED_MEANWHILE,
+    refuse_while_started,
+    repair,
+    settle,
+)
 from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree, layers_name, trees
+from ansible_collections.overc.system.plugins.module_utils.overlay_workers import translate
 from ansible_collections.overc.system.plugins.module_utils.safe_path import (
     OPEN_DIR,
     libc,
@@ -148,9 +155,7 @@ class Work:
             trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
             error = OvercError("internal", f"{type(error).__name__}: {error}", exception=trace)
         elif isinstance(error, OSError):
-            where = "" if error.filename is None else f" {printable(str(error.filename))}"
-            what = f"{error.strerror}{where} while sharing {printable(self.directory)}."
-            error = OvercError("overlay_failed", what)
+            error = translate(error, f"working on {printable(self.directory)}")
         try:
             repair(self.site)
         except (OvercError, OSError) as second:
@@ -309,10 +314,17 @@ class Work:
         if self.site.running():
             raise OvercError("container_running", "The container was started meanwhile; nothing was switched over.")
 
+    def _not_started_meanwhile(self) -> None:
+        # LXC takes its command socket before it reads the table: whoever may have read the old one is seen now
+        if self.site.running():
+            self.site.store.note(STARTED_MEANWHILE, durable=True)
+            refuse_while_started(self.site)
+
     def _commit_mount(self) -> None:
         self._still_stopped()
         prepare_table(self.site)
         self.site.table.commit(self.directory, self.options)
+        self._not_started_meanwhile()
 
     def _empty_directory(self) -> None:
         empty_under(self.site, self.directory, jobs=self.jobs)
@@ -365,6 +377,7 @@ class Work:
     def _commit_unmount(self) -> None:
         self._still_stopped()
         self.site.table.commit(self.directory, None)
+        self._not_started_meanwhile()
 
     def _remove_old_layers(self) -> None:
         delete_if_there(self.old, self._home)

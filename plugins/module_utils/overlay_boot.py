@@ -81,8 +81,11 @@ def _pointer(containers_dir: str, container: str) -> str:
     return hashlib.sha256(name).hexdigest()[:24] + ".json"
 
 
-def waiting(places: Places) -> list[tuple[str, str]]:
-    """(containers_dir, container) of every container on the list."""
+def waiting(places: Places, unreadable: list[OvercError] | None = None) -> list[tuple[str, str]]:
+    """(containers_dir, container) of every container on the list.
+
+    Raises inconsistent for a file that cannot be read; with ``unreadable`` the error goes there, and the rest is told.
+    """
     try:
         names = sorted(os.listdir(places.pending))
     except FileNotFoundError:
@@ -95,10 +98,14 @@ def waiting(places: Places) -> list[tuple[str, str]]:
                 data = load_object(_read(path) or b"")
                 containers_dir, container = texts([data["containers_dir"], data["container"]], path)
             except (ValueError, KeyError) as error:
-                raise OvercError(
+                refusal = OvercError(
                     "inconsistent",
                     f"{path} cannot be read ({error}); nothing is guessed. Remove it to forget that work.",
-                ) from None
+                )
+                if unreadable is None:
+                    raise refusal from None
+                unreadable.append(refusal)
+                continue
             out.append((containers_dir, container))
     return out
 
@@ -161,7 +168,10 @@ def forget(places: Places, containers_dir: str, container: str) -> None:
 
 def tidy(places: Places) -> None:
     """Leave on the host what the list and the installation for good ask for, and nothing else."""
-    left = waiting(places)
+    unreadable: list[OvercError] = []
+    left = waiting(places, unreadable)
+    if unreadable:
+        return  # there may be work that nobody can read: all stays for whoever looks into it
     for_good = installed(places) is not None
     if left or for_good:
         if for_good and not left and os.path.isdir(places.pending):

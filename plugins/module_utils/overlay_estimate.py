@@ -16,6 +16,7 @@ from ansible_collections.overc.system.plugins.module_utils.overlay_kin import Ki
 from ansible_collections.overc.system.plugins.module_utils.overlay_layers import open_layers
 from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree
 from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted
+from ansible_collections.overc.system.plugins.module_utils.overlay_workers import dies_with
 from ansible_collections.overc.system.plugins.module_utils.safe_path import (
     OPEN_DIR,
     detached_view,
@@ -57,11 +58,14 @@ def own_files(site: Site, directory: str, found: t.Sequence[Tree], *, jobs: int 
 def shared_again(site: Site, mounted: Mounted, found: t.Sequence[Tree], *, jobs: int | None = None) -> Totals:
     """For a directory that is shared already: what the container sees now, mounted read-only where nobody sees it."""
     reader, writer = os.pipe()
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         answer: t.Any = ("internal", "the comparison died")
         try:
             os.close(reader)
+            if not dies_with(parent):
+                os._exit(0)
             comparison = _merged(site, mounted, found, jobs)
             answer = ("done", vars(comparison.totals))
             if comparison.refused:

@@ -10,6 +10,7 @@ import dataclasses
 import fcntl
 import os
 import sys
+import time
 import typing as t
 
 from ansible_collections.overc.system.plugins.module_utils import overlay_boot, overlay_estimate
@@ -33,18 +34,26 @@ from ansible_collections.overc.system.plugins.module_utils.overlay_report import
     report_of,
 )
 from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, containers, normal_directory, trees
+from ansible_collections.overc.system.plugins.module_utils.overlay_workers import translate
 from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
 from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Totals
+
+_PATIENCE: t.Final = 2.0  # seconds: the workers of a run that was killed just now hold its lock until they are gone
 
 
 @contextlib.contextmanager
 def locked(site: Site) -> t.Iterator[None]:
     """One run per container; the lock is on its directory, so it leaves nothing behind."""
-    try:
-        fcntl.flock(site.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        what = f"Another run works on container {printable(site.name)!r}; try again later."
-        raise OvercError("locked", what) from error
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(site.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError as error:
+            if time.monotonic() > until:
+                what = f"Another run works on container {printable(site.name)!r}; try again later."
+                raise OvercError("locked", what) from error
+        time.sleep(0.05)
     try:
         yield
     finally:
@@ -131,6 +140,19 @@ def normalise(wanted: Wanted) -> Wanted:
     return dataclasses.replace(wanted, directories=directories, sources=sources)
 
 
+@contextlib.contextmanager
+def _telling(repaired: str | None, reports: t.Sequence[t.Mapping[str, t.Any]]) -> t.Iterator[None]:
+    """A failure says what was done before it: a repair, and directories that are finished."""
+    try:
+        yield
+    except (OvercError, OSError) as raised:
+        error = translate(raised, "looking at the container") if isinstance(raised, OSError) else raised
+        done = [report for report in reports if report["operation"] != "none"]
+        if repaired is not None or done:
+            error.facts.update(changed=True, repaired=repaired, directories=list(reports))
+        raise error from raised
+
+
 def manage(
     wanted: Wanted,
     *,
@@ -154,6 +176,8 @@ def manage(
         else:
             stack.enter_context(locked(site))
             repaired = repair(site)
+        reports: list[dict[str, t.Any]] = []
+        stack.enter_context(_telling(repaired if not check else None, reports))
         if wanted.state == "present":
             site.filesystem()
         facts = observe(site, wanted, site.record(), jobs)
@@ -168,7 +192,6 @@ def manage(
         if any(operation.kind not in ("none", "unqueue") for operation in operations):
             later = when(wanted.apply, running)
             operations = plan(later)
-        reports = []
         for fact, operation in zip(facts, operations):
             totals, extra = Totals(), dict[str, t.Any]()
             if check or operation.kind == "queue":
@@ -189,13 +212,18 @@ def manage(
     }
 
 
-def _to_do(places: overlay_boot.Places) -> list[tuple[str, str]]:
+def _to_do(places: overlay_boot.Places, unreadable: list[OvercError]) -> list[tuple[str, str]]:
     """The containers on the list and, where the unit is there for good, all others with work that waits or was cut off.
 
     The list lies on the root file system; containers may lie elsewhere, and know more than a root that was rolled back.
     """
-    found = set(overlay_boot.waiting(places))
-    for containers_dir in overlay_boot.installed(places) or ():
+    found = set(overlay_boot.waiting(places, unreadable))
+    try:
+        everywhere = overlay_boot.installed(places) or ()
+    except OvercError as error:
+        unreadable.append(error)
+        everywhere = ()
+    for containers_dir in everywhere:
         real = os.path.realpath(containers_dir)
         found |= {(real, name) for name in containers(real) if os.path.isdir(f"{real}/{name}/{HOME}")}
     return sorted(found)
@@ -228,13 +256,15 @@ def _do_waiting(places: overlay_boot.Places, containers_dir: str, name: str) -> 
 
 def run_waiting(places: overlay_boot.Places) -> int:
     """Do all the work that waits; the exit code of the boot unit. One container's trouble does not stop the others."""
-    failed = 0
-    for containers_dir, name in _to_do(places):
+    failed: list[OvercError] = []
+    for containers_dir, name in _to_do(places, failed):
         try:
             _do_waiting(places, containers_dir, name)
-        except (OvercError, OSError) as error:
-            failed += 1
-            sys.stderr.write(f"{printable(name)}: {error}\n")
+        except Exception as error:  # noqa: BLE001 - a defect that one container meets is no reason to leave the others
+            what = error if isinstance(error, (OvercError, OSError)) else f"{type(error).__name__}: {error}"
+            failed.append(OvercError("overlay_failed", f"{printable(name)}: {what}"))
+    for trouble in failed:
+        sys.stderr.write(f"{trouble}\n")
     overlay_boot.tidy(places)
     return 1 if failed else 0
 

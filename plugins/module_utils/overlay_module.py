@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, with_next_step
 from ansible_collections.overc.system.plugins.module_utils.overlay_workers import translate
 from ansible_collections.overc.system.plugins.module_utils.redact import redact_all
 
@@ -36,8 +36,9 @@ def failure(error: Exception) -> dict[str, t.Any]:
         error = translate(error, "looking at the container")
     if not isinstance(error, OvercError):
         error = OvercError("internal", f"{type(error).__name__}: {error}. Please report this as a defect.")
-    shown: dict[str, t.Any] = redact_all({"msg": error.message, **error.facts})
-    return {"changed": False, "error_id": error.error_id, **shown}
+    message = with_next_step(error.error_id, error.message)
+    shown: dict[str, t.Any] = redact_all({**error.facts, "msg": message})
+    return {"changed": False, **shown, "error_id": error.error_id}
 
 
 __all__ = ("failure", "run_overlay_module")

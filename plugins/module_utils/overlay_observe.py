@@ -68,6 +68,7 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
             if not active:
                 os.close(site.open_directory(directory))
                 site.table.check(directory)
+                site.check_config()
                 _refuse_mounts(site, directory)
             if found is not None and active == "ours" and sources == wanted.sources:
                 stale = _stale(site, found, record, wanted, now, jobs)

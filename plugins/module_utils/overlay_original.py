@@ -42,14 +42,14 @@ def is_original(found: Mounted) -> bool:
 def _open(site: Site, path: str) -> int:
     """Open a layer by its path on the host; below a container's root nothing is followed."""
     way = components(path)
-    containers = components(site.containers_dir)
-    if way[: len(containers)] == containers and way[len(containers) + 1 : len(containers) + 2] == ["rootfs"]:
-        split = len(containers) + 2
-        base = os.open("/" + "/".join(way[:split]), OPEN_DIR)
-        try:
-            return open_beneath(base, way[split:])
-        finally:
-            os.close(base)
+    for depth in range(len(way) - 1):
+        # By whatever name the line calls the directory of the containers: it may be a link
+        if way[depth + 1] == "rootfs" and os.path.realpath("/" + "/".join(way[:depth])) == site.containers_dir:
+            base = os.open(f"{site.containers_dir}/{way[depth]}/rootfs", OPEN_DIR)
+            try:
+                return open_beneath(base, way[depth + 2 :])
+            finally:
+                os.close(base)
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 

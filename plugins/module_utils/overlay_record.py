@@ -23,7 +23,12 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.safe_path import open_dir, read_file, write_atomically
+from ansible_collections.overc.system.plugins.module_utils.safe_path import (
+    open_dir,
+    printable,
+    read_file,
+    write_atomically,
+)
 from ansible_collections.overc.system.plugins.module_utils.untrusted import build, load_object
 
 HOME: t.Final = ".overc-overlay"
@@ -99,10 +104,11 @@ def _dump(data: t.Any) -> bytes:
 
 
 class Store:
-    """Reads and writes the record and the journal of one container; ``container_fd`` is its directory."""
+    """Reads and writes the record and the journal of one container; ``container_fd`` is its directory, ``path`` its name."""
 
-    def __init__(self, container_fd: int) -> None:
+    def __init__(self, container_fd: int, path: str) -> None:
         self.container_fd = container_fd
+        self.path = path
 
     def open(self) -> int | None:
         """Our directory, opened by the caller's leave; None when there is none."""
@@ -136,7 +142,9 @@ class Store:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise OvercError(
-                "inconsistent", f"The record of shared directories cannot be read ({error}); nothing is guessed."
+                "inconsistent",
+                f"The record of shared directories cannot be read ({error}); nothing is guessed. It is"
+                f" {printable(self.path)}/{HOME}/{_RECORD}: put a whole copy back.",
             ) from error
 
     def write(self, record: Record) -> None:
@@ -193,7 +201,10 @@ class Store:
         try:
             return build(Intent, load_object(first))
         except ValueError as error:
-            raise OvercError("inconsistent", f"The journal cannot be read ({error}); nothing is guessed.") from error
+            raise OvercError(
+                "inconsistent",
+                f"The journal {printable(self.path)}/{HOME}/{_JOURNAL} cannot be read ({error}); nothing is guessed.",
+            ) from error
 
     def steps(self) -> list[str]:
         """What the journal says was begun and done, for the report of a repair."""

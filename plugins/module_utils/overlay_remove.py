@@ -65,9 +65,16 @@ def _names(fd: int) -> tuple[list[str], int]:
     return names, gone
 
 
+def _refuse_subvolume(fd: int, device: int, name: str) -> None:
+    """Nobody made one here, and the kernel would let it be removed like a directory."""
+    if os.fstat(fd).st_dev != device:
+        raise OSError(errno.EXDEV, "A subvolume or a mount lies within:", name)
+
+
 def _empty(fd: int, keep: str | None = None) -> int:
     """Empty a directory in this process. Descriptors are held for one branch only, however deep it is."""
     top = reopen_dir(fd)
+    device = os.fstat(top).st_dev
     stack: list[tuple[int, list[str]]] = [(top, [])]
     try:
         names, gone = _names(top)
@@ -82,9 +89,11 @@ def _empty(fd: int, keep: str | None = None) -> int:
                     gone += 1
                 continue
             deeper = open_dir(rest[-1], here)
+            stack.append((deeper, []))
+            _refuse_subvolume(deeper, device, rest[-1])
             names, more = _names(deeper)
             gone += more
-            stack.append((deeper, names))
+            stack[-1][1].extend(names)
     finally:
         for here, _rest in stack:
             os.close(here)
@@ -99,12 +108,13 @@ def empty(fd: int, *, keep: str | None = None, jobs: int | None = None) -> int:
     """
     doing = "removing the copies that are no longer needed"
     try:
-        shallow = 0
+        shallow, device = 0, os.fstat(fd).st_dev
         queue: list[list[str]] = [[]]
         while queue and len(queue) < _TASKS and shallow < 4 * _TASKS:
             parts = queue.pop(0)
             here = open_beneath(fd, parts)
             try:
+                _refuse_subvolume(here, device, "/".join(parts))
                 with os.scandir(here) as entries:
                     names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
             finally:
@@ -119,6 +129,7 @@ def empty(fd: int, *, keep: str | None = None, jobs: int | None = None) -> int:
             for parts in chunks[index]:
                 here = open_beneath(fd, parts)
                 try:
+                    _refuse_subvolume(here, device, "/".join(parts))
                     total += _empty(here)
                 finally:
                     os.close(here)

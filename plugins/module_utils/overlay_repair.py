@@ -15,6 +15,7 @@ import os
 import typing as t
 
 from ansible_collections.overc.system.plugins.module_utils import overlay_original, overlayfs
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay_layers import (
     delete_if_there,
     drop_snapshots,
@@ -32,6 +33,20 @@ from ansible_collections.overc.system.plugins.module_utils.overlay_site import S
 from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
 
 FILLING: t.Final = "after check_mount_point"
+
+
+# In the journal when a container was started between the last look at it and the switch: it may see either tree.
+STARTED_MEANWHILE: t.Final = "started meanwhile"
+
+
+def refuse_while_started(site: Site) -> None:
+    """Neither tree may go while a container that was started at the moment of the switch runs."""
+    if STARTED_MEANWHILE in site.store.steps() and site.running():
+        raise OvercError(
+            "container_running",
+            f"Container {printable(site.name)!r} was started at the very moment of a switch and may see either tree, so both"
+            " are kept. Stop it, then run the same command again.",
+        )
 
 
 def settle(site: Site, directory: str, id_: str, *, seconds: float | None = None) -> None:
@@ -60,6 +75,7 @@ def repair(site: Site) -> str | None:
     intent = site.intent()
     if intent is None:
         return None
+    refuse_while_started(site)
     directory = intent.directory
     active = site.mounted().get(directory)
     home = site.store.make()
@@ -97,4 +113,4 @@ def repair(site: Site) -> str | None:
     return f"{intent.operation} of {printable(directory)}, cut off in an earlier run, was {how}"
 
 
-__all__ = ("FILLING", "repair", "settle")
+__all__ = ("FILLING", "STARTED_MEANWHILE", "refuse_while_started", "repair", "settle")

@@ -72,9 +72,17 @@ class Site:
         except OSError:
             self._stack.close()
             raise
-        self.store = Store(self.fd)
-        found = safe_path.read_file("config", self.fd)
-        self.config = None if found is None else lxc.parse_config(os.fsdecode(found[0]))
+        self.store = Store(self.fd, self.path)
+        self.config: lxc.Config | None = None
+        try:
+            found = safe_path.read_file("config", self.fd)
+        except OSError:
+            self._stack.close()
+            raise
+        if found is not None:
+            text = os.fsdecode(found[0])
+            self.config = lxc.parse_config(lxc.with_includes(text))
+            self._own_config = lxc.parse_config(text)
         self.table: Table = table_for(self.path, name, self.config, units=units)
 
     def _open(self, path: str) -> int:
@@ -146,8 +154,45 @@ class Site:
             raise OvercError("overlay_unsupported", f"{self.root} is on another file system than its parent.")
         return fsid
 
+    def check_config(self) -> None:
+        """Refuse to share where the container's configuration says that its root or its table of mounts is another."""
+        if self.config is None:
+            return
+        root = lxc.root_directory(self.config)
+        if root is not None and os.path.realpath(root) != os.path.realpath(self.root):
+            raise OvercError(
+                "overlay_unsupported",
+                f"The configuration of container {printable(self.name)!r} has its root at {printable(root or 'no directory')},"
+                f" not at {printable(self.root)}; only a root that is that very directory can be shared.",
+            )
+        if self.table.kind != "lxc" or self.config.fstab is None:
+            return
+        if self.config.fstab != self._own_config.fstab:
+            raise OvercError(
+                "overlay_unsupported",
+                f"Container {printable(self.name)!r} has its lxc.mount.fstab from a file that its configuration includes, so"
+                " others may have it too. Name a file of its own in its own configuration.",
+            )
+        table = os.path.realpath(self.config.fstab)
+        for other in containers(self.containers_dir):
+            if other != self.name and table == _table_of(f"{self.containers_dir}/{other}"):
+                raise OvercError(
+                    "overlay_unsupported",
+                    f"Containers {printable(self.name)!r} and {printable(other)!r} name one file as lxc.mount.fstab,"
+                    f" {printable(table)}: what is mounted for one would be for both. Give each a file of its own.",
+                )
+
     def layer_paths(self, id_: str) -> str:
         return f"{self.path}/{HOME}/{id_}/{layers_name(id_)}"
+
+
+def _table_of(container: str) -> str | None:
+    try:
+        with open(f"{container}/config", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            fstab = lxc.parse_config(lxc.with_includes(file.read())).fstab
+    except OSError:
+        return None
+    return None if fstab is None else os.path.realpath(fstab)
 
 
 def containers(containers_dir: str) -> list[str]:

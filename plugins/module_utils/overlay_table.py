@@ -16,7 +16,7 @@ import string
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils import fstab, lxc, overlayfs
+from ansible_collections.overc.system.plugins.module_utils import fstab, lxc, overlayfs, syscalls
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay_record import HOME
 from ansible_collections.overc.system.plugins.module_utils.safe_path import (
@@ -186,7 +186,7 @@ class SystemdTable:
             try:
                 with open(f"{self.units}/{name}", encoding="utf-8", errors="surrogateescape") as file:
                     values = dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
-            except OSError:
+            except (FileNotFoundError, IsADirectoryError):  # a link to nothing is a unit of nobody
                 continue
             where = values.get("Where", "")
             if values.get("Type") == "overlay" and where.startswith(self.root + "/"):
@@ -214,6 +214,8 @@ class SystemdTable:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 if not os.path.islink(path):
                     os.symlink(f"../{unit}", path)
+                # A unit that nothing asks for would let the container start without its mount
+                syscalls.fsync_directory(os.path.dirname(path))
             write_atomically(unit, os.fsencode(self.text(directory, options)), fd)
         finally:
             os.close(fd)

@@ -36,10 +36,10 @@ def processors() -> int:
 def translate(error: OSError, doing: str) -> OvercError:
     """The refusal a user sees for a system error while a tree is read or built."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OvercError("no_space", f"No space left while {doing}; nothing was switched over.")
+        return OvercError("no_space", f"No space left while {doing}. Free some, then run the same command again.")
     name = error.filename.decode("utf-8", "backslashreplace") if isinstance(error.filename, bytes) else error.filename
     shown = "" if name is None else " " + os.fsencode(str(name)).decode("utf-8", "backslashreplace")
-    return OvercError("overlay_failed", f"{error.strerror}{shown} while {doing}; nothing was switched over.")
+    return OvercError("overlay_failed", f"{error.strerror}{shown} while {doing}.")
 
 
 def _busy_seconds(pid: int) -> float:
@@ -56,11 +56,15 @@ def _busy_seconds(pid: int) -> float:
     return (int(ran) + int(waited)) / 1e9
 
 
+def dies_with(parent: int) -> bool:
+    """For a forked child: a killed parent must not leave it behind, or the next run meets it. False: it is gone already."""
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    return os.getppid() == parent
+
+
 def _work(queue: int, out: int, parent: int, doing: str, task: t.Callable[[int], t.Any]) -> None:
     """The life of one worker: take numbers from the queue until it ends, then write everything that came of them."""
-    # A killed parent must not leave writers behind: the next run would meet them.
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
+    if not dies_with(parent):
         return
     gc.disable()
     results: list[t.Any] = []
@@ -178,7 +182,7 @@ def _answers(workers: t.Sequence[_Worker], doing: str) -> list[t.Any]:
     for worker in workers:
         data = b"".join(worker.chunks)
         if not data:
-            raise OvercError("overlay_failed", f"A worker process was killed while {doing}; nothing was switched over.")
+            raise OvercError("overlay_failed", f"A worker process was killed while {doing}.")
         kind, answer = marshal.loads(data)  # noqa: S302 - from our own child
         if kind == "refused":
             raise OvercError(answer[0], answer[1], **answer[2])
@@ -190,4 +194,4 @@ def _answers(workers: t.Sequence[_Worker], doing: str) -> list[t.Any]:
     return results
 
 
-__all__ = ("processors", "spread", "translate")
+__all__ = ("dies_with", "processors", "spread", "translate")

@@ -60,6 +60,12 @@ def _openat2_works() -> bool:
     return fd >= 0
 
 
+def _mount_id(fd: int) -> str:
+    """The mount that a descriptor was opened on (proc(5), /proc/<pid>/fdinfo): for a kernel without openat2(2)."""
+    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+        return next((line for line in file if line.startswith("mnt_id:")), "")
+
+
 _HOW_DIR: t.Final = struct.pack("=QQQ", OPEN_DIR, 0, _RESOLVE)
 
 
@@ -68,7 +74,11 @@ def open_dir(name: str, dir_fd: int) -> int:
     if "/" in name or name in ("", ".", ".."):
         raise OSError(errno.EINVAL, "not one component", name)
     if not _openat2_works():
-        return os.open(name, OPEN_DIR, dir_fd=dir_fd)
+        fd = os.open(name, OPEN_DIR, dir_fd=dir_fd)
+        if _mount_id(fd) != _mount_id(dir_fd):
+            os.close(fd)
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), name)
+        return fd
     fd = int(_syscall(_NR_OPENAT2, dir_fd, os.fsencode(name), _HOW_DIR, len(_HOW_DIR)))
     if fd < 0:
         _raise_errno(name)

@@ -97,8 +97,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 directories:
-  description: What was done (in check mode, would be done), one entry for each of O(directories), in their order.
-  returned: success
+  description: What was done (in check mode, would be done), one entry for each of O(directories), in their order; after a
+    failure, those that were finished before it.
+  returned: success, and failure if anything was changed before it
   type: list
   elements: dict
   contains:

@@ -148,7 +148,7 @@ PARSERS: dict[str, Parser] = {
     "mount-options": text(_mount_options),
     "fstab-host": text(lambda said: [mount_table.subvolume_pins(e.options) for e in mount_table.parse_fstab(said)]),
     "fstab-container": text(_fstab),
-    "lxc-config": text(lxc.parse_config),
+    "lxc-config": text(lambda said: lxc.root_directory(lxc.parse_config(said))),
     "grub-config": text(lambda said: [entry.rootflags for entry in grub_config.parse_grub_config(said)]),
     "grub-environment": _environment,
     "kernel": kernel.release_of,

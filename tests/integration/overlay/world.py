@@ -21,7 +21,9 @@ from ansible_collections.overc.system.plugins.module_utils import (
     overlayfs,
     xattrs,
 )
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay_boot import Places
+from ansible_collections.overc.system.plugins.module_utils.overlay_module import failure
 from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Wanted
 from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
@@ -154,6 +156,11 @@ class World:
         for place in (Path(self.places.base), Path(self.places.units)):
             out += [str(path) for path in place.rglob("*")] if place.exists() else []
         return out
+
+
+def told(error: OvercError) -> dict[str, t.Any]:
+    """What the module's user gets to see of it."""
+    return failure(error)
 
 
 def boot(world: World, *, kill_after: float | None = None) -> int:
