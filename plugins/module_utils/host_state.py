@@ -51,10 +51,6 @@ class HostState:
     contradictions: tuple[str, ...] = ()
     waiting: t.Literal["upgrade", "rollback", "restore"] | None = None
 
-    @property
-    def layout_violations(self) -> tuple[Requirement, ...]:
-        return tuple(entry for entry in self.requirements if not entry.ok and entry.error_id in LAYOUT_ERRORS)
-
 
 def _gib(size: int) -> str:
     return f"{size / (1 << 30):.2f} GiB"

@@ -28,7 +28,6 @@ _INO_LOOKUP: t.Final = 0xD0009412
 _TREE_SEARCH_V2: t.Final = 0xC0709411
 _SNAP_RDONLY: t.Final = 1 << 1
 SUBVOLUME_INODE: t.Final = 256
-EMPTY_SUBVOLUME_INODE: t.Final = 2  # the empty directory a snapshot shows where its origin had a subvolume
 FICLONE: t.Final = 0x40049409
 
 
@@ -213,7 +212,6 @@ def path_of(fd: int, inode: int) -> bytes | None:
 
 
 __all__ = (
-    "EMPTY_SUBVOLUME_INODE",
     "FICLONE",
     "SUBVOLUME_INODE",
     "Subvolume",
