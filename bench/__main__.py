@@ -189,10 +189,10 @@ def main() -> int:
                 rows += [Row(f"{text}:"), *measure_upgrades(lab, options.repeats, work, raw)]
         if "switch" in wanted:
             progress("snapshot and switch on roots of different size")
-            rows += measure_switch(lab, options.repeats, raw)
+            rows += [Row("snapshot and switch on roots of different size:"), *measure_switch(lab, options.repeats, raw)]
         if "nothing" in wanted:
             progress("nothing to do")
-            rows += measure_nothing(lab, 2 * options.repeats, options.hosts, raw)
+            rows += [Row("nothing to do:"), *measure_nothing(lab, 2 * options.repeats, options.hosts, raw)]
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

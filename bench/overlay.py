@@ -62,7 +62,8 @@ class Tree:
 class Bench:
     def __init__(self, base: Path, scratch: Path, library: Path) -> None:
         self.base, self.scratch, self.library = base, scratch, library
-        self.results: dict[str, t.Any] = {"machine": machine()}
+        began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.results: dict[str, t.Any] = {"time": began, "machine": machine()}
 
     def commands(self, tree: Tree) -> dict[str, str]:
         """Every peer with options under which it does the nearest to the same work. Never writes to either tree."""

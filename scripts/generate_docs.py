@@ -3,21 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write the pages of docs/ that are made from something else; a test checks that this was done.
 
-``docs/benchmarks.md`` is made from ``build/bench.json`` where ``make bench`` left one, and else stays as it is.
+Of ``docs/benchmarks.md`` those parts are, for which ``make bench`` left results in ``build``; the others stay.
 """
 
 from __future__ import annotations
 
-import json
 import runpy
-import typing as t
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bench import page as benchmarks
 
 ROOT = Path(__file__).resolve().parents[1]
 ERRORS = ROOT / "docs" / "errors.md"
 DEPENDENCIES = ROOT / "docs" / "dependencies.md"
-BENCHMARKS = ROOT / "docs" / "benchmarks.md"
-MEASURED = ROOT / "build" / "bench.json"
 _SOURCE = "plugins/module_utils/errors.py"
 _ERRORS_HEAD = f"""\
 # Error ids
@@ -91,42 +91,10 @@ def dependencies_page() -> str:
     return text
 
 
-def _number(value: t.Any, unit: str = "") -> str:
-    return "" if value is None else f"{value:.2f}{unit}"
-
-
-def benchmarks_page(measured: dict[str, t.Any]) -> str:
-    machine = measured["machine"]
-    load = ", ".join(f"{value:.1f}" for value in machine["load"])
-    text = f"""\
-# Benchmarks
-
-Made by `scripts/generate_docs.py` from what `make bench-host` measured. Do not edit.
-
-{measured["time"]}, {machine["cpus"]} processors, Linux {machine["kernel"].split("-")[0]}, load {load}. A goal that was missed
-is shown as such. On a machine that is busy with other things (a load above the number of processors) seconds mean little;
-ratios, taken in turns, mean more.
-
-"""
-    open_table = False
-    for row in measured["table"]:
-        if row["seconds"] is None and row["ratio"] is None:
-            text += f"\n## {row['what'].strip().rstrip(':')}\n"
-            open_table = False
-            continue
-        if not open_table:
-            text += "\n| what | seconds | compared to | ratio | goal | |\n|---|---|---|---|---|---|\n"
-            open_table = True
-        cells = [row["what"].strip(), _number(row["seconds"]), row["compared_to"], _number(row["ratio"], "x")]
-        text += f"| {' | '.join([*cells, _number(row['goal'], 'x'), row['verdict']])} |\n"
-    return text
-
-
 def main() -> None:
     ERRORS.write_text(errors_page(), encoding="utf-8")
     DEPENDENCIES.write_text(dependencies_page(), encoding="utf-8")
-    if MEASURED.exists():
-        BENCHMARKS.write_text(benchmarks_page(json.loads(MEASURED.read_text(encoding="utf-8"))), encoding="utf-8")
+    benchmarks.write()
 
 
 if __name__ == "__main__":

@@ -10,16 +10,11 @@ import sys
 import typing as t
 
 from tests.lab.settings import REPOSITORY
+from tests.marked import replace, table
 from tests.vm import results
 from tests.vm.results import Row
 
 DOCUMENT: t.Final = REPOSITORY / "docs/reliability.md"
-BEGIN: t.Final = "<!-- begin: real boots (make test-vm-full writes this) -->"
-END: t.Final = "<!-- end: real boots -->"
-
-
-def _table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
 
 
 def _of(rows: t.Iterable[Row], kind: str) -> list[Row]:
@@ -44,7 +39,7 @@ def _cuts(rows: t.Sequence[Row]) -> list[str]:
     return [
         summary,
         "",
-        *_table(head, body),
+        *table(head, body),
     ]
 
 
@@ -58,18 +53,16 @@ def _sweeps(rows: t.Sequence[Row]) -> list[str]:
         ]  # fmt: skip
 
     head = ["recorded run", "protection", "`/boot`", "after each write", "with unflushed writes lost", "points"]
-    return _table(head, [cells(row) for row in rows])
+    return table(head, [cells(row) for row in rows])
 
 
 def _faults(rows: t.Sequence[Row]) -> list[str]:
-    return _table(
-        ["what is broken", "`/boot`", "ends"], [[row["what"], row["filesystem"], row["ends"]] for row in rows]
-    )
+    return table(["what is broken", "`/boot`", "ends"], [[row["what"], row["filesystem"], row["ends"]] for row in rows])
 
 
 def _boots(rows: t.Sequence[Row]) -> list[str]:
     head = ["what", "`/boot`", "firmware", "protection"]
-    return _table(head, [[row["what"], row["filesystem"], row["firmware"], row["protection"]] for row in rows])
+    return table(head, [[row["what"], row["filesystem"], row["firmware"], row["protection"]] for row in rows])
 
 
 def render(rows: t.Sequence[Row]) -> str:
@@ -87,16 +80,7 @@ def render(rows: t.Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def write(rows: t.Sequence[Row]) -> None:
-    text = DOCUMENT.read_text()
-    before, found, rest = text.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise SystemExit(f"{DOCUMENT} has no place for the table: {BEGIN} ... {END}")
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{render(rows)}\n{END}{after}")
-
-
 if __name__ == "__main__":
     if not results.read():
         sys.exit(f"{results.path()} has no results: make test-vm-full")
-    write(results.read())
+    replace(DOCUMENT, "real boots", render(results.read()))
