@@ -46,8 +46,10 @@ test-integration: setup ## only what needs real hosts
 	@$(PY) -m pytest -n $(WORKERS) tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
 
 .PHONY: test-crash
-test-crash: setup ## kill the host's commands at every point there is, not only at today's part of them
+test-crash: setup ## kill the host's commands at every point there is; writes the table of docs/reliability.md
+	@rm -f build/crash-results.jsonl
 	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/integration/test_crash.py tests/integration/test_crash_automatic.py $(PYTEST_ARGS)
+	@$(if $(PYTEST_ARGS),,PYTHONPATH=.collections $(PY) -m tests.integration.crash_table)
 
 .PHONY: test-fleet
 test-fleet: setup ## roles, playbooks, pull mode and Molecule on lab hosts, up to 30 at once: half an hour

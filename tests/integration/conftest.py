@@ -23,7 +23,9 @@ from tests.lab.process import locked
 from tests.lab.settings import DEFAULT_DIRECTORY
 
 MakeHost = Callable[..., Host]
-pytest_terminal_summary = crash_report.pytest_terminal_summary  # where pytest looks for its hooks
+# Where pytest looks for its hooks
+pytest_runtest_logreport = crash_report.pytest_runtest_logreport
+pytest_terminal_summary = crash_report.pytest_terminal_summary
 _CONSOLE_LINES = 60
 
 

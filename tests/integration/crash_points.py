@@ -122,13 +122,26 @@ INSIDE: t.Final = (
     ("cancel", "drop_replaced", "btrfs.delete", 1),
 )
 
+# While packages are installed: as soon as this file of the new root has this text in it
+IN_PACKAGES: t.Final = {
+    "files": ("/usr/share/lab-app/version", "2.0"),
+    "scriptlet": ("/var/log/lab-app.post", "post 2.0"),
+    "late": ("/usr/share/lab-tool/version", "2.0"),
+}
+
 
 def points(steps: t.Iterable[str]) -> list[Point]:
     return [Point(step, where) for step in steps for where in ("before", "after")]
 
 
-def inside() -> list[tuple[Transaction, Point]]:
-    return [(BY_NAME[name], Point(step, f"{call}#{count}")) for name, step, call, count in INSIDE]
+def steps_and_calls() -> list[tuple[Transaction, Point]]:
+    """With manual protection: around each step of each command, and between the calls of some."""
+    around = [(transaction, point) for transaction in TRANSACTIONS for point in points(transaction.steps)]
+    return around + [(BY_NAME[name], Point(step, f"{call}#{count}")) for name, step, call, count in INSIDE]
+
+
+def automatic() -> list[tuple[Transaction, Point]]:
+    return [(transaction, point) for transaction in AUTOMATIC for point in points(transaction.steps)]
 
 
 @dataclass(frozen=True)
@@ -183,6 +196,13 @@ INTERRUPTED: t.Final = (
     Interrupted(BY_NAME["restore"], Point("write_kernel", "after"), committed=False),
     Interrupted(BY_NAME["restore"], Point("set_default", "after"), committed=True, like_others=True),
 )
+
+
+def repairs(*, everything: bool) -> list[tuple[Interrupted, Point]]:
+    """Points of the repairs; without ``everything`` those of a repair that is like another one are left out."""
+    chosen = [entry for entry in INTERRUPTED if everything or not entry.like_others]
+    return [(interrupted, point) for interrupted in chosen for point in points(interrupted.steps)]
+
 
 _KILL: t.Final = """\
 import os

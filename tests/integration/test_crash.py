@@ -29,15 +29,15 @@ from tests.integration.crash_bench import (
 )
 from tests.integration.crash_points import (
     CARRIED,
-    INTERRUPTED,
+    IN_PACKAGES,
     TRANSACTIONS,
     Interrupted,
     Point,
     Transaction,
-    inside,
     kill_at,
     kill_in_packages,
-    points,
+    repairs,
+    steps_and_calls,
 )
 from tests.integration.crash_report import PROPERTY
 from tests.lab import Host, Lab
@@ -63,20 +63,17 @@ def _sample(cases: t.Sequence[_Numbered], one_in: int) -> list[tuple[int, _Numbe
 
 
 def _cases() -> list[t.Any]:
-    every = [(transaction, point) for transaction in TRANSACTIONS for point in points(transaction.steps)]
     return [
         pytest.param(transaction, point, way, number, id=f"{transaction.name}-{point}-{way}")
-        for number, (transaction, point) in _sample([*every, *inside()], 2)
+        for number, (transaction, point) in _sample(steps_and_calls(), 2)
         for way in _ways(number)
     ]
 
 
 def _repairs() -> list[t.Any]:
-    chosen = [entry for entry in INTERRUPTED if EVERYTHING or not entry.like_others]
-    every = [(interrupted, point) for interrupted in chosen for point in points(interrupted.steps)]
     return [
         pytest.param(interrupted, point, way, number, id=f"{interrupted.name}-{point}-{way}")
-        for number, (interrupted, point) in _sample(every, 3)
+        for number, (interrupted, point) in _sample(repairs(everything=EVERYTHING), 3)
         for way in _ways(number)
     ]
 
@@ -192,29 +189,21 @@ def test_killed(
     way: str,
     number: int,
 ) -> None:
-    record_property(PROPERTY, f"{transaction.name} {way}")
+    record_property(PROPERTY, f"{transaction.name} {point} {way}")
     host = begin(bench, transaction)
     killed(host, transaction.module, transaction.args, kill_at(point))
     check_after_kill(host, transaction, way, number)
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(
-    ("path", "text"),
-    [
-        ("/usr/share/lab-app/version", "2.0"),
-        ("/var/log/lab-app.post", "post 2.0"),
-        ("/usr/share/lab-tool/version", "2.0"),
-    ],
-    ids=["files", "scriptlet", "late"],
-)
+@pytest.mark.parametrize("moment", IN_PACKAGES)
 def test_killed_in_the_package_manager(
-    bench: Bench, record_property: Callable[[str, object], None], path: str, text: str, way: str
+    bench: Bench, record_property: Callable[[str, object], None], moment: str, way: str
 ) -> None:
     transaction = TRANSACTIONS[0]
-    record_property(PROPERTY, f"packages {way}")
+    record_property(PROPERTY, f"packages {moment} {way}")
     host = begin(bench, transaction)
-    killed(host, transaction.module, transaction.args, kill_in_packages(path, text))
+    killed(host, transaction.module, transaction.args, kill_in_packages(*IN_PACKAGES[moment]))
     check_after_kill(host, transaction, way, 1)
 
 
@@ -227,7 +216,7 @@ def test_repair_killed(
     way: str,
     number: int,
 ) -> None:
-    record_property(PROPERTY, f"repair-of-{interrupted.transaction.name} {way}")
+    record_property(PROPERTY, f"repair-of-{interrupted.transaction.name} {interrupted.at}/{point} {way}")
     transaction = interrupted.transaction
 
     def make() -> None:

@@ -32,7 +32,7 @@ from tests.integration.crash_bench import (
     killed,
     upgrade,
 )
-from tests.integration.crash_points import AUTOMATIC, UPGRADE, Point, Transaction, kill_at, points
+from tests.integration.crash_points import UPGRADE, Point, Transaction, automatic, kill_at
 from tests.integration.crash_report import PROPERTY
 from tests.integration.disk_facts import booted
 from tests.lab import Host, Lab
@@ -46,7 +46,7 @@ ARMED: t.Final = {"saved_entry": "1", "next_entry": "0"}
 
 
 def _cases() -> list[t.Any]:
-    every = list(enumerate((entry, point) for entry in AUTOMATIC for point in points(entry.steps)))
+    every = list(enumerate(automatic()))
     chosen = every if EVERYTHING else rotating(every, ONE_IN)
     return [
         pytest.param(transaction, point, WAYS[number % len(WAYS)], number, id=f"{transaction.name}-{point}")
@@ -163,7 +163,7 @@ def test_killed(
     way: str,
     number: int,
 ) -> None:
-    record_property(PROPERTY, f"automatic-{transaction.name} {way}")
+    record_property(PROPERTY, f"automatic-{transaction.name} {point} {way}")
     host = bench.begin(transaction)
     killed(host, transaction.module, transaction.args, kill_at(point))
     go_on(host, way)

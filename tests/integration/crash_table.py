@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes the table of crash points in docs/reliability.md, from a run of all of them and from nothing less."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from pathlib import Path
+
+from tests.integration import crash_report
+from tests.integration.crash_bench import EVERYTHING, WAYS
+from tests.integration.crash_points import IN_PACKAGES, automatic, repairs, steps_and_calls
+from tests.integration.crash_report import Row
+from tests.lab.settings import REPOSITORY
+from tests.marked import replace, table
+
+DOCUMENT: t.Final = REPOSITORY / "docs/reliability.md"
+# What each command of the tests is, in the order of the table
+_COMMANDS: t.Final = {
+    "first": "upgrade, the first of a host",
+    "second": "upgrade, one of many, with `carry_over`",
+    "replace": "upgrade of a host with a staged system",
+    "rollback": "rollback",
+    "cancel": "rollback before the reboot",
+    "restore": "rollback on the backup entry",
+    "packages": "upgrade, while packages are installed",
+    "repair-of-second": "repair of a killed upgrade",
+    "repair-of-replace": "repair of a killed upgrade of a staged system",
+    "repair-of-rollback": "repair of a killed rollback",
+    "repair-of-restore": "repair of a killed rollback on the backup entry",
+    "automatic-upgrade": "automatic protection: upgrade",
+    "automatic-confirm": "automatic protection: confirm",
+    "automatic-rollback": "automatic protection: rollback",
+    "automatic-restore": "automatic protection: rollback after a failed trial",
+    "automatic-give_up": "automatic protection: rollback of a system on trial",
+    "automatic-cancel": "automatic protection: rollback before the reboot",
+    "automatic-replace": "automatic protection: upgrade of a host with a staged system",
+}
+_THEN: t.Final = {"reboot": "reboot", "powerloss": "power cut", "at_once": "next command at once"}
+
+
+def expected() -> list[tuple[str, str]]:
+    """(command, point) of everything that a whole run tries."""
+    return [
+        *((transaction.name, str(point)) for transaction, point in steps_and_calls()),
+        *(("packages", moment) for moment in IN_PACKAGES),
+        *(
+            (f"repair-of-{entry.transaction.name}", f"{entry.at}/{point}")
+            for entry, point in repairs(everything=EVERYTHING)
+        ),
+        *((f"automatic-{transaction.name}", str(point)) for transaction, point in automatic()),
+    ]
+
+
+def render(rows: t.Sequence[Row]) -> str:
+    """``rows`` has every expected point; of a point that was tried again in the same way, the last time counts."""
+    last = {(row["command"], row["point"], row["way"]): row for row in rows}
+    all_points = expected()
+    kills = [row for (command, point, _way), row in last.items() if (command, point) in set(all_points)]
+
+    def cells(command: str) -> list[str]:
+        found = [row for row in kills if row["command"] == command]
+        failed = sum(row["outcome"] != "passed" for row in found)
+        ways = Counter(row["way"] for row in found)
+        count = sum(name == command for name, _point in all_points)
+        outcome = f"{failed} FAILED" if failed else "all converge"
+        return [_COMMANDS[command], str(count), *(str(ways[way]) for way in WAYS), outcome]
+
+    commands = [name for name in _COMMANDS if any(name == command for command, _point in all_points)]
+    day = max(row["day"] for row in kills)
+    summary = (
+        f"{day}: {len(all_points)} points, {len(kills)} kills. Each was followed by a reboot, by a power cut that loses what "
+        "was not written, or by the next command at once."
+    )
+    head = ["command", "points", *(f"then {_THEN[way]}" for way in WAYS), "outcome"]
+    return "\n".join([summary, "", *table(head, map(cells, commands))])
+
+
+def write(rows: t.Sequence[Row], document: Path = DOCUMENT) -> None:
+    """Refuses a run that left points out, and leaves the page as it is."""
+    wanted = set(expected())
+    unknown = {command for command, _point in wanted} - set(_COMMANDS)
+    if unknown:
+        raise SystemExit(f"{__file__}: these commands have no name for people: {', '.join(sorted(unknown))}")
+    tried = wanted & {(row["command"], row["point"]) for row in rows}
+    if tried != wanted:
+        raise SystemExit(f"{len(tried)} of {len(wanted)} crash points were tried; {document.name} is left as it is")
+    replace(document, "crash points", render(rows))
+
+
+if __name__ == "__main__":
+    write(crash_report.read())
