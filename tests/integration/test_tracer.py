@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections.abc import Callable
 
 import pytest
 
-from tests.integration.trace import Side, Trace, traced
+from tests.integration.trace import Side, Trace, traced, traced_unit
 from tests.lab import Host
 from tests.programs import IN_THE_NEW_ROOT, INDIRECT, PROGRAMS
+
+MakeHost = Callable[..., Host]
 
 _RUN = r"/run/overc-system(/(top|lock|progress\.json(\.new)?))?"
 _RECORD = r"/run/overc-system/top/\.overc(/(journal\.jsonl|record\.json(\.overc-new)?))?"
@@ -26,6 +29,23 @@ _DNF_RUNS = r"/var/log/(dnf|dnf\.rpm|dnf\.librepo|hawkey)\.log|/var/lib/rpm/(rpm
 _DNF = rf"/var/(cache|lib)/dnf(/.*)?|{_DNF_RUNS}|/tmp/tmpdir\.\w{{6}}(/repodata(/repomd\.xml)?)?"
 _SCRATCH = r"/var/tmp/overc-check-\w{8}(/.*)?"
 _NOTHING = r"/dev/null|/dev/tty"
+_NEW = r"(\.overc-new)?"
+_BLOCK = r"/boot/grub/grubenv"
+# Automatic protection: GRUB's files with what they were before, and the guard of the trial
+_GRUB = rf"/boot/grub/(grub\.cfg|grub\.cfg\.overc-before|grubenv|grubenv\.overc-made){_NEW}"
+_GUARD = (
+    rf"/etc/overc(/trial-guard{_NEW})?|/etc/systemd/system-generators(/overc-trial-boot{_NEW})?"
+    rf"|/etc/systemd/system/((sysinit\.target\.wants/)?overc-trial-guard\.service{_NEW}|sysinit\.target\.wants)"
+    rf"|/etc/systemd/system/(emergency|rescue)\.service\.d(/50-overc-trial\.conf{_NEW})?"
+)
+# Work of overlays that waits for a boot
+_UNIT = (
+    r"/etc/systemd/system/\.?overc-overlay-boot\.service(\.overc-new)?"
+    r"|/etc/systemd/system/multi-user\.target\.wants(/overc-overlay-boot\.service)?"
+)
+_WAITING = (
+    r"/var/lib/overc(/overlay(/\.?(boot\.pyz|installed\.json)(\.overc-new)?|/pending(/\.?\w+\.json(\.overc-new)?)?)?)?"
+)
 
 
 def assert_only(side: Side, programs: t.Collection[str], *paths: str) -> None:
@@ -75,21 +95,97 @@ def test_host_modules(host: Host) -> None:
         assert trace.new_root == Side()
 
 
+def test_automatic_protection(host: Host) -> None:
+    for state in ("present", "absent", "present"):
+        preview = succeeded(traced(host, "overc_bootloader", {"state": state}, check=True))
+        assert_only(preview.host, programs("overc_bootloader"), _RUN)
+        done = succeeded(traced(host, "overc_bootloader", {"state": state}))
+        assert done.result["changed"]
+        assert "/boot/grub/grub.cfg.overc-new" in done.host.written
+        assert_only(done.host, programs("overc_bootloader"), _RUN, _GRUB, _GUARD)
+
+    host.release("v2")
+    upgrade = succeeded(traced(host, "overc_host_upgrade"))
+    assert _BLOCK in upgrade.host.written
+    assert_only(
+        upgrade.host, programs("overc_host_upgrade"), _RUN, _RECORD, _BOOT, _BACKUP, _ROOTS, _PREPARED, _DNF, _BLOCK
+    )
+    host.reboot()
+    confirm = succeeded(traced(host, "overc_host_confirm"))
+    assert confirm.result["changed"]
+    assert_only(confirm.host, programs("overc_host_confirm"), _RUN, _RECORD, _BLOCK)
+
+
+@pytest.mark.parametrize("automatic", [False, True], ids=["manual", "automatic"])
+def test_going_back(make_host: MakeHost, automatic: bool) -> None:
+    """To the system before, which is one switch, and from the backup entry, which makes a root."""
+    host = make_host(automatic=automatic)
+    host.release("v2")
+    assert host.module("overc_host_upgrade")["changed"]
+    host.reboot()
+    if automatic:
+        assert host.module("overc_host_confirm")["changed"]
+    block = [_BLOCK] if automatic else []
+
+    rollback = succeeded(traced(host, "overc_host_rollback"))
+    assert (rollback.result["operation"], rollback.result["changed"]) == ("rollback", True)
+    assert_only(rollback.host, programs("overc_host_rollback"), _RUN, _RECORD, _BOOT, *block)
+
+    host.reboot()
+    host.boot_entry(1)
+    host.reboot()
+    assert host.sh("findmnt -no FSROOT /") == "/rootfs_bakup"
+    restore = succeeded(traced(host, "overc_host_rollback"))
+    assert (restore.result["operation"], restore.result["changed"]) == ("restore", True)
+    made = r"/run/overc-system/top/rootfs(_upgrade)?(\.overc-new)?"
+    assert any(re.fullmatch(made, path) for path in restore.host.written)
+    assert_only(restore.host, programs("overc_host_rollback"), _RUN, _RECORD, _BOOT, made, *block)
+    assert rollback.new_root == restore.new_root == Side()
+
+
 _MINE = r"/opt/container/c1(/.*)?"
 
 
-@pytest.mark.parametrize("state", ["present", "absent"])
-def test_overlay(host: Host, state: str) -> None:
+_SHARE: t.Final = {"container": "c1", "directories": ["/usr"], "sources": ["c2"]}
+
+
+def make_containers(host: Host) -> None:
     host.sh(
         "for c in c1 c2; do mkdir -p /opt/container/$c/rootfs/usr/share;"
         " head -c 100000 /dev/zero > /opt/container/$c/rootfs/usr/share/same; touch /opt/container/$c/config; done"
     )
-    args = {"container": "c1", "directories": ["/usr"], "sources": ["c2"]}
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_overlay(host: Host, state: str) -> None:
+    make_containers(host)
     look = succeeded(traced(host, "overc_overlay_info"))
     assert_only(look.host, programs("overc_overlay_info"))
     if state == "absent":
-        assert host.module("overc_overlay", args)["changed"]
-    changed = succeeded(traced(host, "overc_overlay", {**args, "state": state}))
+        assert host.module("overc_overlay", _SHARE)["changed"]
+    changed = succeeded(traced(host, "overc_overlay", {**_SHARE, "state": state}))
     assert changed.result["changed"]
     assert changed.host.written
     assert_only(changed.host, programs("overc_overlay"), _MINE)
+
+
+def test_overlay_at_boot(host: Host) -> None:
+    make_containers(host)
+    preview = succeeded(traced(host, "overc_overlay_boot", {"state": "present"}, check=True))
+    assert_only(preview.host, programs("overc_overlay_boot"))
+    installed = succeeded(traced(host, "overc_overlay_boot", {"state": "present"}))
+    assert installed.result["changed"]
+    assert_only(installed.host, programs("overc_overlay_boot"), _UNIT, _WAITING)
+
+    asked = succeeded(traced(host, "overc_overlay", {**_SHARE, "apply": "boot"}))
+    assert asked.result["changed"]
+    assert not any("/rootfs/" in path for path in asked.host.written)
+    assert_only(asked.host, programs("overc_overlay"), _UNIT, _WAITING, _MINE)
+    boot = traced_unit(host, "overc-overlay-boot.service")
+    assert any("/rootfs/" in path for path in boot.written)
+    assert_only(boot, programs("overc_overlay_boot"), _UNIT, _WAITING, _MINE)
+    assert not host.module("overc_overlay", _SHARE)["changed"], "the work was done"
+
+    removed = succeeded(traced(host, "overc_overlay_boot", {"state": "absent"}))
+    assert removed.result["changed"]
+    assert_only(removed.host, programs("overc_overlay_boot"), _UNIT, _WAITING)

@@ -138,12 +138,8 @@ def _sides(text: str) -> tuple[Side, Side]:
     return host, new_root
 
 
-def traced(host: Host, module: str, args: dict[str, t.Any] | None = None, *, check: bool = False) -> Trace:
-    """Run a module on a host under strace."""
-    refresh(host.root, module)
-    internal = {"_ansible_check_mode": check, "_ansible_diff": False, "_ansible_remote_tmp": "/run/lab-tmp"}
-    inside = host._enter(["/usr/bin/env", "-i", f"PATH={_PATH}", "PYTHONDONTWRITEBYTECODE=1", "HOME=/root",
-                          *command(module, {**(args or {}), **internal}, "")])  # fmt: skip
+def _strace(host: Host, argv: t.Sequence[str]) -> tuple[str, Side, Side]:
+    """(what it printed, what it did on the host, what it did in a new root) of a Python program run on a host."""
     watched = ",".join(sorted(_FORKS | _EXECS | _OPENS | _CHANGES | _OTHERS))
     log = host.directory / "strace"
     options = [
@@ -159,10 +155,28 @@ def traced(host: Host, module: str, args: dict[str, t.Any] | None = None, *, che
         "-o",
         str(log),
     ]
+    inside = host._enter(["/usr/bin/env", "-i", f"PATH={_PATH}", "PYTHONDONTWRITEBYTECODE=1", "HOME=/root", *argv])
     done = subprocess.run(
         ["strace", *options, "-e", f"trace={watched}", *inside],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=500, check=False, env={"PATH": os.environ["PATH"]},
     )  # fmt: skip
-    found = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    assert found, done.stdout + done.stderr
-    return Trace(json.loads(found[-1]), *_sides(Path(log).read_text(errors="replace")))
+    return done.stdout + done.stderr, *_sides(Path(log).read_text(errors="replace"))
+
+
+def traced(host: Host, module: str, args: dict[str, t.Any] | None = None, *, check: bool = False) -> Trace:
+    """Run a module on a host under strace."""
+    refresh(host.root, module)
+    internal = {"_ansible_check_mode": check, "_ansible_diff": False, "_ansible_remote_tmp": "/run/lab-tmp"}
+    printed, on_host, in_new_root = _strace(host, command(module, {**(args or {}), **internal}, ""))
+    found = [line for line in printed.splitlines() if line.startswith("{")]
+    assert found, printed
+    return Trace(json.loads(found[-1]), on_host, in_new_root)
+
+
+def traced_unit(host: Host, unit: str) -> Side:
+    """Run what a unit would start, outside of systemd."""
+    (line,) = re.findall(r"^ExecStart=(.*)$", host.sh(f"systemctl cat {unit}"), re.MULTILINE)
+    printed, on_host, in_new_root = _strace(host, line.split())
+    assert "Traceback" not in printed, printed
+    assert in_new_root == Side()
+    return on_host
