@@ -28,6 +28,8 @@ _INO_LOOKUP: t.Final = 0xD0009412
 _TREE_SEARCH_V2: t.Final = 0xC0709411
 _SNAP_RDONLY: t.Final = 1 << 1
 SUBVOLUME_INODE: t.Final = 256
+# In a snapshot, the empty directory in place of a subvolume that lay within its source
+PLACEHOLDER_INODE: t.Final = 2
 FICLONE: t.Final = 0x40049409
 
 
@@ -213,6 +215,7 @@ def path_of(fd: int, inode: int) -> bytes | None:
 
 __all__ = (
     "FICLONE",
+    "PLACEHOLDER_INODE",
     "SUBVOLUME_INODE",
     "Subvolume",
     "changed_inodes",

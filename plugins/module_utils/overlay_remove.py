@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from ansible_collections.overc.system.plugins.module_utils import xattrs
+from ansible_collections.overc.system.plugins.module_utils.overlay_btrfs import PLACEHOLDER_INODE
 from ansible_collections.overc.system.plugins.module_utils.overlay_workers import spread, translate
 from ansible_collections.overc.system.plugins.module_utils.safe_path import (
     OPEN_FILE,
@@ -66,8 +67,13 @@ def _names(fd: int) -> tuple[list[str], int]:
 
 
 def _refuse_subvolume(fd: int, device: int, name: str) -> None:
-    """Nobody made one here, and the kernel would let it be removed like a directory."""
-    if os.fstat(fd).st_dev != device:
+    """Nobody made one here, and the kernel would let it be removed like a directory.
+
+    What stands in a snapshot for a subvolume of its source is empty and has a device of its own, too, but may go. A mount
+    whose top has the same number is not mistaken for it: open_dir() does not enter mounts.
+    """
+    status = os.fstat(fd)
+    if status.st_dev != device and status.st_ino != PLACEHOLDER_INODE:
         raise OSError(errno.EXDEV, "A subvolume or a mount lies within:", name)
 
 

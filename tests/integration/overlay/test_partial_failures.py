@@ -19,7 +19,7 @@ from ansible_collections.overc.system.plugins.module_utils.overlay_remove import
 from ansible_collections.overc.system.plugins.module_utils.overlay_table import LxcTable
 
 from .test_containers import populate
-from .world import World, boot, subvolume, told, view
+from .world import World, boot, snapshot, subvolume, told, view
 
 
 @pytest.fixture
@@ -198,6 +198,59 @@ def test_a_subvolume_is_never_emptied(world: World, depth: str) -> None:
     finally:
         os.close(fd)
     assert (inner / "data").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("depth", ["", "deeper/still"])
+def test_what_a_snapshot_shows_for_a_subvolume_is_not_one(world: World, depth: str) -> None:
+    top, copy = subvolume(world.base / "top"), world.base / "copy"
+    inner = subvolume(top / depth / "sub")
+    (inner / "data").write_text("theirs")
+    snapshot(top, copy)
+    fd = os.open(copy, os.O_RDONLY)
+    try:
+        empty(fd, jobs=1)
+    finally:
+        os.close(fd)
+    assert list(copy.iterdir()) == []
+    assert (inner / "data").read_text() == "theirs"
+
+
+def test_another_file_system_is_never_emptied(world: World, ext4: Path) -> None:
+    """Its top has the number that btrfs gives to the places of subvolumes in a snapshot."""
+    (ext4 / "data").write_text("theirs")
+    assert ext4.stat().st_ino == 2
+    top = world.base / "ours"
+    (top / "mounted").mkdir(parents=True)
+    subprocess.run(["mount", "--bind", ext4, top / "mounted"], check=True)
+    fd = os.open(top, os.O_RDONLY)
+    try:
+        with pytest.raises(OvercError):
+            empty(fd, jobs=1)
+        assert (ext4 / "data").read_text() == "theirs"
+    finally:
+        os.close(fd)
+        subprocess.run(["umount", top / "mounted"], check=True)
+        (ext4 / "data").unlink()
+
+
+def test_containers_within_the_root_that_they_share_with(world: World) -> None:
+    """The usual place: every snapshot of the host's root then shows where the layers of the others are."""
+    populate(world.host)
+    world.containers = world.host / "opt/container"
+    before = {}
+    for name in ("c1", "c2", "c3"):
+        root = world.container(name, plain=True)
+        subprocess.run(["cp", "-a", "--reflink=never", world.host / "usr", root], check=True)
+        before[name] = view(root / "usr")
+    for name in before:
+        assert world.run(container=name)["changed"], name
+        assert not world.run(container=name)["changed"], name
+    for name, seen in before.items():
+        assert world.seen(name, below="usr") == seen
+        assert world.info(name)["overlays"][0]["problems"] == []
+        assert world.run("absent", container=name)["changed"]
+        assert view(world.containers / name / "rootfs/usr") == seen
+        assert world.leftovers(name) == []
 
 
 def test_a_mount_is_never_entered_by_an_old_kernel(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
