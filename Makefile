@@ -110,7 +110,7 @@ lint: setup ## everything a reviewer's machine would complain about
 .PHONY: test-release
 test-release: ## what only a release has to pass: every ansible-core, every Python of a host, Galaxy's own checks
 	@scripts/setup release
-	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/release $(PYTEST_ARGS)
+	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/conformance tests/release tests/integration/test_documented_examples.py $(PYTEST_ARGS)
 
 .PHONY: docs
 docs: ## the documentation site, from docs/ and the sources, into build/docs

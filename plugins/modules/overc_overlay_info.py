@@ -41,7 +41,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ item.container }}"
   loop: "{{ shared.containers }}"
-  when: item.overlays | map(attribute='sources_changed') | select | list
+  when: item.overlays | map(attribute='sources_changed') | select | list | length > 0
 """
 
 RETURN = r"""

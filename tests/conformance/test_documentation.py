@@ -34,9 +34,9 @@ def fenced(page: Path, language: str) -> list[str]:
 
 
 def commands(page: Path) -> list[list[str]]:
-    """Lines that begin a fenced or indented block's command, without comments."""
+    """Lines that begin a fenced or indented block's command, after a prompt or without one, without comments."""
     lines = [line for language in ("sh", "console") for block in fenced(page, language) for line in block.splitlines()]
-    lines += re.findall(r"^    (\S.*)$", page.read_text(), re.MULTILINE)
+    lines += re.findall(r"^    (?:\$ )?(\S.*)$", page.read_text(), re.MULTILINE)
     lines += re.findall(r"`((?:ansible(?:-playbook|-doc|-galaxy)?|make) [^`]+)`", page.read_text())
     words = (shlex.split(line, comments=True) for line in lines if line.startswith(("ansible", "make ")))
     return [found for found in words if len(found) > 1]

@@ -54,14 +54,3 @@ def test_the_tutorial_comes_true(lab: Lab, make_host: MakeHost) -> None:
     versions = [text.splitlines()[-1] for line, text in zip((n for n in lines if n not in _BY_HAND), said, strict=True)
                 if "rpm -q" in line]  # fmt: skip
     assert versions == ["lab-app-1.0-1.noarch", "lab-app-2.0-1.noarch", "lab-app-1.0-1.noarch"]
-
-
-def test_the_commands_of_the_readme_come_true(lab: Lab, make_host: MakeHost) -> None:
-    host = make_host("web1")
-    host.release("v2")
-    page = (REPOSITORY / "README.md").read_text().split("## Use it\n")[1].split("In a playbook")[0]
-    lines = [line.strip() for line in page.splitlines() if line.startswith("    ansible ")]
-    assert len(lines) >= 5
-    for line in lines:
-        say(line, lab)
-    assert host.rpm_version("lab-app") == "1.0", "there and back"

@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every example of the documentation is carried out on a real host, or says why it is not.
+
+A run takes a part of them, the next day's run another; ``OVERC_SAMPLE=all``, as a release has it, takes them all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from tests.integration.documented_examples import (
+    EXAMPLES,
+    NOT_HERE,
+    PAGES,
+    STORIES,
+    containers,
+    documented,
+    offered,
+    playbook,
+    typed,
+)
+from tests.lab import Lab
+from tests.lab.settings import REPOSITORY
+from tests.sampling import rotating
+
+MakeHost = Callable[..., t.Any]
+# Groups that the examples name; the host is in all of them
+GROUPS: t.Final = ("edge", "web", "overc")
+TYPED: t.Final = [page for page in PAGES if page not in STORIES and [c for c in typed(page) if c not in NOT_HERE]]
+
+
+# What an inventory declares for the commands of a page: one of its own examples
+DECLARED: t.Final = {REPOSITORY / "docs/overlay.md": "docs/overlay.md#2"}
+ONE_IN: t.Final = 4
+
+
+def say(line: str, lab: Lab, directory: Path, variables: dict[str, t.Any] | None = None) -> str:
+    """Type it as a user of this checkout does, in a directory of one's own, and return what it says."""
+    groups = directory / "groups.yml"
+    entry = {"hosts": {"web1": {}}, "vars": variables or {}}
+    groups.write_text(yaml.safe_dump(dict.fromkeys(GROUPS, entry)))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
+        "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+        "ANSIBLE_INVENTORY": f"{lab.inventory(directory / 'hosts.yml')},{groups}",
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{line}\n{done.stdout[-6000:]}"
+    assert "Traceback" not in done.stdout
+    return done.stdout
+
+
+def test_each_example_is_carried_out_or_says_why_not() -> None:
+    found = set(documented()) | {line for page in PAGES if page not in STORIES for line in typed(page)}
+    lines = {line for page in TYPED for line in typed(page)} - set(NOT_HERE)
+    assert found - set(EXAMPLES) - lines == set(NOT_HERE), "each has a test or a reason, and no reason is left over"
+    assert set(EXAMPLES) <= found
+    there = "".join(path.read_text() for path in (REPOSITORY / "tests").rglob("test_*.py"))
+    named = {name for reason in (*NOT_HERE.values(), *STORIES.values()) for name in re.findall(r"\btest_\w+", reason)}
+    assert [name for name in named if f"def {name}(" not in there] == []
+
+
+@pytest.mark.parametrize("name", rotating(sorted(EXAMPLES), ONE_IN))
+def test_playbook(name: str, lab: Lab, make_host: MakeHost, tmp_path: Path) -> None:
+    example, text = EXAMPLES[name], documented()[name]
+    host = make_host("web1", managers=example.managers)
+    example.prepare(host)
+    if example.playbook:
+        (tmp_path / "variables.yml").write_text(text)
+        command = f"ansible-playbook overc.system.{example.playbook} -e @variables.yml -e target=web1"
+    else:
+        plays = playbook(text)
+        assert plays is not None
+        (tmp_path / "play.yml").write_text(yaml.safe_dump(plays, sort_keys=False))
+        command = "ansible-playbook play.yml -v -e target=web1"
+    output = say(command, lab, tmp_path)
+    assert re.search(r"^web1 +: ok=[1-9].* failed=0 ", output, re.MULTILINE), (
+        "a play that matches no host shows nothing"
+    )
+    example.check(host, output)
+
+
+@pytest.mark.parametrize("page", rotating(TYPED, ONE_IN), ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_commands(page: Path, lab: Lab, make_host: MakeHost, tmp_path: Path) -> None:
+    """From top to bottom on one host, as somebody who reads and types."""
+    host = make_host("web1")
+    offered(host)
+    containers(host)
+    variables = yaml.safe_load(documented()[DECLARED[page]]) if page in DECLARED else None
+    for line in typed(page):
+        if line in NOT_HERE:
+            continue
+        output = say(line, lab, tmp_path, variables)
+        if "--check" not in line and "_upgrade -a" in line:
+            assert host.rpm_version("lab-app") == "2.0"
+        elif "rollback" in line:
+            assert host.rpm_version("lab-app") == "1.0", line
+        if not line.startswith("ansible-doc"):
+            assert re.search(r"^web1 +(\||: ok=[1-9])", output, re.MULTILINE), output
