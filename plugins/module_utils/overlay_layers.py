@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import typing as t
 
 from ansible_collections.overc.system.plugins.module_utils import overlay_btrfs, overlayfs, safe_path
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_record import Origin, Overlay
+from ansible_collections.overc.system.plugins.module_utils.overlay_record import Overlay, overlay_from
 from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
 from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, layers_name
 from ansible_collections.overc.system.plugins.module_utils.safe_path import open_beneath, open_dir, printable
+from ansible_collections.overc.system.plugins.module_utils.untrusted import load_object
 
 NOTES: t.Final = "overlay.json"
 
@@ -104,10 +104,12 @@ def read_notes(site: Site, id_: str) -> Overlay:
         os.close(layers)
     if found is None:
         raise OvercError("inconsistent", f"The notes of overlay {id_} are gone.")
-    data = json.loads(found[0])
-    data["origins"] = tuple(Origin(**origin) for origin in data["origins"])
-    data["sources"] = tuple(data["sources"])
-    return Overlay(**data)
+    try:
+        return overlay_from(load_object(found[0]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise OvercError(
+            "inconsistent", f"The notes of overlay {id_} cannot be read ({error}); nothing is guessed."
+        ) from error
 
 
 __all__ = ("NOTES", "delete_if_there", "drop_snapshots", "new_id", "open_layers", "read_notes", "seal", "trim")

@@ -35,6 +35,8 @@ HOME: t.Final = ".overc-overlay"
 _RECORD: t.Final = "record.json"
 _JOURNAL: t.Final = "journal"
 _VERSION: t.Final = 1
+# What earlier records have in an overlay, and nothing was ever decided by
+_FORMER: t.Final = frozenset({"empty"})
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,6 @@ class Overlay:
     origins: tuple[Origin, ...]
     totals: dict[str, int]
     seconds: float
-    empty: bool = True  # the mount point was emptied, so what lies there now is not ours
     sealed: int = 0  # the generation of its subvolume when it was finished; lower layers never change after that
 
 
@@ -94,8 +95,10 @@ class Record:
     fstab_added: bool = False
 
 
-def _overlay(data: dict[str, t.Any]) -> Overlay:
-    return build(Overlay, data, origins=tuple(build(Origin, origin) for origin in data["origins"]))
+def overlay_from(data: dict[str, t.Any]) -> Overlay:
+    """From the record, or from the notes beside its layers. Raises ValueError, KeyError or TypeError for anything else."""
+    known = {name: value for name, value in data.items() if name not in _FORMER}
+    return build(Overlay, known, origins=tuple(build(Origin, origin) for origin in data["origins"]))
 
 
 def _dump(data: t.Any) -> bytes:
@@ -136,7 +139,7 @@ class Store:
             if data["version"] != _VERSION:
                 raise ValueError(f"version {data['version']!r:.40}")
             return Record(
-                {name: _overlay(item) for name, item in data["overlays"].items()},
+                {name: overlay_from(item) for name, item in data["overlays"].items()},
                 [build(Request, item) for item in data["requests"]],
                 bool(data["fstab_added"]),
             )
@@ -250,4 +253,4 @@ class Store:
             os.close(home)
 
 
-__all__ = ("HOME", "Intent", "Origin", "Overlay", "Record", "Request", "Store")
+__all__ = ("HOME", "Intent", "Origin", "Overlay", "Record", "Request", "Store", "overlay_from")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -308,3 +309,47 @@ def test_no_space_has_its_own_id(world: World, container: Path, monkeypatch: pyt
     assert caught.value.error_id == "no_space"
     assert view(container / "usr") == before
     assert world.leftovers() == []
+
+
+# -- what we wrote ourselves -------------------------------------------------------------------------------------------
+
+
+def test_a_record_of_an_earlier_version_is_read(world: World) -> None:
+    populate(world.host)
+    world.container(of=world.host)
+    before = world.seen(below="usr")
+    world.run()
+    record = world.containers / "c1/.overc-overlay/record.json"
+    content = json.loads(record.read_text())
+    assert "empty" not in content["overlays"]["/usr"]
+    content["overlays"]["/usr"]["empty"] = True
+    record.write_text(json.dumps(content))
+    assert not world.run()["changed"]
+    assert world.info()["overlays"][0]["problems"] == []
+    world.run("absent")
+    assert world.seen(below="usr") == before
+    assert world.leftovers() == []
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{}", '{"origins": 1}', '{"origins": [{}]}'])
+def test_notes_that_cannot_be_read_are_not_guessed(world: World, damage: str) -> None:
+    populate(world.host)
+    world.container(of=world.host)
+
+    def observer(when: str, step: str) -> None:
+        if (when, step) == ("after", "commit_mount"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    pid = os.fork()
+    if pid == 0:
+        world.run(observer=observer)
+        os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    (notes,) = (world.containers / "c1/.overc-overlay").glob("*/.overc-*/overlay.json")
+    whole = notes.read_text()
+    notes.write_text(damage)
+    with pytest.raises(OvercError, match="notes of overlay") as caught:
+        world.run()
+    assert caught.value.error_id == "inconsistent"
+    notes.write_text(whole)
+    assert world.run()["repaired"]
