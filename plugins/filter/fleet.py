@@ -9,6 +9,8 @@ import typing as t
 
 from ansible import context
 from ansible.errors import AnsibleFilterError
+from ansible_collections.overc.system.plugins.module_utils import whole_number as numbers
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.plugin_utils import fleet, pull
 
 Hostvars = t.Mapping[str, t.Mapping[str, t.Any]]
@@ -29,6 +31,13 @@ def _collect(hostvars: Hostvars, hosts: t.Iterable[str], name: str) -> dict[str,
         if value:
             found[host] = value
     return found
+
+
+def whole_number(value: t.Any, variable: str) -> int:
+    try:
+        return numbers.whole_number(variable, value)
+    except OvercError as error:
+        raise AnsibleFilterError(error.message) from None
 
 
 def fleet_target(target: t.Any, matched: t.Sequence[str], exclude: str = "", action: str = "change") -> list[str]:
@@ -139,4 +148,5 @@ class FilterModule:
             "pull_staged": pull_staged,
             "pull_verdict": pull_verdict,
             "pull_verified": pull_verified,
+            "whole_number": whole_number,
         }

@@ -13,6 +13,9 @@ import datetime as dt
 import re
 import typing as t
 
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
+
 Answer = t.Mapping[str, t.Any]
 Entry = dict[str, t.Any]
 Plan = dict[str, t.Any]
@@ -82,6 +85,13 @@ def percentage(value: t.Any, option: str) -> float:
     if not 0 <= number <= 100:
         raise FleetError(f"{option}: {value!r} is not a percentage between 0 and 100.")
     return number
+
+
+def _seconds(value: t.Any, option: str) -> int:
+    try:
+        return whole_number(option, value)
+    except OvercError as error:
+        raise FleetError(error.message) from None
 
 
 def waves(hosts: t.Sequence[str], canary: t.Any, serial: t.Any) -> list[list[str]]:
@@ -183,6 +193,7 @@ def plan(answers: t.Mapping[str, Answer], options: t.Mapping[str, t.Any]) -> Pla
     ready = [host for host, entry in entries.items() if entry["verdict"] == "go"]
     unready = [host for host, entry in entries.items() if entry["verdict"] == "unready"]
     percentage(options.get("max_fail_percentage", 0), "fleet_max_fail_percentage")
+    _seconds(options.get("soak", 0), "fleet_soak")
     ordered = waves(ready, options.get("canary", 1), options.get("serial", "25%"))
     check_mode = bool(options.get("check_mode"))
     shut = closed(options["now"], options.get("window", ""), options.get("not_after", ""))

@@ -78,6 +78,12 @@ def test_limit_that_cannot_be_meant(bad: t.Any) -> None:
         five(max_fail_percentage=bad)
 
 
+@pytest.mark.parametrize("bad", [-1, "x", True, float("inf"), float("nan"), "1e999999999", 0.5, None, [1]])
+def test_bad_soak(bad: t.Any) -> None:
+    with pytest.raises(fleet.FleetError, match=r"^fleet_soak: .* is not a whole number"):
+        five(soak=bad)
+
+
 # -- target and window -------------------------------------------------------------------------------------------------
 
 
