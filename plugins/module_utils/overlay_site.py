@@ -196,7 +196,8 @@ def _table_of(container: str) -> str | None:
 
 
 def containers(containers_dir: str) -> list[str]:
-    """The names of all containers there, sorted."""
+    """The names of all containers there, sorted. Raises bad_argument for what is no absolute path."""
+    components(containers_dir)
     try:
         names = os.listdir(containers_dir)
     except FileNotFoundError:

@@ -14,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import safe_path
+from ansible_collections.overc.system.plugins.module_utils import overlay_info, safe_path
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
 from ansible_collections.overc.system.plugins.module_utils.overlay_table import LxcTable
@@ -353,3 +353,11 @@ def test_notes_that_cannot_be_read_are_not_guessed(world: World, damage: str) ->
     assert caught.value.error_id == "inconsistent"
     notes.write_text(whole)
     assert world.run()["repaired"]
+
+
+@pytest.mark.parametrize("where", ["\0", "/opt/a\0b", "", "opt/container", "/opt/../etc"])
+@pytest.mark.parametrize("container", [None, "c1"])
+def test_a_place_that_is_none_is_refused(where: str, container: str | None) -> None:
+    with pytest.raises(OvercError) as caught:
+        overlay_info.information(where, container)
+    assert caught.value.error_id == "bad_argument"
