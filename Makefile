@@ -60,7 +60,7 @@ molecule: setup ## the Molecule scenarios, on lab hosts of their own
 	@molecule test --all --no-command-borders
 
 .PHONY: fuzz
-fuzz: setup ## hostile input for every parser, driver and module: 20,000 cases each, of modules 5,000; an hour
+fuzz: setup ## hostile input for every parser, driver and module: 20,000 cases each; an hour
 	@OVERC_FUZZ_CASES=20000 $(PY) -m pytest -n $(WORKERS) tests/fuzz $(PYTEST_ARGS)
 	@scripts/fuzz-guided 20000
 

@@ -21,6 +21,11 @@ import json, os, runpy, sys, tempfile
 sys.path.insert(0, sys.argv.pop())
 from ansible.module_utils.testing import patch_module_args
 import ansible.module_utils.basic
+# What the modules import is imported once, not again in every case; the modules themselves are run anew in each
+import importlib, pkgutil
+from ansible_collections.overc.system.plugins import module_utils
+for found in pkgutil.iter_modules(module_utils.__path__, module_utils.__name__ + "."):
+    importlib.import_module(found.name)
 PREFIX = "ansible_collections.overc.system.plugins.modules."
 answers, sys.stdout = os.fdopen(os.dup(1), "w"), sys.stderr
 
