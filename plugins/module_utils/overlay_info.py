@@ -38,7 +38,7 @@ def _describe(site: Site, found: Mounted, record: Record) -> dict[str, t.Any]:
         problems.append("the record is of another overlay")
     elif overlay is not None:
         for origin in overlay.origins:
-            state = has_changed(origin)
+            state = has_changed(site, origin)
             if state:
                 changed[printable(origin.source)] = state
         if overlay.sealed and not problems and changed_underneath(site, overlay, found.layers.lower):

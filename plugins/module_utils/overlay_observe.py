@@ -41,7 +41,7 @@ def _stale(site: Site, found: Mounted, record: Record, wanted: Wanted, now: t.Se
     if there != [(origin.source, origin.subvolume, origin.below) for origin in overlay.origins]:
         return "the sources have other trees now"
     for origin in overlay.origins:
-        state = has_changed(origin)
+        state = has_changed(site, origin)
         if state is not None:
             return f"source {printable(origin.source)} has {state} since"
     count = overlay_estimate.worth(site, found, jobs=jobs)

@@ -286,8 +286,19 @@ def _is_no_directory(path: bytes, fd: int) -> bool:
         return False
 
 
-def has_changed(origin: Origin) -> str | None:
-    """``"gone"``, ``"changed"`` or None: how a source's tree is now, compared with when it was shared."""
+def _place_within(site: Site, origin: Origin) -> bytes:
+    """The path of the containers below the source's subvolume, if it is in what was shared; else empty."""
+    shared = f"{origin.subvolume.rstrip('/')}/{origin.below}"
+    if not safe_path.is_below(site.containers_dir, shared):
+        return b""
+    return os.fsencode(site.containers_dir[len(shared) - len(origin.below) :])
+
+
+def has_changed(site: Site, origin: Origin) -> str | None:
+    """``"gone"``, ``"changed"`` or None: how a source's tree is now, compared with when it was shared.
+
+    The place of the containers, where it lies in that tree, is left out: what we write there is no change of the source.
+    """
     try:
         fd = os.open(origin.subvolume, OPEN_DIR)
     except OSError:
@@ -299,9 +310,12 @@ def has_changed(origin: Origin) -> str | None:
             return "changed"
         overlay_btrfs.sync(fd)
         below = os.fsencode(origin.below)
+        own = _place_within(site, origin)
         for inode in overlay_btrfs.changed_inodes(fd, origin.generation + 1, changed_after=origin.time - _TICK):
             path = overlay_btrfs.path_of(fd, inode)
-            if path is not None and (path == below or path.startswith(below + b"/")):
+            if path is None or (own and (path == own or path.startswith(own + b"/"))):
+                continue
+            if path == below or path.startswith(below + b"/"):
                 if origin.layer == "lower" or _is_no_directory(path, fd):
                     return "changed"
         return None

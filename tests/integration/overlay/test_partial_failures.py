@@ -311,6 +311,37 @@ def test_no_space_has_its_own_id(world: World, container: Path, monkeypatch: pyt
     assert world.leftovers() == []
 
 
+def test_containers_within_the_directory_that_they_share(world: World) -> None:
+    """/opt with /opt/container in it: what is written for a container there is no change of the source."""
+    (world.host / "opt/tool").mkdir(parents=True)
+    (world.host / "opt/tool/data").write_bytes(b"data" * 5000)
+    world.containers = world.host / "opt/container"
+    for name in ("c1", "c2"):
+        root = world.container(name, plain=True)
+        (root / "opt").mkdir()
+        subprocess.run(["cp", "-a", "--reflink=never", world.host / "opt/tool", root / "opt"], check=True)
+    more: dict[str, t.Any] = {"directories": ("/opt",), "sources": ("essential", "c2")}
+    before = view(world.containers / "c1/rootfs/opt")
+    assert world.run(**more)["changed"]
+    assert world.run(container="c2", directories=("/opt",))["changed"]
+    assert not world.run(container="c2", directories=("/opt",))["changed"]
+    again = world.run(**more)["directories"][0]
+    assert again["reason"] == "the sources have other trees now", "c2 is another tree since it shares itself"
+    for _time in range(2):
+        assert not world.run(**more)["changed"]
+    assert world.info()["overlays"][0]["sources_changed"] == {}
+    assert world.seen(below="opt") == before
+
+    (world.containers / "c2/rootfs/other").write_text("in the place of the containers, but not in what is shared")
+    assert not world.run(**more)["changed"]
+    (world.host / "opt/tool/new").write_text("new")
+    assert world.info()["overlays"][0]["sources_changed"] == {"essential": "changed"}
+    assert world.run(**more)["changed"]
+    assert not world.run(**more)["changed"]
+    world.run("absent", directories=("/opt",))
+    assert view(world.containers / "c1/rootfs/opt") == before
+
+
 # -- what we wrote ourselves -------------------------------------------------------------------------------------------
 
 
