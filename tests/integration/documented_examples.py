@@ -125,28 +125,29 @@ def shares(*wanted: str) -> Check:
 
 @dataclass(frozen=True)
 class Example:
-    """``playbook``: one of ours that an example of variables is meant for."""
+    """``playbook``: one of ours that an example of variables is meant for. ``declares``: once more, it changes nothing."""
 
     prepare: Prepare = nothing
     check: Check = well
     playbook: str | None = None
+    declares: bool = False
     managers: tuple[str, ...] = ("dnf",)
 
 
 _ALL_SHARED: t.Final = shares("c0:/usr", "c1:/usr", "c1:/opt")
 EXAMPLES: t.Final[dict[str, Example]] = {
-    "README.md#1": Example(offered, runs("2.0")),
+    "README.md#1": Example(offered, runs("2.0"), declares=True),
     "docs/adopt.md#1": Example(with_smart, says("lab-app"), managers=("smart",)),
     # A host that is not like that is told what is missing
     "docs/adopt.md#2": Example(nothing, says("@upgrade", "remedy")),
     "docs/fleet.md#2": Example(offered, runs("2.0")),
-    "docs/overlay.md#1": Example(containers, shares("c1:/usr", "c1:/opt")),
-    "docs/overlay.md#2": Example(containers, shares("c0:/usr", "c1:/usr"), playbook="overlay"),
-    "roles/bootloader/README.md#1": Example(nothing, protected),
+    "docs/overlay.md#1": Example(containers, shares("c1:/usr", "c1:/opt"), declares=True),
+    "docs/overlay.md#2": Example(containers, shares("c0:/usr", "c1:/usr"), playbook="overlay", declares=True),
+    "roles/bootloader/README.md#1": Example(nothing, protected, declares=True),
     "roles/host_rollback/README.md#1": Example(upgraded, runs("1.0")),
     "roles/host_update/README.md#1": Example(offered, says("lab-app")),
     "roles/host_upgrade/README.md#1": Example(with_nginx, runs("2.0")),
-    "roles/overlay/README.md#1": Example(containers, _ALL_SHARED),
+    "roles/overlay/README.md#1": Example(containers, _ALL_SHARED, declares=True),
     "overc_bootloader": Example(),
     "overc_host_confirm": Example(),
     "overc_host_info": Example(nothing, says("All assertions passed")),

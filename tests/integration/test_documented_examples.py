@@ -94,6 +94,10 @@ def test_playbook(name: str, lab: Lab, make_host: MakeHost, tmp_path: Path) -> N
         "a play that matches no host shows nothing"
     )
     example.check(host, output)
+    if example.declares:
+        again = say(command, lab, tmp_path)
+        assert re.search(r"^web1 +: ok=[1-9]\d* +changed=0 .* failed=0 ", again, re.MULTILINE), again
+        example.check(host, again)
 
 
 @pytest.mark.parametrize("page", rotating(TYPED, ONE_IN), ids=lambda page: str(page.relative_to(REPOSITORY)))
