@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The decisions of plugin_utils/fleet.py for playbooks: each filter hands on and turns a FleetError into a sentence."""
+"""The decisions of plugin_utils for playbooks: each filter hands on and turns a FleetError into a sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from ansible import context
 from ansible.errors import AnsibleFilterError
 from ansible_collections.overc.system.plugins.module_utils import whole_number as numbers
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.plugin_utils import fleet, pull
+from ansible_collections.overc.system.plugins.plugin_utils import (
+    host_outcome,
+    overlay_words,
+    pull,
+    run_gate,
+    run_options,
+    run_plan,
+    run_record,
+    run_report,
+)
 
 Hostvars = t.Mapping[str, t.Mapping[str, t.Any]]
 
@@ -19,7 +28,7 @@ Hostvars = t.Mapping[str, t.Mapping[str, t.Any]]
 def _said(function: t.Callable[..., t.Any], *args: t.Any, **more: t.Any) -> t.Any:
     try:
         return function(*args, **more)
-    except fleet.FleetError as error:
+    except run_options.FleetError as error:
         raise AnsibleFilterError(str(error)) from None
 
 
@@ -43,27 +52,27 @@ def whole_number(value: t.Any, variable: str) -> int:
 def fleet_target(target: t.Any, matched: t.Sequence[str], exclude: str = "", action: str = "change") -> list[str]:
     if not target and context.CLIARGS.get("syntax"):
         return []  # --syntax-check asks about the playbook, not about a target
-    return t.cast("list[str]", _said(fleet.choose, target, matched, exclude, action=action))
+    return t.cast("list[str]", _said(run_options.choose, target, matched, exclude, action=action))
 
 
 def fleet_plan(hosts: t.Sequence[str], hostvars: Hostvars, options: t.Mapping[str, t.Any]) -> t.Any:
     answers = {host: {} for host in hosts} | _collect(hostvars, hosts, "preflight_answer")
-    return _said(fleet.plan, answers, options)
+    return _said(run_plan.plan, answers, options)
 
 
 def fleet_gate(plan: t.Any, hostvars: Hostvars, wave: t.Sequence[str], now: str) -> t.Any:
-    return _said(fleet.gate, plan, _results(plan, hostvars), wave, now)
+    return _said(run_gate.gate, plan, _results(plan, hostvars), wave, now)
 
 
 def fleet_done(plan: t.Any, hostvars: Hostvars) -> t.Any:
-    return _said(fleet.done_hosts, plan, _results(plan, hostvars))
+    return _said(run_gate.done_hosts, plan, _results(plan, hostvars))
 
 
 def fleet_record(plan: t.Any, hostvars: Hostvars, now: str) -> t.Any:
     """The record of a run so far, and with ``lines`` what to tell a person."""
     reverts = _collect(hostvars, plan["hosts"], "host_rollback_result") if plan["command"] == "upgrade" else {}
-    record = _said(fleet.summary, plan, _results(plan, hostvars), reverts, now)
-    return {**record, "lines": fleet.verdict_lines(record)}
+    record = _said(run_record.summary, plan, _results(plan, hostvars), reverts, now)
+    return {**record, "lines": run_record.verdict_lines(record)}
 
 
 def _results(plan: t.Any, hostvars: Hostvars) -> dict[str, t.Any]:
@@ -71,46 +80,46 @@ def _results(plan: t.Any, hostvars: Hostvars) -> dict[str, t.Any]:
 
 
 def fleet_table(hosts: t.Sequence[str], hostvars: Hostvars, name: str) -> t.Any:
-    return fleet.table({host: {} for host in hosts} | _collect(hostvars, hosts, name))
+    return run_report.table({host: {} for host in hosts} | _collect(hostvars, hosts, name))
 
 
 def fleet_report(record: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return fleet.report(record)
+    return run_report.report(record)
 
 
 def fleet_looked_at(hosts: t.Sequence[str], hostvars: Hostvars, records: t.Any, now: str) -> dict[str, t.Any]:
     infos = {host: {} for host in hosts} | _collect(hostvars, hosts, "report_info")
-    return fleet.looked_at(infos, records, now, _collect(hostvars, hosts, "report_overlays"))
+    return run_record.looked_at(infos, records, now, _collect(hostvars, hosts, "report_overlays"))
 
 
 def change_lines(upgrades: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
-    return [fleet.change_line(change) for change in upgrades] or ["nothing is pending"]
+    return [run_plan.change_line(change) for change in upgrades] or ["nothing is pending"]
 
 
 def failure_output(result: t.Mapping[str, t.Any]) -> str:
-    return fleet.output(result)
+    return host_outcome.output(result)
 
 
 def failure_reason(result: t.Mapping[str, t.Any]) -> str:
-    return fleet.reason(result)
+    return host_outcome.reason(result)
 
 
 def failed_upgrade(failure: t.Any, answers: t.Mapping[str, t.Any], rollback: bool) -> dict[str, t.Any]:
     """``answers``: stage, switch, now, back (any of them may be missing) and unhealthy."""
     parts = {key: answers.get(key) or {} for key in ("stage", "switch", "now", "back")}
-    return fleet.failed_upgrade(failure, unhealthy=answers.get("unhealthy") or "", rollback=rollback, **parts)
+    return host_outcome.failed_upgrade(failure, unhealthy=answers.get("unhealthy") or "", rollback=rollback, **parts)
 
 
 def must_go_back(now: t.Any, stage: t.Any, switch: t.Any) -> bool:
-    return fleet.must_go_back(stage or {}, switch or {}, now or {})
+    return host_outcome.must_go_back(stage or {}, switch or {}, now or {})
 
 
 def overlay_lines(answers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
-    return fleet.overlay_lines(answers)
+    return overlay_words.overlay_lines(answers)
 
 
 def not_running(services: t.Iterable[str], facts: t.Mapping[str, t.Any]) -> list[str]:
-    return fleet.not_running(services, facts)
+    return host_outcome.not_running(services, facts)
 
 
 def pull_verdict(answer: t.Mapping[str, t.Any], rejected: t.Collection[str]) -> dict[str, t.Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.plugin_utils import fleet
+from ansible_collections.overc.system.plugins.plugin_utils import host_outcome, run_plan
 
 Answer = t.Mapping[str, t.Any]
 Entry = dict[str, t.Any]
@@ -15,7 +15,7 @@ Entry = dict[str, t.Any]
 
 def verdict(answer: Answer, rejected: t.Collection[str]) -> Entry:
     """From the preflight: ``planned`` goes on, everything else is the outcome."""
-    found = fleet.verdict(answer)
+    found = run_plan.verdict(answer)
     status = {"go": "planned"}.get(found["verdict"], found["verdict"])
     out: Entry = {
         key: found[key] for key in ("reason", "state", "booted", "error_id", "fingerprint", "upgrades") if key in found
@@ -51,7 +51,7 @@ def verified(info: Answer, note: Answer, failure: str = "", back: Answer | None 
         return {**out, "status": "rolled_back", "reason": reason}
     if not booted:
         return {**out, "status": "failed", "reason": failure}
-    if new and back and fleet.answered(back) and not back.get("error_id") and back.get("reboot_required"):
+    if new and back and host_outcome.answered(back) and not back.get("error_id") and back.get("reboot_required"):
         return {**out, "status": "failed", "reason": f"{failure} Going back to {note['booted']}.", "reboot": True}
     trouble = f" Going back failed: {back['msg']}" if new and back and back.get("msg") else ""
     return {**out, "status": "rollback_failed", "reason": f"{failure}{trouble}"}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from ansible_collections.overc.system.plugins.plugin_utils import fleet
+from ansible_collections.overc.system.plugins.plugin_utils import overlay_words, run_plan, run_record, run_report
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "roles/report/templates/report.html.j2"
 NOW = "2026-11-23T21:00:00Z"
@@ -37,7 +37,7 @@ def record(count: int) -> dict[str, t.Any]:
     change = {"name": "app", "arch": "noarch", "installed": "1.0-1", "available": "2.0-1"}
     answer = {"state": "clean", "booted": "rootfs", "fingerprint": "f", "actions": [{}], "upgrades": [change] * 3}
     hosts = [f"web{n:03}.rack-{n % 7}.example.net" for n in range(1, count + 1)]
-    plan = fleet.plan(dict.fromkeys(hosts, answer), {"now": NOW, "canary": 1, "serial": "25%"})
+    plan = run_plan.plan(dict.fromkeys(hosts, answer), {"now": NOW, "canary": 1, "serial": "25%"})
     results = {
         host: {
             "status": "upgraded",
@@ -58,15 +58,15 @@ def record(count: int) -> dict[str, t.Any]:
         "booted_after": "rootfs",
         "seconds": {"stage": 60, "reboot": 40, "rollback": 35},
     }
-    found = fleet.summary(plan, results, {}, NOW)
+    found = run_record.summary(plan, results, {}, NOW)
     for host in hosts[::2]:
-        found["hosts"][host]["overlays"] = fleet.shared(SHARING)
+        found["hosts"][host]["overlays"] = overlay_words.shared(SHARING)
     return found
 
 
 def rendered(found: dict[str, t.Any]) -> str:
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701 - as Ansible does
-    return environment.from_string(TEMPLATE.read_text()).render(report_data=fleet.report(found))
+    return environment.from_string(TEMPLATE.read_text()).render(report_data=run_report.report(found))
 
 
 def page(count: int) -> str:
@@ -85,7 +85,7 @@ def test_page_is_complete_in_itself(count: int) -> None:
 
 def test_page_of_hosts_that_were_only_looked_at() -> None:
     info = {"state": "clean", "booted": {"subvolume": "rootfs", "kernel": {"release": None}}}
-    text = rendered(fleet.looked_at({"a": info, "b": {}}, [], NOW))
+    text = rendered(run_record.looked_at({"a": info, "b": {}}, [], NOW))
     assert "looked at" in text
     assert "no answer" in text
 
@@ -112,7 +112,7 @@ SHARING = {
 def test_savings_of_overlays() -> None:
     info = {"state": "clean", "booted": {"subvolume": "rootfs", "kernel": {"release": None}}}
     hosts = {"a": info, "b": info, "c": {}}
-    found = fleet.looked_at(hosts, [], NOW, {"a": SHARING, "b": {"containers": []}, "c": {"failed": True}})
+    found = run_record.looked_at(hosts, [], NOW, {"a": SHARING, "b": {"containers": []}, "c": {"failed": True}})
     assert json.loads(json.dumps(found["hosts"]["a"]["overlays"])) == {
         "containers": 2,
         "directories": 2,
@@ -128,7 +128,7 @@ def test_savings_of_overlays() -> None:
     assert "300 MiB freed in 2 directories, 2 waiting for a boot, 2 with a source that changed" in text
     assert "alert(1)</script> is gone" not in text
     assert "<th>Shared</th>" in text
-    assert "<th>Shared</th>" not in rendered(fleet.looked_at(hosts, [], NOW))
+    assert "<th>Shared</th>" not in rendered(run_record.looked_at(hosts, [], NOW))
 
 
 def test_record_is_plain_json() -> None:

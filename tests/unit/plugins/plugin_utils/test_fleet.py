@@ -8,7 +8,15 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.plugin_utils import fleet
+from ansible_collections.overc.system.plugins.plugin_utils import (
+    host_outcome,
+    overlay_words,
+    run_gate,
+    run_options,
+    run_plan,
+    run_record,
+    run_report,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,11 +33,11 @@ def options(**more: t.Any) -> dict[str, t.Any]:
     return {"command": "upgrade", "now": NOW, "canary": 1, "serial": 2, **more}
 
 
-def planned(answers: dict[str, t.Any], **more: t.Any) -> fleet.Plan:
-    return fleet.plan(answers, options(**more))
+def planned(answers: dict[str, t.Any], **more: t.Any) -> run_plan.Plan:
+    return run_plan.plan(answers, options(**more))
 
 
-def five(**more: t.Any) -> fleet.Plan:
+def five(**more: t.Any) -> run_plan.Plan:
     return planned({f"h{n}": PENDING for n in range(1, 6)}, **more)
 
 
@@ -51,7 +59,7 @@ def five(**more: t.Any) -> fleet.Plan:
     ],
 )
 def test_waves(count: int, canary: t.Any, serial: t.Any, sizes: list[int]) -> None:
-    assert [len(wave) for wave in fleet.waves([str(n) for n in range(count)], canary, serial)] == sizes
+    assert [len(wave) for wave in run_options.waves([str(n) for n in range(count)], canary, serial)] == sizes
 
 
 @given(
@@ -61,26 +69,26 @@ def test_waves(count: int, canary: t.Any, serial: t.Any, sizes: list[int]) -> No
 )
 def test_every_host_is_in_exactly_one_wave(count: int, canary: t.Any, serial: t.Any) -> None:
     hosts = [f"h{n}" for n in range(count)]
-    found = fleet.waves(hosts, canary, serial)
+    found = run_options.waves(hosts, canary, serial)
     assert [host for wave in found for host in wave] == hosts
     assert all(found)
 
 
 @pytest.mark.parametrize("bad", ["0", "", "x", "-1", "101%", "1.5", [], [0], ["1", "no"]])
 def test_wave_sizes_that_cannot_be_meant(bad: t.Any) -> None:
-    with pytest.raises(fleet.FleetError):
-        fleet.waves(["a"], 1, bad)
+    with pytest.raises(run_options.FleetError):
+        run_options.waves(["a"], 1, bad)
 
 
 @pytest.mark.parametrize("bad", [-1, 101, "x", None, True, float("nan"), float("inf"), 10**400])
 def test_limit_that_cannot_be_meant(bad: t.Any) -> None:
-    with pytest.raises(fleet.FleetError, match="fleet_max_fail_percentage"):
+    with pytest.raises(run_options.FleetError, match="fleet_max_fail_percentage"):
         five(max_fail_percentage=bad)
 
 
 @pytest.mark.parametrize("bad", [-1, "x", True, float("inf"), float("nan"), "1e999999999", 0.5, None, [1]])
 def test_bad_soak(bad: t.Any) -> None:
-    with pytest.raises(fleet.FleetError, match=r"^fleet_soak: .* is not a whole number"):
+    with pytest.raises(run_options.FleetError, match=r"^fleet_soak: .* is not a whole number"):
         five(soak=bad)
 
 
@@ -88,11 +96,11 @@ def test_bad_soak(bad: t.Any) -> None:
 
 
 def test_no_default_target() -> None:
-    with pytest.raises(fleet.FleetError, match="-e target=GROUP"):
-        fleet.choose("", [], action="upgrade")
-    with pytest.raises(fleet.FleetError, match=r"target=web without h1 names no host"):
-        fleet.choose("web", [], "h1")
-    assert fleet.choose("web", ["h1", "h2"]) == ["h1", "h2"]
+    with pytest.raises(run_options.FleetError, match="-e target=GROUP"):
+        run_options.choose("", [], action="upgrade")
+    with pytest.raises(run_options.FleetError, match=r"target=web without h1 names no host"):
+        run_options.choose("web", [], "h1")
+    assert run_options.choose("web", ["h1", "h2"]) == ["h1", "h2"]
 
 
 @pytest.mark.parametrize(
@@ -107,18 +115,18 @@ def test_no_default_target() -> None:
     ],
 )
 def test_window(clock: str, window: str, is_open: bool) -> None:
-    assert (fleet.closed(f"2026-11-23T{clock}:00Z", window) is None) is is_open
+    assert (run_options.closed(f"2026-11-23T{clock}:00Z", window) is None) is is_open
 
 
 @pytest.mark.parametrize(("window", "not_after"), [("22-4", ""), ("25:00-04:00", ""), ("1:00-1:00", ""), ("", "soon")])
 def test_window_that_cannot_be_meant(window: str, not_after: str) -> None:
-    with pytest.raises(fleet.FleetError, match=r"UTC|empty"):
-        fleet.closed(NOW, window, not_after)
+    with pytest.raises(run_options.FleetError, match=r"UTC|empty"):
+        run_options.closed(NOW, window, not_after)
 
 
 def test_not_after() -> None:
-    assert fleet.closed(NOW, not_after="2026-11-23T21:00:00Z") is None
-    assert "after" in str(fleet.closed(NOW, not_after="2026-11-23T20:59:59Z"))
+    assert run_options.closed(NOW, not_after="2026-11-23T21:00:00Z") is None
+    assert "after" in str(run_options.closed(NOW, not_after="2026-11-23T20:59:59Z"))
 
 
 # -- the plan ----------------------------------------------------------------------------------------------------------
@@ -138,7 +146,7 @@ def test_one_unready_host_stops_all(answer: dict[str, t.Any]) -> None:
     plan = planned({"a": PENDING, "b": answer})
     assert plan["run"] == []
     assert "no host was touched" in plan["refused"]
-    record = fleet.summary(plan, {}, {}, NOW)
+    record = run_record.summary(plan, {}, {}, NOW)
     assert record["hosts"]["a"]["status"] == "not_started"
     assert record["hosts"]["b"]["status"] == "unready"
     assert record["bad"] == ["b"]
@@ -147,7 +155,7 @@ def test_one_unready_host_stops_all(answer: dict[str, t.Any]) -> None:
 def test_unready_hosts_are_left_out() -> None:
     plan = planned({"a": PENDING, "b": REFUSED}, unready="skip")
     assert (plan["run"], plan["refused"]) == (["a"], None)
-    record = fleet.summary(plan, {"a": {"status": "upgraded"}}, {}, NOW)
+    record = run_record.summary(plan, {"a": {"status": "upgraded"}}, {}, NOW)
     assert record["bad"] == ["b"]
 
 
@@ -155,10 +163,10 @@ def test_closed_window_refuses_but_not_in_check_mode() -> None:
     late = {"not_after": "2020-01-01T00:00:00Z"}
     plan = five(**late)
     assert plan["run"] == []
-    assert fleet.summary(plan, {}, {}, NOW)["bad"] == ["h1", "h2", "h3", "h4", "h5"]
+    assert run_record.summary(plan, {}, {}, NOW)["bad"] == ["h1", "h2", "h3", "h4", "h5"]
     checked = five(check_mode=True, **late)
     assert checked["refused"] is None
-    assert {host["status"] for host in fleet.summary(checked, {}, {}, NOW)["hosts"].values()} == {"planned"}
+    assert {host["status"] for host in run_record.summary(checked, {}, {}, NOW)["hosts"].values()} == {"planned"}
     # With nothing to do, a closed window is no failure
     assert planned({"a": NOTHING}, **late)["refused"] is None
 
@@ -171,7 +179,7 @@ BAD = {"status": "rolled_back", "fingerprint": "f1", "rejects_plan": True}
 
 def test_failed_canary_stops_whatever_the_limit() -> None:
     plan = five(max_fail_percentage=100)
-    gate = fleet.gate(plan, {"h1": BAD}, ["h2", "h3"], NOW)
+    gate = run_gate.gate(plan, {"h1": BAD}, ["h2", "h3"], NOW)
     assert gate["go"] == []
     assert "canary failed on 1 of 1 (h1)" in gate["stop"]
 
@@ -179,8 +187,8 @@ def test_failed_canary_stops_whatever_the_limit() -> None:
 def test_limit_of_a_wave() -> None:
     good = {"status": "upgraded", "fingerprint": "f1"}
     results = {"h1": good, "h2": good, "h3": {"status": "failed", "fingerprint": "f1"}}
-    assert fleet.gate(five(max_fail_percentage=50), results, ["h4", "h5"], NOW)["go"] == ["h4", "h5"]
-    stopped = fleet.gate(five(max_fail_percentage=49), results, ["h4", "h5"], NOW)
+    assert run_gate.gate(five(max_fail_percentage=50), results, ["h4", "h5"], NOW)["go"] == ["h4", "h5"]
+    stopped = run_gate.gate(five(max_fail_percentage=49), results, ["h4", "h5"], NOW)
     assert stopped["go"] == []
     assert "Wave 2 failed on 1 of 2 (h3)" in stopped["stop"]
 
@@ -189,8 +197,8 @@ def test_rejected_plan_is_withheld_from_those_who_would_get_it() -> None:
     answers = {"h1": PENDING, "h2": PENDING, "h3": {**PENDING, "fingerprint": "f2"}}
     plan = planned(answers, canary=0, serial="1,2", max_fail_percentage=100)
     results = {"h1": BAD}
-    assert fleet.gate(plan, results, ["h2", "h3"], NOW)["go"] == ["h3"]
-    record = fleet.summary(plan, {**results, "h3": {"status": "upgraded"}}, {}, NOW)
+    assert run_gate.gate(plan, results, ["h2", "h3"], NOW)["go"] == ["h3"]
+    record = run_record.summary(plan, {**results, "h3": {"status": "upgraded"}}, {}, NOW)
     assert {name: host["status"] for name, host in record["hosts"].items()} == {
         "h1": "rolled_back",
         "h2": "withheld",
@@ -200,21 +208,21 @@ def test_rejected_plan_is_withheld_from_those_who_would_get_it() -> None:
 
 
 def test_failure_before_the_reboot_rejects_no_plan() -> None:
-    assert fleet.rejected_plans(five(), {"h1": {**BAD, "rejects_plan": False}}) == set()
-    assert fleet.rejected_plans(five(rejected_plans=["known"]), {}) == {"known"}
+    assert run_gate.rejected_plans(five(), {"h1": {**BAD, "rejects_plan": False}}) == set()
+    assert run_gate.rejected_plans(five(rejected_plans=["known"]), {}) == {"known"}
 
 
 def test_window_that_closes_in_between() -> None:
     plan = five(not_after="2026-11-23T22:00:00Z")
-    gate = fleet.gate(plan, {"h1": {"status": "upgraded"}}, ["h2", "h3"], "2026-11-23T22:00:01Z")
+    gate = run_gate.gate(plan, {"h1": {"status": "upgraded"}}, ["h2", "h3"], "2026-11-23T22:00:01Z")
     assert (gate["go"], gate["stop"]) == ([], None)
-    record = fleet.summary(plan, {"h1": {"status": "upgraded"}}, {}, NOW)
+    record = run_record.summary(plan, {"h1": {"status": "upgraded"}}, {}, NOW)
     assert record["hosts"]["h2"]["status"] == "postponed"
     assert record["bad"] == ["h2", "h3", "h4", "h5"]
 
 
 def test_host_that_got_lost_in_a_wave_that_began() -> None:
-    record = fleet.summary(five(), {"h1": {"status": "upgraded"}, "h2": {"status": "upgraded"}}, {}, NOW)
+    record = run_record.summary(five(), {"h1": {"status": "upgraded"}, "h2": {"status": "upgraded"}}, {}, NOW)
     assert record["hosts"]["h3"]["status"] == "unreachable"
     assert record["hosts"]["h4"]["status"] == "postponed"
     assert record["bad"][0] == "h3"
@@ -223,13 +231,13 @@ def test_host_that_got_lost_in_a_wave_that_began() -> None:
 def test_bringing_back_what_was_done() -> None:
     plan = five()
     results: dict[str, dict[str, t.Any]] = {"h1": {"status": "upgraded"}, "h2": {"status": "upgraded"}, "h3": BAD}
-    assert fleet.done_hosts(plan, results) == ["h2", "h1"]
-    record = fleet.summary(
+    assert run_gate.done_hosts(plan, results) == ["h2", "h1"]
+    record = run_record.summary(
         plan, results, {"h1": {"status": "returned"}, "h2": {"status": "failed", "reason": "x"}}, NOW
     )
     assert record["hosts"]["h1"]["status"] == "reverted"
     assert record["hosts"]["h2"]["status"] == "rollback_failed"
-    assert fleet.verdict_lines(record)[0].startswith("upgrade of 5 hosts: 1 rollback failed, 1 rolled back")
+    assert run_record.verdict_lines(record)[0].startswith("upgrade of 5 hosts: 1 rollback failed, 1 rolled back")
 
 
 # -- one host whose upgrade failed -------------------------------------------------------------------------------------
@@ -263,7 +271,7 @@ def info(state: str, booted: str, staged: str | None = None) -> dict[str, t.Any]
 def test_only_what_this_run_staged_is_taken_back(
     stage: dict[str, t.Any], switch: dict[str, t.Any], now: dict[str, t.Any], wanted: bool
 ) -> None:
-    assert fleet.must_go_back(stage, switch, now) is wanted
+    assert host_outcome.must_go_back(stage, switch, now) is wanted
 
 
 BACK = {"state": "clean", "booted": "rootfs", "reboot": {}}
@@ -285,11 +293,11 @@ BACK = {"state": "clean", "booted": "rootfs", "reboot": {}}
     ],
 )  # fmt: skip
 def test_what_became_of_it(switch: t.Any, now: t.Any, back: t.Any, unhealthy: str, rollback: bool, status: str) -> None:
-    result = fleet.failed_upgrade(FAILURE, STAGE, switch, now, back, unhealthy, rollback)
+    result = host_outcome.failed_upgrade(FAILURE, STAGE, switch, now, back, unhealthy, rollback)
     assert result["status"] == status
     assert result["reason"].startswith("Health: It is not well.")
     assert result["rejects_plan"] is ("reboot" in switch)
-    assert status in fleet.STATUSES
+    assert status in run_record.STATUSES
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
@@ -298,14 +306,14 @@ def test_what_became_of_it(switch: t.Any, now: t.Any, back: t.Any, unhealthy: st
 def test_reason_of_a_loop_is_that_of_its_first_failed_item() -> None:
     result = {"msg": "One or more items failed", "results": [{}, {"failed": True, "msg": "non-zero return code",
               "stderr": "no such\nservice"}]}  # fmt: skip
-    assert fleet.reason(result) == "no such service"
-    assert fleet.reason({}) == "It failed without a message."
+    assert host_outcome.reason(result) == "no such service"
+    assert host_outcome.reason({}) == "It failed without a message."
 
 
 def test_table_tells_every_kind_of_answer() -> None:
     good = {**info("clean", "rootfs"), "default": {"subvolume": "rootfs"}, "requirements": [], "contradictions": []}
     unmet = {**good, "state": "unsupported", "requirements": [{"id": "btrfs_root", "ok": False}]}
-    lines = fleet.table({"a": good, "bee": unmet, "c": SILENT, "d": {"failed": True, "msg": "x\ny"}, "e": {}})
+    lines = run_report.table({"a": good, "bee": unmet, "c": SILENT, "d": {"failed": True, "msg": "x\ny"}, "e": {}})
     assert lines[0].split()[:2] == ["HOST", "STATE"]
     assert "clean" in lines[1]
     assert "unmet: btrfs_root" in lines[2]
@@ -315,8 +323,8 @@ def test_table_tells_every_kind_of_answer() -> None:
 
 def test_services() -> None:
     facts = {"ansible_facts": {"services": {"a.service": {"state": "running"}, "b.service": {"state": "stopped"}}}}
-    assert fleet.not_running(["a", "a.service", "b", "c"], facts) == ["b", "c"]
-    assert fleet.not_running(["a"], {}) == ["a"]
+    assert host_outcome.not_running(["a", "a.service", "b", "c"], facts) == ["b", "c"]
+    assert host_outcome.not_running(["a"], {}) == ["a"]
 
 
 def test_report_puts_failures_first_and_scales_the_bars() -> None:
@@ -324,7 +332,7 @@ def test_report_puts_failures_first_and_scales_the_bars() -> None:
         "h1": {"status": "upgraded", "seconds": {"stage": 30, "reboot": 20}},
         "h2": {"status": "rolled_back", "seconds": {"stage": 60, "reboot": 20, "rollback": 20}},
     }
-    page = fleet.report(fleet.summary(five(), results, {}, NOW))
+    page = run_report.report(run_record.summary(five(), results, {}, NOW))
     # h3 was in the wave of h2 and never said anything
     assert page["order"][:2] == ["h3", "h2"]
     assert page["order"][-1] == "h1"
@@ -333,8 +341,8 @@ def test_report_puts_failures_first_and_scales_the_bars() -> None:
 
 
 def test_report_of_what_hosts_say_now_and_what_the_last_run_said() -> None:
-    record = fleet.summary(five(), {"h1": BAD}, {}, NOW)
-    found = fleet.looked_at(
+    record = run_record.summary(five(), {"h1": BAD}, {}, NOW)
+    found = run_record.looked_at(
         {"h1": info("clean", "rootfs"), "new": info("staged", "rootfs"), "off": SILENT}, [record], NOW
     )
     statuses = {name: host["status"] for name, host in found["hosts"].items()}
@@ -350,7 +358,7 @@ def test_lines_about_overlays() -> None:
         {"item": {"container": "c1"}, "directories": [shared, waits]},
         {"item": {"container": "c2"}, "directories": [own]},
     ]
-    assert fleet.overlay_lines([*answers, {"failed": True}]) == [
+    assert overlay_words.overlay_lines([*answers, {"failed": True}]) == [
         "c1 /usr: shared, 300 MiB freed",
         "c1 /opt: waits for boot, 1.5 KiB freed (after the next boot)",
         "c2 /srv: own files",
@@ -361,4 +369,4 @@ def test_lines_about_overlays() -> None:
     ("number", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3 << 30, "3.0 GiB"), (5 << 50, "5120 TiB")]
 )
 def test_bytes_for_people(number: int, text: str) -> None:
-    assert fleet.human_bytes(number) == text
+    assert overlay_words.human_bytes(number) == text

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.plugin_utils import fleet, pull
+from ansible_collections.overc.system.plugins.plugin_utils import pull, run_record
 
 ANSWER = {"state": "clean", "booted": "rootfs", "fingerprint": "f", "actions": [{}], "upgrades": []}
 NOTE = {"booted": "rootfs", "booted_uuid": "old", "fingerprint": "f"}
@@ -33,7 +33,7 @@ def test_verdict(answer: dict[str, t.Any], rejected: list[str], status: str) -> 
     found = pull.verdict(answer, rejected)
     assert found["status"] == status
     assert "reason" in found
-    assert status in fleet.STATUSES
+    assert status in run_record.STATUSES
 
 
 @pytest.mark.parametrize(

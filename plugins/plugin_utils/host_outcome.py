@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of one host, from what the modules answered. Pure functions of these answers."""
+
+from __future__ import annotations
+
+import typing as t
+
+Answer = t.Mapping[str, t.Any]
+Entry = dict[str, t.Any]
+_OUTPUT_LINES: t.Final = 40
+
+
+def answered(result: Answer) -> bool:
+    return "state" in result and not result.get("unreachable")
+
+
+def output(result: Answer) -> str:
+    """What a failed tool printed, its last lines."""
+    text = "\n".join(str(result[key]) for key in ("stderr", "stdout") if result.get(key))
+    return "\n".join(text.splitlines()[-_OUTPUT_LINES:])
+
+
+def reason(result: Answer) -> str:
+    """Why a task failed, in one line: what it said, what the first failed item of its loop said, what it printed."""
+    failed = [item for item in result.get("results") or () if item.get("failed")]
+    if failed:
+        return reason(failed[0])
+    said = [str(result.get(key) or "").strip() for key in ("msg", "stderr", "stdout")]
+    said = [text for text in said if text and text != "non-zero return code"] or said[:1]
+    return " ".join(said[0].split())[:500] if said[0] else "It failed without a message."
+
+
+def first_line(text: t.Any) -> str:
+    lines = str(text or "").strip().splitlines()
+    return lines[0] if lines else ""
+
+
+def error_id_of(answer: Answer) -> str:
+    return str(answer.get("error_id") or "")
+
+
+def changes_of(upgrades: t.Any) -> list[dict[str, t.Any]]:
+    keys = ("name", "arch", "installed", "available")
+    return [{key: entry.get(key) for key in keys} for entry in upgrades or ()]
+
+
+def not_running(services: t.Iterable[str], facts: Answer) -> list[str]:
+    """Which services service_facts does not call running; ``.service`` may be left out."""
+    found = (facts.get("ansible_facts") or {}).get("services") or {}
+    running = {name.removesuffix(".service") for name, entry in found.items() if entry.get("state") == "running"}
+    return [name for name in services if name.removesuffix(".service") not in running]
+
+
+def must_go_back(stage: Answer, switch: Answer, now: Answer) -> bool:
+    """Whether what this run staged on the host is still there to be taken back.
+
+    Only then: a host whose upgrade failed before that is as it was, and a rollback there would return to the deployment
+    before the present one. ``stage`` and ``switch`` are the answers of the two module runs, ``now`` is overc_host_info.
+    """
+    uuids = {result.get("staged_uuid") for result in (stage, switch)} - {None, ""}
+    state = now.get("state")
+    if not uuids:
+        return False
+    if state == "staged":
+        return (now.get("staged") or {}).get("uuid") in uuids
+    if state in ("clean", "trial"):
+        return (now.get("booted") or {}).get("uuid") in uuids
+    return state in ("backup", "fallback") and "reboot" in switch
+
+
+def failed_upgrade(
+    failure: Answer, stage: Answer, switch: Answer, now: Answer, back: Answer, unhealthy: str, rollback: bool
+) -> Entry:
+    """What became of a host whose upgrade failed: ``back`` is the rollback's answer, ``unhealthy`` what failed then."""
+    rebooted = "reboot" in switch
+    wanted = must_go_back(stage, switch, now)
+    gone_back = answered(back) and not back.get("error_id")
+    trouble = unhealthy or (back.get("msg") if wanted and not gone_back else "") or ""
+    what_now = ""
+    if not answered(now):
+        status = "unreachable"
+        what_now = "If it does not come back, choose the backup entry in its boot menu and run a rollback there."
+    elif wanted and not rollback:
+        status = "failed"
+        what_now = f"It was left as it is, in state {now.get('state')}, because going back is switched off."
+    elif trouble or (wanted and not gone_back) or (rebooted and not wanted):
+        status = "rollback_failed"
+        what_now = f"Going back failed: {trouble or 'the host is in state ' + str(now.get('state'))}."
+    elif failure.get("withheld"):
+        status = "withheld"
+    else:
+        status = "rolled_back" if rebooted else "failed"
+    where = back if wanted and gone_back else {}
+    said = f"{failure.get('step')}: {failure.get('msg')}"
+    return {
+        "status": status,
+        "reason": f"{said} {what_now}".strip(),
+        "step": failure.get("step"),
+        "error_id": error_id_of(failure),
+        "output": failure.get("output") or "",
+        "state": where.get("state") or now.get("state") or "unknown",
+        "booted_before": stage.get("booted"),
+        "booted_after": where.get("booted") or (now.get("booted") or {}).get("subvolume"),
+        "protection": stage.get("protection") or "",
+        "upgrades": changes_of(stage.get("upgrades")),
+        "fingerprint": stage.get("fingerprint") or "",
+        "rejects_plan": rebooted,
+        "seconds": {
+            "stage": stage.get("seconds") or 0,
+            "reboot": switch.get("seconds") or 0,
+            "rollback": back.get("seconds") or 0,
+        },
+    }
+
+
+__all__ = (
+    "Answer",
+    "Entry",
+    "answered",
+    "changes_of",
+    "error_id_of",
+    "failed_upgrade",
+    "first_line",
+    "must_go_back",
+    "not_running",
+    "output",
+    "reason",
+)

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Records and answers made ready for people: the page, and the table of the playbook `status`."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.overc.system.plugins.plugin_utils.host_outcome import Answer, Entry, first_line
+from ansible_collections.overc.system.plugins.plugin_utils.overlay_words import human_bytes, shared_words
+from ansible_collections.overc.system.plugins.plugin_utils.run_plan import change_line
+from ansible_collections.overc.system.plugins.plugin_utils.run_record import GOOD, STATUSES
+
+
+def report(record: t.Mapping[str, t.Any]) -> Entry:
+    """A record made ready for the page: hosts in the order of a report, packages as lines, durations as shares."""
+    rank = {status: number for number, status in enumerate(STATUSES)}
+    hosts = {}
+    for name, host in record["hosts"].items():
+        seconds = {key: float((host.get("seconds") or {}).get(key) or 0) for key in ("stage", "reboot", "rollback")}
+        changes = [change_line(change) for change in host.get("upgrades") or ()]
+        hosts[name] = {
+            "wave": None,
+            **host,
+            "total": round(sum(seconds.values())),
+            "seconds": seconds,
+            "changes": changes,
+            "shared": shared_words(host["overlays"]) if host.get("overlays") else "",
+            "broken": (host.get("overlays") or {}).get("broken") or [],
+        }
+    longest = max((sum(host["seconds"].values()) for host in hosts.values()), default=0) or 1
+    for host in hosts.values():
+        host["shares"] = {key: round(100 * value / longest, 1) for key, value in host["seconds"].items()}
+    order = sorted(hosts, key=lambda name: rank.get(hosts[name]["status"], -1))
+    sharing = [host["overlays"] for host in hosts.values() if host.get("overlays")]
+    total = {key: sum(entry[key] for entry in sharing) for key in ("containers", "directories", "bytes_freed")}
+    where = f"{total['directories']} directories on {len(sharing)} host{'' if len(sharing) == 1 else 's'}"
+    saved = f"Containers share {where}: {human_bytes(total['bytes_freed'])} freed."
+    return {**record, "hosts": hosts, "order": order, "good": sorted(GOOD), "saved": saved if sharing else ""}
+
+
+def table(infos: t.Mapping[str, Answer]) -> list[str]:
+    """What overc_host_info said on each host, as a table."""
+    rows: list[tuple[str, ...]] = [("HOST", "STATE", "RUNS", "NEXT BOOT", "BACKUP", "KERNEL", "LAST", "NOTE")]
+    rows += [_row(host, info or {}) for host, info in infos.items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def _row(host: str, info: Answer) -> tuple[str, ...]:
+    if not info or info.get("unreachable"):
+        return (host, "unreachable", "-", "-", "-", "-", "-", "")
+    if info.get("failed"):
+        return (host, "failed", "-", "-", "-", "-", "-", first_line(info.get("msg")))
+
+    def name(key: str) -> str:
+        return str((info.get(key) or {}).get("subvolume") or "-")
+
+    kernel = str(((info.get("booted") or {}).get("kernel") or {}).get("release") or "-")
+    event = info.get("last_event") or {}
+    last = f"{event.get('operation') or event.get('event') or '-'}"
+    unmet = [entry["id"] for entry in info.get("requirements") or () if not entry.get("ok")]
+    note = "unmet: " + ", ".join(unmet) if unmet else "; ".join(info.get("contradictions") or ())
+    waiting = info.get("waiting_for")
+    state = f"{info['state']} ({waiting})" if waiting else str(info["state"])
+    return (host, state, name("booted"), name("default"), name("backup"), kernel, last, note)
+
+
+__all__ = (
+    "report",
+    "table",
+)
