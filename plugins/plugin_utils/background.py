@@ -32,7 +32,9 @@ _PROGRESS_FILE: t.Final = "/run/overc-system/progress.json"
 _BOOT_ID: t.Final = "/proc/sys/kernel/random/boot_id"
 _LONGEST: t.Final = 86400
 _RECONNECT: t.Final = 600.0
-_PAUSES: t.Final = (0.5, 1.0, 1.0, 2.0, 2.0, 3.0)
+# Seconds between looks, the last one repeats. Each costs the controller a process for each host of the wave, so what takes
+# longer than half a minute is looked at less often
+_PAUSES: t.Final = (0.5, 1.0, 1.0, 2.0, 2.0, *[3.0] * 8, 5.0)
 _AT_WORK: t.Final = re.compile(r'\s*\{"started": (?:1|true), "finished": (?:0|false)')
 # The module says who it is in its first step; a wrapper that was killed before that never says anything
 _DEAD_AFTER: t.Final = 5

@@ -109,6 +109,17 @@ def test_lost_connections_are_made_again(no_waiting: list[str]) -> None:
     assert "h1: the connection was lost, connecting again (Failed to connect)" in no_waiting
 
 
+def test_a_long_build_is_looked_at_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    assert run(FakeAction([JOB, {"changed": True}], [*[look()] * 63, DONE])) == {"changed": True}
+    # Who waits for a short one does not wait longer for that
+    assert max(slept[:13]) == 3.0
+    assert sum(slept[:13]) > 30
+    assert sum(slept) > 280
+    assert max(slept) == 5.0
+
+
 def test_silence_is_given_up_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_RECONNECT", -1.0)
     with pytest.raises(AnsibleConnectionFailure, match="run again to continue"):
