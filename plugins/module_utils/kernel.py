@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import re
+import stat
 import struct
 import typing as t
 
@@ -20,6 +22,9 @@ BACKUP_SUFFIX: t.Final = "_bakup"
 _UIMAGE_MAGIC: t.Final = 0x27051956
 _RELEASE = re.compile(r"[0-9][0-9A-Za-z.+_~-]*")
 _CHUNK: t.Final = 1 << 20
+_VERMAGIC = re.compile(rb"\0vermagic=([!-~]{1,128}) ")
+_UNPACKERS: t.Final = {"": "io", ".xz": "lzma"}
+_MODULE: t.Final = 16 << 20  # the largest of a distribution have a few MiB
 
 
 def release_of(head: bytes) -> str | None:
@@ -118,12 +123,50 @@ def modules_directory(root: str, release: str) -> str | None:
     return None
 
 
+def foreign_modules(root: str, release: str) -> str | None:
+    """The release that the modules of ``release`` were built for, where it is another one; None where nothing shows that.
+
+    Looks at one module below ``kernel``, where a kernel's package keeps its own: other directories may hold some that were
+    built for a compatible kernel. A module says it as ``vermagic=RELEASE FLAGS`` (Linux, include/linux/vermagic.h).
+    """
+    where = modules_directory(root, release)
+    if where is None:
+        return None
+    for directory, subdirectories, files in os.walk(os.path.join(root, where, "kernel")):
+        subdirectories.sort()
+        for name in sorted(files):
+            found = _VERMAGIC.search(_module_content(os.path.join(directory, name)))
+            if found:
+                said = found.group(1).decode("ascii", "replace")
+                return said if said != release else None
+    return None
+
+
+def _module_content(path: str) -> bytes:
+    """The first part of a module, unpacked; nothing where that cannot be had, as of one that is no plain file."""
+    library = _UNPACKERS.get(os.path.basename(path).rpartition(".ko")[2])
+    try:
+        unpack = importlib.import_module(library) if library else None  # not every Python has lzma
+    except ImportError:
+        unpack = None
+    if unpack is None or not stat.S_ISREG(os.lstat(path).st_mode):
+        return b""
+    broken: tuple[type[Exception], ...] = (OSError, EOFError, getattr(unpack, "LZMAError", OSError))
+    try:
+        with unpack.open(path, "rb") as stream:
+            content: bytes = stream.read(_MODULE)
+    except broken:
+        return b""
+    return content
+
+
 __all__ = (
     "BACKUP_SUFFIX",
     "INITRD_NAMES",
     "KERNEL_NAMES",
     "SIGNATURE_SUFFIX",
     "defect_of",
+    "foreign_modules",
     "module_releases",
     "modules_directory",
     "read_defect",

@@ -12,7 +12,7 @@ from ansible_collections.overc.system.plugins.module_utils.boot_files import dig
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, certain
 from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
 from ansible_collections.overc.system.plugins.module_utils.host_state import digests, source_of
-from ansible_collections.overc.system.plugins.module_utils.kernel import read_defect
+from ansible_collections.overc.system.plugins.module_utils.kernel import foreign_modules, read_defect
 from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
 from ansible_collections.overc.system.plugins.module_utils.new_root import NewRoot
 
@@ -60,6 +60,12 @@ def check_root(at: Apply) -> bool:
         raise OvercError(
             "kernel_modules_missing",
             f"The packages bring kernel {release} without its modules (found: {', '.join(sorted(new.modules)) or 'none'}).",
+        )
+    foreign = foreign_modules(new.path, release) if "kernel" in changed and release else None
+    if foreign:
+        raise OvercError(
+            "kernel_modules_missing",
+            f"The packages bring kernel {release}, and under its name the modules of kernel {foreign}.",
         )
     if "initrd" in changed and _initrd_is_shared(at):
         raise OvercError(

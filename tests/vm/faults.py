@@ -73,7 +73,7 @@ FAULTS: t.Final = (
           kernel=_image(lambda data: data[: len(data) // 2])),
     Fault("kernel-zeros", "the new kernel consists of zeros", REFUSED, kernel=_image(lambda data: bytes(len(data)))),
     Fault("kernel-empty", "the new kernel is an empty file", REFUSED, kernel=_image(lambda _data: b"")),
-    Fault("modules-wrong", "the modules are of another kernel", HEALED, kernel=_modules_of_the_old),
+    Fault("modules-wrong", "the modules are of another kernel", REFUSED, kernel=_modules_of_the_old),
     Fault("modules-missing", "the new kernel comes without modules", REFUSED,
           kernel=lambda new, _old: {name: data for name, data in new.items() if name.startswith("/boot/")}),
     Fault("initrd-broken", "the new initrd is noise", HEALED,

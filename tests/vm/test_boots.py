@@ -65,9 +65,8 @@ def _unhealthy_in_a_fleet(states: States, filesystem: str, make_guest: MakeGuest
     guest = make_guest(states, "host", filesystem)
     guest.release("fault-unhealthy")
     health = {"commands": ["test ! -e /etc/vm-unhealthy"], "retries": 2, "delay": 1}
-    answer = guest.controller.run(
-        "ansible-playbook", "overc.system.upgrade", "-e", as_json(target="vm", host_upgrade_health=health)
-    )
+    options = as_json(target="vm", host_upgrade_health=health, fleet_report_dir=str(guest.machine.directory))
+    answer = guest.controller.run("ansible-playbook", "overc.system.upgrade", "-e", options)
     assert answer.rc != 0, answer.stdout
     guest.assert_runs("old")
     info = guest.info()

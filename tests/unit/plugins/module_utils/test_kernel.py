@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import lzma
 import struct
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,34 @@ def test_a_link_is_no_kernel(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real")
     with pytest.raises(OSError, match="symbolic"):
         kernel.sha256_of(str(tmp_path / "link"))
+
+
+def _module(root: Path, name: str, release: str, pack: t.Callable[[bytes], bytes] = bytes) -> Path:
+    file = root / "usr/lib/modules/2.0" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(pack(b"\x7fELF\0license=GPL\0vermagic=" + release.encode() + b" SMP preempt mod_unload \0"))
+    return file
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("", bytes), (".xz", lzma.compress)], ids=["plain", "xz"])
+@pytest.mark.parametrize(("release", "said"), [("2.0", None), ("1.0", "1.0"), ("2.0-other", "2.0-other")])
+def test_modules_of_another_kernel(
+    suffix: str, pack: t.Callable[[bytes], bytes], release: str, said: str | None, tmp_path: Path
+) -> None:
+    _module(tmp_path, f"kernel/net/a.ko{suffix}", release, pack)
+    assert kernel.foreign_modules(str(tmp_path), "2.0") == said
+
+
+def test_what_says_nothing_about_modules(tmp_path: Path) -> None:
+    assert kernel.foreign_modules(str(tmp_path), "2.0") is None
+    _module(tmp_path, "weak-updates/kept.ko", "1.0")
+    outside = _module(tmp_path, "extra/own.ko", "1.0")
+    assert kernel.foreign_modules(str(tmp_path), "2.0") is None
+    directory = tmp_path / "usr/lib/modules/2.0/kernel"
+    directory.mkdir()
+    (directory / "a.ko").symlink_to(outside)
+    (directory / "b.ko.xz").write_bytes(b"no archive")
+    (directory / "c.ko.zst").write_bytes(b"nobody unpacks it")
+    assert kernel.foreign_modules(str(tmp_path), "2.0") is None
+    _module(tmp_path, "kernel/d.ko", "1.0")
+    assert kernel.foreign_modules(str(tmp_path), "2.0") == "1.0"
