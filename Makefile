@@ -31,9 +31,10 @@ demo: setup ## upgrade, break and roll back real hosts, and explain it
 	@$(PY) -m tests.demo
 
 .PHONY: test
-test: setup ## unit and integration tests
+test: setup ## unit and integration tests, and today's part of the real boots
 	@$(OVERLAY_TESTS)
 	@$(FLEET_TESTS)
+	@$(TEST_VM) -q
 	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/unit tests/contract tests/fuzz tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
 
 .PHONY: test-unit

@@ -46,6 +46,7 @@ from tests.sampling import rotating
 
 pytestmark = pytest.mark.crash
 
+ONE_IN: t.Final = 5
 CONFIRM: t.Final = "overc_host_confirm"
 
 
