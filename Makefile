@@ -73,7 +73,7 @@ test-vm: setup ## real boots in virtual machines: today's part of them, and ever
 test-vm-full: setup ## all real boots, hours; writes the table of docs/reliability.md
 	@rm -f build/vm-results.jsonl
 	@OVERC_SAMPLE=all $(TEST_VM) $(PYTEST_ARGS)
-	@$(PY) -m tests.vm.report
+	@PYTHONPATH=.:.collections $(PY) -m tests.vm.report
 
 .PHONY: lab
 lab: setup ## start hosts h1 ... hN and write .lab/inventory.yml (HOSTS=2)

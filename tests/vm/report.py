@@ -11,7 +11,7 @@ import typing as t
 
 from tests.lab.settings import REPOSITORY
 from tests.marked import replace, table
-from tests.vm import results
+from tests.vm import cuts, results
 from tests.vm.results import Row
 
 DOCUMENT: t.Final = REPOSITORY / "docs/reliability.md"
@@ -24,7 +24,8 @@ def _of(rows: t.Iterable[Row], kind: str) -> list[Row]:
 def _cuts(rows: t.Sequence[Row]) -> list[str]:
     filesystems = sorted({row["filesystem"] for row in rows})
     by_point: dict[str, dict[str, Row]] = collections.defaultdict(dict)
-    for row in rows:
+    order = {cut.name: number for number, cut in enumerate(cuts.every())}
+    for row in sorted(rows, key=lambda row: order[row["point"]]):
         by_point[row["point"]][row["filesystem"]] = row
 
     def cell(row: Row | None) -> str:
@@ -34,7 +35,8 @@ def _cuts(rows: t.Sequence[Row]) -> list[str]:
     head = ["power cut at", *(f"{name} `/boot`: boots, then" for name in filesystems)]
     summary = (
         f"{len(rows)} power cuts at {len(by_point)} points. After each: `btrfs check` clean, one of the two systems boots with "
-        "its kernel and modules, `rpm --verifydb` clean, and the next commands end in state `clean`."
+        "its kernel and modules, `rpm --verifydb` clean, and the next command goes on from there; what it, or the commands after "
+        "it, left is in the table."
     )
     return [
         summary,
