@@ -128,6 +128,18 @@ def test_ansible_reboots_it(lab: Lab, host: Host) -> None:
     assert host.boots == 2
 
 
+def test_the_successor_at_an_address_answers_at_once(make_host: MakeHost) -> None:
+    """Its card is that of its predecessor: whoever still knew another one would send to it for half a minute."""
+    make_host("neighbour")  # or the bridge is down in between, and everybody forgets
+    first = make_host("first")
+    card = first.sh("cat /sys/class/net/eth0/address")
+    address = first.address
+    first.destroy()
+    second = make_host("second")
+    assert second.address == address
+    assert second.sh("cat /sys/class/net/eth0/address") == card
+
+
 def test_poweroff_stays_off(host: Host) -> None:
     host.poweroff()
     assert not host.is_on

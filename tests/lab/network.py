@@ -67,11 +67,17 @@ def create(netns: str) -> None:
     run(["ip", "-n", netns, "-batch", "-"], stdin="\n".join(commands))
 
 
+def hardware_address(host_address: str) -> str:
+    """A machine keeps its network card: with a new one, who knew the old would not reach it for half a minute (ARP)."""
+    return ":".join(f"{byte:02x}" for byte in b"\x02\x00" + socket.inet_aton(host_address))
+
+
 def add_host(netns: str, host_netns: str, port: str, host_address: str) -> None:
     """Both ends are made inside namespaces, so the machine never sees them."""
     delete(host_netns)
     run(["ip", "netns", "add", host_netns])
-    commands = [f"link add {port} type veth peer name eth0 netns {host_netns}", f"link set {port} master br0 up"]
+    peer = f"peer name eth0 address {hardware_address(host_address)} netns {host_netns}"
+    commands = [f"link add {port} type veth {peer}", f"link set {port} master br0 up"]
     run(["ip", "-n", netns, "-batch", "-"], stdin="\n".join(commands))
     commands = [
         "link set lo up",
