@@ -54,7 +54,7 @@ def say(line: str, lab: Lab, directory: Path, variables: dict[str, t.Any] | None
     environment |= {
         "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
         "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
-        "ANSIBLE_INVENTORY": f"{lab.inventory(directory / 'hosts.yml')},{groups}",
+        "ANSIBLE_INVENTORY": f"{lab.inventory(directory / 'hosts.yml', only={'web1'})},{groups}",
         "ANSIBLE_NOCOLOR": "1",
     }
     done = subprocess.run(

@@ -202,13 +202,14 @@ class Lab:
             write_atomic(directory / RECORD_FILE, json.dumps(record))
         return record
 
-    def inventory(self, path: Path | None = None) -> Path:
-        """(Re)write the inventory and the ssh configuration for the hosts there are."""
+    def inventory(self, path: Path | None = None, *, only: t.Container[str] | None = None) -> Path:
+        """(Re)write the ssh configuration for the hosts there are, and an inventory of them, or of those named."""
         target = path or self.directory / "inventory.yml"
         with locked(self.directory / "inventory.lock"):
             hosts = self.hosts()
             ssh.write_config(self.names, self.directory, hosts)
-            ssh.write_inventory(target, self.directory, hosts)
+            listed = [host for host in hosts if only is None or host.name in only]
+            ssh.write_inventory(target, self.directory, listed)
         return target
 
 
