@@ -61,7 +61,7 @@ molecule: setup ## the Molecule scenarios, on lab hosts of their own
 	@molecule test --all --no-command-borders
 
 .PHONY: fuzz
-fuzz: setup ## hostile input for every parser, driver and module: 20,000 cases each; an hour
+fuzz: setup ## hostile input for every parser, driver and module: 20,000 cases each; hours
 	@OVERC_FUZZ_CASES=20000 $(PY) -m pytest -n $(WORKERS) tests/fuzz $(PYTEST_ARGS)
 	@scripts/fuzz-guided 20000
 
@@ -73,7 +73,7 @@ test-vm: setup ## real boots in virtual machines: today's part of them, and ever
 test-vm-full: setup ## all real boots, hours; writes the table of docs/reliability.md
 	@rm -f build/vm-results.jsonl
 	@OVERC_SAMPLE=all $(TEST_VM) $(PYTEST_ARGS)
-	@PYTHONPATH=.:.collections $(PY) -m tests.vm.report
+	@$(if $(PYTEST_ARGS),,PYTHONPATH=.collections $(PY) -m tests.vm.report)
 
 .PHONY: lab
 lab: setup ## start hosts h1 ... hN and write .lab/inventory.yml (HOSTS=2)

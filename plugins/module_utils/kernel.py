@@ -132,7 +132,10 @@ def foreign_modules(root: str, release: str) -> str | None:
     where = modules_directory(root, release)
     if where is None:
         return None
-    for directory, subdirectories, files in os.walk(os.path.join(root, where, "kernel")):
+    top = os.path.join(root, where, "kernel")
+    if os.path.islink(top):
+        return None  # os.walk() would follow it, out of the new root
+    for directory, subdirectories, files in os.walk(top):
         subdirectories.sort()
         for name in sorted(files):
             found = _VERMAGIC.search(_module_content(os.path.join(directory, name)))
@@ -149,10 +152,12 @@ def _module_content(path: str) -> bytes:
         unpack = importlib.import_module(library) if library else None  # not every Python has lzma
     except ImportError:
         unpack = None
-    if unpack is None or not stat.S_ISREG(os.lstat(path).st_mode):
+    if unpack is None:
         return b""
     broken: tuple[type[Exception], ...] = (OSError, EOFError, getattr(unpack, "LZMAError", OSError))
     try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return b""
         with unpack.open(path, "rb") as stream:
             content: bytes = stream.read(_MODULE)
     except broken:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import stat
 import typing as t
 import zipfile
@@ -124,15 +122,7 @@ def test_work_that_was_cut_off_is_repaired_at_boot(world: World) -> None:
     before = world.seen()
     install(world)
 
-    def observer(when: str, step: str) -> None:
-        if (when, step) == ("before", "sync"):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    pid = os.fork()
-    if pid == 0:
-        world.run(observer=observer)
-        os._exit(0)
-    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    world.run_killed("before", "sync")
     assert (world.containers / "c1/.overc-overlay/journal").exists()
     assert boot(world) == 0
     assert not (world.containers / "c1/.overc-overlay").exists()

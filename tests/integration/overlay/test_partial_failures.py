@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import subprocess
 import typing as t
 from pathlib import Path
@@ -55,15 +54,7 @@ def test_a_refusal_of_the_first_has_changed_nothing(world: World, container: Pat
 
 
 def test_a_refusal_tells_of_the_repair_before_it(world: World, container: Path) -> None:
-    def observer(when: str, step: str) -> None:
-        if (when, step) == ("before", "sync"):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    pid = os.fork()
-    if pid == 0:
-        world.run(observer=observer)
-        os._exit(0)
-    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    world.run_killed("before", "sync")
     os.mknod(container / "usr/white", 0o020000, os.makedev(0, 0))
     with pytest.raises(OvercError) as caught:
         world.run()
@@ -367,15 +358,7 @@ def test_notes_that_cannot_be_read_are_not_guessed(world: World, damage: str) ->
     populate(world.host)
     world.container(of=world.host)
 
-    def observer(when: str, step: str) -> None:
-        if (when, step) == ("after", "commit_mount"):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    pid = os.fork()
-    if pid == 0:
-        world.run(observer=observer)
-        os._exit(0)
-    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    world.run_killed("after", "commit_mount")
     (notes,) = (world.containers / "c1/.overc-overlay").glob("*/.overc-*/overlay.json")
     whole = notes.read_text()
     notes.write_text(damage)

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import typing as t
@@ -124,6 +125,20 @@ class World:
             **kwargs: t.Any) -> dict[str, t.Any]:  # fmt: skip
         wanted = self.wanted(state, **kwargs)
         return overlay_manage.manage(wanted, check=check, places=self.places, observer=observer, jobs=jobs)
+
+    def run_killed(self, when: str, step: str) -> None:
+        """A run in a process of its own that is killed right before or after a step."""
+
+        def observer(at: str, name: str) -> None:
+            if (at, name) == (when, step):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        pid = os.fork()
+        if pid == 0:
+            with contextlib.suppress(BaseException):
+                self.run(observer=observer)
+            os._exit(0)
+        assert os.WIFSIGNALED(os.waitpid(pid, 0)[1]), "the step was not reached"
 
     def info(self, container: str = "c1", **more: t.Any) -> dict[str, t.Any]:
         (found,) = overlay_info.information(str(self.containers), container, units=self.places.units, **more)

@@ -138,3 +138,12 @@ def test_what_says_nothing_about_modules(tmp_path: Path) -> None:
     assert kernel.foreign_modules(str(tmp_path), "2.0") is None
     _module(tmp_path, "kernel/d.ko", "1.0")
     assert kernel.foreign_modules(str(tmp_path), "2.0") == "1.0"
+
+
+def test_a_link_out_of_the_new_root_is_not_followed(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    _module(elsewhere, "kernel/a.ko", "1.0")
+    modules = root / "usr/lib/modules/2.0"
+    modules.mkdir(parents=True)
+    (modules / "kernel").symlink_to(elsewhere / "usr/lib/modules/2.0/kernel")
+    assert kernel.foreign_modules(str(root), "2.0") is None
