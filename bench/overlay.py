@@ -12,7 +12,6 @@ device in a mount namespace of its own, which goes with the process. Medians of 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
 import shlex
@@ -261,10 +260,19 @@ def goals(results: dict[str, t.Any]) -> list[tuple[str, float | None, float, boo
     return [(text, value, limit, value is not None and value <= limit) for text, value, limit in wanted]
 
 
-def own_namespace() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(0x20000) or libc.mount(None, b"/", None, 0x4000 | 0x40000, None):
-        raise SystemExit("the benchmark needs root, for a mount namespace and a loop device")
+def in_a_namespace(options: argparse.Namespace) -> int:
+    """Itself again, with mounts and processes of its own: however it ends, they end first, then the image can go."""
+    if os.geteuid():
+        raise SystemExit("the benchmark needs root, for its namespaces and a loop device")
+    with tempfile.TemporaryDirectory(dir=options.dir, prefix="overlay-bench-") as name:
+        apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        again = [sys.executable, str(Path(__file__).resolve()), *sys.argv[1:], "--inside", name]
+        with subprocess.Popen([*apart, *again]) as process:
+            signal.signal(signal.SIGTERM, lambda *_: process.kill())
+            try:
+                return process.wait()
+            finally:
+                process.kill()
 
 
 def main() -> None:
@@ -275,27 +283,22 @@ def main() -> None:
     parser.add_argument("--roots", nargs=2, type=Path, help="two bootstrapped roots to copy")
     parser.add_argument("--dir", default="/var/tmp", help="where the image of some GB lies")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    trees = options.trees.split(",")
-    # Ended by a time limit, it must not leave its image of many GB behind
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended from outside"))
-    own_namespace()
-    with tempfile.TemporaryDirectory(dir=options.dir, prefix="overlay-bench-") as name:
-        top = Path(name)
-        for part in ("fs", "scratch", "library/ansible_collections/overc"):
-            (top / part).mkdir(parents=True)
-        (top / "library/ansible_collections/overc/system").symlink_to(CHECKOUT)
-        sys.path.insert(0, str(top / "library"))
-        image, base = top / "image", top / "fs"
-        with image.open("wb") as file:
-            file.truncate(20 << 30)
-        run("mkfs.btrfs", "-q", str(image))
-        run("mount", "-o", "loop", str(image), str(base))
-        try:
-            bench = Bench(base, top / "scratch", top / "library")
-            measure(bench, trees, options)
-        finally:
-            run("umount", str(base))
+    if options.inside is None:
+        sys.exit(in_a_namespace(options))
+    top: Path = options.inside
+    for part in ("fs", "scratch", "library/ansible_collections/overc"):
+        (top / part).mkdir(parents=True)
+    (top / "library/ansible_collections/overc/system").symlink_to(CHECKOUT)
+    sys.path.insert(0, str(top / "library"))
+    image, base = top / "image", top / "fs"
+    with image.open("wb") as file:
+        file.truncate(20 << 30)
+    run("mkfs.btrfs", "-q", str(image))
+    run("mount", "-o", "loop", str(image), str(base))
+    bench = Bench(base, top / "scratch", top / "library")
+    measure(bench, options.trees.split(","), options)
     print("\ngoals")
     judged = goals(bench.results)
     for text, value, limit, met in judged:

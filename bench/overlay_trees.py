@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -62,24 +61,23 @@ def mutate(root: Path, share: float = 0.02, seed: int = 1) -> None:
         Path(os.path.dirname(rng.choice(chosen)[0]), f"new-{number}").write_text(f"new {number}\n" * 50)
 
 
+_SUITE = "bookworm"
+_INSTALLED = (
+    "python3,perl,git,vim,openssh-server,gcc,libc6-dev,systemd-sysv,dbus,curl,man-db",
+    "python3,perl,emacs-nox,nginx-light,openssh-client,g++,systemd-sysv,sqlite3,golang-go,rsync",
+)
+
+
 def roots(base: Path, given: tuple[Path, Path] | None) -> tuple[Path, Path]:
-    """Two roots that share no extents: bootstrapped ones if given, else this machine's /usr less another fifth each."""
+    """Two roots of one release that share no extents, installed each by itself with other packages; or copies of given."""
     made = (subvolume(base / "rootA"), subvolume(base / "rootB"))
     for number, root in enumerate(made):
         if given is not None:
             run("cp", "-a", "--reflink=never", f"{given[number]}/.", str(root))
             continue
-        (root / "usr").mkdir()
-        for top in ("bin", "lib", "share", "include", "sbin"):
-            source = Path("/usr", top)
-            if source.is_dir() and not source.is_symlink():
-                run("cp", "-a", "--reflink=never", str(source), str(root / "usr"))
-        rng = random.Random(number)
-        for top in ("lib", "share", "share/doc"):
-            for entry in sorted((root / "usr" / top).iterdir()):
-                if rng.random() < 0.2:
-                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-        mutate(root, seed=number)
+        options = ("--mode=root", "--variant=minbase", "--format=directory", "--quiet")
+        recommends = '--aptopt=APT::Install-Recommends "false"'
+        run("mmdebstrap", *options, recommends, f"--include={_INSTALLED[number]}", _SUITE, str(root))
     return made
 
 
