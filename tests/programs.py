@@ -11,19 +11,23 @@ from __future__ import annotations
 import typing as t
 
 _LOOK: t.Final = frozenset({"btrfs"})
+# Which units have failed; rc-status where OpenRC is the init
+_INIT: t.Final = frozenset({"systemctl"})
 # What the drivers ask the running system with; python3 is DNF's own interpreter
 _DNF: t.Final = frozenset({"cat", "cp", "dnf", "find", "head", "mkdir", "python3", "readlink", "rpm"})
 # Started by find, and by DNF itself
 _BELOW_DNF: t.Final = frozenset({"dnf-3", "gpg", "gpg-agent", "gpgconf", "sha256sum", "stat"})
 
 PROGRAMS: t.Final[dict[str, frozenset[str]]] = {
-    "overc_bootloader": _LOOK | {"systemctl"},
+    "overc_bootloader": _LOOK | _INIT,
     "overc_host_info": _LOOK,
     "overc_host_confirm": _LOOK,
-    "overc_host_rollback": _LOOK,
+    "overc_host_rollback": _LOOK | _INIT,
     "overc_host_update": _LOOK | _DNF,
     # cp copies the modules of kernels; setpriv, unshare, chroot and env lead into the new root
-    "overc_host_upgrade": _LOOK | _DNF | {"setpriv"},
+    "overc_host_upgrade": _LOOK | _INIT | _DNF | {"setpriv"},
+    # Works on the controller and starts nothing
+    "overc_report": frozenset(),
     "overc_overlay": frozenset(),
     "overc_overlay_boot": frozenset(),
     "overc_overlay_info": _LOOK,

@@ -110,6 +110,12 @@ def failed_upgrade(failure: t.Any, answers: t.Mapping[str, t.Any], rollback: boo
     return host_outcome.failed_upgrade(failure, unhealthy=answers.get("unhealthy") or "", rollback=rollback, **parts)
 
 
+def upgrade_result(status: str, answers: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """``answers``: stage, switch, confirm (any of them may be missing)."""
+    parts = [answers.get(key) or {} for key in ("stage", "switch", "confirm")]
+    return host_outcome.upgraded(*parts, status=status)
+
+
 def must_go_back(now: t.Any, stage: t.Any, switch: t.Any) -> bool:
     return host_outcome.must_go_back(stage or {}, switch or {}, now or {})
 
@@ -157,5 +163,6 @@ class FilterModule:
             "pull_staged": pull_staged,
             "pull_verdict": pull_verdict,
             "pull_verified": pull_verified,
+            "upgrade_result": upgrade_result,
             "whole_number": whole_number,
         }

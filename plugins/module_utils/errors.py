@@ -44,6 +44,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "package_manager_missing": "No supported package manager, or not the one asked for.",
     "package_unknown": "A package named in the options is not installed, or nobody offers it.",
     "package_untrusted": "A package or repository failed its signature check.",
+    "plan_rejected": "The plan is one of those that were not to be staged.",
     "reboot_failed": "The host did not come back as the deployment that was staged.",
     "repository_failed": "A package repository could not be read, so what is pending is unknown.",
     "rollback_staged": "A rollback waits for its reboot; finish it before anything else.",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ansible_collections.overc.system.plugins.module_utils import kernel_signature, namespace, transaction
 from ansible_collections.overc.system.plugins.module_utils.carry_over import check_carry_over, is_current
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.failed_units import failed_units
 from ansible_collections.overc.system.plugins.module_utils.host_apply import Upgrade
 from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts, observe
 from ansible_collections.overc.system.plugins.module_utils.host_plan import (
@@ -202,6 +203,7 @@ class UpgradeOptions:
     refuse_state_at_risk: bool = False
     refuse_unsigned: bool = True
     arm: bool = True
+    rejected: tuple[str, ...] = ()
 
 
 def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
@@ -225,12 +227,22 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     }
     last_moment = options.carry_over or (options.arm and can_be_armed(facts))
     if not packages.changes and not options.force and not (last_moment and state.name == "staged"):
+        if state.name == "staged":
+            result["failed_units"] = failed_units(host.runner, host.warnings)
         return {**result, **nothing_to_do(facts, state, "nothing is pending")}
+    result["failed_units"] = failed_units(host.runner, host.warnings)
     # Something may have to be done: now the parts of the facts are read that cost more than milliseconds.
     facts, state = host.observe(full=True)
     stale = _stale_carry_over(facts, state, options.carry_over)
     plan = plan_upgrade(
-        facts, state, packages, force=options.force, carry_over=options.carry_over, stale=stale, arm=options.arm
+        facts,
+        state,
+        packages,
+        force=options.force,
+        carry_over=options.carry_over,
+        stale=stale,
+        arm=options.arm,
+        rejected=options.rejected,
     )
     result["replaced"] = plan.replaced
     if not plan.changed:
@@ -310,7 +322,7 @@ def rollback(host: Host, *, arm: bool = True) -> dict[str, t.Any]:
     if preview is not None:
         return preview
     plan = plan_rollback(facts, state, arm=arm)
-    result: dict[str, t.Any] = {"operation": plan.operation}
+    result: dict[str, t.Any] = {"operation": plan.operation, "failed_units": failed_units(host.runner, host.warnings)}
     if not plan.changed:
         return {**result, **nothing_to_do(facts, state, plan.reason)}
     result["state_at_risk"] = state_at_risk(facts) if plan.operation != "cancel" else []

@@ -106,17 +106,22 @@ def plan_upgrade(
     carry_over: t.Sequence[str] = (),
     stale: bool = False,
     arm: bool = True,
+    rejected: t.Collection[str] = (),
 ) -> Plan:
     """Stage a new deployment from the running root, if there is anything to upgrade.
 
     ``stale``: a declared path differs between the running and the staged root, so it is carried over again. ``arm``: with
-    automatic protection, let the next boot try it.
+    automatic protection, let the next boot try it. ``rejected``: fingerprints of plans that are not to be staged.
     """
     refuse_upgrade(state)
     booted, default = booted_and_default(facts)
     fingerprint = packages.fingerprint
     staged = state.name == "staged"
     waiting = facts.record.pending
+    if fingerprint in rejected and packages.changes:
+        _refuse_rejected(
+            default, fingerprint, waits=staged and waiting is not None and waiting.fingerprint == fingerprint
+        )
     same_plan = staged and not force and waiting is not None and waiting.fingerprint == fingerprint
     if not force and (same_plan or not packages.changes):
         arming = staged and arm and can_be_armed(facts)
@@ -154,6 +159,13 @@ def plan_upgrade(
     if context.backup_entry is not None:
         steps = list(with_trial(steps, arm=arm))
     return Plan("upgrade", "upgrades are pending", context, tuple(steps), replaced=staged)
+
+
+def _refuse_rejected(default: Subvolume, fingerprint: str, *, waits: bool) -> t.NoReturn:
+    """Raises plan_rejected; with the deployment, where the very plan ``waits`` for a reboot already."""
+    facts = {"staged": default.path, "staged_uuid": default.uuid} if waits else {}
+    then = f"It waits in {default.path}; overc_host_rollback cancels it." if waits else "Nothing was changed."
+    raise OvercError("plan_rejected", f"This very plan is in rejected_plans. {then}", fingerprint=fingerprint, **facts)
 
 
 def can_be_armed(facts: HostFacts) -> bool:

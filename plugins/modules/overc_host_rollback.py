@@ -147,8 +147,17 @@ undone:
   returned: failure
   type: list
   elements: dict
+failed_units:
+  description: Units that had failed on the running system, as systemd or OpenRC calls them.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 reboot:
-  description: How the reboot went - C(elapsed) seconds, and the deployment that C(came_up).
+  description:
+    - How the reboot went - C(elapsed) seconds until the host answered, and the deployment that C(came_up).
+    - C(booted_before) is the subvolume that ran before, C(staged_uuid) the deployment that was to come up, C(seconds) how long
+      everything took since the reboot was ordered.
   returned: when it was rebooted
   type: dict
 """

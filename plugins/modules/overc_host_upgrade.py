@@ -79,6 +79,13 @@ options:
     type: list
     elements: str
     default: []
+  rejected_plans:
+    description:
+      - Fingerprints of plans that are not to be staged, see RV(fingerprint), for instance because another host failed with
+        them. What would be such a plan is refused with V(plan_rejected) before anything is built.
+    type: list
+    elements: str
+    default: []
   state_policy:
     description:
       - What to do when known state directories live on the root subvolume, so that what is written there between now and
@@ -250,8 +257,17 @@ undone:
   returned: failure
   type: list
   elements: dict
+failed_units:
+  description: Units that had failed on the running system, as systemd or OpenRC calls them.
+  returned: when something is pending or staged
+  type: list
+  elements: str
+  sample: []
 reboot:
-  description: How the reboot went - C(elapsed) seconds, and the deployment that C(came_up).
+  description:
+    - How the reboot went - C(elapsed) seconds until the host answered, and the deployment that C(came_up).
+    - C(booted_before) is the subvolume that ran before, C(staged_uuid) the deployment that was to come up, C(seconds) how long
+      everything took since the reboot was ordered.
   returned: when it was rebooted
   type: dict
 """
@@ -278,6 +294,7 @@ def _upgrade(at: host.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
             update_cache=params["update_cache"],
             force=params["force"],
             carry_over=tuple(params["carry_over"]),
+            rejected=tuple(params["rejected_plans"]),
             refuse_state_at_risk=params["state_policy"] == "refuse",
             arm=params["arm"],
             refuse_unsigned=params["gpg_policy"] == "require",
@@ -295,6 +312,7 @@ def main() -> None:
             "exclude": {"type": "list", "elements": "str", "default": []},
             "force": {"type": "bool", "default": False},
             "carry_over": {"type": "list", "elements": "str", "default": []},
+            "rejected_plans": {"type": "list", "elements": "str", "default": []},
             "state_policy": {"type": "str", "choices": ["report", "refuse"], "default": "report"},
             "gpg_policy": {"type": "str", "choices": ["require", "report"], "default": "require"},
             **REBOOT_SPEC,

@@ -53,12 +53,41 @@ def not_running(services: t.Iterable[str], facts: Answer) -> list[str]:
     return [name for name in services if name.removesuffix(".service") not in running]
 
 
+def apart(stage: Answer, switch: Answer) -> tuple[Answer, Answer]:
+    """What staging and the reboot answered, also where one run of the module did both."""
+    if switch or "reboot" not in stage:
+        return stage, switch
+    rebooted = stage["reboot"]
+    seconds = round((stage.get("seconds") or 0) - (rebooted.get("seconds") or 0), 1)
+    before = {"booted": rebooted.get("booted_before"), "staged_uuid": rebooted.get("staged_uuid"), "seconds": seconds}
+    return {**stage, **before}, {**stage, "seconds": rebooted.get("seconds") or 0}
+
+
+def upgraded(stage: Answer, switch: Answer, confirm: Answer, *, status: str) -> Entry:
+    """What became of a host whose upgrade went well; ``status`` for one that had something to do."""
+    waited = bool(stage.get("reboot_required")) or "reboot" in stage
+    stage, switch = apart(stage, switch)
+    return {
+        "status": status if waited else "current",
+        "reason": stage.get("msg") or "",
+        "state": (confirm or switch or stage)["state"],
+        "booted_before": stage.get("booted"),
+        "booted_after": (switch or stage).get("booted"),
+        "protection": stage.get("protection"),
+        "upgrades": stage.get("upgrades") or [],
+        "fingerprint": stage.get("fingerprint") or "",
+        "state_at_risk": stage.get("state_at_risk") or [],
+        "seconds": {"stage": stage.get("seconds") or 0, "reboot": switch.get("seconds") or 0},
+    }
+
+
 def must_go_back(stage: Answer, switch: Answer, now: Answer) -> bool:
     """Whether what this run staged on the host is still there to be taken back.
 
     Only then: a host whose upgrade failed before that is as it was, and a rollback there would return to the deployment
     before the present one. ``stage`` and ``switch`` are the answers of the two module runs, ``now`` is overc_host_info.
     """
+    stage, switch = apart(stage, switch)
     uuids = {result.get("staged_uuid") for result in (stage, switch)} - {None, ""}
     state = now.get("state")
     if not uuids:
@@ -74,6 +103,7 @@ def failed_upgrade(
     failure: Answer, stage: Answer, switch: Answer, now: Answer, back: Answer, unhealthy: str, rollback: bool
 ) -> Entry:
     """What became of a host whose upgrade failed: ``back`` is the rollback's answer, ``unhealthy`` what failed then."""
+    stage, switch = apart(stage, switch)
     rebooted = "reboot" in switch
     wanted = must_go_back(stage, switch, now)
     gone_back = answered(back) and not back.get("error_id")
@@ -119,6 +149,7 @@ __all__ = (
     "Answer",
     "Entry",
     "answered",
+    "apart",
     "changes_of",
     "error_id_of",
     "failed_upgrade",
@@ -127,4 +158,5 @@ __all__ = (
     "not_running",
     "output",
     "reason",
+    "upgraded",
 )

@@ -4,7 +4,7 @@
 """Runs the module and, with ``reboot: true``, reboots the host into what it staged and checks that this came up.
 
 A module cannot see its own host come back, so this part runs on the controller. The reboot itself is
-ansible.builtin.reboot's.
+ansible.builtin.reboot's, told what it would otherwise find out with two modules more.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible.plugins.action.reboot import ActionModule as StockReboot
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
 from ansible_collections.overc.system.plugins.plugin_utils.background import Background
@@ -28,7 +29,20 @@ _LAYOUT: t.Final = (
     "package_manager",
 )
 
+# The path is that of who logged in, which need not have sbin; what busybox has is reboot
+_REBOOT: t.Final = (
+    "/bin/sh -c 'PATH=$PATH:/sbin:/usr/sbin:/usr/local/sbin; "
+    "if command -v shutdown >/dev/null 2>&1; then exec shutdown -r now Ansible; fi; exec reboot'"
+)
+
 Result = dict[str, t.Any]
+
+
+class LinuxReboot(StockReboot):
+    """ansible.builtin.reboot, for a host of which is known that it runs Linux."""
+
+    def get_distribution(self, task_vars: Result) -> dict[str, str]:  # noqa: ARG002
+        return {"name": "linux", "version": "", "family": "linux"}
 
 
 class RebootingAction(ActionBase):
@@ -53,6 +67,16 @@ class RebootingAction(ActionBase):
         result["seconds"] = round(time.time() - began, 1)
         if not wants_reboot or self._task.check_mode or result.get("failed") or not result.get("reboot_required"):
             return result
+        try:
+            result = self._into_it(result, args, timeout, task_vars, confirm=confirm)
+        except AnsibleConnectionFailure as error:
+            # What was staged is not forgotten with the connection: whoever goes on needs to know it
+            result = {**result, "unreachable": True, "msg": str(error)}
+        return {**result, "seconds": round(time.time() - began, 1)}
+
+    def _into_it(
+        self, result: Result, args: Result, timeout: int, task_vars: Result | None, *, confirm: bool
+    ) -> Result:
         if args.get("carry_over") or result.get("protection") == "automatic":
             result = self._last_moment(result, args, task_vars)
             if result.get("failed"):
@@ -60,7 +84,7 @@ class RebootingAction(ActionBase):
         result = self._reboot(result, args, timeout, task_vars)
         if confirm and not result.get("failed") and result.get("state") == "trial":
             result = self._confirm(result, args, task_vars)
-        return {**result, "seconds": round(time.time() - began, 1)}
+        return result
 
     def _last_moment(self, result: Result, args: Result, task_vars: Result | None) -> Result:
         """Once more: on the staged host only what changed since is carried over again, and its trial is armed."""
@@ -138,8 +162,9 @@ class RebootingAction(ActionBase):
         )
 
     def _reboot(self, result: Result, args: Result, timeout: int, task_vars: Result | None) -> Result:
-        wanted, name = result["staged_uuid"], result["staged"]
+        wanted, name, before = result["staged_uuid"], result["staged"], result.get("booted")
         result["changed"] = True
+        began = time.time()
         # On the root that is left it would stay for ever
         self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]  # noqa: SLF001
         try:
@@ -150,7 +175,13 @@ class RebootingAction(ActionBase):
         self._connection._shell.tmpdir = None  # noqa: SLF001
         info = self._look(args, task_vars)
         booted = info.get("booted") or {}
-        result["reboot"] = {"elapsed": reboot.get("elapsed"), "came_up": booted or None}
+        result["reboot"] = {
+            "elapsed": reboot.get("elapsed"),
+            "came_up": booted or None,
+            "booted_before": before,
+            "staged_uuid": wanted,
+            "seconds": round(time.time() - began, 1),
+        }
         if booted:
             result.update(
                 state=info["state"],
@@ -166,9 +197,8 @@ class RebootingAction(ActionBase):
 
     def _reboot_action(self, timeout: int) -> t.Any:
         task = self._task.copy()
-        task.args = {"reboot_timeout": timeout}
-        return self._shared_loader_obj.action_loader.get(
-            "ansible.builtin.reboot",
+        task.args = {"reboot_timeout": timeout, "reboot_command": _REBOOT}
+        return LinuxReboot(  # type: ignore[no-untyped-call]
             task=task,
             connection=self._connection,
             play_context=self._play_context,

@@ -134,6 +134,20 @@ def test_force_stages_again_and_overrules_known_bad() -> None:
     assert plan_for(known, force=True).changed
 
 
+@pytest.mark.parametrize(
+    ("facts", "waits"), [(make.clean(), False), (make.staged(), True), (make.staged("another"), False)]
+)
+def test_a_rejected_plan_is_refused_and_named_where_it_waits(facts: t.Any, waits: bool) -> None:
+    rejected = ("what nobody offers", make.PENDING.fingerprint)
+    assert plan_for(facts, rejected=rejected[:1]) == plan_for(facts)
+    for force in (False, True):
+        with pytest.raises(OvercError) as caught:
+            plan_for(facts, rejected=rejected, force=force)
+        assert caught.value.error_id == "plan_rejected"
+        assert ("staged_uuid" in caught.value.facts) is waits
+        assert ("overc_host_rollback" in caught.value.message) is waits
+
+
 def test_force_without_pending_upgrades_stages_a_deployment() -> None:
     facts = make.clean()
     assert host_plan.plan_upgrade(facts, derive(facts), make.NOTHING, force=True).changed

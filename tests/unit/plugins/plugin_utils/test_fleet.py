@@ -252,6 +252,13 @@ def info(state: str, booted: str, staged: str | None = None) -> dict[str, t.Any]
     return {"state": state, "booted": {"uuid": booted, "subvolume": booted}, "staged": staged and {"uuid": staged}}
 
 
+# One run of the module that staged and rebooted
+BOTH = {
+    **STAGE, "booted": "rootfs_upgrade", "staged_uuid": None, "reboot_required": False, "seconds": 9.5, "state": "trial",
+    "reboot": {"booted_before": "rootfs", "staged_uuid": "new", "seconds": 4.25},
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("stage", "switch", "now", "wanted"),
     [
@@ -264,6 +271,9 @@ def info(state: str, booted: str, staged: str | None = None) -> dict[str, t.Any]
         (STAGE, SWITCH, info("clean", "old"), False),
         (STAGE, SWITCH, info("backup", "bak"), True),
         (STAGE, {}, info("backup", "bak"), False),
+        (BOTH, {}, info("trial", "new"), True),
+        (BOTH, {}, info("fallback", "bak"), True),
+        (BOTH, {}, info("clean", "old"), False),
         (STAGE, SWITCH, info("interrupted", "new"), False),
         (STAGE, SWITCH, {"unreachable": True}, False),
     ],
@@ -298,6 +308,22 @@ def test_what_became_of_it(switch: t.Any, now: t.Any, back: t.Any, unhealthy: st
     assert result["reason"].startswith("Health: It is not well.")
     assert result["rejects_plan"] is ("reboot" in switch)
     assert status in run_record.STATUSES
+
+
+def test_one_run_that_did_both_is_told_like_two() -> None:
+    confirmed = host_outcome.upgraded(BOTH, {}, {"state": "clean"}, status="upgraded")
+    assert confirmed["seconds"] == {"stage": 5.2, "reboot": 4.25}
+    assert (confirmed["status"], confirmed["state"]) == ("upgraded", "clean")
+    assert (confirmed["booted_before"], confirmed["booted_after"]) == ("rootfs", "rootfs_upgrade")
+    failed = host_outcome.failed_upgrade(FAILURE, BOTH, {}, info("clean", "new"), BACK, "", rollback=True)
+    assert (failed["status"], failed["booted_before"], failed["rejects_plan"]) == ("rolled_back", "rootfs", True)
+    assert failed["seconds"] == {"stage": 5.2, "reboot": 4.25, "rollback": 0}
+
+
+def test_nothing_to_do_and_only_staged() -> None:
+    nothing = {"state": "clean", "booted": "rootfs", "reboot_required": False, "msg": "nothing is pending"}
+    assert host_outcome.upgraded(nothing, {}, {}, status="upgraded")["status"] == "current"
+    assert host_outcome.upgraded({**STAGE, "state": "staged"}, {}, {}, status="staged")["booted_after"] == "rootfs"
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

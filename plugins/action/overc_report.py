@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All of overc_report: it writes on the controller, where no module is needed for that."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+Result = dict[str, t.Any]
+_NAME: t.Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+class ActionModule(ActionBase):
+    module: t.ClassVar[str] = "overc.system.overc_report"
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        text = {"type": "str", "required": True}
+        _checked, args = self.validate_argument_spec(  # type: ignore[no-untyped-call]
+            argument_spec={"directory": {"type": "path", "required": True}, "name": text, "record": text, "page": text}
+        )
+        if not _NAME.fullmatch(args["name"]):
+            raise AnsibleActionFail(
+                f"name: {args['name']!r} is no name of a file.", result={"error_id": "bad_argument"}
+            )
+        base = os.path.join(args["directory"], args["name"])
+        files = {f"{base}.json": args["record"], f"{base}.html": args["page"]}
+        result["files"] = list(files)
+        if not self._task.check_mode:
+            try:
+                os.makedirs(args["directory"], mode=0o755, exist_ok=True)
+                for path, content in files.items():
+                    result["changed"] = replace_file(path, content) or result.get("changed", False)
+            except OSError as error:
+                raise AnsibleActionFail(
+                    f"The report cannot be written: {error}.", result={"error_id": "bad_argument"}
+                ) from error
+        return result
+
+
+def replace_file(path: str, content: str) -> bool:
+    """Put ``content`` into its place as a whole; False if it is there already. Raises OSError."""
+    wanted = content.encode("utf-8", errors="replace")
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as stream:
+        if stream.read() == wanted:
+            return False
+    descriptor, unfinished = tempfile.mkstemp(prefix=".report-", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(wanted)
+            os.fchmod(stream.fileno(), 0o644)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(unfinished, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+        raise
+    return True
+
+
+__all__ = ("ActionModule", "replace_file")

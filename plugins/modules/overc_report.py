@@ -1,0 +1,88 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overc_report
+short_description: Write the report of a fleet run on the controller
+version_added: 0.1.0
+description:
+  - Writes the record of a run as data and as a page into a directory of the controller. Each file is replaced as a whole, so
+    whoever reads it sees the old one or the new one.
+  - It works on the controller whatever host it is run for, and starts no process there - a run writes its record after
+    every wave.
+  - Used by the playbooks of this collection; may change with any release.
+extends_documentation_fragment:
+  - overc.system.attributes
+attributes:
+  diff_mode:
+    support: none
+    details: The page and the data are for reading as they are.
+options:
+  directory:
+    description: Where on the controller. It is made if it is not there.
+    type: path
+    required: true
+  name:
+    description: Name of the files, without C(.json) and C(.html).
+    type: str
+    required: true
+  record:
+    description: The text of the data, in JSON.
+    type: str
+    required: true
+  page:
+    description: The text of the page, in HTML.
+    type: str
+    required: true
+author:
+  - The overc.system authors (@overc)
+"""
+
+EXAMPLES = r"""
+- name: Write the report
+  overc.system.overc_report:
+    directory: /var/www/fleet
+    name: upgrade
+    record: "{{ record | to_nice_json }}"
+    page: "{{ lookup('ansible.builtin.template', 'report.html.j2') }}"
+"""
+
+RETURN = r"""
+error_id:
+  description: Stable identifier of a refusal or failure.
+  returned: failure
+  type: str
+  sample: bad_argument
+files:
+  description: What was written.
+  returned: success
+  type: list
+  elements: str
+  sample: [/var/www/fleet/upgrade.json, /var/www/fleet/upgrade.html]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "name": {"type": "str", "required": True},
+            "record": {"type": "str", "required": True},
+            "page": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(
+        error_id="bad_argument",
+        msg="The report is written by the collection's action plugin, which was not found. Call the module by its full "
+        "name (overc.system.overc_report). Nothing was changed.",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of a run, written by Ansible itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.overc.system.plugins.action.overc_report import replace_file
+
+REPOSITORY = Path(__file__).resolve().parents[4]
+
+
+def report(directory: Path, *more: str, name: str = "upgrade") -> tuple[int, str]:
+    arguments = {"directory": str(directory), "name": name, "record": "{}\n", "page": "<p>"}
+    argv = [str(Path(sys.executable).parent / "ansible"), "localhost", "-c", "local", "-m", "overc.system.overc_report"]
+    done = subprocess.run(
+        [*argv, "-a", json.dumps(arguments), *more], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_written_once_and_not_in_check_mode(tmp_path: Path) -> None:
+    directory = tmp_path / "a/b"
+    status, _said = report(directory, "--check")
+    assert (status, directory.exists()) == (0, False)
+    for changed in ("CHANGED", "SUCCESS"):
+        status, said = report(directory)
+        assert status == 0, said
+        assert changed in said
+    assert {path.name: path.read_text() for path in directory.iterdir()} == {
+        "upgrade.json": "{}\n",
+        "upgrade.html": "<p>",
+    }
+
+
+@pytest.mark.parametrize("name", ["../upgrade", "", ".hidden", "a/b"])
+def test_name_that_leads_elsewhere(tmp_path: Path, name: str) -> None:
+    status, said = report(tmp_path / "here", name=name)
+    assert status != 0
+    assert "bad_argument" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    status, said = report(tmp_path / "file/below")
+    assert status != 0
+    assert "The report cannot be written" in said
+    assert "Traceback" not in said
+
+
+def test_an_old_report_stays_where_the_new_one_cannot_be_put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def full(_source: str, _target: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="No space"):
+            replace_file(str(path), "new")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+    assert path.read_text() == "old"
+    assert replace_file(str(path), "new")
+    assert not replace_file(str(path), "new")
