@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running other programs: one protocol, and its implementation on top of ``AnsibleModule.run_command``.
+"""Running other programs: one protocol, and its implementation for modules.
 
 This is the only place of the module_utils that meets an ``AnsibleModule``.
 """
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 # a scriptlet prints UTF-8 under LC_ALL=C (recorded in the smartpm contract). LANGUAGE overrides LC_ALL in gettext.
 ENGLISH: t.Final[dict[str, str]] = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LANGUAGE": ""}
 # Seconds
-_ABOUT_TO_END: t.Final = 0.1
+_SILENCE: t.Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,33 +68,41 @@ def check_arguments(argv: t.Sequence[str]) -> None:
             raise OvercError("bad_argument", f"{word!r} has a NUL byte in it and cannot be handed to {argv[0]!r}.")
 
 
-def wait_for_its_end(process: subprocess.Popen[bytes]) -> None:
-    """Let ``poll`` of a program that is about to end wait for that, a tenth of a second at most.
+def run_to_its_end(
+    argv: t.Sequence[str], env: t.Mapping[str, str], pass_fds: t.Sequence[int]
+) -> tuple[int, bytes, bytes]:
+    """Exit code, standard output and standard error of a program; stdin is /dev/null. Raises OSError.
 
-    run_command asks it twice in a row once the output is closed. A program that ends in between, which is one in a
-    hundred of the short ones that a run consists of, costs it a whole second of waiting for output that cannot come
-    (ansible-core 2.19 to 2.21, AnsibleModule.run_command).
+    What the program leaves running, for instance a service that a package started, may hold the output open for ever: once
+    the program has ended, a second without its end is enough.
+
+    AnsibleModule.run_command does the same, but asks twice in a row whether the program has ended, and if that happens in
+    between, which it does for one in a hundred of short programs, waits a second for nothing (ansible-core 2.19 to 2.21).
     """
+    with subprocess.Popen(
+        argv, env=env, pass_fds=pass_fds, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        out, err = _output(process)
+    return process.returncode, out, err
 
-    def poll() -> int | None:
+
+def _output(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    has_ended = False
+    while True:
         try:
-            return process.wait(_ABOUT_TO_END)
-        except subprocess.TimeoutExpired:
-            return None
-
-    process.poll = poll  # type: ignore[method-assign]
+            return process.communicate(timeout=_SILENCE)
+        except subprocess.TimeoutExpired as silent:
+            if has_ended:
+                return silent.stdout or b"", silent.stderr or b""
+            has_ended = process.poll() is not None
 
 
 class ModuleRunner:
-    """``Runner`` on top of a module's ``run_command``."""
+    """``Runner`` for a module."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self._module = module
         self._paths: dict[str, str | None] = {}
-        # run_command lets programs inherit stdin; a package manager that asks must read end-of-file instead.
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.close(null)
 
     def find(self, program: str) -> str | None:
         if program not in self._paths:
@@ -114,16 +122,8 @@ class ModuleRunner:
             raise OvercError(
                 "tool_missing", f"The program {argv[0]!r} is not installed on this host; install it first."
             )
-        rc, out, err = self._module.run_command(
-            [path, *argv[1:]],
-            environ_update={**ENGLISH, **(env or {})},
-            expand_user_and_vars=False,
-            errors="surrogate_or_replace",
-            handle_exceptions=False,
-            pass_fds=list(pass_fds),
-            before_communicate_callback=wait_for_its_end,
-        )
-        return Completed(argv=tuple(argv), rc=rc, stdout=out, stderr=err)
+        rc, out, err = run_to_its_end([path, *argv[1:]], {**os.environ, **ENGLISH, **(env or {})}, pass_fds)
+        return Completed(tuple(argv), rc, out.decode(errors="surrogateescape"), err.decode(errors="surrogateescape"))
 
 
-__all__ = ("ENGLISH", "Completed", "ModuleRunner", "Runner", "check_arguments", "wait_for_its_end")
+__all__ = ("ENGLISH", "Completed", "ModuleRunner", "Runner", "check_arguments", "run_to_its_end")

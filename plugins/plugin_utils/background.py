@@ -19,6 +19,7 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
+from ansible_collections.overc.system.plugins.plugin_utils.orphan import end_if_orphan
 
 if t.TYPE_CHECKING:
     from ansible.plugins.action import ActionBase
@@ -151,6 +152,7 @@ class Background:
         ours: set[t.Any] = set()
         boot_id, dead, turn = "", 0, 0
         while True:
+            end_if_orphan()
             time.sleep(_PAUSES[min(turn, len(_PAUSES) - 1)])
             turn += 1
             look = parse_look(self._persistently(lambda: self._shell(self._look_command(job["results_file"]))))
@@ -193,6 +195,7 @@ class Background:
                     ) from error
                 self._say(f"the connection was lost, connecting again ({_first_line(error)})")
             time.sleep(pause)
+            end_if_orphan()
             pause = min(2 * pause, 15.0)
             self._reset()
 

@@ -19,6 +19,7 @@ from ansible.plugins.action.reboot import ActionModule as StockReboot
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
 from ansible_collections.overc.system.plugins.plugin_utils.background import Background
+from ansible_collections.overc.system.plugins.plugin_utils.orphan import end_if_orphan
 
 _LAYOUT: t.Final = (
     "root_subvolume",
@@ -43,6 +44,10 @@ class LinuxReboot(StockReboot):
 
     def get_distribution(self, task_vars: Result) -> dict[str, str]:  # noqa: ARG002
         return {"name": "linux", "version": "", "family": "linux"}
+
+    def get_system_boot_time(self, distribution: dict[str, str]) -> str:
+        end_if_orphan()  # here, because it is the first thing of every attempt to reach the host
+        return str(super().get_system_boot_time(distribution))  # type: ignore[no-untyped-call]
 
 
 class RebootingAction(ActionBase):
@@ -77,10 +82,12 @@ class RebootingAction(ActionBase):
     def _into_it(
         self, result: Result, args: Result, timeout: int, task_vars: Result | None, *, confirm: bool
     ) -> Result:
+        end_if_orphan()
         if args.get("carry_over") or result.get("protection") == "automatic":
             result = self._last_moment(result, args, task_vars)
             if result.get("failed"):
                 return result
+            end_if_orphan()
         result = self._reboot(result, args, timeout, task_vars)
         if confirm and not result.get("failed") and result.get("state") == "trial":
             result = self._confirm(result, args, task_vars)

@@ -30,6 +30,8 @@ def at_work(host: Host) -> bool:
 
 def wait_until_at_work(host: Host, process: subprocess.Popen[str]) -> None:
     wait_for(lambda: at_work(host) or process.poll() is not None, "the upgrade to begin", timeout=180, interval=0.01)
+    if process.poll() is not None:
+        print(process.communicate()[0])
     assert process.poll() is None
 
 

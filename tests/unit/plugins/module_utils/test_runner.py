@@ -1,47 +1,80 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Real programs, run to their end."""
+
 from __future__ import annotations
 
-import subprocess
+import os
+import typing as t
+from collections.abc import Sequence
 
 import pytest
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.overc.system.plugins.module_utils.runner import ModuleRunner, wait_for_its_end
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.runner import Completed, ModuleRunner
 
 
-def started(script: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+class Module:
+    """As much of an AnsibleModule as the runner uses."""
+
+    def get_bin_path(self, program: str) -> str | None:
+        return {"sh": "/bin/sh"}.get(program)
 
 
-def test_a_program_that_closed_its_output_and_is_about_to_end_has_ended() -> None:
-    with started("exec >&- 2>&-; sleep 0.02; exit 3") as process:
-        assert process.stdout is not None
-        process.stdout.read()
-        wait_for_its_end(process)
-        assert process.poll() == 3
-        assert process.poll() == 3
-
-
-def test_a_program_that_goes_on_is_not_waited_for() -> None:
-    with started("exec sleep 60") as process:
-        wait_for_its_end(process)
-        assert process.poll() is None
-        process.kill()
+def run(script: str, **more: t.Any) -> Completed:
+    return ModuleRunner(t.cast("t.Any", Module())).run(["sh", "-c", script], **more)
 
 
 @pytest.mark.parametrize("number", [0, 7])
 def test_exit_code_and_output_are_what_the_program_left(number: int) -> None:
-    with patch_module_args({}):
-        runner = ModuleRunner(AnsibleModule(argument_spec={}))
-    done = runner.run(["sh", "-c", f"echo out; echo err >&2; exit {number}"])
-    assert (done.rc, done.stdout, done.stderr) == (number, "out\n", "err\n")
+    done = run(f"echo out; echo err >&2; exit {number}")
+    assert (done.argv[0], done.rc, done.stdout, done.stderr) == ("sh", number, "out\n", "err\n")
+
+
+def test_nothing_of_a_long_output_is_lost() -> None:
+    done = run("head -c 3000000 /dev/zero; head -c 300000 /dev/zero >&2; sleep 1.2; echo end")
+    assert (len(done.stdout), len(done.stderr)) == (3000004, 300000)
+    assert done.stdout.endswith("end\n")
+
+
+def test_output_right_before_the_end_is_not_lost() -> None:
+    """Also after a silence that is as long as the runner's own patience."""
+    for pause in ("0.99", "1.0", "1.01", "1.05"):
+        assert run(f"sleep {pause}; echo end").stdout == "end\n"
 
 
 def test_output_of_what_a_program_leaves_behind_is_not_waited_for() -> None:
-    """A daemon that a package starts may keep the pipe open for ever."""
-    with patch_module_args({}):
-        runner = ModuleRunner(AnsibleModule(argument_spec={}))
-    done = runner.run(["sh", "-c", "sleep 30 & echo started"])
-    assert (done.rc, done.stdout) == (0, "started\n")
+    """A service that a package starts may keep the pipe open for ever."""
+    done = run("sleep 60 & echo $!; exit 3")
+    os.kill(int(done.stdout), 9)
+    assert done.rc == 3
+
+
+def test_a_program_that_closes_its_output_is_waited_for() -> None:
+    assert run("exec >&- 2>&-; sleep 1.5; exit 4").rc == 4
+
+
+def test_input_is_empty_and_messages_are_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "de")
+    assert run('cat; echo "$LC_ALL/$LANGUAGE/$WORD"', env={"WORD": "x"}).stdout == "C.UTF-8//x\n"
+
+
+def test_undecodable_output_survives() -> None:
+    assert run("printf '\\377'").stdout.encode(errors="surrogateescape") == b"\xff"
+
+
+def test_only_the_descriptors_that_are_meant_are_handed_on() -> None:
+    read, write = os.pipe()
+    try:
+        assert run(f"[ -e /proc/self/fd/{read} ]", pass_fds=[read]).rc == 0
+        assert run(f"[ -e /proc/self/fd/{read} ]").rc == 1
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+@pytest.mark.parametrize(("argv", "error_id"), [(["nothing"], "tool_missing"), (["sh", "a\0b"], "bad_argument")])
+def test_what_cannot_be_run(argv: Sequence[str], error_id: str) -> None:
+    with pytest.raises(OvercError) as caught:
+        ModuleRunner(t.cast("t.Any", Module())).run(argv)
+    assert caught.value.error_id == error_id
