@@ -9,6 +9,7 @@ every source that is not a layer as it is, holding just the files that were foun
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import typing as t
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from ansible_collections.overc.system.plugins.module_utils import xattrs
 from ansible_collections.overc.system.plugins.module_utils.overlay_clone import clone_attributes, clone_entry
 from ansible_collections.overc.system.plugins.module_utils.overlay_workers import spread, translate
-from ansible_collections.overc.system.plugins.module_utils.safe_path import open_beneath
+from ansible_collections.overc.system.plugins.module_utils.safe_path import Descent, open_beneath
 from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import (
     Comparison,
     DirectoryPlan,
@@ -42,61 +43,61 @@ def _parts(path: str) -> list[str]:
     return path.split("/") if path else []
 
 
-def _make(root: int, path: str) -> None:
+class _Descents:
+    """The open directories of every site, each at the path that was asked for last; for one process."""
+
+    def __init__(self, sites: Sites, stack: contextlib.ExitStack) -> None:
+        def below(root: int) -> Descent:
+            descent = Descent(root)
+            stack.callback(descent.close)
+            return descent
+
+        self.container, self.upper = below(sites.container), below(sites.upper)
+        self.sources = {number: below(fd) for number, fd in sites.sources.items()}
+        self.picks = {number: below(fd) for number, fd in sites.picks.items()}
+
+
+def _make(layer: Descent, path: str) -> None:
     """Create one directory below a layer; its parent is there already."""
-    parent = open_beneath(root, _parts(path)[:-1])
-    try:
-        os.mkdir(_parts(path)[-1], 0o700, dir_fd=parent)
-    finally:
-        os.close(parent)
+    os.mkdir(_parts(path)[-1], 0o700, dir_fd=layer.to(_parts(path)[:-1]))
 
 
-def _make_directories(comparison: Comparison, sites: Sites) -> list[DirectoryPlan]:
+def _make_directories(comparison: Comparison, descents: _Descents) -> list[DirectoryPlan]:
     """All needed directories of the upper layer and of the pick layers, parents first."""
     plans = sorted((plan for plan in comparison.directories.values() if plan.needed), key=lambda plan: plan.path)
     # sorted() puts "a-b" between "a" and "a/b"; a parent still comes before what is below it
-    made: dict[int, set[str]] = {number: {""} for number in sites.picks}
+    made: dict[int, set[str]] = {number: {""} for number in descents.picks}
     for plan in plans:
         if plan.path:
-            _make(sites.upper, plan.path)
+            _make(descents.upper, plan.path)
         for number in set(plan.pick.values()):
             missing, path = [], plan.path
             while path not in made[number]:
                 missing.append(path)
                 path = parent_of(path)
             for path in reversed(missing):
-                _make(sites.picks[number], path)
+                _make(descents.picks[number], path)
                 made[number].add(path)
     return plans
 
 
-def _fill(plan: DirectoryPlan, sites: Sites, later: set[str], *, finish: bool) -> None:
+def _fill(plan: DirectoryPlan, descents: _Descents, later: set[str], *, finish: bool) -> None:
     """Everything in one directory of the upper layer and what is picked for it."""
     parts = _parts(plan.path)
-    opened: list[int] = []
-
-    def at(root: int) -> int:
-        opened.append(open_beneath(root, parts))
-        return opened[-1]
-
-    try:
-        here, upper = at(sites.container), at(sites.upper)
-        numbers = set(plan.pick.values())
-        sources = {number: at(sites.sources[number]) for number in numbers | set(plan.clone.values())}
-        picks = {number: at(sites.picks[number]) for number in numbers}
-        for name in plan.keep:
-            if join(plan.path, name) not in later:
-                number = plan.clone.get(name)
-                clone_entry(name, here, upper, data_fd=None if number is None else sources[number])
-        for name, number in plan.pick.items():
-            clone_entry(name, sources[number], picks[number])
-        for name in plan.white:
-            os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=upper)
-        if finish:
-            _finish(plan, here, upper)
-    finally:
-        for fd in opened:
-            os.close(fd)
+    here, upper = descents.container.to(parts), descents.upper.to(parts)
+    numbers = set(plan.pick.values())
+    sources = {number: descents.sources[number].to(parts) for number in numbers | set(plan.clone.values())}
+    picks = {number: descents.picks[number].to(parts) for number in numbers}
+    for name in plan.keep:
+        if join(plan.path, name) not in later:
+            number = plan.clone.get(name)
+            clone_entry(name, here, upper, data_fd=None if number is None else sources[number])
+    for name, number in plan.pick.items():
+        clone_entry(name, sources[number], picks[number])
+    for name in plan.white:
+        os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=upper)
+    if finish:
+        _finish(plan, here, upper)
 
 
 def _finish(plan: DirectoryPlan, here: int, upper: int) -> None:
@@ -121,15 +122,17 @@ def build(comparison: Comparison, sites: Sites, *, jobs: int | None = None) -> N
     linked = {parent_of(name) for name in later}
     umask = os.umask(0)
     try:
-        plans = _make_directories(comparison, sites)
-        size = 1 + len(plans) // _CHUNKS
-        chunks = [plans[index : index + size] for index in range(0, len(plans), size)]
+        with contextlib.ExitStack() as stack:
+            descents = _Descents(sites, stack)
+            plans = _make_directories(comparison, descents)
+            size = 1 + len(plans) // _CHUNKS
+            chunks = [plans[index : index + size] for index in range(0, len(plans), size)]
 
-        def work(index: int) -> None:
-            for plan in chunks[index]:
-                _fill(plan, sites, later, finish=plan.path not in linked)
+            def work(index: int) -> None:
+                for plan in chunks[index]:
+                    _fill(plan, descents, later, finish=plan.path not in linked)
 
-        spread(len(chunks), work, doing=doing, jobs=jobs)
+            spread(len(chunks), work, doing=doing, jobs=jobs)
         for names in comparison.links.values():
             for name in names[1:]:
                 _link(names[0], name, sites.upper)

@@ -128,7 +128,7 @@ class _Maker:
             if status.st_nlink > 1:
                 self.linked.append((number, status.st_ino, join(path, name)))
                 continue
-            clone_entry(name, fds[number], target, from_upper=True)
+            clone_entry(name, fds[number], target, from_upper=True, status=status)
             self.entries += 1
             self.bytes += status.st_size
         for name, _numbers in directories:
