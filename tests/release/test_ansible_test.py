@@ -14,6 +14,8 @@ from tests.lab.settings import REPOSITORY
 FOUND = list(interpreters.found())
 # What depends on the Python of the host; everything else looks the same on all of them
 PER_PYTHON = ("compile", "import")
+# What runs on hosts and controllers; the other unit tests are about the files of this checkout
+PLUGINS = "tests/unit/plugins/"
 
 
 def test_nothing_is_ignored() -> None:
@@ -32,4 +34,4 @@ def test_sanity_on_the_host(python: str) -> None:
 
 @pytest.mark.parametrize("python", FOUND)
 def test_units(python: str) -> None:
-    ansible_test("units", "--venv", "--python", python)
+    ansible_test("units", "--venv", "--python", python, PLUGINS)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.action.overc_report import replace_file
 
-REPOSITORY = Path(__file__).resolve().parents[4]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def report(directory: Path, *more: str, name: str = "upgrade") -> tuple[int, str]:
