@@ -44,10 +44,10 @@ author:
 EXAMPLES = r"""
 - name: Write the report
   overc.system.overc_report:
-    directory: /var/www/fleet
+    directory: "{{ playbook_dir }}/report"
     name: upgrade
-    record: "{{ record | to_nice_json }}"
-    page: "{{ lookup('ansible.builtin.template', 'report.html.j2') }}"
+    record: '{"hosts": {"web1": {"status": "upgraded"}}}'
+    page: "<!doctype html><title>Upgrade</title><p>web1 was upgraded."
 """
 
 RETURN = r"""
@@ -78,6 +78,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     module.fail_json(
+        changed=False,
         error_id="bad_argument",
         msg="The report is written by the collection's action plugin, which was not found. Call the module by its full "
         "name (overc.system.overc_report). Nothing was changed.",

@@ -156,6 +156,7 @@ EXAMPLES: t.Final[dict[str, Example]] = {
     "overc_host_upgrade": Example(with_data, runs("2.0")),
     "overc_overlay": Example(containers, shares("c1:/usr")),
     "overc_overlay_boot": Example(),
+    "overc_report": Example(nothing, says("report/upgrade.json", "report/upgrade.html"), declares=True),
     "overc_overlay_info": Example(shared, says('"directory": "/opt"')),
 }
 
