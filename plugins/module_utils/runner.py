@@ -79,7 +79,7 @@ def run_to_its_end(
     AnsibleModule.run_command does the same, but asks twice in a row whether the program has ended, and if that happens in
     between, which it does for one in a hundred of short programs, waits a second for nothing (ansible-core 2.19 to 2.21).
     """
-    with subprocess.Popen(
+    with subprocess.Popen(  # pylint: disable=ansible-bad-function
         argv, env=env, pass_fds=pass_fds, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         out, err = _output(process)

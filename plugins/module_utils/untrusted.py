@@ -57,6 +57,8 @@ _KINDS: t.Final[dict[str, t.Callable[[object], bool]]] = {
     "t.Mapping[str, t.Any]": _is_mapping,
     "t.Mapping[str, t.Any] | None": lambda value: value is None or _is_mapping(value),
     "dict[str, int]": lambda value: (
+        # a bool is an int for isinstance
+        # pylint: disable-next=unidiomatic-typecheck
         _is_mapping(value) and all(type(entry) is int for entry in t.cast("t.Any", value).values())
     ),
     "dict[str, t.Any]": _is_mapping,

@@ -71,7 +71,8 @@ error_id:
   type: str
 """
 
-from ansible_collections.overc.system.plugins.module_utils import overlay_manage  # noqa: F401 - the unit runs it: it must come along
+# The unit runs it, so it must come along
+from ansible_collections.overc.system.plugins.module_utils import overlay_manage  # noqa: F401 # pylint: disable=unused-import
 from ansible_collections.overc.system.plugins.module_utils.overlay_boot import manage
 from ansible_collections.overc.system.plugins.module_utils.overlay_module import run_overlay_module
 

@@ -37,7 +37,7 @@ _NASTY = st.sampled_from(
 def damaged(draw: st.DrawFn, whole: list[bytes]) -> bytes:
     """Well-formed input with pieces cut out, doubled, exchanged or replaced."""
     data = draw(st.sampled_from(whole))[:4000]
-    for _ in range(draw(st.integers(0, 4))):
+    for _number in range(draw(st.integers(0, 4))):
         start = draw(st.integers(0, len(data)))
         end = draw(st.integers(start, min(len(data), start + 60)))
         piece = draw(st.one_of(_NASTY, st.binary(max_size=8), st.just(data[start:end] * 2), st.just(b"")))
@@ -76,7 +76,7 @@ def test_json_of_any_shape(name: str, data: st.DataObject) -> None:
     import json
 
     raw = json.loads(seeds(name)[0].split(b"\n")[0] if name == "journal" else seeds(name)[0])
-    for _ in range(data.draw(st.integers(1, 3))):
+    for _number in range(data.draw(st.integers(1, 3))):
         place = raw
         while isinstance(place, dict) and place:
             key = data.draw(st.sampled_from(sorted(place)))
@@ -115,7 +115,7 @@ class Babbling:
         assert argv[0] in self._allowed, argv
         check_arguments(argv)
         rc = self._data.draw(st.sampled_from([0, 0, 0, 1, 2, 100, 200, -9]))
-        out, err = (self._data.draw(damaged(self._said)).decode("utf-8", "surrogateescape") for _ in "12")
+        out, err = (self._data.draw(damaged(self._said)).decode("utf-8", "surrogateescape") for _stream in "12")
         return Completed(tuple(argv), rc, out, err)
 
 

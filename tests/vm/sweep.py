@@ -94,7 +94,7 @@ def variants(unflushed: Sequence[Entry], dice: random.Random) -> list[list[Part]
         made.append([*whole(writes[:-1]), Part(last, last.size // 2 // _ATOMIC * _ATOMIC)])
     if len(writes) > 1:
         made.append(whole([last]))
-        made += [whole(entry for entry in writes if dice.random() < 0.5) for _ in range(_RANDOM_PARTS)]
+        made += [whole(entry for entry in writes if dice.random() < 0.5) for _number in range(_RANDOM_PARTS)]
     return made
 
 

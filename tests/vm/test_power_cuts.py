@@ -95,7 +95,7 @@ def _next(guest: Guest, module: str) -> str:
 def _settle(guest: Guest, first: str) -> str:
     """Run the next command, and what follows from its answer, until an upgrade can begin."""
     story = [_answer(guest, first)]
-    for _ in range(4):
+    for _turn in range(4):
         said = story[-1]
         if said["state"] == "clean":
             break

@@ -56,7 +56,7 @@ def test_every_cut_of_an_upgrade(protection: str, filesystem: str, request: pyte
     outcome = _swept(recorded, "upgrade", filesystem, states)
     assert outcome.bad == []
     assert outcome.points >= _LEAST
-    names = [name for _, name in outcome.story]
+    names = [name for _moment, name in outcome.story]
     assert names[0] == "old"
     assert names[-1] == "new"
 

@@ -60,7 +60,7 @@ def equip(host: Host) -> None:
     with _tools().open("rb") as tarball, host.popen(
         ["tar", "-x", "--skip-old-files", "-C", "/", "-f", "-"], stdin=tarball
     ) as process:  # fmt: skip
-        _, errors = process.communicate()
+        _output, errors = process.communicate()
     assert process.returncode == 0, errors
     collection = "/opt/ansible/collections/ansible_collections/overc/system"
     argv = ["tar", "-C", str(REPOSITORY), "--exclude=__pycache__", "-cf", "-", *_SHIPPED]
@@ -68,7 +68,7 @@ def equip(host: Host) -> None:
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as sender, host.popen(
         ["tar", "-x", "--no-same-owner", "-C", collection, "-f", "-"], stdin=sender.stdout
     ) as process:  # fmt: skip
-        _, errors = process.communicate()
+        _output, errors = process.communicate()
     assert (sender.returncode, process.returncode) == (0, 0), errors
 
 
