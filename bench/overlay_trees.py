@@ -11,6 +11,12 @@ import stat
 import subprocess
 from pathlib import Path
 
+_SUITE = "bookworm"
+_INSTALLED = (
+    "python3,perl,git,vim,openssh-server,gcc,libc6-dev,systemd-sysv,dbus,curl,man-db",
+    "python3,perl,emacs-nox,nginx-light,openssh-client,g++,systemd-sysv,sqlite3,golang-go,rsync",
+)
+
 
 def run(*argv: str) -> None:
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
@@ -59,13 +65,6 @@ def mutate(root: Path, share: float = 0.02, seed: int = 1) -> None:
             os.unlink(path)
     for number in range(len(files) // 500):
         Path(os.path.dirname(rng.choice(chosen)[0]), f"new-{number}").write_text(f"new {number}\n" * 50)
-
-
-_SUITE = "bookworm"
-_INSTALLED = (
-    "python3,perl,git,vim,openssh-server,gcc,libc6-dev,systemd-sysv,dbus,curl,man-db",
-    "python3,perl,emacs-nox,nginx-light,openssh-client,g++,systemd-sysv,sqlite3,golang-go,rsync",
-)
 
 
 def roots(base: Path, given: tuple[Path, Path] | None) -> tuple[Path, Path]:

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import typing as t
 
 from ansible_collections.overc.system.plugins.module_utils import overlay_btrfs, overlayfs, safe_path
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay_record import Overlay, overlay_from
 from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, layers_name
+from ansible_collections.overc.system.plugins.module_utils.overlay_site import NOTES, Site, layers_name
 from ansible_collections.overc.system.plugins.module_utils.safe_path import open_beneath, open_dir, printable
 from ansible_collections.overc.system.plugins.module_utils.untrusted import load_object
-
-NOTES: t.Final = "overlay.json"
 
 
 def new_id() -> str:

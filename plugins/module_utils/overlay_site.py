@@ -36,6 +36,10 @@ _TICK: t.Final = 10_000_000  # nanoseconds: the coarsest clock tick that a chang
 _NEVER: t.Final = frozenset(("proc", "sys", "dev", "run"))
 
 
+# What is written of an overlay among its layers, once they are complete
+NOTES: t.Final = "overlay.json"
+
+
 def layers_name(id_: str) -> str:
     """Our directory inside an overlay's subvolume, whose root may be a snapshot full of somebody else's names."""
     return f".overc-{id_}"
@@ -324,15 +328,21 @@ def has_changed(site: Site, origin: Origin) -> str | None:
 
 
 def changed_underneath(site: Site, overlay: Overlay, lower: t.Sequence[str]) -> bool:
-    """Whether a lower layer is not what it was when the overlay was finished: the kernel makes no promise then."""
+    """Whether a lower layer is not what it was when the overlay was finished: the kernel makes no promise then.
+
+    The generation finds what was written since, of which a mere access time is no change: only a change time is.
+    """
     base = f"{site.path}/{HOME}/{overlay.id}"
     prefixes = [os.fsencode(path[len(base) + 1 :]) for path in lower if safe_path.is_below(path, base)]
     fd = os.open(base, OPEN_DIR)
     try:
         overlay_btrfs.sync(fd)
+        complete = os.stat(f"{layers_name(overlay.id)}/{NOTES}", dir_fd=fd, follow_symlinks=False).st_ctime_ns
         for inode in overlay_btrfs.changed_inodes(fd, overlay.sealed + 1):
             path = overlay_btrfs.path_of(fd, inode)
-            if path is not None and any(path == prefix or path.startswith(prefix + b"/") for prefix in prefixes):
+            if path is None or not any(path == prefix or path.startswith(prefix + b"/") for prefix in prefixes):
+                continue
+            if os.stat(path, dir_fd=fd, follow_symlinks=False).st_ctime_ns > complete:
                 return True
         return False
     finally:
@@ -341,6 +351,7 @@ def changed_underneath(site: Site, overlay: Overlay, lower: t.Sequence[str]) -> 
 
 __all__ = (
     "ESSENTIAL",
+    "NOTES",
     "Site",
     "Tree",
     "changed_underneath",

@@ -123,7 +123,7 @@ class Descent:
     good until the next ``to``. At most ``_HELD`` of them are open, however deep the path.
     """
 
-    _HELD: t.Final = 32
+    _HELD: t.Final = 8  # there is one of these for every source, and a process may open 1,024 files
 
     def __init__(self, root_fd: int) -> None:
         self._open = [reopen_dir(root_fd)]

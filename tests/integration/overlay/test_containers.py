@@ -370,6 +370,10 @@ def test_layers_that_are_not_what_they_were_are_broken(world: World) -> None:
         assert listed(world)["status"] == "mounted"
     assert listed(world)["status"] == "shared"
     lower = Path(listed(world)["layers"]["lower"][0])
+    seen = (lower / "share/d/f3").stat().st_atime_ns
+    (lower / "share/d/f3").read_bytes()
+    assert (lower / "share/d/f3").stat().st_atime_ns > seen
+    assert listed(world)["status"] == "shared", "to be read is no change"
     (lower / "share/d/f3").write_text("changed on the host")
     assert listed(world)["status"] == "broken"
     assert "changed underneath" in listed(world)["problems"][0]

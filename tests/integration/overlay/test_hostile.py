@@ -388,24 +388,3 @@ def test_opening_refuses_links_and_mounts(world: World) -> None:
                 safe_path.open_dir(name, fd)
     finally:
         os.close(fd)
-
-
-def test_not_on_btrfs(ext4: Path) -> None:
-    containers = ext4 / "containers"
-    (containers / "c1/rootfs/usr").mkdir(parents=True, exist_ok=True)
-    from ansible_collections.overc.system.plugins.module_utils.overlay_manage import manage
-    from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Wanted
-
-    with pytest.raises(OvercError) as caught:
-        manage(Wanted("c1", str(containers), ("/usr",), ("essential",), "present", "auto", str(ext4)))
-    assert caught.value.error_id == "overlay_unsupported"
-    assert "btrfs" in caught.value.message
-
-
-def test_source_on_another_file_system(world: World, ext4: Path) -> None:
-    same(world)
-    world.host = ext4
-    (ext4 / "usr").mkdir(exist_ok=True)
-    with pytest.raises(OvercError) as caught:
-        world.run()
-    assert caught.value.error_id == "overlay_unsupported"
