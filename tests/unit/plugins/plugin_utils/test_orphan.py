@@ -16,8 +16,9 @@ _FORK: t.Final = multiprocessing.get_context("fork")
 
 def _worker(say: Connection) -> None:
     os.setsid()
-    say.send((os.getpid(), is_orphan()))
+    # Asked before anything is said: what hears it kills the parent at once
     parent = os.getppid()
+    say.send((os.getpid(), is_orphan()))
     while os.getppid() == parent:
         signal.sigtimedwait([], 0.01)
     say.send((os.getpid(), is_orphan()))
