@@ -18,10 +18,14 @@ _DNF: t.Final = frozenset({"cat", "cp", "dnf", "find", "head", "mkdir", "python3
 # Started by find, and by DNF itself
 _BELOW_DNF: t.Final = frozenset({"dnf-3", "gpg", "gpg-agent", "gpgconf", "sha256sum", "stat"})
 
+# timeout starts what is declared as a check
+_HEALTH: t.Final = _INIT | {"timeout"}
+
 PROGRAMS: t.Final[dict[str, frozenset[str]]] = {
     "overc_bootloader": _LOOK | _INIT,
     "overc_host_info": _LOOK,
-    "overc_host_confirm": _LOOK,
+    "overc_host_confirm": _LOOK | _HEALTH,
+    "overc_host_health": _HEALTH,
     "overc_host_rollback": _LOOK | _INIT,
     "overc_host_update": _LOOK | _DNF,
     # cp copies the modules of kernels; setpriv, unshare, chroot and env lead into the new root

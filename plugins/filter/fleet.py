@@ -110,6 +110,22 @@ def failed_upgrade(failure: t.Any, answers: t.Mapping[str, t.Any], rollback: boo
     return host_outcome.failed_upgrade(failure, unhealthy=answers.get("unhealthy") or "", rollback=rollback, **parts)
 
 
+def failed_rollback(failure: t.Any, answers: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """``answers``: stage, switch (any of them may be missing)."""
+    return host_outcome.failed_rollback(failure, answers.get("stage") or {}, answers.get("switch") or {})
+
+
+def module_health(health: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
+    """What a module can ask by itself: without own tasks and the soak, which are for the role."""
+    return {key: value for key, value in (health or {}).items() if key not in ("tasks", "soak")}
+
+
+def rollback_result(answers: t.Mapping[str, t.Any], reboots: bool, check_mode: bool) -> dict[str, t.Any]:
+    """``answers``: stage, switch, confirm (any of them may be missing)."""
+    parts = [answers.get(key) or {} for key in ("stage", "switch", "confirm")]
+    return host_outcome.returned(*parts, reboots=bool(reboots), check_mode=bool(check_mode))
+
+
 def upgrade_result(status: str, answers: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """``answers``: stage, switch, confirm (any of them may be missing)."""
     parts = [answers.get(key) or {} for key in ("stage", "switch", "confirm")]
@@ -122,10 +138,6 @@ def must_go_back(now: t.Any, stage: t.Any, switch: t.Any) -> bool:
 
 def overlay_lines(answers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
     return overlay_words.overlay_lines(answers)
-
-
-def not_running(services: t.Iterable[str], facts: t.Mapping[str, t.Any]) -> list[str]:
-    return host_outcome.not_running(services, facts)
 
 
 def pull_verdict(answer: t.Mapping[str, t.Any], rejected: t.Collection[str]) -> dict[str, t.Any]:
@@ -146,6 +158,7 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {
             "change_lines": change_lines,
+            "failed_rollback": failed_rollback,
             "failed_upgrade": failed_upgrade,
             "failure_output": failure_output,
             "failure_reason": failure_reason,
@@ -157,12 +170,13 @@ class FilterModule:
             "fleet_report": fleet_report,
             "fleet_table": fleet_table,
             "fleet_target": fleet_target,
+            "module_health": module_health,
             "must_go_back": must_go_back,
-            "not_running": not_running,
             "overlay_lines": overlay_lines,
             "pull_staged": pull_staged,
             "pull_verdict": pull_verdict,
             "pull_verified": pull_verified,
+            "rollback_result": rollback_result,
             "upgrade_result": upgrade_result,
             "whole_number": whole_number,
         }

@@ -51,6 +51,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "source_unknown": "A source is no container of this host, or has nothing at that place.",
     "state_at_risk": "State on the root subvolume would be lost at the switch, and the policy is to refuse.",
     "tool_missing": "A program this collection needs is not installed on the host.",
+    "unhealthy": "The host does not work as its health checks ask for.",
     "unconfirmed": "The running deployment is on trial and neither confirmed nor given up.",
 }
 

@@ -12,22 +12,28 @@ if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.runner import Runner
 
 # Where systemd is the init, and only there: sd_booted(3)
-_SYSTEMD: t.Final = "/run/systemd/system"
+SYSTEMD: t.Final = "/run/systemd/system"
 _ASK_SYSTEMD: t.Final = ("systemctl", "list-units", "--failed", "--plain", "--no-legend", "--no-pager", "--full")
 _ASK_OPENRC: t.Final = ("rc-status", "--nocolor", "--crashed")
 
 
-def failed_units(runner: Runner, warnings: list[str]) -> list[str]:
-    """Their names, as the init of this host calls them. None are known where it cannot be asked, and that is a warning."""
-    asked = _ASK_SYSTEMD if os.path.isdir(_SYSTEMD) else _ASK_OPENRC
+def look(runner: Runner) -> tuple[list[str], str]:
+    """Their names, as the init of this host calls them, and why they are not known; an init of neither kind knows none."""
+    asked = _ASK_SYSTEMD if os.path.isdir(SYSTEMD) else _ASK_OPENRC
     if runner.find(asked[0]) is None:
-        return []
+        return [], ""
     done = runner.run(asked)
     if done.rc != 0:
-        said = " ".join((done.stderr or done.stdout).split())
-        warnings.append(f"Which units had failed before is not known: {asked[0]} ended with {done.rc} ({said}).")
-        return []
-    return parse(done.stdout)
+        return [], f"{asked[0]} ended with {done.rc} ({' '.join((done.stderr or done.stdout).split())})"
+    return parse(done.stdout), ""
+
+
+def failed_units(runner: Runner, warnings: list[str]) -> list[str]:
+    """Those that have failed now. That they are not known is a warning."""
+    found, problem = look(runner)
+    if problem:
+        warnings.append(f"Which units had failed before is not known: {problem}.")
+    return found
 
 
 def parse(output: str) -> list[str]:
@@ -35,4 +41,4 @@ def parse(output: str) -> list[str]:
     return [words[0] for words in map(str.split, output.splitlines()) if words]
 
 
-__all__ = ("failed_units", "parse")
+__all__ = ("SYSTEMD", "failed_units", "look", "parse")

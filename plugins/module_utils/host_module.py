@@ -15,6 +15,9 @@ from ansible_collections.overc.system.plugins.module_utils.redact import redact,
 from ansible_collections.overc.system.plugins.module_utils.runner import ModuleRunner
 from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
 
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+
 
 class _HostModule(AnsibleModule):
     """Looks at numbers before Ansible converts them; what is none is kept in ``refused`` and replaced by the default."""
@@ -33,38 +36,55 @@ class _HostModule(AnsibleModule):
                 del self.params[name]
 
 
-def run_host_module(
-    name: str,
-    command: t.Callable[[host.Host, dict[str, t.Any]], dict[str, t.Any]],
-    options: t.Mapping[str, t.Any] | None = None,
-    *,
-    reads_only: bool = False,
-) -> None:
-    """Build the module, run the command, exit. No exception leaves here as a traceback."""
-    module = _HostModule(argument_spec={**LAYOUT_SPEC, **(options or {})}, supports_check_mode=True)  # type: ignore[no-untyped-call]
+Body = t.Callable[["Runner", dict[str, t.Any], bool], dict[str, t.Any]]
+
+
+def run_module(spec: t.Mapping[str, t.Any], body: Body) -> None:
+    """Build the module, run ``body(runner, params, check_mode)``, exit. No exception leaves here as a traceback."""
+    module = _HostModule(argument_spec=dict(spec), supports_check_mode=True)  # type: ignore[no-untyped-call]
     if module.refused:
         _fail(module, module.refused)
         return
     try:
-        result = host.run(
-            ModuleRunner(module),
-            layout_from(module.params),
-            name,
-            lambda at: command(at, module.params),
-            check_mode=module.check_mode,
-            reads_only=reads_only,
-        )
+        result = body(ModuleRunner(module), module.params, module.check_mode)
     except OvercError as error:
         _fail(module, error)
         return
     except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
         _fail(module, OvercError("internal", f"{type(error).__name__}: {error}. Please report this as a defect."))
         return
-    for warning in result.pop("warnings"):
+    for warning in result.pop("warnings", ()):
         module.warn(redact(warning))
     if not getattr(module, "_diff", False):
         result.pop("diff", None)
     module.exit_json(**redact_all(result))
+
+
+def run_host_module(
+    name: str,
+    command: t.Callable[[host.Host, dict[str, t.Any]], dict[str, t.Any]],
+    options: t.Mapping[str, t.Any] | None = None,
+    *,
+    reads_only: bool = False,
+    first: t.Callable[[Runner, dict[str, t.Any]], dict[str, t.Any]] | None = None,
+) -> None:
+    """A module for one command of ``host``. What takes its time without the host's lock is done ``first``, and what that
+    returns is a part of the result.
+    """
+
+    def body(runner: Runner, params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+        found = first(runner, params) if first else {}
+        result = host.run(
+            runner,
+            layout_from(params),
+            name,
+            lambda at: command(at, params),
+            check_mode=check_mode,
+            reads_only=reads_only,
+        )
+        return {**result, **found}
+
+    run_module({**LAYOUT_SPEC, **(options or {})}, body)
 
 
 def _fail(module: AnsibleModule, error: OvercError) -> None:
@@ -84,4 +104,4 @@ def check_package_names(option: str, names: t.Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-__all__ = ("check_package_names", "run_host_module")
+__all__ = ("check_package_names", "run_host_module", "run_module")

@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ``reboot`` option: a module cannot survive the reboot of its own host, so the action plugin does it."""
+"""Options around the reboot: a module cannot survive the reboot of its own host, so the action plugin does that part."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.health_options import HEALTH_SPEC, health_from
 
 if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.host import Host
@@ -17,11 +18,16 @@ REBOOT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "reboot_timeout": {"type": "int", "default": 600},
     "confirm": {"type": "bool", "default": True},
     "arm": {"type": "bool", "default": True},
+    **HEALTH_SPEC,
 }
 
 
-def refuse_reboot(at: Host, params: t.Mapping[str, t.Any]) -> None:
-    """The action plugin takes ``reboot`` out before it runs the module; if it arrives here, nobody would reboot."""
+def check_reboot_options(at: Host, params: t.Mapping[str, t.Any]) -> None:
+    """Raises bad_argument, before anything is built, for health that nobody can ask for after the reboot.
+
+    The action plugin takes ``reboot`` out before it runs the module; if it arrives here, nobody would reboot.
+    """
+    health_from(params)
     if params["reboot"] and not at.check_mode:
         raise OvercError(
             "bad_argument",
@@ -30,4 +36,4 @@ def refuse_reboot(at: Host, params: t.Mapping[str, t.Any]) -> None:
         )
 
 
-__all__ = ("REBOOT_SPEC", "refuse_reboot")
+__all__ = ("REBOOT_SPEC", "check_reboot_options")

@@ -15,16 +15,36 @@ description:
   - On a host with RV(protection=manual) a deployment is permanent as soon as it is booted, so this only checks that the
     host runs what it is meant to run - it refuses on a host whose staged deployment was not booted, and on one that runs
     its backup.
+  - With O(health) it asks first whether the host works, and confirms nothing if it does not. It asks in check mode as well.
 extends_documentation_fragment:
   - overc.system.layout
+  - overc.system.health
   - overc.system.attributes
+options:
+  expected_uuid:
+    description:
+      - The UUID of the deployment that is meant. If another one runs, nothing is asked or confirmed.
+    type: str
+  failed_before:
+    description:
+      - Units that are not held against the host by O(health), because they had failed before; see
+        RV(overc.system.overc_host_upgrade#module:failed_units).
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: overc.system.overc_host_upgrade
 """
 
 EXAMPLES = r"""
-- name: The application answers, so keep this system
+- name: Keep this system
   overc.system.overc_host_confirm:
+
+- name: Keep it if what it is for works
+  overc.system.overc_host_confirm:
+    health:
+      services:
+        - sshd
 """
 
 RETURN = r"""
@@ -97,6 +117,20 @@ repaired:
   returned: when there was one
   type: list
   elements: dict
+deployment:
+  description: The deployment that runs, as RV(overc.system.overc_host_info#module:booted).
+  returned: when O(expected_uuid) is given
+  type: dict
+passed:
+  description: The checks of O(health) that were made.
+  returned: when O(health) is given
+  type: list
+  elements: str
+check:
+  description: The check of O(health) that did not pass; C(msg) says what was found.
+  returned: when the host does not work
+  type: str
+  sample: Declared services run
 error_id:
   description: Stable identifier of a refusal or failure.
   returned: failure
@@ -104,12 +138,56 @@ error_id:
   sample: no_space
 """
 
+import typing as t
+
 from ansible_collections.overc.system.plugins.module_utils import host
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.health import check
+from ansible_collections.overc.system.plugins.module_utils.health_options import (
+    FAILED_BEFORE_SPEC,
+    HEALTH_SPEC,
+    health_from,
+)
 from ansible_collections.overc.system.plugins.module_utils.host_module import run_host_module
+from ansible_collections.overc.system.plugins.module_utils.layout import layout_from
+
+if t.TYPE_CHECKING:
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+
+NAME: t.Final = "overc_host_confirm"
+
+
+def _first(runner: Runner, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Whether the right system runs, and whether it works. The lock is not held meanwhile: this may take minutes."""
+    checks = health_from(params)
+    found: dict[str, t.Any] = {}
+    if params["expected_uuid"]:
+        found["deployment"] = _expected(runner, params)
+    if checks:
+        found["passed"] = check(runner, checks)
+    return found
+
+
+def _expected(runner: Runner, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    seen = host.run(runner, layout_from(params), NAME, host.info, check_mode=True, reads_only=True)
+    runs: dict[str, t.Any] = seen["booted"] or {}
+    if runs.get("uuid") != params["expected_uuid"]:
+        shown = f"{runs['subvolume']} ({runs['uuid']})" if runs else "no known deployment"
+        raise OvercError(
+            "not_booted",
+            f"The host runs {shown}, not the deployment {params['expected_uuid']}. Nothing was changed.",
+            deployment=runs or None,
+        )
+    return runs
 
 
 def main() -> None:
-    run_host_module("overc_host_confirm", lambda at, _params: host.confirm(at))
+    run_host_module(
+        NAME,
+        lambda at, _params: host.confirm(at),
+        {**HEALTH_SPEC, **FAILED_BEFORE_SPEC, "expected_uuid": {"type": "str"}},
+        first=_first,
+    )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ description:
     with more to upgrade, the staged deployment is rebuilt.
 extends_documentation_fragment:
   - overc.system.layout
+  - overc.system.health
   - overc.system.attributes
 attributes:
   idempotent:
@@ -58,8 +59,10 @@ options:
     default: 600
   confirm:
     description:
-      - On a host with RV(protection=automatic) and with O(reboot=true), confirm the deployment as soon as it was seen to
-        run. Set it to V(false) to check first whether it works, and confirm with M(overc.system.overc_host_confirm).
+      - With O(reboot=true), confirm the deployment as soon as it was seen to run and passed O(health). On a host with
+        RV(protection=automatic) that makes it permanent.
+      - Set it to V(false) to check it by other means first, and confirm with M(overc.system.overc_host_confirm); O(health)
+        is then not asked for.
     type: bool
     default: true
   arm:
@@ -116,6 +119,13 @@ EXAMPLES = r"""
 - name: Upgrade and reboot into the new system
   overc.system.overc_host_upgrade:
     reboot: true
+
+- name: The same, and keep it only if what the host is for works
+  overc.system.overc_host_upgrade:
+    reboot: true
+    health:
+      services:
+        - sshd
 
 - name: Stage everything but the database, and reboot later
   overc.system.overc_host_upgrade:
@@ -263,6 +273,16 @@ failed_units:
   type: list
   elements: str
   sample: []
+passed:
+  description: The checks of O(health) that were made after the reboot.
+  returned: when it was rebooted and O(health) is given
+  type: list
+  elements: str
+check:
+  description: The check of O(health) that did not pass; C(msg) says what was found.
+  returned: when the host was rebooted and does not work
+  type: str
+  sample: Declared services run
 reboot:
   description:
     - How the reboot went - C(elapsed) seconds until the host answered, and the deployment that C(came_up).
@@ -277,11 +297,11 @@ import typing as t
 from ansible_collections.overc.system.plugins.module_utils import host
 from ansible_collections.overc.system.plugins.module_utils.host_module import check_package_names, run_host_module
 from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageRequest
-from ansible_collections.overc.system.plugins.module_utils.reboot_option import REBOOT_SPEC, refuse_reboot
+from ansible_collections.overc.system.plugins.module_utils.reboot_option import REBOOT_SPEC, check_reboot_options
 
 
 def _upgrade(at: host.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
-    refuse_reboot(at, params)
+    check_reboot_options(at, params)
     request = PackageRequest(
         packages=check_package_names("packages", params["packages"]),
         exclude=check_package_names("exclude", params["exclude"]),

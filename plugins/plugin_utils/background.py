@@ -16,6 +16,7 @@ import re
 import shlex
 import time
 import typing as t
+from functools import partial
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
@@ -33,9 +34,9 @@ _PROGRESS_FILE: t.Final = "/run/overc-system/progress.json"
 _BOOT_ID: t.Final = "/proc/sys/kernel/random/boot_id"
 _LONGEST: t.Final = 86400
 _RECONNECT: t.Final = 600.0
-# Seconds between looks, the last one repeats. Each costs the controller a process for each host of the wave, so what takes
-# longer than half a minute is looked at less often
-_PAUSES: t.Final = (0.5, 1.0, 1.0, 2.0, 2.0, *[3.0] * 8, 5.0)
+# Seconds that a look waits on the host for the end, the last one repeats: each costs the controller a process for each
+# host of the wave
+_WAITS: t.Final = (1, 2, 4, 5)
 _AT_WORK: t.Final = re.compile(r'\s*\{"started": (?:1|true), "finished": (?:0|false)')
 # The module says who it is in its first step; a wrapper that was killed before that never says anything
 _DEAD_AFTER: t.Final = 5
@@ -93,8 +94,11 @@ class Background:
         self._said = ""
         self._host = "host"
 
-    def run(self, args: Result, task_vars: Result | None) -> Result:
-        """The module's result. Raises AnsibleConnectionFailure when the host is silent for too long."""
+    def run(self, args: Result, task_vars: Result | None, *, then_reboots: bool = False) -> Result:
+        """The module's result. Raises AnsibleConnectionFailure when the host is silent for too long.
+
+        Where a reboot follows, what was put into the host's memory goes with that.
+        """
         self._host = str((task_vars or {}).get("inventory_hostname", "host"))
         job = self._persistently(lambda: self._start(args, task_vars))
         if "ansible_job_id" not in job:
@@ -112,7 +116,8 @@ class Background:
                 task_vars,
             )
         )
-        self._remove(job["results_file"])
+        if not (then_reboots and result.get("reboot_required") and not result.get("failed")):
+            self._remove(job["results_file"])
         for key in ("ansible_job_id", "finished", "results_file", "started", "stdout_lines", "stderr_lines"):
             result.pop(key, None)
         return result
@@ -138,10 +143,16 @@ class Background:
             action._task.async_val = limit  # noqa: SLF001
             shell.set_option("remote_tmp", remote_tmp)
 
-    def _look_command(self, results: str) -> str:
-        # `echo` after each, because none of these files need end with a newline
+    def _look_command(self, results: str, seconds: int) -> str:
+        """Wait for the end, but no longer than that, and say what is there. With nothing but the shell while waiting; four
+        times a second where its sleep knows fractions.
+        """
         file = shlex.quote(results)
         return (
+            f"n=0; while [ $n -lt {4 * seconds} ]; do "
+            f"a=; read -r a < {file}; case $a in ''|*'\"finished\": 0'*|*'\"finished\": false'*) ;; *) break ;; esac; "
+            "n=$((n+1)); sleep 0.25 || { sleep 1; n=$((n+3)); }; done 2>/dev/null; "
+            # `echo` after each, because none of these files need end with a newline
             f"cat {_BOOT_ID}; head -c 64 {file} 2>/dev/null; echo; cat {_PROGRESS_FILE} 2>/dev/null; echo; "
             f"p=$(sed -n 's/.*\"pid\": \\([0-9]*\\).*/\\1/p' {_PROGRESS_FILE} 2>/dev/null); "
             'if [ -n "$p" ] && ! [ -d "/proc/$p" ]; then echo dead; else echo alive; fi'
@@ -153,9 +164,9 @@ class Background:
         boot_id, dead, turn = "", 0, 0
         while True:
             end_if_orphan()
-            time.sleep(_PAUSES[min(turn, len(_PAUSES) - 1)])
+            command = self._look_command(job["results_file"], _WAITS[min(turn, len(_WAITS) - 1)])
             turn += 1
-            look = parse_look(self._persistently(lambda: self._shell(self._look_command(job["results_file"]))))
+            look = parse_look(self._persistently(partial(self._shell, command)))
             if look.finished:
                 return
             if boot_id and look.boot_id != boot_id:

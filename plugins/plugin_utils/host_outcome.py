@@ -13,7 +13,7 @@ _OUTPUT_LINES: t.Final = 40
 
 
 def answered(result: Answer) -> bool:
-    return "state" in result and not result.get("unreachable")
+    return "state" in result and not (result.get("unreachable") or result.get("silent"))
 
 
 def output(result: Answer) -> str:
@@ -46,13 +46,6 @@ def changes_of(upgrades: t.Any) -> list[dict[str, t.Any]]:
     return [{key: entry.get(key) for key in keys} for entry in upgrades or ()]
 
 
-def not_running(services: t.Iterable[str], facts: Answer) -> list[str]:
-    """Which services service_facts does not call running; ``.service`` may be left out."""
-    found = (facts.get("ansible_facts") or {}).get("services") or {}
-    running = {name.removesuffix(".service") for name, entry in found.items() if entry.get("state") == "running"}
-    return [name for name in services if name.removesuffix(".service") not in running]
-
-
 def apart(stage: Answer, switch: Answer) -> tuple[Answer, Answer]:
     """What staging and the reboot answered, also where one run of the module did both."""
     if switch or "reboot" not in stage:
@@ -78,6 +71,43 @@ def upgraded(stage: Answer, switch: Answer, confirm: Answer, *, status: str) -> 
         "fingerprint": stage.get("fingerprint") or "",
         "state_at_risk": stage.get("state_at_risk") or [],
         "seconds": {"stage": stage.get("seconds") or 0, "reboot": switch.get("seconds") or 0},
+    }
+
+
+def returned(stage: Answer, switch: Answer, confirm: Answer, *, reboots: bool, check_mode: bool) -> Entry:
+    """What became of a host whose rollback went well."""
+    if not (stage.get("changed") or stage.get("reboot_required")):
+        status = "current"
+    elif check_mode:
+        status = "planned"
+    elif stage.get("operation") == "cancel":
+        status = "cancelled"
+    else:
+        status = "returned" if reboots else "staged"
+    stage, switch = apart(stage, switch)
+    return {
+        "status": status,
+        "reason": stage.get("msg") or "",
+        "operation": stage.get("operation"),
+        "state": (confirm or switch or stage)["state"],
+        "booted_before": stage.get("booted"),
+        "booted_after": (switch or stage).get("booted"),
+        "seconds": {"stage": stage.get("seconds") or 0, "reboot": switch.get("seconds") or 0},
+    }
+
+
+def failed_rollback(failure: Answer, stage: Answer, switch: Answer) -> Entry:
+    """What became of a host whose rollback failed. It is not rolled back in turn: the host stays as it is."""
+    stage, switch = apart(stage, switch)
+    return {
+        "status": "unreachable" if failure.get("silent") else "rollback_failed" if "state" in switch else "failed",
+        "reason": f"{failure.get('step')}: {failure.get('msg')}",
+        "step": failure.get("step"),
+        "error_id": error_id_of(failure),
+        "output": failure.get("output") or "",
+        "state": (switch or stage).get("state") or "unknown",
+        "booted_before": stage.get("booted"),
+        "booted_after": switch.get("booted"),
     }
 
 
@@ -152,11 +182,12 @@ __all__ = (
     "apart",
     "changes_of",
     "error_id_of",
+    "failed_rollback",
     "failed_upgrade",
     "first_line",
     "must_go_back",
-    "not_running",
     "output",
     "reason",
+    "returned",
     "upgraded",
 )

@@ -30,6 +30,18 @@ _LAYOUT: t.Final = (
     "package_manager",
 )
 
+# What a confirmed deployment's answer says better than what was known before its reboot
+_CONFIRMED: t.Final = (
+    "state",
+    "booted",
+    "default",
+    "staged",
+    "staged_uuid",
+    "reboot_required",
+    "trial",
+    "passed",
+)
+
 # The path is that of who logged in, which need not have sbin; what busybox has is reboot
 _REBOOT: t.Final = (
     "/bin/sh -c 'PATH=$PATH:/sbin:/usr/sbin:/usr/local/sbin; "
@@ -49,6 +61,9 @@ class LinuxReboot(StockReboot):
         end_if_orphan()  # here, because it is the first thing of every attempt to reach the host
         return str(super().get_system_boot_time(distribution))  # type: ignore[no-untyped-call]
 
+    def run_test_command(self, distribution: dict[str, str], **_more: t.Any) -> None:
+        """The module that looks at what came up is the test."""
+
 
 class RebootingAction(ActionBase):
     """Shared by the modules with a ``reboot`` option; ``module`` is the full name of the module."""
@@ -58,6 +73,21 @@ class RebootingAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
+        try:
+            return self._all(result, task_vars)
+        except AnsibleConnectionFailure as error:
+            return self._silent(result, error, task_vars)
+
+    def _silent(self, result: Result, error: AnsibleConnectionFailure, task_vars: Result | None) -> Result:
+        """A host that fell silent is unreachable; or failed, where a role asks for that: only a failure leads into its
+        rescue, and a task to ask whether there was an answer would cost as much as a task that does something.
+        """
+        said = {**result, "msg": f"The host stopped answering: {error}"}
+        if self._boolean((task_vars or {}).get("overc_silence_fails", False)):
+            return {**said, "failed": True, "silent": True}
+        return {**said, "unreachable": True}
+
+    def _all(self, result: Result, task_vars: Result | None) -> Result:
         args = dict(self._task.args)
         wants_reboot = self._boolean(args.pop("reboot", False))
         timeout = self._seconds(args.pop("reboot_timeout", 600))
@@ -68,15 +98,16 @@ class RebootingAction(ActionBase):
                 # A trial is armed right before the reboot: until then a power cut starts what is known to work.
                 args["arm"] = False
         began = time.time()
-        result.update(self._command(args, task_vars))
+        result.update(self._command(args, task_vars, then_reboots=wants_reboot))
         result["seconds"] = round(time.time() - began, 1)
         if not wants_reboot or self._task.check_mode or result.get("failed") or not result.get("reboot_required"):
             return result
         try:
             result = self._into_it(result, args, timeout, task_vars, confirm=confirm)
         except AnsibleConnectionFailure as error:
-            # What was staged is not forgotten with the connection: whoever goes on needs to know it
-            result = {**result, "unreachable": True, "msg": str(error)}
+            # What was staged is not forgotten with the connection, nor the reboot, which is noted in this same dict as soon
+            # as it is ordered: whoever goes on needs to know it
+            result = self._silent(result, error, task_vars)
         return {**result, "seconds": round(time.time() - began, 1)}
 
     def _into_it(
@@ -88,10 +119,7 @@ class RebootingAction(ActionBase):
             if result.get("failed"):
                 return result
             end_if_orphan()
-        result = self._reboot(result, args, timeout, task_vars)
-        if confirm and not result.get("failed") and result.get("state") == "trial":
-            result = self._confirm(result, args, task_vars)
-        return result
+        return self._reboot(result, args, timeout, task_vars, confirm=confirm)
 
     def _last_moment(self, result: Result, args: Result, task_vars: Result | None) -> Result:
         """Once more: on the staged host only what changed since is carried over again, and its trial is armed."""
@@ -107,19 +135,23 @@ class RebootingAction(ActionBase):
         result["actions"] = [*result.get("actions", []), *last.get("actions", [])]
         return result
 
-    def _confirm(self, result: Result, args: Result, task_vars: Result | None) -> Result:
-        last = self._module("overc.system.overc_host_confirm", self._layout(args), task_vars)
-        if last.get("failed"):
-            problem = f"It came up, but could not be confirmed, so its next start is the backup: {last.get('msg')}"
-            return {**result, **last, "changed": True, "msg": problem}
-        result["actions"] = [*result.get("actions", []), *last.get("actions", [])]
-        return {**result, **{key: last[key] for key in ("state", "reboot_required", "trial") if key in last}}
+    def _confirm(self, wanted: str, result: Result, args: Result, task_vars: Result | None) -> Result:
+        """Whether the right system runs and works, and if so make it permanent: in one run of a module."""
+        asked = {**self._layout(args), "expected_uuid": wanted, "failed_before": result.get("failed_units") or []}
+        if args.get("health") is not None:
+            asked["health"] = args["health"]
+        try:
+            return self._module("overc.system.overc_host_confirm", asked, task_vars)
+        except AnsibleConnectionFailure:
+            raise
+        except AnsibleError as error:
+            return {"failed": True, "msg": str(error)}
 
     @staticmethod
     def _layout(args: Result) -> Result:
         return {key: args[key] for key in _LAYOUT if key in args}
 
-    def _command(self, args: Result, task_vars: Result | None) -> Result:
+    def _command(self, args: Result, task_vars: Result | None, *, then_reboots: bool) -> Result:
         """The module itself, or as the task asks for it; where ``overc_background`` is set, so that it outlives this
         connection and shows how far it is. The playbooks set it; for one host with nothing to do it would cost more than
         the module does.
@@ -128,7 +160,7 @@ class RebootingAction(ActionBase):
         local = getattr(self._connection, "transport", "") == "local"
         if not background or self._task.check_mode or self._task.async_val or local:
             return self._module(self.module, args, task_vars, in_background=self._task.async_val)
-        return Background(self, self.module).run(args, task_vars)
+        return Background(self, self.module).run(args, task_vars, then_reboots=then_reboots)
 
     def _refuse_impossible_reboot(self) -> None:
         """Before anything is changed, also in check mode."""
@@ -168,27 +200,29 @@ class RebootingAction(ActionBase):
             ),
         )
 
-    def _reboot(self, result: Result, args: Result, timeout: int, task_vars: Result | None) -> Result:
-        wanted, name, before = result["staged_uuid"], result["staged"], result.get("booted")
+    def _reboot(self, result: Result, args: Result, timeout: int, task_vars: Result | None, *, confirm: bool) -> Result:
+        wanted, name = result["staged_uuid"], result["staged"]
         result["changed"] = True
-        began = time.time()
-        # On the root that is left it would stay for ever
-        self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]  # noqa: SLF001
-        try:
-            reboot = self._reboot_action(timeout).run(task_vars=task_vars)
-        except AnsibleError as error:
-            reboot = {"failed": True, "msg": str(error)}
-        # Without pipelining, the reboot made one as well: the root that came up does not have it
-        self._connection._shell.tmpdir = None  # noqa: SLF001
-        info = self._look(args, task_vars)
-        booted = info.get("booted") or {}
         result["reboot"] = {
-            "elapsed": reboot.get("elapsed"),
-            "came_up": booted or None,
-            "booted_before": before,
+            "elapsed": None,
+            "came_up": None,
+            "booted_before": result.get("booted"),
             "staged_uuid": wanted,
-            "seconds": round(time.time() - began, 1),
         }
+        began = time.time()
+        try:
+            reboot = self._restart(timeout, task_vars)
+            result["reboot"]["elapsed"] = reboot.get("elapsed")
+            answer: Result = {}
+            if confirm and not reboot.get("failed"):
+                answer = self._confirm(wanted, result, args, task_vars)
+                if not answer.get("failed"):
+                    return self._confirmed(result, answer)
+            info = self._look(args, task_vars)
+        finally:
+            result["reboot"]["seconds"] = round(time.time() - began, 1)
+        booted = info.get("booted") or {}
+        result["reboot"]["came_up"] = booted or None
         if booted:
             result.update(
                 state=info["state"],
@@ -200,7 +234,42 @@ class RebootingAction(ActionBase):
                 reboot_required=info["state"] == "staged",
             )
         problem = self._problem(reboot, info, booted, wanted, timeout, name)
-        return {**result, "failed": True, "msg": problem, "error_id": "reboot_failed"} if problem else result
+        if problem:
+            return {**result, "failed": True, "msg": problem, "error_id": "reboot_failed"}
+        # The lock is asked for last: a system that needs no confirmation was found good by then
+        fine = not answer or (answer.get("error_id") == "locked" and result["state"] == "clean")
+        return result if fine else self._unconfirmed(result, answer)
+
+    @staticmethod
+    def _confirmed(result: Result, answer: Result) -> Result:
+        result["actions"] = [*result.get("actions", []), *answer.get("actions", [])]
+        result["reboot"]["came_up"] = answer["deployment"]
+        return {**result, **{key: answer[key] for key in _CONFIRMED if key in answer}}
+
+    @staticmethod
+    def _unconfirmed(result: Result, answer: Result) -> Result:
+        """The right system came up, and does not work or cannot be made permanent."""
+        problem = str(answer.get("msg")).rstrip(".")
+        if answer.get("error_id") != "unhealthy":
+            problem = f"It came up, but could not be confirmed: {problem}"
+        if result.get("state") == "trial":
+            problem += ". It is not confirmed, so its next start is the backup"
+        said = {
+            key: value for key, value in answer.items() if key not in ("changed", "invocation", "state", "warnings")
+        }
+        problem += ". overc_host_rollback returns to the system before it."
+        return {**result, **said, "failed": True, "msg": problem}
+
+    def _restart(self, timeout: int, task_vars: Result | None) -> Result:
+        # On the root that is left it would stay for ever
+        self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]  # noqa: SLF001
+        try:
+            reboot: Result = self._reboot_action(timeout).run(task_vars=task_vars)
+        except AnsibleError as error:
+            reboot = {"failed": True, "msg": str(error)}
+        # Without pipelining, the reboot made one as well: the root that came up does not have it
+        self._connection._shell.tmpdir = None  # noqa: SLF001
+        return reboot
 
     def _reboot_action(self, timeout: int) -> t.Any:
         task = self._task.copy()

@@ -150,6 +150,7 @@ EXAMPLES: t.Final[dict[str, Example]] = {
     "roles/overlay/README.md#1": Example(containers, _ALL_SHARED, declares=True),
     "overc_bootloader": Example(),
     "overc_host_confirm": Example(),
+    "overc_host_health": Example(),
     "overc_host_info": Example(nothing, says("All assertions passed")),
     "overc_host_rollback": Example(upgraded, runs("1.0")),
     "overc_host_update": Example(offered, says("lab-app")),

@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
@@ -87,8 +91,20 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return said
 
 
-def run(action: FakeAction) -> dict[str, t.Any]:
-    return Background(t.cast("t.Any", action), "ns.col.mod").run({"a": 1}, {"inventory_hostname": "h1"})
+def run(action: FakeAction, *, then_reboots: bool = False) -> dict[str, t.Any]:
+    background = Background(t.cast("t.Any", action), "ns.col.mod")
+    return background.run({"a": 1}, {"inventory_hostname": "h1"}, then_reboots=then_reboots)
+
+
+def test_what_a_reboot_removes_is_left_to_it() -> None:
+    for result, left in (
+        ({"reboot_required": True}, True),
+        ({"reboot_required": False}, False),
+        ({"reboot_required": True, "failed": True}, False),
+    ):
+        action = FakeAction([JOB, dict(result)], [DONE])
+        run(action, then_reboots=True)
+        assert any(command.startswith("rm ") for command in action.commands) is not left
 
 
 def test_result_is_that_of_the_module(no_waiting: list[str]) -> None:
@@ -109,15 +125,37 @@ def test_lost_connections_are_made_again(no_waiting: list[str]) -> None:
     assert "h1: the connection was lost, connecting again (Failed to connect)" in no_waiting
 
 
-def test_a_long_build_is_looked_at_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr("time.sleep", slept.append)
-    assert run(FakeAction([JOB, {"changed": True}], [*[look()] * 63, DONE])) == {"changed": True}
-    # Who waits for a short one does not wait longer for that
-    assert max(slept[:13]) == 3.0
-    assert sum(slept[:13]) > 30
-    assert sum(slept) > 280
-    assert max(slept) == 5.0
+def test_a_long_build_is_looked_at_less_often() -> None:
+    action = FakeAction([JOB, {"changed": True}], [*[look()] * 63, DONE])
+    assert run(action) == {"changed": True}
+    quarters = [int(re.findall(r"-lt (\d+) ", command)[0]) for command in action.commands[:-1]]
+    assert quarters[:4] == [4, 8, 16, 20]
+    assert set(quarters[4:]) == {20}
+
+
+def test_a_look_waits_on_the_host_for_the_end(tmp_path: Path) -> None:
+    """In the shell itself: a result that comes, is late, is there already, or is nowhere."""
+    results, slept = tmp_path / "j 1", tmp_path / "slept"
+    program = tmp_path / "sleep"
+    program.touch(0o755)
+    command = Background(t.cast("t.Any", None), "ns.col.mod")._look_command(str(results), 1)
+
+    def waits(known: str = "0.25") -> list[str]:
+        """``known`` is the only duration that the sleep of this host takes."""
+        program.write_text(f"#!/bin/sh\necho $1 >>'{slept}'\n[ $1 = {known} ]\n")
+        slept.write_text("")
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        assert parse_look(done.stdout).finished is ("changed" in results.read_text() if results.exists() else False)
+        return slept.read_text().split()
+
+    assert waits() == ["0.25"] * 4
+    results.write_text('{"started": 1, "finished": 0, "ansible_job_id": "j1"}')
+    assert waits() == ["0.25"] * 4
+    assert waits("1") == ["0.25", "1"]
+    results.write_text('{"changed": true}')
+    assert waits() == []
 
 
 def test_silence_is_given_up_at_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -347,10 +347,44 @@ def test_table_tells_every_kind_of_answer() -> None:
     assert lines[4].endswith("x")
 
 
-def test_services() -> None:
-    facts = {"ansible_facts": {"services": {"a.service": {"state": "running"}, "b.service": {"state": "stopped"}}}}
-    assert host_outcome.not_running(["a", "a.service", "b", "c"], facts) == ["b", "c"]
-    assert host_outcome.not_running(["a"], {}) == ["a"]
+RETURNED = {"changed": True, "operation": "rollback", "state": "clean", "booted": "rootfs", "seconds": 9.0}
+REBOOTED = {"booted_before": "rootfs_upgrade", "staged_uuid": "u1", "seconds": 7.0}
+
+
+def test_rollback_in_one_run_or_two() -> None:
+    stage = {**RETURNED, "state": "staged", "booted": "rootfs_upgrade", "reboot_required": True, "seconds": 2.0}
+    switch = {**RETURNED, "seconds": 7.0}
+    one = host_outcome.returned({**RETURNED, "reboot": REBOOTED}, {}, {}, reboots=True, check_mode=False)
+    assert one == host_outcome.returned(stage, switch, {"state": "clean"}, reboots=True, check_mode=False)
+    assert (one["status"], one["booted_before"], one["booted_after"]) == ("returned", "rootfs_upgrade", "rootfs")
+    assert one["seconds"] == {"stage": 2.0, "reboot": 7.0}
+
+
+@pytest.mark.parametrize(
+    ("stage", "reboots", "check_mode", "status"),
+    [
+        ({"changed": False, "reboot_required": False}, True, False, "current"),
+        ({"changed": False, "reboot_required": True}, False, False, "staged"),
+        ({"changed": True, "reboot_required": True}, True, True, "planned"),
+        ({"changed": True, "operation": "cancel"}, True, False, "cancelled"),
+    ],
+)
+def test_rollback_without_a_reboot(stage: t.Any, reboots: bool, check_mode: bool, status: str) -> None:
+    answer = {"state": "clean", **stage}
+    assert host_outcome.returned(answer, {}, {}, reboots=reboots, check_mode=check_mode)["status"] == status
+
+
+def test_failed_rollback() -> None:
+    failure = {"step": "Boot it", "msg": "no", "error_id": "reboot_failed", "silent": False}
+    assert host_outcome.failed_rollback(failure, {}, {})["status"] == "failed"
+    unhealthy = {**RETURNED, "failed": True, "reboot": REBOOTED}
+    found = host_outcome.failed_rollback(failure, unhealthy, {})
+    assert (found["status"], found["booted_before"], found["booted_after"]) == (
+        "rollback_failed",
+        "rootfs_upgrade",
+        "rootfs",
+    )
+    assert host_outcome.failed_rollback({**failure, "silent": True}, {}, {})["status"] == "unreachable"
 
 
 def test_report_puts_failures_first_and_scales_the_bars() -> None:
