@@ -9,6 +9,7 @@ ansible.builtin.reboot's, told what it would otherwise find out with two modules
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 
@@ -30,6 +31,8 @@ _LAYOUT: t.Final = (
     "package_manager",
 )
 
+# Seconds before a confirmation is tried again whose connection was lost
+_AGAIN: t.Final = (1.0, 5.0, 15.0)
 # What a confirmed deployment's answer says better than what was known before its reboot
 _CONFIRMED: t.Final = (
     "state",
@@ -136,10 +139,23 @@ class RebootingAction(ActionBase):
         return result
 
     def _confirm(self, wanted: str, result: Result, args: Result, task_vars: Result | None) -> Result:
-        """Whether the right system runs and works, and if so make it permanent: in one run of a module."""
+        """Whether the right system runs and works, and if so make it permanent: in one run of a module.
+
+        That can be repeated, so a connection lost meanwhile, as happens while a host still starts, is no reason to go back.
+        """
         asked = {**self._layout(args), "expected_uuid": wanted, "failed_before": result.get("failed_units") or []}
         if args.get("health") is not None:
             asked["health"] = args["health"]
+        for pause in _AGAIN:
+            with contextlib.suppress(AnsibleConnectionFailure):
+                return self._confirm_once(asked, task_vars)
+            time.sleep(pause)
+            end_if_orphan()
+            with contextlib.suppress(AnsibleError):  # it is not there to be reset
+                self._connection.reset()
+        return self._confirm_once(asked, task_vars)
+
+    def _confirm_once(self, asked: Result, task_vars: Result | None) -> Result:
         try:
             return self._module("overc.system.overc_host_confirm", asked, task_vars)
         except AnsibleConnectionFailure:

@@ -100,3 +100,16 @@ def test_a_trial_that_does_not_work_is_not_confirmed(ansible: Controller, make_h
     back = ansible(host.name, ROLLBACK, *with_health(ports=[22]))
     assert (back.rc, back.result["state"], back.result["trial"]) == (0, "clean", None), back.output
     assert host.rpm_version("lab-app") == "1.0"
+
+
+def test_a_connection_lost_while_it_is_asked_is_made_again(ansible: Controller, host: Host) -> None:
+    """The check ends the session that it was asked over, the first time."""
+    host.release("v2")
+    host.write(
+        "/usr/local/sbin/cut", "#!/bin/sh\nmkdir /run/cut || exit 0\nkill -KILL $(pgrep -f '^sshd.*: root')\nsleep 30\n"
+    )
+    host.sh("chmod 755 /usr/local/sbin/cut")
+    done = ansible(host.name, UPGRADE, *with_health(commands=["/usr/local/sbin/cut"]))
+    assert done.rc == 0, done.output
+    host.sh("test -d /run/cut")
+    assert (done.result["passed"][-1], done.result["state"], host.boots) == ("Declared commands succeed", "clean", 2)
