@@ -17,6 +17,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.plugins.action.reboot import ActionModule as StockReboot
+from ansible.utils.display import Display
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
 from ansible_collections.overc.system.plugins.plugin_utils.background import Background
@@ -189,6 +190,12 @@ class RebootingAction(ActionBase):
                 "reboot: true is not possible with async: nobody would be there to see the host come back."
             )
 
+    @staticmethod
+    def _say(text: str, task_vars: Result | None) -> None:
+        """A line for whoever waits, where the playbook shows how far its hosts are."""
+        if (task_vars or {}).get("overc_background"):
+            Display().display(f"{(task_vars or {}).get('inventory_hostname', 'host')}: {text}")
+
     def _boolean(self, value: t.Any) -> bool:
         try:
             return bool(boolean(value))
@@ -227,10 +234,13 @@ class RebootingAction(ActionBase):
         }
         began = time.time()
         try:
+            self._say(f"reboots into {name}", task_vars)
             reboot = self._restart(timeout, task_vars)
             result["reboot"]["elapsed"] = reboot.get("elapsed")
             answer: Result = {}
             if confirm and not reboot.get("failed"):
+                if args.get("health") is not None:
+                    self._say("answers, is asked whether it works", task_vars)
                 answer = self._confirm(wanted, result, args, task_vars)
                 if not answer.get("failed"):
                     return self._confirmed(result, answer)

@@ -77,8 +77,11 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_built(ansible: Contr
 
 def test_upgrade_and_rollback_with_health(ansible: Controller, host: Host) -> None:
     host.release("v2")
-    done = ansible(host.name, UPGRADE, *with_health(services=["ssh"]))
+    done = ansible(host.name, UPGRADE, *with_health(services=["ssh"]), "-e", "overc_background=true")
     assert done.rc == 0, done.output
+    assert (
+        f"\n{host.name}: reboots into rootfs_upgrade\n{host.name}: answers, is asked whether it works\n" in done.stdout
+    )
     assert done.result["passed"] == ["No unit failed that had not failed before", "Declared services run"]
     assert (done.result["state"], host.boots, host.rpm_version("lab-app")) == ("clean", 2, "2.0")
 
