@@ -135,7 +135,7 @@ def parse_upgrades(text: str) -> dict[Package, tuple[Package, ...]]:
             in_providers = False
         elif indent == 6:
             in_providers = in_upgrades and word == "Provided By:"
-        elif indent == 8 and in_providers and current is not None:
+        elif indent == 8 and word and in_providers and current is not None:
             provider = _package_or_none(word.split()[0])
             if provider is not None:
                 result[current] = (*result.get(current, ()), provider)

@@ -99,6 +99,13 @@ def test_query_upgrades(backend: str, scenario: str) -> None:
     assert [(new.version, [old.version for old in gone]) for new, gone in replaced.items()] == [("1.1-1", ["1.0-1"])]
 
 
+def test_a_provider_that_is_not_named_is_none() -> None:
+    """An empty line as deep as a provider's: found by guided fuzzing."""
+    text = "a-1-1@x\n  Upgrades:\n    a < 1-1\n      Provided By:\n        \n        b-1-0@x (b = 1-0)\n"
+    (replaced,) = smartpm_output.parse_upgrades(text).values()
+    assert [package.name for package in replaced] == ["b"]
+
+
 @pytest.mark.parametrize(("backend", "scenario"), each("channel-show", "channel-show-disabled", "channel-show-empty"))
 def test_channels(backend: str, scenario: str) -> None:
     channels = smartpm_channels.parse_channels(RECORDS[backend, scenario]["stdout"])
