@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import typing as t
 
@@ -17,16 +18,15 @@ NEW_SUFFIX: t.Final = ".overc-new"
 _CHUNK: t.Final = 1 << 20
 
 
-def _failed(action: str, path: str, error: OSError) -> OvercError:
-    full = error.errno in (28, 122)  # ENOSPC, EDQUOT
+def _failed(action: str, path: str, error: OSError, *, unchanged: str | None = None) -> OvercError:
+    """``unchanged``: the file that is in use and was not touched, where that is so."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return OvercError(
         "no_space" if full else "boot_write_failed",
-        f"Cannot {action} {path!r}: {error.strerror}. The files the boot loader uses are unchanged; "
-        + (
-            "free some space there and run the same command again."
-            if full
-            else "mend it and run the same command again."
-        ),
+        f"Cannot {action} {path!r}: {error.strerror}. "
+        + (f"{unchanged!r} is as it was. " if unchanged else "")
+        + ("Free some space there" if full else "Mend that")
+        + " and run the same command again.",
     )
 
 
@@ -58,13 +58,13 @@ def write_beside(source: str, directory: str, name: str, sha256: str) -> None:
         found = sha256_of(target)
     except OSError as error:
         remove_new(directory, name)
-        raise _failed("write", target, error) from error
+        raise _failed("write", target, error, unchanged=os.path.join(directory, name)) from error
     if found != sha256:
         remove_new(directory, name)
         raise OvercError(
             "boot_write_failed",
             f"{target!r} reads back as {found}, but {sha256} was written: the boot partition's device is failing. "
-            "The files the boot loader uses are unchanged.",
+            f"{os.path.join(directory, name)!r} is as it was.",
         )
 
 
@@ -85,14 +85,14 @@ def swap_in(directory: str, names: t.Sequence[str], gone: t.Sequence[str] = ()) 
             if os.path.lexists(target + NEW_SUFFIX):
                 os.rename(target + NEW_SUFFIX, target)
         except OSError as error:
-            raise _failed("replace", target, error) from error
+            raise _failed("replace", target, error, unchanged=target) from error
     for name in gone:
         target = os.path.join(directory, name)
         try:
             if os.path.lexists(target):
                 os.unlink(target)
         except OSError as error:
-            raise _failed("remove", target, error) from error
+            raise _failed("remove", target, error, unchanged=target) from error
     sync(directory)
 
 

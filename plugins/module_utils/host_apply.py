@@ -51,6 +51,7 @@ class Apply:
     now: str
     lock_fds: tuple[int, ...] = ()
     upgrade: Upgrade | None = None
+    begun: list[str] = field(default_factory=list)
     notes: dict[str, t.Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     result: dict[str, t.Any] = field(default_factory=dict)

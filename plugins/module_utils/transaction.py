@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import typing as t
 
@@ -12,6 +13,7 @@ from ansible_collections.overc.system.plugins.module_utils.errors import OvercEr
 from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply, Upgrade
 from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts, observe
 from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Plan
+from ansible_collections.overc.system.plugins.module_utils.host_state import derive
 from ansible_collections.overc.system.plugins.module_utils.host_steps import STEP_FUNCTIONS
 from ansible_collections.overc.system.plugins.module_utils.journal import STATE_DIR, Journal
 from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
@@ -25,6 +27,12 @@ if t.TYPE_CHECKING:
 
 # The seam of the crash tests: called right before the work of a step begins and right after it ended.
 StepHook = t.Callable[[str, str], None]
+_FULL: t.Final = (errno.ENOSPC, errno.EDQUOT)
+# Once one of these has begun, it cannot be told any more that the next boot is as it was.
+_SWITCH: t.Final = frozenset((
+    "cancel_kernel", "cancel_default", "set_default", "swap_kernel", "install_efi", "arm_fallback", "arm_trial", "await_trial",
+    "disarm", "confirm",
+))  # fmt: skip
 
 
 def _no_hook(_when: str, _step: str) -> None:
@@ -55,13 +63,13 @@ def _steps_one_by_one(at: Apply, journal: Journal, progress: Progress) -> list[d
         before = dict(at.notes)
         progress.step(number, step, at.plan.describe(step))
         journal.mark(step, "before")
+        at.begun.append(step)
         step_hook("before", step)
         try:
             changed = _work(at, step, progress)
         except OSError as error:
-            full = error.errno in (28, 122)  # ENOSPC, EDQUOT
             raise OvercError(
-                "no_space" if full else "internal",
+                "no_space" if error.errno in _FULL else "internal",
                 f"Step {step!r} ({at.plan.describe(step)}) failed on {error.filename!r}: {error.strerror}.",
             ) from error
         step_hook("after", step)
@@ -103,8 +111,8 @@ def apply(
 ) -> tuple[list[dict[str, str]], Apply]:
     """Execute a plan with steps. If one fails, everything is undone (or, after the switch, completed) before the error.
 
-    Raises OvercError with the tool's own output, ``actions`` so far and ``undone``: the actions that brought the host
-    back.
+    Raises OvercError with the tool's own output, ``undone``: the actions that brought the host back, and the ``state`` that
+    they left.
     """
     if plan.context is None or facts.top is None:
         raise OvercError("internal", f"The plan for {plan.operation} has no context.")
@@ -114,7 +122,8 @@ def apply(
         journal.open(plan.operation, now, plan.steps, plan.context.as_dict())
         actions = _run_steps(at, journal)
     except OSError as error:  # the journal itself
-        _undo(runner, at, OvercError("no_space" if error.errno == 28 else "internal", f"The journal failed: {error}."))
+        full = error.errno in _FULL
+        _undo(runner, at, OvercError("no_space" if full else "internal", f"The journal failed: {error.strerror}."))
         raise AssertionError("unreachable") from error
     except OvercError as error:
         _undo(runner, at, error)
@@ -126,21 +135,43 @@ def apply(
 def _undo(runner: Runner, at: Apply, error: OvercError) -> t.NoReturn:
     try:
         facts = observe(runner, at.facts.layout, digests=True)
+        forward = facts.journal is not None and bool(plan_repair(facts).notes.get("committed"))
         undone, warnings = repair(runner, facts, at.now)
-        error.facts["undone"] = undone
-        error.facts["notes"] = warnings
-        if facts.top is not None:
-            after = observe(runner, at.facts.layout)
-            failed = event(at, "failed", error_id=error.error_id)
-            write_record(facts.top, after.record.with_event(failed))
     except (OvercError, OSError) as second:
+        why = "for the same reason" if str(second) == error.message else second
         raise OvercError(
             error.error_id,
-            f"{error.message} Undoing it failed as well ({second}); the journal is kept, and the next command tries again. "
-            "What boots is unchanged.",
-            **error.facts,
+            f"{error.message.rstrip('.')}. Undoing it failed as well ({why}); the journal is kept, and the next command tries "
+            f"again. {_next_boot(at)}",
+            **{**error.facts, **({"state": "interrupted"} if at.begun else {})},
         ) from error
+    error.facts["undone"] = undone
+    error.facts["notes"] = [*warnings, *_remember_failure(runner, at, error, completed=forward)]
     raise error
+
+
+def _next_boot(at: Apply) -> str:
+    """What is known of the next boot while an unfinished transaction stays."""
+    if _SWITCH & set(at.begun):
+        return "The switch had begun, so do not reboot the host before a command has ended it."
+    return "What boots is unchanged."
+
+
+def _remember_failure(runner: Runner, at: Apply, error: OvercError, *, completed: bool) -> list[str]:
+    """A line in the host's history, and in the error what the repair left; warnings where that is not possible."""
+    try:
+        after = observe(runner, at.facts.layout)
+        error.facts["state"] = derive(after).name
+        if completed:
+            said = f"It had switched over already, so the {at.context.operation} was completed."
+            error.message = f"{error.message.rstrip('.')}. {said}"
+            if after.default and after.booted and after.default.id != after.booted.id:
+                error.facts.update(staged=after.default.path, staged_uuid=after.default.uuid)
+        if after.top is not None:
+            write_record(after.top, after.record.with_event(event(at, "failed", error_id=error.error_id)))
+    except (OvercError, OSError) as second:
+        return [f"This failure could not be written into the host's history: {second}."]
+    return []
 
 
 def discard_empty_journal(top: str) -> None:

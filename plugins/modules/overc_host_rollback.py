@@ -146,7 +146,7 @@ state_at_risk:
   type: list
   elements: dict
 undone:
-  description: The steps that brought the host back after a failure.
+  description: The steps that brought the host back after a failure, or completed the switch if it had begun already.
   returned: failure
   type: list
   elements: dict

@@ -12,7 +12,8 @@ description:
   - Builds a new root subvolume from a snapshot of the running one, runs the package manager in it, checks the result,
     refreshes the backup pair (root subvolume and kernel of the backup boot entry), and makes the new root and its kernel
     what boots next. The running system is not touched.
-  - If anything fails, the new root is removed and the host is as it was.
+  - If anything fails, the new root is removed and the host is as it was. Only if it fails once the new root is the default
+    subvolume, the upgrade is completed instead; the message says so.
   - If nothing is pending, nothing is done. Run again on a host where the same upgrade is staged already, it does nothing;
     with more to upgrade, the staged deployment is rebuilt.
 extends_documentation_fragment:
@@ -263,7 +264,7 @@ rc:
   returned: when one ran
   type: int
 undone:
-  description: The steps that brought the host back after a failure.
+  description: The steps that brought the host back after a failure, or completed the switch if it had happened already.
   returned: failure
   type: list
   elements: dict

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import boot_partition
+from ansible_collections.overc.system.plugins.module_utils import boot_partition, syscalls
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 
 NEW = b"new kernel" * 1000
@@ -63,3 +63,20 @@ def test_only_our_own_unfinished_files_are_removed(boot: Path) -> None:
     (boot / "bzImage.overc-new").touch()
     assert boot_partition.remove_new(str(boot), "bzImage")
     assert [entry.name for entry in boot.iterdir()] == ["bzImage"]
+
+
+def test_nothing_is_called_unchanged_that_was_replaced(boot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first sync comes before the renames, the second after them."""
+    results = iter([None, OSError(5, "Input/output error")])
+
+    def syncfs(_path: str) -> None:
+        result = next(results)
+        if result is not None:
+            raise result
+
+    monkeypatch.setattr(syscalls, "syncfs", syncfs)
+    boot_partition.write_beside(str(boot.parent / "source"), str(boot), "bzImage", DIGEST)
+    with pytest.raises(OvercError) as caught:
+        boot_partition.swap_in(str(boot), ["bzImage"])
+    assert (boot / "bzImage").read_bytes() == NEW
+    assert "as it was" not in caught.value.message
