@@ -51,12 +51,12 @@ def keep_modules(at: Apply) -> bool:
 
 def _has_all_modules(base: RootFacts, new: RootFacts, release: str) -> bool:
     """Whether every file that the base has for a release is in the new root; removing a package leaves some behind."""
-    where = modules_directory(base.path, release)
-    if where is None:
-        return True
+    where, there = modules_directory(base.path, release), modules_directory(new.path, release)
+    if where is None or there is None:
+        return where is None
     top = os.path.join(base.path, where)
     return all(
-        os.path.lexists(os.path.join(new.path, where, os.path.relpath(directory, top), name))
+        os.path.lexists(os.path.join(new.path, there, os.path.relpath(directory, top), name))
         for directory, _subdirectories, files in os.walk(top)
         for name in files
     )

@@ -12,8 +12,11 @@ import re
 import stat
 import struct
 import typing as t
+import zlib
 
-# Searched in this order in the boot directory; the first five are what OverC hosts use.
+from ansible_collections.overc.system.plugins.module_utils.rooted_path import resolve_in_root
+
+# Looked for in the boot directory; the first five are what OverC hosts use.
 KERNEL_NAMES: t.Final = ("bzImage", "uImage", "zImage", "fitImage", "kernel7.img", "vmlinuz")
 INITRD_NAMES: t.Final = ("initrd", "initrd.img", "initramfs", "initramfs.img")
 SIGNATURE_SUFFIX: t.Final = ".p7b"
@@ -23,8 +26,10 @@ _UIMAGE_MAGIC: t.Final = 0x27051956
 _RELEASE = re.compile(r"[0-9][0-9A-Za-z.+_~-]*")
 _CHUNK: t.Final = 1 << 20
 _VERMAGIC = re.compile(rb"\0vermagic=([!-~]{1,128}) ")
-_UNPACKERS: t.Final = {"": "io", ".xz": "lzma"}
+_IS_MODULE = re.compile(r"\.ko(?P<packed>(?:\.(?:bz2|gz|xz|zst))?)$")
+_UNPACKERS: t.Final = {"": "io", ".gz": "gzip", ".xz": "lzma"}
 _MODULE: t.Final = 16 << 20  # the largest of a distribution have a few MiB
+_SAMPLE: t.Final = 16  # modules; unpacking all of a distribution's takes minutes
 
 
 def release_of(head: bytes) -> str | None:
@@ -87,21 +92,20 @@ def sha256_of(path: str) -> str:
             digest.update(chunk)
 
 
+def _module_homes(root: str) -> list[str]:
+    """The directories of a root with modules in them, relative to it. Links (/lib is one into /usr) do not leave the root."""
+    found = (resolve_in_root(root, directory) for directory in ("usr/lib/modules", "lib/modules"))
+    return list(
+        dict.fromkeys(os.path.relpath(path, root) for path in found if path is not None and os.path.isdir(path))
+    )
+
+
 def module_releases(root: str) -> frozenset[str]:
     """The kernel releases a root has modules for."""
     found: set[str] = set()
-    for directory in ("usr/lib/modules", "lib/modules"):
-        # /lib is either a relative link into /usr or a directory of its own; an absolute link would leave the root.
-        path = os.path.join(root, directory)
-        if os.path.islink(os.path.dirname(path)) and os.readlink(os.path.dirname(path)) not in ("usr/lib", "/usr/lib"):
-            continue
-        if directory == "lib/modules" and os.path.islink(os.path.join(root, "lib")):
-            continue
-        try:
-            with os.scandir(path) as entries:
-                found.update(entry.name for entry in entries if _holds_files(entry))
-        except FileNotFoundError:
-            continue
+    for home in _module_homes(root):
+        with os.scandir(os.path.join(root, home)) as entries:
+            found.update(entry.name for entry in entries if _holds_files(entry))
     return frozenset(found)
 
 
@@ -114,50 +118,59 @@ def _holds_files(entry: os.DirEntry[str]) -> bool:
 
 def modules_directory(root: str, release: str) -> str | None:
     """Where a root keeps the modules of a release, relative to the root; None if it has none."""
-    for directory in ("usr/lib/modules", "lib/modules"):
-        if directory == "lib/modules" and os.path.islink(os.path.join(root, "lib")):
-            continue
-        path = os.path.join(root, directory, release)
+    for home in _module_homes(root):
+        path = os.path.join(root, home, release)
         if os.path.isdir(path) and not os.path.islink(path):
-            return os.path.join(directory, release)
+            return os.path.join(home, release)
     return None
 
 
 def foreign_modules(root: str, release: str) -> str | None:
     """The release that the modules of ``release`` were built for, where it is another one; None where nothing shows that.
 
-    Looks at one module below ``kernel``, where a kernel's package keeps its own: other directories may hold some that were
-    built for a compatible kernel. A module says it as ``vermagic=RELEASE FLAGS`` (Linux, include/linux/vermagic.h).
+    Looks at a sample of those below ``kernel``, where a kernel's package keeps its own. One that was built for ``release``
+    is enough: a single package may have put some there that were built for a compatible kernel. And nothing is shown by
+    few that can be read among many that cannot. A module says it as ``vermagic=RELEASE FLAGS`` (Linux,
+    include/linux/vermagic.h).
     """
     where = modules_directory(root, release)
     if where is None:
         return None
-    top = os.path.join(root, where, "kernel")
+    paths = _modules_below(os.path.join(root, where, "kernel"))
+    count = min(_SAMPLE, len(paths))
+    said: list[str] = []
+    for number in range(count):
+        found = _VERMAGIC.search(_module_content(paths[number * len(paths) // count]))
+        if found:
+            said.append(found.group(1).decode("ascii", "replace"))
+            if said[-1] == release:
+                return None
+    return max(said, key=said.count) if 2 * len(said) > count else None
+
+
+def _modules_below(top: str) -> list[str]:
+    """The paths of all modules, sorted; none where ``top`` is a link, which os.walk() would follow out of the new root."""
+    found: list[str] = []
     if os.path.islink(top):
-        return None  # os.walk() would follow it, out of the new root
-    for directory, subdirectories, files in os.walk(top):
-        subdirectories.sort()
-        for name in sorted(files):
-            found = _VERMAGIC.search(_module_content(os.path.join(directory, name)))
-            if found:
-                said = found.group(1).decode("ascii", "replace")
-                return said if said != release else None
-    return None
+        return found
+    for directory, _subdirectories, files in os.walk(top):
+        paths = [os.path.join(directory, name) for name in files if _IS_MODULE.search(name)]
+        found += [path for path in paths if stat.S_ISREG(os.lstat(path).st_mode)]
+    return sorted(found)
 
 
 def _module_content(path: str) -> bytes:
-    """The first part of a module, unpacked; nothing where that cannot be had, as of one that is no plain file."""
-    library = _UNPACKERS.get(os.path.basename(path).rpartition(".ko")[2])
+    """The first part of a module, unpacked; nothing where that cannot be had."""
+    name = _IS_MODULE.search(path)
+    library = _UNPACKERS.get(name.group("packed")) if name else None
     try:
-        unpack = importlib.import_module(library) if library else None  # not every Python has lzma
+        unpack = importlib.import_module(library) if library else None  # not every Python has them
     except ImportError:
         unpack = None
     if unpack is None:
         return b""
-    broken: tuple[type[Exception], ...] = (OSError, EOFError, getattr(unpack, "LZMAError", OSError))
+    broken: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, getattr(unpack, "LZMAError", OSError))
     try:
-        if not stat.S_ISREG(os.lstat(path).st_mode):
-            return b""
         with unpack.open(path, "rb") as stream:
             content: bytes = stream.read(_MODULE)
     except broken:

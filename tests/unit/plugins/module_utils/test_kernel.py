@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import lzma
 import struct
 import typing as t
@@ -116,7 +117,9 @@ def _module(root: Path, name: str, release: str, pack: t.Callable[[bytes], bytes
     return file
 
 
-@pytest.mark.parametrize(("suffix", "pack"), [("", bytes), (".xz", lzma.compress)], ids=["plain", "xz"])
+@pytest.mark.parametrize(
+    ("suffix", "pack"), [("", bytes), (".xz", lzma.compress), (".gz", gzip.compress)], ids=["plain", "xz", "gz"]
+)
 @pytest.mark.parametrize(("release", "said"), [("2.0", None), ("1.0", "1.0"), ("2.0-other", "2.0-other")])
 def test_modules_of_another_kernel(
     suffix: str, pack: t.Callable[[bytes], bytes], release: str, said: str | None, tmp_path: Path
@@ -134,10 +137,51 @@ def test_what_says_nothing_about_modules(tmp_path: Path) -> None:
     directory.mkdir()
     (directory / "a.ko").symlink_to(outside)
     (directory / "b.ko.xz").write_bytes(b"no archive")
-    (directory / "c.ko.zst").write_bytes(b"nobody unpacks it")
+    (directory / "c.ko.gz").write_bytes(gzip.compress(b"cut off")[:-9])
     assert kernel.foreign_modules(str(tmp_path), "2.0") is None
-    _module(tmp_path, "kernel/d.ko", "1.0")
+
+
+def test_one_package_does_not_speak_for_the_kernel(tmp_path: Path) -> None:
+    """It has put modules for a compatible kernel below kernel/, where they sort first; by far the most are the kernel's own."""
+    for name in ("3rdparty/a.ko", "3rdparty/b.ko"):
+        _module(tmp_path, f"kernel/{name}", "1.9")
+    for number in range(40):
+        _module(tmp_path, f"kernel/net/{number}.ko.xz", "2.0", lzma.compress)
+    assert kernel.foreign_modules(str(tmp_path), "2.0") is None
+
+
+def test_few_that_can_be_read_do_not_speak_for_the_rest(tmp_path: Path) -> None:
+    """Nothing in the standard library of most hosts unpacks .zst."""
+    _module(tmp_path, "kernel/3rdparty/a.ko", "1.9")
+    for name in ("b", "c"):
+        _module(tmp_path, f"kernel/net/{name}.ko.zst", "2.0")
+    assert kernel.foreign_modules(str(tmp_path), "2.0") is None
+    for name in ("d", "e"):
+        _module(tmp_path, f"kernel/net/{name}.ko", "1.0")
     assert kernel.foreign_modules(str(tmp_path), "2.0") == "1.0"
+
+
+def test_modules_elsewhere_are_not_those_of_a_root(tmp_path: Path) -> None:
+    """A package makes a link of the directory, or of one above it: for the root itself it leads nowhere."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "modules/1.0").mkdir(parents=True)
+    (elsewhere / "modules/1.0/modules.dep").touch()
+    for number, link in enumerate(("usr/lib/modules", "usr/lib", "lib/modules")):
+        root = tmp_path / str(number)
+        (root / link).parent.mkdir(parents=True)
+        (root / link).symlink_to(elsewhere / ("modules" if link.endswith("modules") else ""))
+        assert kernel.module_releases(str(root)) == frozenset()
+        assert kernel.modules_directory(str(root), "1.0") is None
+        assert kernel.foreign_modules(str(root), "1.0") is None
+
+
+def test_modules_behind_a_link_of_the_root_itself(tmp_path: Path) -> None:
+    (tmp_path / "srv/modules/1.0").mkdir(parents=True)
+    (tmp_path / "srv/modules/1.0/modules.dep").touch()
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/modules").symlink_to("/srv/modules")
+    assert kernel.module_releases(str(tmp_path)) == {"1.0"}
+    assert kernel.modules_directory(str(tmp_path), "1.0") == "srv/modules/1.0"
 
 
 def test_a_link_out_of_the_new_root_is_not_followed(tmp_path: Path) -> None:
