@@ -4,6 +4,9 @@
 """File systems for the overlay tests, in a mount namespace of the test process.
 
 Nothing can leak: with the process the namespace ends, with it the mounts, and with them the loop devices (autoclear).
+
+What imports the collection is loaded by the fixtures: a conftest that is loaded at the start of pytest would import it before
+pytest-ansible has prepared that, and other tests of the same run could not import modules any more.
 """
 
 from __future__ import annotations
@@ -16,9 +19,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import overlay_btrfs
 
-from .world import World
+if t.TYPE_CHECKING:
+    from .world import World
 
 _CLONE_NEWNS = 0x20000
 _PRIVATE = 0x4000 | 0x40000
@@ -63,6 +66,8 @@ def ext4(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
 
 def clean(where: Path) -> None:
     """Remove everything below, subvolumes too."""
+    from ansible_collections.overc.system.plugins.module_utils import overlay_btrfs
+
     subprocess.run(["chattr", "-R", "-f", "-i", "-a", str(where)], check=False, stderr=subprocess.DEVNULL)
     for path, names, _files in os.walk(where, topdown=False):
         fd = os.open(path, os.O_RDONLY)
@@ -82,6 +87,8 @@ def clean(where: Path) -> None:
 @pytest.fixture
 def world(btrfs: Path) -> t.Iterator[World]:
     """A host root, and a place for containers, on one btrfs; empty for every test."""
+    from .world import World
+
     clean(btrfs)
     yield World(btrfs)
     clean(btrfs)
