@@ -17,6 +17,7 @@ import pytest
 
 from tests.conftest import REPORT_KEY
 from tests.integration import crash_report
+from tests.integration.controller import Controller
 from tests.lab import Host, Lab, LabError
 from tests.lab.gc import TEST_LABS, collect
 from tests.lab.process import locked
@@ -85,3 +86,8 @@ def make_host(lab: Lab, request: pytest.FixtureRequest) -> t.Iterator[MakeHost]:
 def host(make_host: MakeHost) -> Host:
     """One fresh, running host."""
     return make_host()
+
+
+@pytest.fixture
+def ansible(lab: Lab) -> Controller:
+    return Controller(lab)

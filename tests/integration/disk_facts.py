@@ -108,6 +108,15 @@ def snapshot_of_disk(host: Host) -> DiskFacts:
         )
 
 
+def disk_state(host: Host) -> tuple[str, str, dict[str, tuple[int, int]]]:
+    """What a command that changes nothing leaves: subvolumes, the default one, each file of the boot partition itself."""
+    with host.top() as top, host.boot_partition() as boot:
+        listing = run(["btrfs", "subvolume", "list", "-u", top])
+        subvolumes = "\n".join(sorted(line.split(" uuid ")[1] for line in listing.splitlines()))
+        files = {str(path.relative_to(boot)): path.stat() for path in boot.rglob("*")}
+    return subvolumes, host.default_subvolume(), {name: (s.st_mtime_ns, s.st_ino) for name, s in files.items()}
+
+
 def in_top(host: Host, script: str) -> None:
     """Shell in the top level of the running host's btrfs."""
     host.sh("mkdir -p /run/t && mount -o subvolid=5 $(findmnt -nvo SOURCE /) /run/t")

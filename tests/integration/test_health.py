@@ -9,10 +9,8 @@ import json
 import typing as t
 from collections.abc import Callable
 
-import pytest
-
-from tests.integration.test_ansible_level import Controller
-from tests.lab import Host, Lab
+from tests.integration.controller import Controller
+from tests.lab import Host
 
 MakeHost = Callable[..., Host]
 UPGRADE: t.Final = "overc.system.overc_host_upgrade"
@@ -21,11 +19,6 @@ CONFIRM: t.Final = "overc.system.overc_host_confirm"
 FAILING: t.Final = (
     "printf '[Service]\\nExecStart=/bin/false\\n' >/run/systemd/system/%s.service && systemctl daemon-reload"
 )
-
-
-@pytest.fixture
-def ansible(lab: Lab) -> Controller:
-    return Controller(lab)
 
 
 def with_health(**health: t.Any) -> tuple[str, str]:

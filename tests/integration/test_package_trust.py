@@ -10,8 +10,8 @@ import typing as t
 from collections.abc import Callable
 
 from tests.integration.commands import Result, assert_refused, assert_unchanged, call, succeed
+from tests.integration.controller import Controller
 from tests.integration.disk_facts import snapshot_of_disk
-from tests.integration.test_ansible_level import Controller
 from tests.lab import Host, Lab
 
 MakeHost = Callable[..., Host]
