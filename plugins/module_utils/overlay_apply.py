@@ -16,7 +16,6 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.overc.system.plugins.module_utils import (
-    overlay_btrfs,
     overlay_original,
     overlayfs,
     safe_path,
@@ -24,8 +23,6 @@ from ansible_collections.overc.system.plugins.module_utils import (
 )
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay_build import Sites, build
-from ansible_collections.overc.system.plugins.module_utils.overlay_clone import make_neutral
-from ansible_collections.overc.system.plugins.module_utils.overlay_kin import KinFinder
 from ansible_collections.overc.system.plugins.module_utils.overlay_layers import (
     NOTES,
     delete_if_there,
@@ -42,7 +39,7 @@ from ansible_collections.overc.system.plugins.module_utils.overlay_mount import 
     unmount_on_host,
 )
 from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Operation
-from ansible_collections.overc.system.plugins.module_utils.overlay_record import Intent, Origin, Overlay
+from ansible_collections.overc.system.plugins.module_utils.overlay_record import Intent, Overlay
 from ansible_collections.overc.system.plugins.module_utils.overlay_repair import (
     FILLING,
     STARTED_MEANWHILE,
@@ -50,32 +47,19 @@ from ansible_collections.overc.system.plugins.module_utils.overlay_repair import
     repair,
     settle,
 )
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree, layers_name, trees
+from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, trees
+from ansible_collections.overc.system.plugins.module_utils.overlay_sources import Sources
 from ansible_collections.overc.system.plugins.module_utils.overlay_workers import translate
 from ansible_collections.overc.system.plugins.module_utils.safe_path import (
-    OPEN_DIR,
     libc,
     open_beneath,
     open_dir,
     printable,
 )
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Comparison, Kin, Source, Totals
+from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Comparison, Totals
 
 # Told ("before" | "after", step) around every step: the journal, and the tests that kill there.
 Observer = t.Callable[[str, str], None]
-
-
-@dataclass
-class _Shared:
-    """A tree of a source, snapshotted and opened."""
-
-    tree: Tree
-    fd: int  # the directory in the snapshot
-    snapshot: int
-    live: int  # the directory in the live tree, without what is mounted on it; -1 if it cannot be opened
-    whole: bool
-    kin: Kin | None
-    origin: Origin
 
 
 @dataclass
@@ -113,7 +97,6 @@ class Work:
         self.active = active
         self.old = active.id if active else ""
         self.new = new_id() if operation.kind in ("create", "reshare") else ""
-        self.shared: list[_Shared] = []
         self.comparison: Comparison | None = None
         self.options = ""
         self._stack = contextlib.ExitStack()
@@ -170,110 +153,34 @@ class Work:
 
     def _snapshot_sources(self) -> None:
         found = trees(self.site, self.directory, self.sources, self.essential_root)
-        self._began = time.time_ns()
-        first = found[0] if found and found[0].whole and _in_live(found[0]) else None
-        snapshots: dict[str, int] = {}
-        if first is not None:
-            snapshots[first.subvolume] = self._snapshot(first.subvolume, self.new, readonly=False)
-            self._own = snapshots[first.subvolume]
-        else:
-            overlay_btrfs.create_subvolume(self.new, self._home)
-            self._own = self._open(open_dir(self.new, self._home))
-        os.mkdir(layers_name(self.new), 0o700, dir_fd=self._own)
-        self._layers = self._open(open_dir(layers_name(self.new), self._own))
-        make_neutral(self._layers)
-        kin = KinFinder(self.site.root)
-        self._stack.callback(kin.close)
-        for tree in found:
-            if tree.subvolume not in snapshots:
-                name = f"{self.new}.{len(snapshots)}"
-                snapshots[tree.subvolume] = self._snapshot(tree.subvolume, name, readonly=True)
-            self._share(tree, snapshots[tree.subvolume], kin, whole=tree is first)
-
-    def _snapshot(self, subvolume: str, name: str, *, readonly: bool) -> int:
-        fd = os.open(subvolume, OPEN_DIR)
-        try:
-            overlay_btrfs.snapshot(fd, name, self._home, readonly=readonly)
-        finally:
-            os.close(fd)
-        return self._open(open_dir(name, self._home))
-
-    def _share(self, tree: Tree, snapshot: int, kin: KinFinder, *, whole: bool) -> None:
-        try:
-            fd = self._open(open_beneath(snapshot, tree.below))
-        except OSError:
-            self.outcome.sources_without.append(tree.source)
-            return
-        info = overlay_btrfs.subvolume_info(snapshot)
-        layer = "lower" if whole else f"pick{len(self.shared)}"
-        origin = Origin(
-            tree.source,
-            info.parent_uuid.hex(),
-            info.origin_generation,
-            tree.subvolume,
-            "/".join(tree.below),
-            self._began,
-            layer,
-        )
-        self.shared.append(_Shared(tree, fd, snapshot, self._live(tree), whole, kin.of(snapshot), origin))
-
-    def _live(self, tree: Tree) -> int:
-        root = self._open(os.open(tree.subvolume, OPEN_DIR))
-        view = self._open(safe_path.detached_view(root))
-        try:
-            return self._open(open_beneath(view, tree.below))
-        except OSError:
-            return -1
+        self._shared = Sources(self.site, self.new, self._home, found, self._stack)
+        self.outcome.sources_without = self._shared.without
 
     def _compare(self) -> None:
         self._target = self._open(self.site.open_directory(self.directory))
-        comparison = self._compare_live()
-        if comparison is None:
-            sources = [Source(s.fd, layer=s.whole, one_filesystem=True, kin=s.kin) for s in self.shared]
-            comparison = tree_compare.compare(self._target, sources, jobs=self.jobs)
-        tree_compare.refuse(comparison, self.directory)
-        self.comparison = comparison
-        self.outcome.totals = comparison.totals
-
-    def _compare_live(self) -> Comparison | None:
-        """Compare with the live trees, whose pages are in memory (a snapshot's are not), and then prove that they are
-        still what was snapshotted; None when they are not, or cannot be walked.
-        """
-        if any(shared.live < 0 for shared in self.shared):
-            return None
-        sources = [Source(s.live, layer=s.whole, one_filesystem=True, kin=s.kin, live=True) for s in self.shared]
-        try:
-            comparison = tree_compare.compare(self._target, sources, jobs=self.jobs)
-            for shared in self.shared:
-                fd = os.open(shared.tree.subvolume, OPEN_DIR)
-                try:
-                    if not overlay_btrfs.unchanged_since(shared.snapshot, fd, shared.origin.below):
-                        return None
-                finally:
-                    os.close(fd)
-        except OvercError:
-            return None
-        return comparison
+        self.comparison = self._shared.compare(self._target, jobs=self.jobs)
+        tree_compare.refuse(self.comparison, self.directory)
+        self.outcome.totals = self.comparison.totals
 
     def _build_layers(self) -> None:
         comparison = self.comparison
         if comparison is None:
             raise OvercError("internal", "built before compared")
         used = {number for plan in comparison.directories.values() for number in plan.pick.values()}
-        names = [self.shared[number].origin.layer for number in sorted(used)]
+        names = [self._shared.trees[number].origin.layer for number in sorted(used)]
         for name in ("upper", "work", *names):
-            os.mkdir(name, 0o700, dir_fd=self._layers)
-        if self.shared and self.shared[0].whole:
-            self._take_layer(self.shared[0].tree.below)
+            os.mkdir(name, 0o700, dir_fd=self._shared.layers)
+        if self._shared.lower is not None:
+            self._take_layer(self._shared.lower.below)
             names.append("lower")
         elif not names:
-            os.mkdir("lower", 0o700, dir_fd=self._layers)
+            os.mkdir("lower", 0o700, dir_fd=self._shared.layers)
             names.append("lower")
         sites = Sites(
             container=self._target,
-            sources={number: shared.fd for number, shared in enumerate(self.shared)},
-            upper=self._open(open_dir("upper", self._layers)),
-            picks={n: self._open(open_dir(self.shared[n].origin.layer, self._layers)) for n in used},
+            sources={number: shared.fd for number, shared in enumerate(self._shared.trees)},
+            upper=self._open(open_dir("upper", self._shared.layers)),
+            picks={n: self._open(open_dir(self._shared.trees[n].origin.layer, self._shared.layers)) for n in used},
         )
         build(comparison, sites, jobs=self.jobs)
         base = self.site.layer_paths(self.new)
@@ -285,18 +192,18 @@ class Work:
             self.directory,
             self.sources,
             self.essential_root,
-            tuple(shared.origin for shared in self.shared),
+            tuple(shared.origin for shared in self._shared.trees),
             comparison.totals.as_dict(),
             0.0,
         )
         # With the layers, so that a repair after the commit has it.
-        safe_path.write_atomically(NOTES, json.dumps(dataclasses.asdict(overlay)).encode("ascii"), self._layers)
+        safe_path.write_atomically(NOTES, json.dumps(dataclasses.asdict(overlay)).encode("ascii"), self._shared.layers)
 
     def _take_layer(self, below: t.Sequence[str]) -> None:
         """Move the directory within its snapshot to where the layers are, under a name that needs no escaping."""
-        parent = open_beneath(self._own, below[:-1])
+        parent = open_beneath(self._shared.own, below[:-1])
         try:
-            os.rename(below[-1], "lower", src_dir_fd=parent, dst_dir_fd=self._layers)
+            os.rename(below[-1], "lower", src_dir_fd=parent, dst_dir_fd=self._shared.layers)
         finally:
             os.close(parent)
 
@@ -333,7 +240,6 @@ class Work:
         trim(self._home, self.new, jobs=self.jobs)
 
     def _drop_snapshots(self) -> None:
-        self.shared = []
         drop_snapshots(self._home, self.new)
 
     def _mount(self) -> None:
@@ -385,22 +291,6 @@ class Work:
     def _remove_original(self) -> None:
         if self.active is not None:
             overlay_original.remove(self.site, self.active.layers)
-
-
-def _in_live(tree: Tree) -> bool:
-    fd = os.open(tree.subvolume, OPEN_DIR)
-    try:
-        device = os.fstat(fd).st_dev
-        found = open_beneath(fd, tree.below)
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    try:
-        # a subvolume in the place of the directory is not in the snapshot
-        return os.fstat(found).st_dev == device
-    finally:
-        os.close(found)
 
 
 __all__ = ("Observer", "Outcome", "Work")
