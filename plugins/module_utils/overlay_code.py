@@ -31,7 +31,8 @@ def _source(name: str) -> str | None:
     source = loader.get_source(name) if hasattr(loader, "get_source") else None
     if source is None:
         raise OvercError("internal", f"the source of {name} cannot be found, so nothing can be done at boot")
-    return t.cast("str", source)
+    # Where Ansible's own loader has it, it gives bytes
+    return source.decode("utf-8") if isinstance(source, bytes) else t.cast("str", source)
 
 
 def _imported(source: str) -> set[str]:
