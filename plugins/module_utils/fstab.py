@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils.safe_path import unescape
+from ansible_collections.overc.system.plugins.module_utils.mount_table import unescape
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ def parse(text: str) -> list[Entry]:
     return [entry for entry in map(parse_line, text.split("\n")) if entry is not None]
 
 
+def subvolume_pins(text: str) -> tuple[str, ...]:
+    """The options by which the lines for ``/`` override btrfs' default subvolume."""
+    options = (option for entry in parse(text) if entry.target == "/" for option in entry.options.split(","))
+    return tuple(option for option in options if option.startswith(("subvol=", "subvolid=")))
+
+
 def replace(text: str, is_it: t.Callable[[Entry], bool], entry: Entry | None) -> str:
     """The text with the lines for which ``is_it`` holds gone and ``entry`` in place of the first, or at the end."""
     out: list[str] = []
@@ -63,4 +69,4 @@ def replace(text: str, is_it: t.Callable[[Entry], bool], entry: Entry | None) ->
     return "".join(line + "\n" for line in out)
 
 
-__all__ = ("Entry", "escape", "parse", "parse_line", "replace")
+__all__ = ("Entry", "escape", "parse", "parse_line", "replace", "subvolume_pins")

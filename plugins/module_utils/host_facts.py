@@ -12,16 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.overc.system.plugins.module_utils import btrfs, kernel, lock, namespace
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.fstab import subvolume_pins
 from ansible_collections.overc.system.plugins.module_utils.grub_config import BootEntry, parse_grub_config
 from ansible_collections.overc.system.plugins.module_utils.journal import OpenJournal, read_journal
 from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX, Layout
-from ansible_collections.overc.system.plugins.module_utils.mount_table import (
-    Mount,
-    mount_at,
-    parse_fstab,
-    parse_mountinfo,
-    subvolume_pins,
-)
+from ansible_collections.overc.system.plugins.module_utils.mount_table import Mount, mount_at, mounts
 from ansible_collections.overc.system.plugins.module_utils.package_managers import detect
 from ansible_collections.overc.system.plugins.module_utils.record import Record, read_record
 from ansible_collections.overc.system.plugins.module_utils.rooted_path import regular_file_in_root
@@ -183,12 +178,11 @@ def observe_root(
     """Read one root subvolume."""
     path = os.path.join(top, subvolume.path)
     fstab = regular_file_in_root(path, "etc/fstab")
-    entries = parse_fstab(_read(fstab) or "") if fstab else ()
     return RootFacts(
         subvolume=subvolume,
         path=path,
         modules=kernel.module_releases(path),
-        fstab_pins=tuple(pin for entry in entries if entry.target == "/" for pin in subvolume_pins(entry.options)),
+        fstab_pins=subvolume_pins(_read(fstab) or "") if fstab else (),
         files=carried_files(path, kernel_name, initrd_name, digest=digest) if kernel_name else {},
     )
 
@@ -205,7 +199,7 @@ def _choose_kernel(layout: Layout, found: t.Sequence[str], entries: t.Sequence[B
     return booted_by_menu.pop() if len(booted_by_menu) == 1 else None
 
 
-def _observe_boot(layout: Layout, mounts: t.Sequence[Mount], digests: bool) -> dict[str, t.Any]:
+def _observe_boot(layout: Layout, mounted: t.Sequence[Mount], digests: bool) -> dict[str, t.Any]:
     directory = layout.boot_dir
     kernels = tuple(name for name in kernel.KERNEL_NAMES if os.path.isfile(os.path.join(directory, name)))
     there = [path for path in GRUB_CONFIGS if os.path.isfile(os.path.join(directory, path))]
@@ -224,7 +218,7 @@ def _observe_boot(layout: Layout, mounts: t.Sequence[Mount], digests: bool) -> d
         "initrd": initrd,
         "grub_config": grub_config,
         "entries": entries,
-        "trial_boot": observe_trial_boot(directory, configs, grub_config, mounts),
+        "trial_boot": observe_trial_boot(directory, configs, grub_config, mounted),
         "boot_files": observe_boot_files(directory, name, initrd, digest=digests) if name else {},
         "boot_free": usage.f_bavail * usage.f_frsize if usage else 0,
     }
@@ -245,8 +239,8 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
 
     Call it inside ``namespace.enter()``: it mounts the top-level tree. Raises mount_failed, btrfs_failed.
     """
-    mounts = parse_mountinfo(_read("/proc/self/mountinfo") or "")
-    root_mount, boot_mount = mount_at(mounts, "/"), mount_at(mounts, layout.boot_dir)
+    mounted = mounts()
+    root_mount, boot_mount = mount_at(mounted, "/"), mount_at(mounted, layout.boot_dir)
     common: dict[str, t.Any] = {
         "layout": layout,
         "root_mount": root_mount,
@@ -255,7 +249,7 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
         "missing_tools": tuple(tool for tool in REQUIRED_TOOLS if runner.find(tool) is None),
         "holder": lock.current_holder(),
         **_observe_package_manager(runner, layout),
-        **_observe_boot(layout, mounts, digests),
+        **_observe_boot(layout, mounted, digests),
     }
     if root_mount is None or root_mount.fstype != "btrfs" or "btrfs" in common["missing_tools"]:
         return HostFacts(**common)

@@ -1,15 +1,13 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pure parsers of the kernel's mount table (proc(5), /proc/self/mountinfo) and of fstab(5)."""
+"""What is mounted: /proc/self/mountinfo, proc(5)."""
 
 from __future__ import annotations
 
-import re
+import os
 import typing as t
 from dataclasses import dataclass
-
-_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True)
@@ -28,35 +26,32 @@ class Mount:
         return "ro" in self.options
 
 
-@dataclass(frozen=True)
-class FstabEntry:
-    """One line of fstab, unescaped."""
-
-    source: str
-    target: str
-    fstype: str
-    options: tuple[str, ...]
-
-
 def unescape(field: str) -> str:
-    r"""Undo the octal escapes (``\040`` for a space) of mountinfo and fstab."""
-    raw = _OCTAL.sub(lambda match: chr(int(match.group(1), 8)), field)
-    # The escapes are bytes; characters above 127 come as UTF-8 sequences of them.
-    try:
-        return raw.encode("latin-1").decode("utf-8", "surrogateescape") if _OCTAL.search(field) else raw
-    except UnicodeEncodeError:
-        return raw
+    r"""Octal escapes of mountinfo and fstab: \040 \011 \012 \134 (and any other three octal digits)."""
+    if "\\" not in field:
+        return field
+    raw, out, i = os.fsencode(field), bytearray(), 0
+    while i < len(raw):
+        digits = raw[i + 1 : i + 4]
+        if raw[i] == 0x5C and len(digits) == 3 and all(0x30 <= d <= 0x37 for d in digits):
+            out.append(int(digits, 8) & 0xFF)
+            i += 4
+        else:
+            out.append(raw[i])
+            i += 1
+    return os.fsdecode(bytes(out))
 
 
 def parse_mountinfo(text: str) -> tuple[Mount, ...]:
     """Mounts in the order of the kernel: where two have one target, the later one is visible."""
-    mounts = []
-    for line in text.splitlines():
+    found = []
+    # Not splitlines(): a name may contain what Python takes for the end of a line.
+    for line in text.split("\n"):
         before, separator, after = line.partition(" - ")
         fields, tail = before.split(" "), after.split(" ")
         if not separator or len(fields) < 6 or len(tail) < 3:
             continue
-        mounts.append(
+        found.append(
             Mount(
                 target=unescape(fields[4]),
                 root=unescape(fields[3]),
@@ -65,30 +60,19 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
                 options=frozenset(fields[5].split(",")) | frozenset(tail[2].split(",")) - {"rw"},
             )
         )
-    return tuple(mounts)
+    return tuple(found)
 
 
-def mount_at(mounts: t.Sequence[Mount], target: str) -> Mount | None:
+def mounts() -> tuple[Mount, ...]:
+    """What this process sees."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        return parse_mountinfo(file.read())
+
+
+def mount_at(found: t.Sequence[Mount], target: str) -> Mount | None:
     """The visible mount on exactly this path, None if it is not a mount point."""
-    found = [mount for mount in mounts if mount.target == target]
-    return found[-1] if found else None
+    there = [mount for mount in found if mount.target == target]
+    return there[-1] if there else None
 
 
-def parse_fstab(text: str) -> tuple[FstabEntry, ...]:
-    """Entries of an fstab; comments and short lines are left out."""
-    entries = []
-    for line in text.splitlines():
-        fields = line.split()
-        if len(fields) < 4 or fields[0].startswith("#"):
-            continue
-        source, target, fstype, options = (unescape(field) for field in fields[:4])
-        entries.append(FstabEntry(source, target, fstype, tuple(options.split(","))))
-    return tuple(entries)
-
-
-def subvolume_pins(options: t.Iterable[str]) -> tuple[str, ...]:
-    """The options among ``options`` that override btrfs' default subvolume."""
-    return tuple(option for option in options if option.startswith(("subvol=", "subvolid=")))
-
-
-__all__ = ("FstabEntry", "Mount", "mount_at", "parse_fstab", "parse_mountinfo", "subvolume_pins", "unescape")
+__all__ = ("Mount", "mount_at", "mounts", "parse_mountinfo", "unescape")

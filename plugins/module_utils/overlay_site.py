@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.overc.system.plugins.module_utils import lxc, overlay_btrfs, safe_path
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.mount_table import Mount, mounts
 from ansible_collections.overc.system.plugins.module_utils.overlay_kin import enclosing_subvolume
 from ansible_collections.overc.system.plugins.module_utils.overlay_record import (
     HOME,
@@ -120,10 +121,10 @@ class Site:
         """The overlays that the table names, by directory; the last of two lines for one counts, as it would mount."""
         return {found.directory: found for found in self.table.overlays()}
 
-    def host_mounts(self, directory: str) -> list[safe_path.Mount]:
+    def host_mounts(self, directory: str) -> list[Mount]:
         """What is mounted on the host at or below a directory of the container."""
         where = self.root + directory
-        return [m for m in safe_path.mounts() if m.target == where or safe_path.is_below(m.target, where)]
+        return [m for m in mounts() if m.target == where or safe_path.is_below(m.target, where)]
 
     def open_directory(self, directory: str) -> int:
         """Open a directory of the container, following nothing. Refuses what is not the container's own file system."""

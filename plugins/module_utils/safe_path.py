@@ -20,7 +20,6 @@ import os
 import stat
 import struct
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 
@@ -173,48 +172,6 @@ def detached_view(fd: int) -> int:
         os.close(view)
 
 
-@dataclass(frozen=True)
-class Mount:
-    """A line of /proc/self/mountinfo (proc(5)), escapes decoded."""
-
-    target: str
-    fstype: str
-    source: str
-    options: str
-
-
-def unescape(field: str) -> str:
-    r"""Octal escapes of mountinfo and fstab: \040 \011 \012 \134 (and any other three octal digits)."""
-    if "\\" not in field:
-        return field
-    raw, out, i = os.fsencode(field), bytearray(), 0
-    while i < len(raw):
-        digits = raw[i + 1 : i + 4]
-        if raw[i] == 0x5C and len(digits) == 3 and all(0x30 <= d <= 0x37 for d in digits):
-            out.append(int(digits, 8) & 0xFF)
-            i += 4
-        else:
-            out.append(raw[i])
-            i += 1
-    return os.fsdecode(bytes(out))
-
-
-def parse_mountinfo(text: str) -> list[Mount]:
-    mounts = []
-    # Not splitlines(): a name may contain bytes that Python takes for a line end.
-    for line in text.split("\n"):
-        left, sep, right = line.partition(" - ")
-        fields, tail = left.split(" "), right.split(" ")
-        if sep and len(fields) > 5 and len(tail) > 2:
-            mounts.append(Mount(unescape(fields[4]), tail[0], unescape(tail[1]), tail[2]))
-    return mounts
-
-
-def mounts() -> list[Mount]:
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-        return parse_mountinfo(file.read())
-
-
 def is_below(path: str, parent: str) -> bool:
     """By components, so that /root2 is not below /root; a path is not below itself."""
     return path != parent and path.startswith(parent.rstrip("/") + "/")
@@ -268,18 +225,14 @@ __all__ = (
     "OPEN_DIR",
     "OPEN_FILE",
     "Descent",
-    "Mount",
     "components",
     "detached_view",
     "is_below",
     "libc",
-    "mounts",
     "open_beneath",
     "open_dir",
-    "parse_mountinfo",
     "printable",
     "read_file",
     "reopen_dir",
-    "unescape",
     "write_atomically",
 )

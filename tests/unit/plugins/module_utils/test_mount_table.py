@@ -6,13 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.mount_table import (
-    mount_at,
-    parse_fstab,
-    parse_mountinfo,
-    subvolume_pins,
-    unescape,
-)
+from ansible_collections.overc.system.plugins.module_utils.fstab import subvolume_pins
+from ansible_collections.overc.system.plugins.module_utils.mount_table import mount_at, parse_mountinfo, unescape
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,21 +50,27 @@ def test_escapes() -> None:
 @given(st.text())
 def test_parsers_survive_anything(text: str) -> None:
     parse_mountinfo(text)
-    parse_fstab(text)
+    subvolume_pins(text)
     unescape(text)
 
 
-def test_fstab() -> None:
-    entries = parse_fstab(
-        "# comment\n\nUUID=1 / btrfs defaults,subvol=rootfs 0 0\nnone /tmp\n/dev/x /a\\040b ext4 ro 0 0\n"
-    )
-    assert [entry.target for entry in entries] == ["/", "/a b"]
-    assert subvolume_pins(entries[0].options) == ("subvol=rootfs",)
+def test_names_that_python_takes_for_the_end_of_a_line() -> None:
+    """The kernel escapes blanks, tabs and newlines alone."""
+    line = "31 22 0:30 / /mnt/a\rb\x0cc\u2028d rw - tmpfs tmpfs rw"
+    assert [mount.target for mount in parse_mountinfo(f"{MOUNTINFO}\n{line}\n")][-1] == "/mnt/a\rb\x0cc\u2028d"
 
 
 @pytest.mark.parametrize(
-    ("options", "pinned"),
-    [(("subvolid=256",), True), (("subvol=/x", "ro"), True), (("noatime",), False), (("x-subvol=1",), False)],
+    ("line", "pins"),
+    [
+        ("UUID=1 / btrfs defaults,subvol=rootfs 0 0", ("subvol=rootfs",)),
+        ("UUID=1\t/\tbtrfs  subvolid=256,ro", ("subvolid=256",)),
+        (" UUID=1 / btrfs subvol=/x", ("subvol=/x",)),
+        ("UUID=1 / btrfs noatime,x-subvol=1 0 0", ()),
+        ("UUID=1 /srv btrfs subvol=data 0 0", ()),
+        ("# UUID=1 / btrfs subvol=rootfs 0 0", ()),
+        ("none /", ()),
+    ],
 )
-def test_pins(options: tuple[str, ...], pinned: bool) -> None:
-    assert bool(subvolume_pins(options)) is pinned
+def test_pins(line: str, pins: tuple[str, ...]) -> None:
+    assert subvolume_pins(f"# comment\n\n{line}\n/dev/x /a\\040b ext4 subvol=y 0 0\n") == pins

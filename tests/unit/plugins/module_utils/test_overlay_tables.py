@@ -62,11 +62,6 @@ def test_a_line_without_its_end_stays_whole() -> None:
     assert fstab.replace("a b c d", lambda _entry: False, new) == "a b c d\noverlay usr overlay x 0 0\n"
 
 
-def test_mountinfo() -> None:
-    text = "36 35 98:0 / /mnt\\040a/b rw,noatime master:1 - ext3 /dev/root rw,errors=continue\nshort\n"
-    assert safe_path.parse_mountinfo(text) == [safe_path.Mount("/mnt a/b", "ext3", "/dev/root", "rw,errors=continue")]
-
-
 @pytest.mark.parametrize(
     ("path", "parent", "below"), [("/a/b", "/a", True), ("/a", "/a", False), ("/ab", "/a", False), ("/a", "/", True)]
 )
