@@ -171,8 +171,13 @@ def delete(runner: Runner, path: str) -> None:
 
 
 def created(runner: Runner, path: str) -> str | None:
-    """The creation time of a subvolume as btrfs prints it (``YYYY-MM-DD HH:MM:SS +ZZZZ``)."""
-    match = _CREATED.search(_btrfs(runner, "subvolume", "show", path).stdout)
+    """The creation time of a subvolume as btrfs prints it (``YYYY-MM-DD HH:MM:SS +ZZZZ``), None if it is gone meanwhile."""
+    try:
+        match = _CREATED.search(_btrfs(runner, "subvolume", "show", path).stdout)
+    except OvercError:
+        if os.path.lexists(path):
+            raise
+        return None
     return match.group(1) if match else None
 
 

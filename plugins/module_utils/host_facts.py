@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import typing as t
@@ -128,16 +129,16 @@ def _read(path: str) -> str | None:
 def _boot_file(path: str, *, digest: bool) -> BootFile | None:
     try:
         found = os.lstat(path)
-    except OSError:
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return BootFile(
+            path=path,
+            size=found.st_size,
+            release=kernel.read_release(path),
+            sha256=kernel.sha256_of(path) if digest else None,
+        )
+    except FileNotFoundError:  # or gone since: who only looks takes no lock
         return None
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return BootFile(
-        path=path,
-        size=found.st_size,
-        release=kernel.read_release(path),
-        sha256=kernel.sha256_of(path) if digest else None,
-    )
 
 
 def observe_boot_files(
@@ -268,7 +269,8 @@ def _nested_data(facts: HostFacts, subvolume: btrfs.Subvolume) -> tuple[str, ...
     """The subvolumes inside a root that hold something: no snapshot contains them."""
     found = []
     for entry in facts.nested_in(subvolume):
-        with os.scandir(os.path.join(facts.top or "", entry.path)) as entries:
+        # Those of a container engine come and go
+        with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(facts.top or "", entry.path)) as entries:
             if next(entries, None) is not None:
                 found.append(entry.path)
     return tuple(found)

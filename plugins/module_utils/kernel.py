@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import os
@@ -104,7 +105,8 @@ def module_releases(root: str) -> frozenset[str]:
     """The kernel releases a root has modules for."""
     found: set[str] = set()
     for home in _module_homes(root):
-        with os.scandir(os.path.join(root, home)) as entries:
+        # Gone meanwhile: who only looks takes no lock
+        with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(root, home)) as entries:
             found.update(entry.name for entry in entries if _holds_files(entry))
     return frozenset(found)
 

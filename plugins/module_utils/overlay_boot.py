@@ -116,9 +116,8 @@ def installed(places: Places) -> list[str] | None:
     if raw is None:
         return None
     try:
-        found = json.loads(raw)["containers_dirs"]
-        return [str(path) for path in found]
-    except (ValueError, KeyError, TypeError) as error:
+        return list(texts(load_object(raw)["containers_dirs"], "containers_dirs"))
+    except (ValueError, KeyError) as error:
         raise OvercError("inconsistent", f"{places.installed} cannot be read ({error}); nothing is guessed.") from error
 
 

@@ -19,6 +19,7 @@ from ansible_collections.overc.system.plugins.module_utils.overlay_site import (
 )
 from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted
 from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
+from ansible_collections.overc.system.plugins.module_utils.untrusted import decimal
 
 if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.runner import Runner
@@ -67,10 +68,12 @@ def _describe(site: Site, found: Mounted, record: Record) -> dict[str, t.Any]:
 def _pinned(runner: Runner, path: str) -> int:
     """The exclusive bytes of an overlay's subvolume: btrfs-filesystem(8), du; total, exclusive, shared, path."""
     done = runner.run(["btrfs", "filesystem", "du", "-s", "--raw", path])
-    last = done.stdout.strip().rpartition("\n")[2].split()
-    if done.rc != 0 or len(last) < 3 or not last[1].isdigit():
+    # A head, then the line; the path in it may have further ones
+    numbers = [*done.stdout.split("\n"), ""][1].split()[:3]
+    exclusive = decimal(numbers[1]) if len(numbers) == 3 else None
+    if done.rc != 0 or exclusive is None:
         raise OvercError("btrfs_failed", f"The space of {printable(path)} could not be measured.", **done.facts())
-    return int(last[1])
+    return exclusive
 
 
 def information(

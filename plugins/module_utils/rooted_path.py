@@ -48,7 +48,7 @@ def resolve_in_root(root: str, path: str) -> str | None:
 def regular_file_in_root(root: str, path: str) -> str | None:
     """``resolve_in_root``, if that is a regular file."""
     found = resolve_in_root(root, path)
-    return found if found is not None and stat.S_ISREG(os.lstat(found).st_mode) else None
+    return found if found is not None and not os.path.islink(found) and os.path.isfile(found) else None
 
 
 def plain_parent(root: str, path: str) -> str | None:

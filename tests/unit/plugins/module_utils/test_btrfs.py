@@ -93,7 +93,7 @@ def test_no_exit_code_is_ignored(stderr: str, error_id: str) -> None:
         lambda runner: btrfs.sync(runner, "/a"),
         lambda runner: btrfs.set_default(runner, 256, "/a"),
         lambda runner: btrfs.list_subvolumes(runner, "/a"),
-        lambda runner: btrfs.created(runner, "/a"),
+        lambda runner: btrfs.created(runner, "/"),  # one that is there
     ):
         with pytest.raises(OvercError) as caught:
             call(Scripted(1, stderr))

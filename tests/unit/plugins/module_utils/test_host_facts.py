@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who only looks takes no lock: what is there when it is listed may be gone when it is looked into."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils import btrfs, host_facts, kernel
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+
+from tests.unit import host_factory as make
+
+
+def test_nested_subvolume_that_is_gone(tmp_path: Path) -> None:
+    facts = make.clean("rootfs")
+    nested = [replace(make.subvolume("x"), path=f"rootfs/var/{name}") for name in ("gone", "kept", "empty")]
+    for name in ("kept/data", "empty"):
+        (tmp_path / "rootfs/var" / name).mkdir(parents=True)
+    facts = replace(facts, top=str(tmp_path), subvolumes=(*facts.subvolumes, *nested))
+    assert facts.booted is not None
+    assert host_facts._nested_data(facts, facts.booted) == ("rootfs/var/kept",)
+
+
+def test_boot_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "bzImage"
+    path.touch()
+
+    def gone(_path: str) -> None:
+        path.unlink()
+        os.stat(path)
+
+    monkeypatch.setattr(kernel, "read_release", gone)
+    assert host_facts.observe_boot_files(str(tmp_path), "bzImage", None, digest=True) == {}
+
+
+class Failing:
+    def run(self, argv: t.Sequence[str], **_options: t.Any) -> Completed:
+        return Completed(tuple(argv), 1, "", "ERROR: cannot find it")
+
+    def find(self, program: str) -> str:
+        return program
+
+
+def test_subvolume_that_is_gone(tmp_path: Path) -> None:
+    assert btrfs.created(Failing(), str(tmp_path / "gone")) is None
+    with pytest.raises(OvercError):
+        btrfs.created(Failing(), str(tmp_path))
