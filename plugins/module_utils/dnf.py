@@ -41,11 +41,11 @@ from ansible_collections.overc.system.plugins.module_utils.dnf_transaction impor
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.package_manager import (
     Applied,
+    ListsAge,
     Package,
     PackageChange,
     PackagePlan,
     PackageRequest,
-    Refreshed,
 )
 from ansible_collections.overc.system.plugins.module_utils.package_proof import (
     complaints,
@@ -91,17 +91,21 @@ class Dnf:
     def installed(self) -> tuple[Package, ...]:
         return rpmdb.installed(self._runner)
 
-    def refresh(self, cache_valid_time: float = 0) -> Refreshed:
-        """See ``PackageManager.refresh``; "the lists' content" are the repomd.xml files of the cache."""
+    def lists_age(self) -> ListsAge:
         cache, _state = self._directories()
-        age = self._age(cache)
-        if age is not None and 0 <= age < cache_valid_time:
-            return Refreshed(changed=False, skipped=True, age=age)
+        ids = parse_repository_ids(self._output("dnf", *_OPTIONS, "-q", "repolist", "--enabled"))
+        stamps = self._runner.run(["find", cache, "-name", "*primary.xml*", "-exec", "stat", "-c", "%Y %n", "{}", "+"])
+        at = refreshed_at(stamps.stdout, ids)
+        return ListsAge(None if at is None else time.time() - at)
+
+    def refresh(self) -> bool:
+        """See ``PackageManager.refresh``; "their content" are the repomd.xml files of the cache."""
+        cache, _state = self._directories()
         before = self._repomd_digests(cache)
         completed = self._dnf("--refresh", "makecache")
         if completed.rc != 0 or failure(completed) is not None:
             raise unsuccessful(completed, "refreshing the package lists")
-        return Refreshed(changed=self._repomd_digests(cache) != before, age=age)
+        return self._repomd_digests(cache) != before
 
     def pending(
         self, request: PackageRequest, *, refresh: bool = False, scratch: str | None = None, sizes: bool = True
@@ -202,12 +206,6 @@ class Dnf:
     def _repomd_digests(self, cache: str) -> tuple[str, ...]:
         listing = self._runner.run(["find", cache, "-name", "repomd.xml", "-exec", "sha256sum", "{}", "+"])
         return tuple(sorted(listing.stdout.splitlines()))
-
-    def _age(self, cache: str) -> float | None:
-        ids = parse_repository_ids(self._output("dnf", *_OPTIONS, "-q", "repolist", "--enabled"))
-        stamps = self._runner.run(["find", cache, "-name", "*primary.xml*", "-exec", "stat", "-c", "%Y %n", "{}", "+"])
-        at = refreshed_at(stamps.stdout, ids)
-        return None if at is None else time.time() - at
 
     def _scratch_options(self, scratch: str) -> tuple[str, ...]:
         """Copy the host's lists and DNF's state into ``scratch``; options that make DNF use the copies.

@@ -171,21 +171,22 @@ def update(host: Host, cache_valid_time: float = 0) -> dict[str, t.Any]:
     _facts, state = host.observe()
     manager = detect(host.runner, host.layout.package_manager)
     everything = PackageRequest()
+    age = manager.lists_age()
+    skipped = age.within(cache_valid_time)
     if host.check_mode:
         with _scratch() as directory:
-            packages = manager.pending(everything, refresh=True, scratch=directory)
+            packages = manager.pending(everything, refresh=not skipped, scratch=directory)
         # An interrupted run would be repaired first, and that is a change too.
-        changed, skipped, age = packages.lists_changed or state.name == "interrupted", False, None
+        changed = (packages.lists_changed and not skipped) or state.name == "interrupted"
     else:
-        refreshed = manager.refresh(cache_valid_time)
+        changed = manager.refresh() if not skipped else False
         packages = manager.pending(everything)
-        changed, skipped, age = refreshed.changed, refreshed.skipped, refreshed.age
     return {
         "changed": changed,
         "state": state.name,
         "package_manager": manager.name,
         "skipped": skipped,
-        "cache_age": age,
+        "cache_age": age.seconds,
         "upgrades": [change.as_dict() for change in packages.changes],
         "held_back": list(packages.held_back),
         "fingerprint": packages.fingerprint,

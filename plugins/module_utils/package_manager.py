@@ -4,7 +4,7 @@
 """What a host upgrade needs from a package manager, and nothing more.
 
 A driver is built with a ``Runner``: with the host's own it speaks about the running system, with one that enters a new
-root (``chroot.ChrootRunner``) about that root. It never touches a deployment, a snapshot or the boot partition.
+root (``new_root.NewRoot``) about that root. It never touches a deployment, a snapshot or the boot partition.
 """
 
 from __future__ import annotations
@@ -88,12 +88,14 @@ class PackagePlan:
 
 
 @dataclass(frozen=True)
-class Refreshed:
-    """Result of refreshing the package lists; ``age`` in seconds of the lists before, None when there were none."""
+class ListsAge:
+    """How old the package lists are: ``seconds``, None when there are none."""
 
-    changed: bool
-    skipped: bool = False
-    age: float | None = None
+    seconds: float | None = None
+
+    def within(self, limit: float) -> bool:
+        """Whether they are younger than ``limit`` seconds. Those from the future are not: a clock was set back."""
+        return self.seconds is not None and 0 <= self.seconds < limit
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,13 @@ class PackageManager(t.Protocol):
 
     name: t.ClassVar[str]
 
-    def refresh(self, cache_valid_time: float = 0) -> Refreshed:
-        """Refresh the package lists of the root this driver speaks about.
+    def lists_age(self) -> ListsAge:
+        """Of the oldest list of an enabled repository, since it was last refreshed without an error."""
 
-        Skipped when they are younger than ``cache_valid_time`` seconds. ``changed`` only if the lists' content
-        changed. Raises repository_failed if ANY enabled repository could not be refreshed.
+    def refresh(self) -> bool:
+        """Refresh the package lists of the root this driver speaks about; True only if their content changed.
+
+        Raises repository_failed if ANY enabled repository could not be refreshed.
         """
 
     def pending(
@@ -147,10 +151,10 @@ class PackageManager(t.Protocol):
 
 __all__ = (
     "Applied",
+    "ListsAge",
     "Package",
     "PackageChange",
     "PackageManager",
     "PackagePlan",
     "PackageRequest",
-    "Refreshed",
 )

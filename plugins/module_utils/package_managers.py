@@ -15,8 +15,11 @@ if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageManager
     from ansible_collections.overc.system.plugins.module_utils.runner import Runner
 
-# option value -> the program that must be installed
-PROGRAMS: t.Final[dict[str, str]] = {"dnf": "dnf", "smartpm": "smart"}
+# option value -> the program that must be installed, and its driver
+DRIVERS: t.Final[dict[str, tuple[str, t.Callable[[Runner], PackageManager]]]] = {
+    "dnf": ("dnf", Dnf),
+    "smartpm": ("smart", SmartPm),
+}
 
 
 def detect(runner: Runner, wanted: str = "auto") -> PackageManager:
@@ -26,31 +29,27 @@ def detect(runner: Runner, wanted: str = "auto") -> PackageManager:
     them: it looks only at the programs, which costs no process, and refuses with bad_argument when it finds both.
     Raises package_manager_missing if there is none, or not the wanted one, and bad_argument for another word.
     """
-    if wanted != "auto" and wanted not in PROGRAMS:
-        raise OvercError("bad_argument", f"{wanted!r} is none of the package managers auto, {', '.join(PROGRAMS)}.")
-    present = [name for name, program in PROGRAMS.items() if runner.find(program) is not None]
-    if wanted != "auto":
-        if wanted not in present:
-            raise OvercError(
-                "package_manager_missing", f"The program {PROGRAMS[wanted]!r} ({wanted}) is not installed on this host."
-            )
-        return _driver(wanted, runner)
+    if wanted != "auto" and wanted not in DRIVERS:
+        raise OvercError("bad_argument", f"{wanted!r} is none of the package managers auto, {', '.join(DRIVERS)}.")
+    present = [name for name, (program, _driver) in DRIVERS.items() if runner.find(program) is not None]
+    if wanted != "auto" and wanted not in present:
+        raise OvercError(
+            "package_manager_missing", f"The program {DRIVERS[wanted][0]!r} ({wanted}) is not installed on this host."
+        )
     if not present:
+        programs = ", ".join(program for program, _driver in DRIVERS.values())
         raise OvercError(
             "package_manager_missing",
-            f"None of the supported package managers is installed on this host: {', '.join(PROGRAMS.values())}.",
+            f"None of the supported package managers is installed on this host: {programs}.",
         )
-    if len(present) > 1:
+    if wanted == "auto" and len(present) > 1:
         raise OvercError(
             "bad_argument",
             f"This host has more than one package manager ({', '.join(present)}); say which one with the option "
             "package_manager.",
         )
-    return _driver(present[0], runner)
+    _program, driver = DRIVERS[present[0] if wanted == "auto" else wanted]
+    return driver(runner)
 
 
-def _driver(name: str, runner: Runner) -> PackageManager:
-    return Dnf(runner) if name == "dnf" else SmartPm(runner)
-
-
-__all__ = ("PROGRAMS", "detect")
+__all__ = ("DRIVERS", "detect")

@@ -20,11 +20,11 @@ from ansible_collections.overc.system.plugins.module_utils import rpmdb
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.package_manager import (
     Applied,
+    ListsAge,
     Package,
     PackageChange,
     PackagePlan,
     PackageRequest,
-    Refreshed,
 )
 from ansible_collections.overc.system.plugins.module_utils.package_proof import (
     complaints,
@@ -92,23 +92,34 @@ class SmartPm:
         """By the native tool: Smart's own list comes from a cache that may miss a change."""
         return self._installed(self._channels())
 
-    def refresh(self, cache_valid_time: float = 0) -> Refreshed:
-        """See ``PackageManager.refresh``; "the lists' content" are the files in the data directory's ``channels``.
+    def lists_age(self) -> ListsAge:
+        """See ``PackageManager.lists_age``.
 
         Smart notes when it last tried, not when it last succeeded, and its files carry the server's times. So the
         driver keeps its own stamp there: when it last refreshed these very channels without an error.
         """
-        channels = self._channels()
-        directory = self._data_directory()
-        digest = hashlib.sha256(repr(sorted((a, sorted(s.items())) for a, s in channels.items())).encode()).hexdigest()
-        stamp = posixpath.join(directory, _STAMP)
-        age = self._age(stamp, digest)
-        if age is not None and 0 <= age < cache_valid_time:
-            return Refreshed(changed=False, skipped=True, age=age)
+        digest, stamp = self._stamp()
+        target = self._runner.run(["readlink", stamp])
+        at = self._runner.run(["stat", "-c", "%Y", stamp])
+        seconds = decimal(at.stdout.strip())
+        if target.rc != 0 or target.stdout.strip() != digest or seconds is None:
+            return ListsAge()
+        return ListsAge(time.time() - seconds)
+
+    def refresh(self) -> bool:
+        """See ``PackageManager.refresh``; "their content" are the files in the data directory's ``channels``."""
+        digest, stamp = self._stamp()
+        directory = posixpath.dirname(stamp)
         before = self._list_digests(directory)
         self._update()
         self._runner.run(["ln", "-sfn", digest, stamp])  # without a stamp the next refresh is not skipped, that is all
-        return Refreshed(changed=self._list_digests(directory) != before, age=age)
+        return self._list_digests(directory) != before
+
+    def _stamp(self) -> tuple[str, str]:
+        """What the stamp must say, and its path."""
+        channels = self._channels()
+        digest = hashlib.sha256(repr(sorted((a, sorted(s.items())) for a, s in channels.items())).encode()).hexdigest()
+        return digest, posixpath.join(self._data_directory(), _STAMP)
 
     def pending(
         self,
@@ -357,15 +368,6 @@ class SmartPm:
         lists = posixpath.join(directory, "channels")
         listing = self._runner.run(["find", lists, "-type", "f", "-exec", "sha256sum", "{}", "+"])
         return tuple(sorted(listing.stdout.splitlines()))
-
-    def _age(self, stamp: str, digest: str) -> float | None:
-        """Seconds since the stamp was set for these channels, None if it was not."""
-        target = self._runner.run(["readlink", stamp])
-        at = self._runner.run(["stat", "-c", "%Y", stamp])
-        seconds = decimal(at.stdout.strip())
-        if target.rc != 0 or target.stdout.strip() != digest or seconds is None:
-            return None
-        return time.time() - seconds
 
     def _scratch(self, scratch: str) -> tuple[str, ...]:
         """Copy the data directory into ``scratch``; options that make Smart use the copy."""

@@ -134,9 +134,11 @@ def test_driver(kind: str, data: st.DataObject) -> None:
         manager = smartpm.SmartPm(runner, sleep=lambda _seconds: None)
     request = package_manager.PackageRequest(data.draw(_NAMES), data.draw(_NAMES), data.draw(st.booleans()))
     with contextlib.suppress(OvercError):
-        what = data.draw(st.sampled_from(["refresh", "pending", "check", "unchecked", "apply"]))
-        if what == "refresh":
-            manager.refresh(data.draw(st.sampled_from([0, 60])))
+        what = data.draw(st.sampled_from(["age", "refresh", "pending", "check", "unchecked", "apply"]))
+        if what == "age":
+            manager.lists_age().within(60)
+        elif what == "refresh":
+            manager.refresh()
         elif what == "pending":
             manager.pending(request, refresh=data.draw(st.booleans()))
         elif what == "check":

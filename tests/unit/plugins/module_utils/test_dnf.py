@@ -287,7 +287,7 @@ def test_refresh_fails_with_the_repository(scenario: str) -> None:
 
 
 def test_refresh_without_a_change() -> None:
-    assert dnf.Dnf(Replay("makecache")).refresh().changed is False
+    assert dnf.Dnf(Replay("makecache")).refresh() is False
 
 
 def test_settings() -> None:

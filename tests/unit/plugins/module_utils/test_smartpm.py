@@ -316,5 +316,5 @@ def test_refresh_compares_the_lists() -> None:
                 self.content += 1
             return super().run(argv)
 
-    assert driver(Replay("rpm-oe")).refresh().changed is False
-    assert driver(Changing("rpm-oe")).refresh().changed is True
+    assert driver(Replay("rpm-oe")).refresh() is False
+    assert driver(Changing("rpm-oe")).refresh() is True
