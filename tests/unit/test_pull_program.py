@@ -9,6 +9,7 @@ import datetime as dt
 import http.server
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -118,6 +119,30 @@ def test_staged_and_rebooting(place: Place) -> None:
     assert called.endswith(" local.yml\n")
     variables = json.loads((place.directory / "run/variables.json").read_text())["pull_run"]
     assert (variables["phase"], variables["reboot"]) == ("upgrade", True)
+
+
+def test_arguments_of_the_pull_are_not_for_the_playbook(place: Place) -> None:
+    """Nothing is pulled after the reboot, and ansible-playbook would end over an option that it does not know."""
+    place.ansible('echo \'{"status": "upgraded", "reason": ""}\' > $OUT', "ansible-playbook")
+    place.note()
+    arguments = ["--verify-commit", "-s", "60", "--sleep=60", "--vault-password-file", "/etc/vault", "-f", "--url=x"]
+    place.pull(arguments=arguments).verify()
+    called = (place.directory / "called").read_text()
+    assert called.startswith("--inventory=localhost, --vault-password-file /etc/vault --extra-vars=@"), called
+    assert place.result()["status"] == "upgraded"
+
+
+def test_every_argument_of_the_pull_is_known() -> None:
+    def options(name: str) -> set[str]:
+        done = subprocess.run(
+            [Path(sys.executable).with_name(name), "--help"], capture_output=True, text=True, check=True
+        )
+        lines = [line for line in done.stdout.splitlines() if line.startswith("  -")]
+        return {word for line in lines for word in re.findall(r"(?:^|[ ,])(--?[A-Za-z][a-z-]*)", line.split("   ")[0])}
+
+    # Of one letter, ansible-playbook knows some that mean something else there
+    only = {word for word in options("ansible-pull") - options("ansible-playbook") if word.startswith("--")}
+    assert only == {word for word in program._FLAGS_OF_PULL | program._OPTIONS_OF_PULL if word.startswith("--")}
 
 
 def test_window_that_is_closed(place: Place) -> None:

@@ -33,7 +33,28 @@ _REJECTED: t.Final = 100  # fingerprints that are remembered
 _PAUSES: t.Final = (0, 2, 8, 30)  # seconds before each attempt to report
 _STAMP: t.Final = "%Y-%m-%dT%H:%M:%SZ"
 
+# What ansible-pull takes and ansible-playbook does not
+_FLAGS_OF_PULL: t.Final = frozenset((
+    "--accept-host-key", "--clean", "--force", "-f", "--full", "--only-if-changed", "-o", "--purge", "--track-subs",
+    "--verify-commit",
+))  # fmt: skip
+_OPTIONS_OF_PULL: t.Final = frozenset((
+    "--checkout", "-C", "--directory", "-d", "--module-name", "-m", "--sleep", "-s", "--url", "-U",
+))  # fmt: skip
+
 Entry = dict[str, t.Any]
+
+
+def for_playbook(arguments: t.Sequence[str]) -> list[str]:
+    """The arguments of a run of ansible-pull that are meant for the playbook."""
+    kept: list[str] = []
+    rest = iter(arguments)
+    for word in rest:
+        if word in _OPTIONS_OF_PULL:
+            next(rest, None)
+        elif word not in _FLAGS_OF_PULL and word.partition("=")[0] not in _OPTIONS_OF_PULL:
+            kept.append(word)
+    return kept
 
 
 def window_open(window: str, now: dt.datetime) -> bool:
@@ -93,16 +114,16 @@ class Pull:
 
     def command(self, phase: str) -> list[str]:
         programs, playbook = self.config["program_directory"], self.config["playbook"]
-        more = [f"--extra-vars=@{self.variables}", *self.config["arguments"]]
+        more = [f"--extra-vars=@{self.variables}"]
         if self.config["inventory"]:
             more.append(f"--inventory={self.config['inventory']}")
         if self.config["url"] and phase == "upgrade":
             pull = [f"{programs}/ansible-pull", f"--url={self.config['url']}", "--clean"]
             if self.config["checkout"]:
                 pull.append(f"--checkout={self.config['checkout']}")
-            return [*pull, f"--directory={self.config['directory']}", *more, playbook]
+            return [*pull, f"--directory={self.config['directory']}", *self.config["arguments"], *more, playbook]
         inventory = [] if self.config["inventory"] else ["--inventory=localhost,"]
-        return [f"{programs}/ansible-playbook", *inventory, *more, playbook]
+        return [f"{programs}/ansible-playbook", *inventory, *for_playbook(self.config["arguments"]), *more, playbook]
 
     def play(self, phase: str) -> tuple[int, str, Entry]:
         """Run the playbook: exit code, output, and what it says became of the host."""
