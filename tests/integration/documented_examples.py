@@ -3,11 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What each example of the documentation needs to be carried out on a lab host, and why a few are not.
 
-An example has a name: its page with a number, counted among the page's YAML, or its module. A command is its own name.
+An example has a name: its page with a number, counted among the page's YAML, or its module. What is written in another
+language has that in its name. A command is its own name.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 import typing as t
 from collections.abc import Callable
@@ -25,6 +27,9 @@ _ELSEWHERE: t.Final = "a test of its own does it: "
 _PLACEHOLDER: t.Final = "a pattern with placeholders; commands of this form are carried out for other examples"
 # Only what cannot be carried out here, each with its reason
 NOT_HERE: t.Final[dict[str, str]] = {
+    "README.md#ini1": _ELSEWHERE + "test_a_host_lives_with_the_installed_collection",
+    "docs/adopt.md#sh2": _ELSEWHERE + "test_an_ordinary_host_is_adopted",
+    "docs/adopt.md#text1": _ELSEWHERE + "test_an_ordinary_host_is_adopted",
     "docs/fleet.md#1": _ELSEWHERE + "test_ansible_builder_takes_the_execution_environment",
     "roles/pull/README.md#1": _ELSEWHERE + "test_host_upgrades_itself",
     "ansible-galaxy collection build --output-path /tmp": _ELSEWHERE + "test_the_checkout_builds_the_same",
@@ -172,6 +177,18 @@ def documented() -> dict[str, str]:
     return found | {name: load(f"modules.{name}").EXAMPLES for name in MODULES}
 
 
+def other_languages() -> dict[str, str]:
+    """Every block of the pages that is neither YAML nor made of commands of Ansible or make, by name."""
+    found: dict[str, str] = {}
+    for page in PAGES:
+        languages = set(re.findall(r"^ *```(\w+)$", page.read_text(), re.MULTILINE)) - {"yaml", "yml"}
+        for language in languages if page not in STORIES else ():
+            for number, text in enumerate(fenced(page, language), 1):
+                if not all(line.startswith(("ansible", "make ", "#")) for line in text.split("\n") if line):
+                    found[f"{_label(page)}#{language}{number}"] = text
+    return found
+
+
 def typed(page: t.Any) -> list[str]:
     """The commands of a page for hosts, in its order, as a shell takes them.
 
@@ -190,6 +207,7 @@ __all__ = (
     "containers",
     "documented",
     "offered",
+    "other_languages",
     "playbook",
     "typed",
 )

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from tests.integration.disk_facts import in_top
 from tests.integration.documented_examples import (
     EXAMPLES,
     NOT_HERE,
@@ -27,10 +28,12 @@ from tests.integration.documented_examples import (
     containers,
     documented,
     offered,
+    other_languages,
     playbook,
     typed,
 )
-from tests.lab import Lab
+from tests.lab import Host, Lab
+from tests.lab.process import run
 from tests.lab.settings import REPOSITORY
 from tests.sampling import rotating
 
@@ -67,7 +70,8 @@ def say(line: str, lab: Lab, directory: Path, variables: dict[str, t.Any] | None
 
 
 def test_each_example_is_carried_out_or_says_why_not() -> None:
-    found = set(documented()) | {line for page in PAGES if page not in STORIES for line in typed(page)}
+    found = set(documented()) | set(other_languages())
+    found |= {line for page in PAGES if page not in STORIES for line in typed(page)}
     lines = {line for page in TYPED for line in typed(page)} - set(NOT_HERE)
     assert found - set(EXAMPLES) - lines == set(NOT_HERE), "each has a test or a reason, and no reason is left over"
     assert set(EXAMPLES) <= found
@@ -117,3 +121,31 @@ def test_commands(page: Path, lab: Lab, make_host: MakeHost, tmp_path: Path) -> 
             assert host.rpm_version("lab-app") == "1.0", line
         if not line.startswith("ansible-doc"):
             assert re.search(r"^web1 +(\||: ok=[1-9])", output, re.MULTILINE), output
+
+
+def test_an_ordinary_host_is_adopted(host: Host) -> None:
+    """Its root lies in the top-level tree, its menu has one entry: docs/adopt.md leads from there to an upgrade and back."""
+    host.stop()
+    with host.top() as top, host.boot_partition() as boot:
+        run(["sh", "-c", 'cp -a --reflink=always "$1"/rootfs/. "$1"/', "sh", top])
+        run(["btrfs", "subvolume", "set-default", "5", top])
+        menu = boot / "grub/grub.cfg"
+        menu.write_text(menu.read_text().partition("}\n")[0] + "}\n")
+    host.start()
+    in_top(host, "btrfs subvolume delete rootfs")
+    unmet = [entry["id"] for entry in host.module("overc_host_info")["requirements"] if not entry["ok"]]
+    assert unmet == ["root_subvolume", "default_subvolume", "boot_entries"]
+    blocks, device = other_languages(), host.sh("findmnt -nvo SOURCE /")
+    host.sh("set -e\n" + blocks["docs/adopt.md#sh2"].replace("/dev/sda2", device))
+    with host.boot_partition() as boot, (boot / "grub/grub.cfg").open("a") as file:
+        file.write(blocks["docs/adopt.md#text1"].replace("/dev/sda2", device))
+    host.reboot()
+    info = host.module("overc_host_info")
+    assert (info["state"], [entry for entry in info["requirements"] if not entry["ok"]]) == ("clean", [])
+    offered(host)
+    assert host.module("overc_host_upgrade")["staged"] == "rootfs_upgrade"
+    host.boot_entry(1)
+    host.reboot()
+    assert (host.module("overc_host_info")["state"], host.rpm_version("lab-app")) == ("backup", "1.0")
+    host.reboot()
+    assert (host.module("overc_host_info")["state"], host.rpm_version("lab-app")) == ("clean", "2.0")

@@ -14,6 +14,7 @@ import pytest
 import release
 import yaml  # type: ignore[import-untyped]
 
+from tests.integration.documented_examples import other_languages
 from tests.lab import Host, Lab
 from tests.lab.settings import REPOSITORY
 from tests.release.test_matrix import Ansible, live, without_ansible
@@ -105,8 +106,7 @@ def test_a_host_lives_with_the_installed_collection(prefix: str, installed: Path
     settings = installed / f"ansible-{prefix or 'short'}.cfg"
     lines = ["[defaults]", "collections_path = collections"]
     if not prefix:
-        plugins = "collections/ansible_collections/overc/system/plugins"
-        lines += [f"library = {plugins}/modules", f"action_plugins = {plugins}/action"]
+        lines.append(other_languages()["README.md#ini1"].replace("~/.ansible/collections/", "collections/"))
     settings.write_text("\n".join(lines) + "\n")
     ansible = Ansible(PROGRAMS, lab, host, "auto_silent", cwd=installed, config=settings)
     assert str(installed) in run("ansible-doc", "-t", "module", "overc.system.overc_host_info", cwd=installed,
