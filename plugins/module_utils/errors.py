@@ -30,7 +30,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "initrd_shared": "The new root brings another initrd while both boot entries share one.",
     "known_bad": "This plan was tried on this host and did not come up.",
     "layout_unsupported": "The host does not meet the requirements listed in the result.",
-    "locked": "Another run holds the lock of this host.",
+    "locked": "Another run is at work on this host or container, or another program on the host's packages.",
     "mount_failed": "A file system could not be mounted or unmounted in the private mount namespace.",
     "no_space": "Not enough free space, on the root file system or on the boot partition.",
     "no_target": "There is no deployment to roll back to.",

@@ -65,7 +65,7 @@ default:
   returned: always
   type: dict
 staged:
-  description: The deployment that waits for its first boot.
+  description: The deployment that waits for a reboot, if one does.
   returned: always
   type: dict
 previous:
@@ -120,7 +120,8 @@ trial:
       description: Within how many seconds after its start it must be confirmed; V(0) for ever.
       type: int
 known_bad:
-  description: Fingerprints of upgrades that were tried on this host and were not confirmed; they are refused.
+  description: Fingerprints of upgrades that were tried on this host and were not confirmed. M(overc.system.overc_host_upgrade)
+    refuses them unless it is called with C(force=true).
   returned: always
   type: list
   elements: str
@@ -167,6 +168,11 @@ holder:
   description: Who holds the lock.
   returned: always
   type: dict
+error_id:
+  description: Stable identifier of a failure to look at the host.
+  returned: failure
+  type: str
+  sample: not_root
 """
 
 from ansible_collections.overc.system.plugins.module_utils import host

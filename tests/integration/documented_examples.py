@@ -37,7 +37,6 @@ NOT_HERE: t.Final[dict[str, str]] = {
     + "test_a_host_lives_with_the_installed_collection",
     "ansible -i .lab/inventory.yml all -m ...": _PLACEHOLDER,
     "ansible HOST -m overc.system.MODULE -a ARGUMENTS": _PLACEHOLDER,
-    "ansible HOST -m overc.system.overc_overlay -a ARGUMENTS": _PLACEHOLDER,
 }
 # Their commands are a story, which has a test of its own
 STORIES: t.Final = {REPOSITORY / "docs/tutorial.md": "test_the_tutorial_comes_true"}
