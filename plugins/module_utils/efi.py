@@ -29,22 +29,39 @@ def efi_binaries(root: str) -> dict[str, str]:
     return {name: sha256_of(path) for name, path in paths.items() if path}
 
 
-def install_efi(boot_dir: str, root: str, before: t.Mapping[str, str]) -> bool:
-    """Put the binaries of ``root`` that are not those of ``before`` in place; True if any was replaced.
+def outdated(boot_dir: str, root: str, before: t.Mapping[str, str]) -> dict[str, str]:
+    """The binaries (name -> sha256) of ``root`` that are not those of ``before``, and not on the boot partition yet.
 
-    Only where the boot partition has the directory already: on a host without EFI there is nothing to keep up to date.
+    None where the boot partition has no such directory: on a host without EFI there is nothing to keep up to date.
     """
     directory = os.path.join(boot_dir, _DIRECTORY)
     try:
         if not stat.S_ISDIR(os.lstat(directory).st_mode):
-            return False
+            return {}
     except FileNotFoundError:
-        return False
+        return {}
+    return {
+        name: digest
+        for name, digest in efi_binaries(root).items()
+        if before.get(name) != digest and not _has(os.path.join(directory, name), digest)
+    }
+
+
+def _has(path: str, digest: str) -> bool:
+    return os.path.isfile(path) and not os.path.islink(path) and sha256_of(path) == digest
+
+
+def space_for(root: str, names: t.Iterable[str]) -> int:
+    """The bytes that these binaries of a root need beside those that are there."""
+    paths = (regular_file_in_root(root, f"boot/{_DIRECTORY}/{name}") for name in names)
+    return sum(os.lstat(path).st_size for path in paths if path)
+
+
+def install_efi(boot_dir: str, root: str, before: t.Mapping[str, str]) -> bool:
+    """Put the ``outdated`` binaries in place; True if there were any."""
+    directory = os.path.join(boot_dir, _DIRECTORY)
     changed = []
-    for name, digest in efi_binaries(root).items():
-        present = os.path.join(directory, name)
-        if before.get(name) == digest or (os.path.isfile(present) and sha256_of(present) == digest):
-            continue
+    for name, digest in outdated(boot_dir, root, before).items():
         source = regular_file_in_root(root, f"boot/{_DIRECTORY}/{name}")
         if source is not None:
             boot_partition.write_beside(source, directory, name, digest)
@@ -54,4 +71,4 @@ def install_efi(boot_dir: str, root: str, before: t.Mapping[str, str]) -> bool:
     return bool(changed)
 
 
-__all__ = ("efi_binaries", "install_efi")
+__all__ = ("efi_binaries", "install_efi", "outdated", "space_for")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import btrfs, kernel_signature
+from ansible_collections.overc.system.plugins.module_utils import btrfs, efi, kernel_signature
 from ansible_collections.overc.system.plugins.module_utils.boot_files import digests_on_boot
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, certain
 from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
@@ -83,7 +83,11 @@ def check_root(at: Apply) -> bool:
         sources = {role: source_of(at.facts, role, files[role]) for role in ("kernel", "signature") if role in files}
         paths = {role: source.path for role, source in sources.items() if source}
         kernel_signature.verify(at.runner, certificate, paths.get("kernel", at.boot), paths.get("signature"))
-    _check_boot_space(at, {role: entry.size for role, entry in new.files.items() if role in changed})
+    # Installed last, when it would be too late to find that there is no room
+    other = at.facts.by_uuid(at.context.default_before or "")
+    binaries = efi.outdated(at.boot, new.path, efi.efi_binaries(at.path(other.path)) if other else {})
+    sizes = {role: entry.size for role, entry in new.files.items() if role in changed}
+    _check_boot_space(at, sizes, efi.space_for(new.path, binaries))
     at.notes.update({"new_files": files, "new_release": release, "kernel_changed": bool(changed)})
     return True
 
@@ -93,21 +97,28 @@ def _initrd_is_shared(at: Apply) -> bool:
     return any(entry.initrd == at.context.initrd for entry in backups)
 
 
-def _check_boot_space(at: Apply, new_sizes: t.Mapping[str, int]) -> None:
-    # The backup's files come first and free the room of those they replace; then the new kernel is written beside.
+def _check_boot_space(at: Apply, new_sizes: t.Mapping[str, int], last: int) -> None:
+    # The backup's files come first and free the room of those they replace; then the new kernel is written beside, and
+    # frees the room of the present one; then what comes last.
     backup = digests_on_boot(at, backup=True)
     outdated = {role for role, digest in at.context.base_files.items() if backup.get(role) != digest}
     sources = [source_of(at.facts, role, at.context.base_files[role]) for role in outdated]
     first = sum(source.size for source in sources if source)
-    names = [at.boot_path_name(role, backup=True) for role in outdated]
-    freed = sum(at.facts.boot_files[name].size for name in names if name and name in at.facts.boot_files)
-    need = max(first, first - freed + sum(new_sizes.values())) + _BOOT_MARGIN
+    freed = _present(at, outdated, backup=True)
+    second = first - freed + sum(new_sizes.values())
+    need = max(first, second, second - _present(at, new_sizes, backup=False) + last) + _BOOT_MARGIN
     if need > at.facts.boot_free:
         raise OvercError(
             "no_space",
-            f"{at.boot} has {at.facts.boot_free} bytes free; the backup of the present kernel and the new one need {need}. "
+            f"{at.boot} has {at.facts.boot_free} bytes free; the backup of the present kernel and what is new need {need}. "
             f"Free some space on {at.boot}.",
         )
+
+
+def _present(at: Apply, roles: t.Iterable[str], *, backup: bool) -> int:
+    """The bytes of the files that the boot partition has for these roles."""
+    names = [at.boot_path_name(role, backup=backup) for role in roles]
+    return sum(at.facts.boot_files[name].size for name in names if name and name in at.facts.boot_files)
 
 
 __all__ = ("check_root", "create_root", "run_packages")

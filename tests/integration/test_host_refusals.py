@@ -179,6 +179,28 @@ def test_boot_partition_is_full(host: Host) -> None:
     assert upgrade_to(host, "v2")["changed"]
 
 
+_BINARY = """\
+import os
+from ansible_collections.overc.system.plugins.module_utils import transaction
+def bring(when, step):
+    if (when, step) == ("after", "run_packages"):
+        path = "/run/overc-system/top/rootfs_upgrade.overc-new/boot/EFI/BOOT"
+        os.makedirs(path)
+        with open(path + "/bootx64.efi", "wb") as file:
+            file.write(os.urandom({size}))
+transaction.step_hook = bring
+"""
+
+
+def test_boot_partition_has_no_room_for_what_comes_last(host: Host) -> None:
+    """EFI binaries are put in place after the switch: that they do not fit is found before it."""
+    host.release("v2")
+    host.sh("mkdir -p /boot/EFI/BOOT && sync -f /boot")
+    before = snapshot_of_disk(host)
+    prelude = _BINARY.format(size=int(host.sh("df -B1 --output=avail /boot | tail -1")))
+    failed_and_undone(host, before, call(host, "upgrade", prelude=prelude), "no_space", "/boot has", "Free some space")
+
+
 @pytest.mark.parametrize("left", [160, 20], ids=["while the packages are installed", "before"])
 def test_disk_is_full(host: Host, left: int) -> None:
     """The space is taken by another subvolume, the administrator's, so that the root itself fits twice."""
