@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab import Host
-from tests.lab.python_in_host import HOST_DIRECTORY, refresh
+from tests.lab.python_in_host import refresh
+from tests.lab.settings import PYTHON_IN_HOST
 
 # In the host's own interpreter. An audit hook cannot be taken out again by the module it watches.
 _SERVER = """\
@@ -82,7 +83,7 @@ class ModuleServer:
 
     def __init__(self, host: Host) -> None:
         refresh(host.root, "overc_host_info")
-        self._process = host.popen(["/usr/bin/python3", "-c", _SERVER, HOST_DIRECTORY], stdin=-1)
+        self._process = host.popen(["/usr/bin/python3", "-c", _SERVER, PYTHON_IN_HOST], stdin=-1)
 
     def __enter__(self) -> t.Self:
         return self

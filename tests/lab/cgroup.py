@@ -58,7 +58,7 @@ def kill(path: Path) -> None:
     (path / "cgroup.kill").write_text("1")
     with contextlib.suppress(OSError):
         (path / "cgroup.freeze").write_text("0")
-    wait_for(lambda: not _populated(path), f"the processes in {path} to end", timeout=30)
+    wait_for(lambda: not _populated(path), f"the processes in {path} to end", timeout=30, interval=0.005)
 
 
 def remove(path: Path) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import stat
 import typing as t
 import uuid
@@ -170,6 +169,6 @@ def personalise(loop: str, name: str, old: Identity, new: Identity) -> None:
             replace(fstab)
             (etc / "hostname").write_text(f"{name}\n")
             (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
-            (etc / "machine-id").write_text(f"{secrets.token_hex(16)}\n")
+            (etc / "machine-id").write_text(f"{os.urandom(16).hex()}\n")
     with boot_partition(loop) as boot:
         replace(boot / "grub" / "grub.cfg")

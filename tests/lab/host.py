@@ -144,7 +144,7 @@ class Host:
 
     def wait_boot(self, boots: int, timeout: float = 60) -> None:
         """Until it has booted that many times in all, and sshd answers; raises when it stays off instead."""
-        wait_for(lambda: self.boots >= boots or not self.is_on, f"boot {boots} of {self.name}", timeout)
+        wait_for(lambda: self.boots >= boots or not self.is_on, f"boot {boots} of {self.name}", timeout, 0.01)
         if self.boots < boots:
             raise LabError(f"{self.name} did not boot: {self.boot_failed or 'it was switched off'}")
         self.wait_ssh(timeout)

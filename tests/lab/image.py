@@ -53,6 +53,8 @@ _FILES = {
     "etc/ssh/sshd_config.d/lab.conf": (
         "UsePAM no\nUseDNS no\nPermitRootLogin prohibit-password\nMaxSessions 100\nMaxStartups 100:30:200\n"
     ),
+    # Before each start sshd would read all of its configuration once more
+    "etc/systemd/system/ssh.service.d/lab.conf": "[Service]\nExecStartPre=\n",
     # The build machine's name server is not reachable from a lab: every look-up would cost ten seconds
     "etc/resolv.conf": "nameserver 127.0.0.1\n",
     "etc/hosts": "127.0.0.1 localhost\n",
@@ -64,10 +66,14 @@ _FORGET_AFTER = 3 * 3600
 
 # Not needed here, and each costs boot time or writes to the disk behind a test's back.
 _MASKED = (
-    "apt-daily.timer", "apt-daily-upgrade.timer", "console-getty.service", "dpkg-db-backup.timer",
-    "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "getty.target", "getty@tty1.service",
-    "systemd-firstboot.service", "systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service",
+    "apt-daily.timer", "apt-daily-upgrade.timer", "console-getty.service", "dev-hugepages.mount",
+    "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "getty.target",
+    "getty@tty1.service", "sys-fs-fuse-connections.mount", "systemd-firstboot.service", "systemd-networkd.service",
+    "systemd-resolved.service", "systemd-sysctl.service", "systemd-sysusers.service", "systemd-timesyncd.service",
+    "systemd-tmpfiles-clean.timer", "systemd-update-utmp-runlevel.service", "systemd-update-utmp.service",
 )  # fmt: skip
+# The others look for disks, consoles and init scripts that no lab host has, each in a process of its own
+_GENERATORS = frozenset({"systemd-fstab-generator"})
 
 
 def ssh_key(kind: str) -> Path:
@@ -157,6 +163,9 @@ def _configure(root: Path, identity: disk.Identity) -> None:
     (root / "var/lib/dbus/machine-id").unlink(missing_ok=True)
     for unit in _MASKED:
         (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    for generator in (root / "usr/lib/systemd/system-generators").iterdir():
+        if generator.name not in _GENERATORS:
+            generator.unlink()
     for stale in (root / "etc/ssh").glob("ssh_host_*"):
         stale.unlink()
     shutil.copy(ssh_key("host"), root / "etc/ssh/ssh_host_ed25519_key")

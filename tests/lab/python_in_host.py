@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a module of this collection for real inside a host, without the controller: milliseconds instead of seconds.
 
-The host gets a copy of ansible's module_utils and of this checkout's plugins in its /run (memory, not the root
-subvolume), refreshed whenever a source file changed.
+The hosts of a lab share a copy of ansible's module_utils and of this checkout's plugins, mounted in their /run (not the
+root subvolume) and refreshed whenever a source file changed.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.process import LabError
-from tests.lab.settings import REPOSITORY, digest
+from tests.lab.process import LabError, locked
+from tests.lab.settings import PYTHON_IN_HOST, REPOSITORY, digest
 
-HOST_DIRECTORY = "/run/lab-py"
-
-# What AnsiballZ does around a module, in the host's own interpreter.
+# What AnsiballZ does around a module, in the host's own interpreter. ``ansible.module_utils.testing`` would do it as well,
+# but takes longer than all else together: it imports unittest.mock, and that asyncio.
 _BOOTSTRAP = """\
 import json, runpy, sys
 call = json.loads(sys.argv[1])
 del sys.argv[1:]
 sys.path.insert(0, call["path"])
-from ansible.module_utils.testing import patch_module_args
-with patch_module_args(call["args"]):
-    exec(compile(call["prelude"], "<prelude>", "exec"), {"__name__": "prelude"})
-    runpy.run_module(call["module"], run_name="__main__", alter_sys=True)
+from ansible.module_utils import basic
+basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": call["args"]}).encode()
+basic._ANSIBLE_PROFILE = "legacy"
+exec(compile(call["prelude"], "<prelude>", "exec"), {"__name__": "prelude"})
+runpy.run_module(call["module"], run_name="__main__", alter_sys=True)
 """
 
 
@@ -59,9 +59,14 @@ def _collection_files() -> list[Path]:
 
 def refresh(host_root: Path, name: str) -> None:
     """Bring the files for module ``name``; ``host_root`` is the running host's root, seen from outside."""
+    target = host_root / PYTHON_IN_HOST.lstrip("/")
+    with locked(target / "lock"):
+        _refresh(target, name)
+
+
+def _refresh(target: Path, name: str) -> None:
     from ansible import release
 
-    target = host_root / HOST_DIRECTORY.lstrip("/")
     if not (target / "ansible").exists():
         source = Path(release.__file__).parent
         unfinished = target / "ansible.part"
@@ -91,5 +96,5 @@ def refresh(host_root: Path, name: str) -> None:
 def command(name: str, args: dict[str, t.Any], prelude: str) -> list[str]:
     """``name`` is a module of this collection, or a full dotted one."""
     module = name if "." in name else f"ansible_collections.overc.system.plugins.modules.{name}"
-    call = {"path": HOST_DIRECTORY, "module": module, "args": args, "prelude": prelude}
+    call = {"path": PYTHON_IN_HOST, "module": module, "args": args, "prelude": prelude}
     return ["/usr/bin/python3", "-c", _BOOTSTRAP, json.dumps(call)]

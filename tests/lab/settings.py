@@ -25,6 +25,9 @@ RUN_DIRECTORY = Path("/run/overc-lab")
 
 MIB = 1 << 20
 
+# Where a host has the Python files of the tests.
+PYTHON_IN_HOST = "/run/lab-py"
+
 # What is known about a host, in its directory.
 RECORD_FILE, STATE_FILE, MENU_FILE, CONSOLE_FILE = "host.json", "state.json", "menu", "console.log"
 
@@ -92,3 +95,8 @@ class LabNames:
     def run_directory(self) -> Path:
         """A short path: the control sockets of ssh must fit into 108 bytes."""
         return RUN_DIRECTORY / self.lab_id
+
+    @property
+    def shared_python(self) -> Path:
+        """What python_in_host.py brings, once for all hosts of the lab."""
+        return self.run_directory / "python"

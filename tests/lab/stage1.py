@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.lab import bootloader, linux
 from tests.lab.linux import MS_BIND, MS_MOVE, MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REMOUNT
+from tests.lab.settings import PYTHON_IN_HOST
 
 _NODES = {
     "null": (0o666, 1, 3), "zero": (0o666, 1, 5), "full": (0o666, 1, 7), "random": (0o666, 1, 8),
@@ -30,6 +31,7 @@ class Machine:
 
     name: str
     stage: Path  # an empty directory to build on
+    python: Path  # a directory of this machine that the host has as well
     loop: str
     devices: dict[str, tuple[int, int]]
     root_uuid: str
@@ -56,6 +58,7 @@ def boot(machine: Machine, report: t.Callable[[bootloader.Entry], None]) -> t.No
     linux.mount(disk1, root / "boot", "ext4")
     linux.mount(str(dev), root / "dev", flags=MS_MOVE)
     _mount_system(root)
+    _lend_python(machine.python, root)
     _hide_the_machine(root, machine.boot_id, choice.entry.cmdline)
     linux.sethostname(machine.name)
     _become_init(root)
@@ -146,6 +149,13 @@ def _mount_system(root: Path) -> None:
     (root / "run/lock").mkdir()
     (root / "run/lock").chmod(0o1777)
     (root / "run/.old").mkdir()
+
+
+def _lend_python(directory: Path, root: Path) -> None:
+    """Outlives the boot, and what Python compiled in it as well: compiling takes longer than most modules work."""
+    place = root / PYTHON_IN_HOST.lstrip("/")
+    place.mkdir()
+    linux.mount(str(directory), place, flags=MS_BIND)
 
 
 def _hide_the_machine(root: Path, boot_id: str, cmdline: str) -> None:

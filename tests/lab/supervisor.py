@@ -23,7 +23,7 @@ from pathlib import Path
 from tests.lab import cgroup, disk, linux
 from tests.lab.bootloader import BootFailed, Entry, Panicked
 from tests.lab.process import read_json, started_at, write_atomic
-from tests.lab.settings import CONSOLE_FILE, MENU_FILE, RECORD_FILE, STATE_FILE
+from tests.lab.settings import CONSOLE_FILE, MENU_FILE, RECORD_FILE, STATE_FILE, LabNames
 from tests.lab.stage1 import Machine, boot
 
 # A machine that panics for ever is switched off in the end.
@@ -75,9 +75,10 @@ class Supervisor:
         machine = Machine(
             name=self.record["name"], stage=self.directory / "stage", loop=loop, devices=disk.device_numbers(loop),
             root_uuid=who.root_uuid, boot_uuid=who.boot_uuid, boot_id=str(uuid.uuid4()), menu_choice=choice,
-            console=os.ttyname(slave),
+            console=os.ttyname(slave), python=LabNames(self.directory.parents[1]).shared_python,
         )  # fmt: skip
         machine.stage.mkdir(exist_ok=True)
+        machine.python.mkdir(parents=True, exist_ok=True)
         self.state["boot_failed"] = None
         self.say(f"power on, boot {self.state['boots'] + 1}")
         result, writer = os.pipe()
