@@ -35,28 +35,41 @@ class ActionModule(ActionBase):
         base = os.path.join(args["directory"], args["name"])
         files = {f"{base}.json": args["record"], f"{base}.html": args["page"]}
         result["files"] = list(files)
-        if not self._task.check_mode:
-            try:
+        try:
+            if self._task.check_mode:
+                changed = [not is_there(path, content) for path, content in files.items()]
+            else:
                 os.makedirs(args["directory"], mode=0o755, exist_ok=True)
-                for path, content in files.items():
-                    result["changed"] = replace_file(path, content) or result.get("changed", False)
-            except OSError as error:
-                raise AnsibleActionFail(
-                    f"The report cannot be written: {error}.", result={"error_id": "bad_argument"}
-                ) from error
-        return result
+                changed = [replace_file(path, content) for path, content in files.items()]
+        except OSError as error:
+            raise AnsibleActionFail(
+                f"The report cannot be written to {error.filename}: {error.strerror}.",
+                result={"error_id": "bad_argument"},
+            ) from None  # Ansible would say it once more, as Python does
+        return {**result, "changed": any(changed)}
+
+
+def _encoded(content: str) -> bytes:
+    return content.encode("utf-8", errors="replace")
+
+
+def is_there(path: str, content: str) -> bool:
+    """Whether a file has this very content. Raises OSError."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read() == _encoded(content)
+    except FileNotFoundError:
+        return False
 
 
 def replace_file(path: str, content: str) -> bool:
     """Put ``content`` into its place as a whole; False if it is there already. Raises OSError."""
-    wanted = content.encode("utf-8", errors="replace")
-    with contextlib.suppress(FileNotFoundError), open(path, "rb") as stream:
-        if stream.read() == wanted:
-            return False
+    if is_there(path, content):
+        return False
     descriptor, unfinished = tempfile.mkstemp(prefix=".report-", dir=os.path.dirname(path))
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(wanted)
+            stream.write(_encoded(content))
             os.fchmod(stream.fileno(), 0o644)
             stream.flush()
             os.fsync(stream.fileno())
@@ -68,4 +81,4 @@ def replace_file(path: str, content: str) -> bool:
     return True
 
 
-__all__ = ("ActionModule", "replace_file")
+__all__ = ("ActionModule", "is_there", "replace_file")
