@@ -42,8 +42,11 @@ def _describe(site: Site, found: Mounted, record: Record) -> dict[str, t.Any]:
             state = has_changed(site, origin)
             if state:
                 changed[printable(origin.source)] = state
-        if overlay.sealed and not problems and changed_underneath(site, overlay, found.layers.lower):
-            problems.append("a lower layer was changed underneath; stop the overlay, and share again")
+        try:
+            if overlay.sealed and not problems and changed_underneath(site, overlay, found.layers.lower):
+                problems.append("a lower layer was changed underneath; stop the overlay, and share again")
+        except FileNotFoundError as error:
+            problems.append(f"{printable(str(error.filename))} is gone from beside its layers")
     totals = overlay.totals if overlay else {}
     return {
         "directory": printable(found.directory),

@@ -369,6 +369,19 @@ def test_notes_that_cannot_be_read_are_not_guessed(world: World, damage: str) ->
     assert world.run()["repaired"]
 
 
+def test_notes_that_are_gone_break_one_overlay_and_no_list(world: World) -> None:
+    populate(world.host)
+    for name in ("c1", "c2"):
+        world.container(name, of=world.host)
+        world.run(container=name)
+    (notes,) = (world.containers / "c1/.overc-overlay").glob("*/.overc-*/overlay.json")
+    notes.unlink()
+    listed = overlay_info.information(str(world.containers), None, units=world.places.units)
+    overlays = {entry["container"]: entry["overlays"][0] for entry in listed}
+    assert (overlays["c1"]["status"], overlays["c2"]["status"]) == ("broken", "shared")
+    assert "overlay.json is gone" in overlays["c1"]["problems"][0]
+
+
 @pytest.mark.parametrize("where", ["\0", "/opt/a\0b", "", "opt/container", "/opt/../etc"])
 @pytest.mark.parametrize("container", [None, "c1"])
 def test_a_place_that_is_none_is_refused(where: str, container: str | None) -> None:
