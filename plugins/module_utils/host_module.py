@@ -20,17 +20,24 @@ if t.TYPE_CHECKING:
 
 
 class _HostModule(AnsibleModule):
-    """Looks at numbers before Ansible converts them; what is none is kept in ``refused`` and replaced by the default."""
+    """Looks at what Ansible's own conversion would end in a traceback for: numbers, and mappings that are none.
+
+    What cannot be meant is kept in ``refused`` and replaced by the default.
+    """
 
     refused: OvercError | None = None
 
     def _load_params(self) -> None:
         super()._load_params()  # type: ignore[no-untyped-call]
         for name, option in self.argument_spec.items():
-            if option.get("type") != "int" or self.params.get(name) is None:
-                continue
+            value = self.params.get(name)
             try:
-                self.params[name] = whole_number(name, self.params[name])
+                if value is not None and option.get("type") == "int":
+                    self.params[name] = whole_number(name, value)
+                elif value is not None and "options" in option and not isinstance(value, (dict, str)):
+                    raise OvercError(
+                        "bad_argument", f"{name}: a {type(value).__name__} is no mapping. Nothing was changed."
+                    )
             except OvercError as error:
                 self.refused = error
                 del self.params[name]

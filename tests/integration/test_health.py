@@ -65,6 +65,9 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_built(ansible: Contr
     refused = ansible(host.name, UPGRADE, *with_health(urls=["ftp://localhost/"]))
     assert (refused.rc, refused.result["error_id"]) == (2, "bad_argument"), refused.output
     assert refused.result["msg"].startswith("health.urls: ")
+    # Ansible's own conversion ends in a traceback for these
+    for value in (False, [1], 5):
+        assert host.module("overc_host_upgrade", {"health": value})["error_id"] == "bad_argument"
     assert (host.module("overc_host_info")["state"], host.boots) == ("clean", 1)
 
 
