@@ -137,7 +137,7 @@ def _boot_file(path: str, *, digest: bool) -> BootFile | None:
             release=kernel.read_release(path),
             sha256=kernel.sha256_of(path) if digest else None,
         )
-    except FileNotFoundError:  # or gone since: who only looks takes no lock
+    except (FileNotFoundError, NotADirectoryError):  # or gone since: who only looks takes no lock
         return None
 
 
