@@ -42,6 +42,11 @@ def _collect(hostvars: Hostvars, hosts: t.Iterable[str], name: str) -> dict[str,
     return found
 
 
+def _given(answer: t.Any) -> dict[str, t.Any]:
+    """What a module answered. A task that was skipped registers something as well, and that is none."""
+    return {} if not answer or answer.get("skipped") else answer
+
+
 def whole_number(value: t.Any, variable: str) -> int:
     try:
         return numbers.whole_number(variable, value)
@@ -106,13 +111,13 @@ def failure_reason(result: t.Mapping[str, t.Any]) -> str:
 
 def failed_upgrade(failure: t.Any, answers: t.Mapping[str, t.Any], rollback: bool) -> dict[str, t.Any]:
     """``answers``: stage, switch, now, back (any of them may be missing) and unhealthy."""
-    parts = {key: answers.get(key) or {} for key in ("stage", "switch", "now", "back")}
+    parts = {key: _given(answers.get(key)) for key in ("stage", "switch", "now", "back")}
     return host_outcome.failed_upgrade(failure, unhealthy=answers.get("unhealthy") or "", rollback=rollback, **parts)
 
 
 def failed_rollback(failure: t.Any, answers: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """``answers``: stage, switch (any of them may be missing)."""
-    return host_outcome.failed_rollback(failure, answers.get("stage") or {}, answers.get("switch") or {})
+    return host_outcome.failed_rollback(failure, *[_given(answers.get(key)) for key in ("stage", "switch")])
 
 
 def module_health(health: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
@@ -122,18 +127,18 @@ def module_health(health: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
 
 def rollback_result(answers: t.Mapping[str, t.Any], reboots: bool, check_mode: bool) -> dict[str, t.Any]:
     """``answers``: stage, switch, confirm (any of them may be missing)."""
-    parts = [answers.get(key) or {} for key in ("stage", "switch", "confirm")]
+    parts = [_given(answers.get(key)) for key in ("stage", "switch", "confirm")]
     return host_outcome.returned(*parts, reboots=bool(reboots), check_mode=bool(check_mode))
 
 
 def upgrade_result(status: str, answers: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """``answers``: stage, switch, confirm (any of them may be missing)."""
-    parts = [answers.get(key) or {} for key in ("stage", "switch", "confirm")]
+    parts = [_given(answers.get(key)) for key in ("stage", "switch", "confirm")]
     return host_outcome.upgraded(*parts, status=status)
 
 
 def must_go_back(now: t.Any, stage: t.Any, switch: t.Any) -> bool:
-    return host_outcome.must_go_back(stage or {}, switch or {}, now or {})
+    return host_outcome.must_go_back(_given(stage), _given(switch), _given(now))
 
 
 def overlay_lines(answers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:

@@ -95,11 +95,13 @@ def run_host_module(
 
 
 def _fail(module: AnsibleModule, error: OvercError) -> None:
-    facts = {key: value for key, value in error.facts.items() if key not in ("msg", "error_id", "notes")}
+    facts = {key: value for key, value in error.facts.items() if key not in ("msg", "error_id", "notes", "changed")}
+    # A refusal changes nothing; but what it found interrupted was repaired before, and a switch is not taken back
+    changed = bool(error.facts.get("changed") or error.facts.get("repaired"))
     for note in error.facts.get("notes", ()):
         module.warn(redact(note))
     message = redact(with_next_step(error.error_id, error.message))
-    module.fail_json(msg=message, error_id=error.error_id, changed=False, **redact_all(facts))
+    module.fail_json(msg=message, error_id=error.error_id, changed=changed, **redact_all(facts))
 
 
 def check_package_names(option: str, names: t.Sequence[str]) -> tuple[str, ...]:

@@ -143,7 +143,7 @@ def _undo(runner: Runner, at: Apply, error: OvercError) -> t.NoReturn:
             error.error_id,
             f"{error.message.rstrip('.')}. Undoing it failed as well ({why}); the journal is kept, and the next command tries "
             f"again. {_next_boot(at)}",
-            **{**error.facts, **({"state": "interrupted"} if at.begun else {})},
+            **{**error.facts, **({"state": "interrupted", "changed": True} if at.begun else {})},
         ) from error
     error.facts["undone"] = undone
     error.facts["notes"] = [*warnings, *_remember_failure(runner, at, error, completed=forward)]
@@ -163,6 +163,7 @@ def _remember_failure(runner: Runner, at: Apply, error: OvercError, *, completed
         after = observe(runner, at.facts.layout)
         error.facts["state"] = derive(after).name
         if completed:
+            error.facts["changed"] = True
             said = f"It had switched over already, so the {at.context.operation} was completed."
             error.message = f"{error.message.rstrip('.')}. {said}"
             if after.default and after.booted and after.default.id != after.booted.id:

@@ -58,12 +58,12 @@ def steps(result: Result) -> list[str]:
     return [action["step"] for action in result.get("actions", [])]
 
 
-def assert_refused(result: Result, error_id: str, *named: str) -> None:
-    """A refusal as promised: its id, what it is about, what to do next, no Python."""
+def assert_refused(result: Result, error_id: str, *named: str, changed: bool = False) -> None:
+    """A refusal or failure as promised: its id, what it is about, what to do next, no Python."""
     assert result.get("failed"), result
     assert result["error_id"] == error_id, result["msg"]
     assert error_id in ERROR_IDS
-    assert result["changed"] is False
+    assert result["changed"] is changed
     for text in named:
         assert text in result["msg"], result["msg"]
     assert result["msg"].rstrip().endswith("."), result["msg"]

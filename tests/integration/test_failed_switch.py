@@ -29,7 +29,7 @@ def test_what_fails_after_the_switch_is_completed(host: Host) -> None:
     host.release("v2")
     prelude = _READ_ONLY.format(begin="swap_kernel", end=("before", "write_kernel"))
     failed = call(host, "upgrade", prelude=prelude)
-    assert_refused(failed, "boot_write_failed", "/boot/bzImage", "so the upgrade was completed")
+    assert_refused(failed, "boot_write_failed", "/boot/bzImage", "so the upgrade was completed", changed=True)
     info = succeed(host, "info")
     assert (info["state"], info["staged"]["subvolume"], info["last_event"]["outcome"]) == (
         "staged",
@@ -52,7 +52,9 @@ def test_what_cannot_be_completed_is_not_called_unchanged(host: Host) -> None:
     """The default subvolume is the new one, the kernel the old one: nobody may be told that what boots is as it was."""
     host.release("v2")
     failed = call(host, "upgrade", prelude=_READ_ONLY.format(begin="swap_kernel", end=()))
-    assert_refused(failed, "boot_write_failed", "Undoing it failed as well", "do not reboot the host before")
+    assert_refused(
+        failed, "boot_write_failed", "Undoing it failed as well", "do not reboot the host before", changed=True
+    )
     assert "unchanged" not in failed["msg"]
     assert failed["state"] == succeed(host, "info")["state"] == "interrupted"
     host.sh("mount -o remount,rw /boot")
@@ -65,7 +67,7 @@ def test_what_cannot_be_completed_is_not_called_unchanged(host: Host) -> None:
 def test_what_cannot_be_undone_before_the_switch_leaves_what_boots(host: Host) -> None:
     host.release("v2")
     failed = call(host, "upgrade", prelude=_READ_ONLY.format(begin="swap_backup_files", end=()))
-    assert_refused(failed, "boot_write_failed", "Undoing it failed as well", "What boots is unchanged")
+    assert_refused(failed, "boot_write_failed", "Undoing it failed as well", "What boots is unchanged", changed=True)
     host.sh("mount -o remount,rw /boot")
     host.reboot()
     assert_runs(host, "rootfs", "1.0")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+import typing as t
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +76,30 @@ def test_upgrade_then_nothing_to_do_then_rollback(make_fleet: Fleet, controller:
         assert_runs(host, OLD, "1.0")
 
     assert set(controller.run("rollback").statuses().values()) == {"current"}
+
+
+@pytest.mark.parametrize("what", ["drain", "undrain", "soak", "tasks"])
+def test_each_of_what_others_do_without_the_rest(
+    what: str, make_fleet: Fleet, controller: Controller, tmp_path: Path
+) -> None:
+    (host,) = make_fleet(1)
+    hook = tmp_path / "hook.yml"
+    hook.write_text(MARK.format(word=what))
+    health: dict[str, t.Any] = {**QUICK, "ports": [22]}
+    variables: dict[str, t.Any] = {"host_upgrade_health": health}
+    if what in ("soak", "tasks"):
+        health[what] = {"soak": 1, "tasks": str(hook)}[what]
+    else:
+        variables[f"host_upgrade_{what}_tasks"] = str(hook)
+    done = controller.run("upgrade", **variables)
+    assert done.status(host) == "upgraded", done.reason(host)
+    assert (done.record["hosts"]["h1"]["booted_before"], host.boots) == (OLD, 2)
+    assert_runs(host, NEW, "2.0")
+    back = controller.run("rollback", **variables)
+    assert back.status(host) == "returned", back.reason(host)
+    assert (back.record["hosts"]["h1"]["booted_before"], host.boots) == (NEW, 3)
+    assert_runs(host, OLD, "1.0")
+    assert host.sh("cat /boot/hooks 2>/dev/null || :").split() == ([] if what == "soak" else [what] * 2)
 
 
 def test_failed_health_brings_the_host_back_and_stops_the_run(make_fleet: Fleet, controller: Controller) -> None:

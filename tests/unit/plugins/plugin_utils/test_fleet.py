@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.overc.system.plugins.filter import fleet
 from ansible_collections.overc.system.plugins.plugin_utils import (
     host_outcome,
     overlay_words,
@@ -372,6 +373,17 @@ def test_rollback_in_one_run_or_two() -> None:
 def test_rollback_without_a_reboot(stage: t.Any, reboots: bool, check_mode: bool, status: str) -> None:
     answer = {"state": "clean", **stage}
     assert host_outcome.returned(answer, {}, {}, reboots=reboots, check_mode=check_mode)["status"] == status
+
+
+def test_a_skipped_task_registers_no_answer() -> None:
+    skipped = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False"}
+    stage = {**RETURNED, "reboot": REBOOTED, "staged_uuid": "u1"}
+    alone, others = {"stage": stage}, {"stage": stage, "switch": skipped, "confirm": skipped, "back": skipped}
+    assert fleet.rollback_result(others, True, False) == fleet.rollback_result(alone, True, False)
+    assert fleet.upgrade_result("upgraded", others) == fleet.upgrade_result("upgraded", alone)
+    assert fleet.failed_rollback({}, others) == fleet.failed_rollback({}, alone)
+    assert fleet.failed_upgrade({}, others, True) == fleet.failed_upgrade({}, alone, True)
+    assert fleet.must_go_back({"state": "clean", "booted": {"uuid": "u1"}}, stage, skipped)
 
 
 def test_failed_rollback() -> None:
