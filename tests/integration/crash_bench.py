@@ -30,14 +30,15 @@ class Bench:
         self.host = lab.create(name, automatic=automatic)
         self._disks: dict[str, Path] = {}
 
-    def start(self, name: str, make: Callable[[], None] | None = None) -> Host:
-        """Switched on with the disk of this name, which is made the first time."""
+    def start(self, name: str, make: Callable[[], None] | None = None, *, entry: int | None = None) -> Host:
+        """Switched on with the disk of this name, which is made the first time; ``entry`` of the boot menu, if any."""
         if name not in self._disks:
             (make or getattr(self, f"_make_{name}"))()
             self.host.stop()
             self._disks[name] = self.host.save()
         self.host.stop()
         self.host.restore(self._disks[name])
+        self.host.boot_entry(entry)
         self.host.start()
         return self.host
 

@@ -164,10 +164,7 @@ def check_after_kill(host: Host, transaction: Transaction, way: str, number: int
 
 
 def begin(bench: Bench, transaction: Transaction) -> Host:
-    host = bench.start(transaction.start)
-    if transaction.from_backup:
-        host.boot_entry(1)
-        host.reboot()
+    host = bench.start(transaction.start, entry=1 if transaction.from_backup else None)
     if transaction.start == "staged":
         bench.switch("rootfs_upgrade")
     return host
