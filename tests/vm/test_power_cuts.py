@@ -25,7 +25,7 @@ from tests.vm.states import States
 
 pytestmark = pytest.mark.vm
 
-ONE_IN: t.Final = 24
+ONE_IN: t.Final = 48
 # One in that many goes on until it is clean again, which takes another boot
 _ALL_THE_WAY: t.Final = 3
 _SETTLED: t.Final = frozenset({"clean", "staged", "trial", "fallback", "backup"})
