@@ -8,6 +8,8 @@ DOCUMENTATION = r"""
 module: overc_host_health
 short_description: Ask a host whether it works
 version_added: 0.1.0
+author:
+  - The overc.system authors (@overc)
 description:
   - Asks on the host itself whether its boot came to its end, no unit failed, and declared services, ports, addresses and
     commands work.
