@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import time
 import typing as t
@@ -29,8 +30,10 @@ _BOOT: t.Final = 120
 _CONNECT: t.Final = 5
 _ANSWER: t.Final = 10
 _COMMAND: t.Final = 300
-# How timeout(1) of coreutils says that it had to end the command
-_TIMED_OUT: t.Final = 124
+# What does not end when it is asked to is killed so much later
+_PATIENCE: t.Final = 10
+# How timeout(1) of coreutils says that it ended the command; where it had to kill it, it dies in the same way
+_TIMED_OUT: t.Final = (124, -signal.SIGKILL)
 
 
 class _Failure(Exception):
@@ -81,8 +84,10 @@ def _units(runner: Runner, failed_before: t.Collection[str]) -> None:
     """The boot first comes to its end; what had failed before is not held against the host."""
     if os.path.isdir(SYSTEMD):
         # Its exit code tells of failed units as well, and those are looked at below
-        waited = runner.run(["timeout", str(_BOOT), "systemctl", "is-system-running", "--wait"])
-        if waited.rc == _TIMED_OUT:
+        waited = runner.run(
+            ["timeout", f"--kill-after={_PATIENCE}", str(_BOOT), "systemctl", "is-system-running", "--wait"]
+        )
+        if waited.rc in _TIMED_OUT:
             raise _Failure(f"The boot has not come to its end within {_BOOT} seconds.")
     units, problem = look(runner)
     if problem:
@@ -133,12 +138,12 @@ def _address(address: Address) -> None:
 
 
 def _command(runner: Runner, words: tuple[str, ...]) -> None:
-    answer = runner.run(["timeout", str(_COMMAND), *words])
+    answer = runner.run(["timeout", f"--kill-after={_PATIENCE}", str(_COMMAND), *words])
     if answer.rc == 0:
         return
     shown = " ".join(words)
-    if answer.rc == _TIMED_OUT:
-        raise _Failure(f"{shown} had not ended after {_COMMAND} seconds.", **answer.facts())
+    if answer.rc in _TIMED_OUT:
+        raise _Failure(f"{shown} was killed, or had not ended after {_COMMAND} seconds.", **answer.facts())
     said = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
     raise _Failure(f"{shown} failed with code {answer.rc}{': ' + said[-1] if said else ''}.", **answer.facts())
 

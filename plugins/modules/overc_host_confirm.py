@@ -19,19 +19,13 @@ description:
 extends_documentation_fragment:
   - overc.system.layout
   - overc.system.health
+  - overc.system.health.failed_before
   - overc.system.attributes
 options:
   expected_uuid:
     description:
       - The UUID of the deployment that is meant. If another one runs, nothing is asked or confirmed.
     type: str
-  failed_before:
-    description:
-      - Units that are not held against the host by O(health), because they had failed before; see
-        RV(overc.system.overc_host_upgrade#module:failed_units).
-    type: list
-    elements: str
-    default: []
 seealso:
   - module: overc.system.overc_host_upgrade
 """

@@ -17,15 +17,8 @@ description:
   - Changes nothing and takes no lock. The other host modules ask the same with their option O(ignore:health).
 extends_documentation_fragment:
   - overc.system.health.checks
+  - overc.system.health.failed_before
   - overc.system.attributes.info_module
-options:
-  failed_before:
-    description:
-      - Units that are not held against the host, because they had failed before; see
-        RV(overc.system.overc_host_upgrade#module:failed_units).
-    type: list
-    elements: str
-    default: []
 seealso:
   - module: overc.system.overc_host_confirm
 """

@@ -19,18 +19,10 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.action.reboot import ActionModule as StockReboot
 from ansible.utils.display import Display
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.layout import LAYOUT_SPEC
 from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
 from ansible_collections.overc.system.plugins.plugin_utils.background import Background
 from ansible_collections.overc.system.plugins.plugin_utils.orphan import end_if_orphan
-
-_LAYOUT: t.Final = (
-    "root_subvolume",
-    "upgrade_subvolume",
-    "backup_subvolume",
-    "boot_dir",
-    "kernel",
-    "package_manager",
-)
 
 # Seconds before a confirmation is tried again whose connection was lost
 _AGAIN: t.Final = (1.0, 5.0, 15.0)
@@ -166,7 +158,7 @@ class RebootingAction(ActionBase):
 
     @staticmethod
     def _layout(args: Result) -> Result:
-        return {key: args[key] for key in _LAYOUT if key in args}
+        return {key: args[key] for key in LAYOUT_SPEC if key in args}
 
     def _command(self, args: Result, task_vars: Result | None, *, then_reboots: bool) -> Result:
         """The module itself, or as the task asks for it; where ``overc_background`` is set, so that it outlives this

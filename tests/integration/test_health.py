@@ -75,9 +75,8 @@ def test_upgrade_and_rollback_with_health(ansible: Controller, host: Host) -> No
     host.release("v2")
     done = ansible(host.name, UPGRADE, *with_health(services=["ssh"]), "-e", "overc_background=true")
     assert done.rc == 0, done.output
-    assert (
-        f"\n{host.name}: reboots into rootfs_upgrade\n{host.name}: answers, is asked whether it works\n" in done.stdout
-    )
+    said = f"{host.name}: reboots into rootfs_upgrade\n{host.name}: answers, is asked whether it works\n"
+    assert said in done.stdout
     assert done.result["passed"] == ["No unit failed that had not failed before", "Declared services run"]
     assert (done.result["state"], host.boots, host.rpm_version("lab-app")) == ("clean", 2, "2.0")
 

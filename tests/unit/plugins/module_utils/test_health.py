@@ -136,7 +136,9 @@ def test_commands_have_no_shell(tmp_path: Path) -> None:
 
 def test_a_command_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_COMMAND", 0.2)
-    assert "had not ended after 0.2 seconds" in refused(commands=["sleep 60"]).message
+    monkeypatch.setattr(health, "_PATIENCE", 0.2)
+    for command in ("sleep 60", "sh -c 'trap : TERM; while :; do sleep 1; done'"):
+        assert "had not ended after 0.2 seconds" in refused(commands=[command]).message
 
 
 def test_each_check_has_its_tries(slept: list[float]) -> None:

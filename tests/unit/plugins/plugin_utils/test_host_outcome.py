@@ -1,0 +1,155 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of one host, from what its modules answered."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.overc.system.plugins.filter import fleet
+from ansible_collections.overc.system.plugins.plugin_utils import host_outcome, run_record
+
+FAILURE = {"step": "Health", "msg": "It is not well.", "output": "out"}
+STAGE = {"staged_uuid": "new", "booted": "rootfs", "fingerprint": "f1", "reboot_required": True}
+SWITCH = {"staged_uuid": None, "reboot": {"elapsed": 3}, "seconds": 4}
+
+
+def info(state: str, booted: str, staged: str | None = None) -> dict[str, t.Any]:
+    return {"state": state, "booted": {"uuid": booted, "subvolume": booted}, "staged": staged and {"uuid": staged}}
+
+
+# One run of the module that staged and rebooted
+BOTH = {
+    **STAGE, "booted": "rootfs_upgrade", "staged_uuid": None, "reboot_required": False, "seconds": 9.5, "state": "trial",
+    "reboot": {"booted_before": "rootfs", "staged_uuid": "new", "seconds": 4.25},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stage", "switch", "now", "wanted"),
+    [
+        ({}, {}, info("clean", "old"), False),
+        ({"failed": True}, {}, info("clean", "old"), False),
+        (STAGE, {}, info("staged", "old", "new"), True),
+        (STAGE, {}, info("staged", "old", "other"), False),
+        (STAGE, SWITCH, info("clean", "new"), True),
+        (STAGE, SWITCH, info("trial", "new"), True),
+        (STAGE, SWITCH, info("clean", "old"), False),
+        (STAGE, SWITCH, info("backup", "bak"), True),
+        (STAGE, {}, info("backup", "bak"), False),
+        (BOTH, {}, info("trial", "new"), True),
+        (BOTH, {}, info("fallback", "bak"), True),
+        (BOTH, {}, info("clean", "old"), False),
+        (STAGE, SWITCH, info("interrupted", "new"), False),
+        (STAGE, SWITCH, {"unreachable": True}, False),
+    ],
+)
+def test_only_what_this_run_staged_is_taken_back(
+    stage: dict[str, t.Any], switch: dict[str, t.Any], now: dict[str, t.Any], wanted: bool
+) -> None:
+    assert host_outcome.must_go_back(stage, switch, now) is wanted
+
+
+BACK = {"state": "clean", "booted": "rootfs", "reboot": {}}
+
+
+@pytest.mark.parametrize(
+    ("switch", "now", "back", "unhealthy", "rollback", "status"),
+    [
+        (SWITCH, info("clean", "new"), BACK, "", True, "rolled_back"),
+        (SWITCH, info("clean", "new"), BACK, "still ill", True, "rollback_failed"),
+        (SWITCH, info("clean", "new"), {"error_id": "reboot_failed", "state": "clean", "msg": "m"}, "", True,
+         "rollback_failed"),
+        (SWITCH, info("clean", "new"), {"unreachable": True, "msg": "gone"}, "", True, "rollback_failed"),
+        (SWITCH, info("clean", "new"), {}, "", False, "failed"),
+        (SWITCH, info("inconsistent", "x"), {}, "", True, "rollback_failed"),
+        (SWITCH, {"unreachable": True}, {}, "", True, "unreachable"),
+        ({}, info("staged", "old", "new"), {"state": "clean", "booted": "rootfs"}, "", True, "failed"),
+        ({}, info("clean", "old"), {}, "", True, "failed"),
+    ],
+)  # fmt: skip
+def test_what_became_of_it(switch: t.Any, now: t.Any, back: t.Any, unhealthy: str, rollback: bool, status: str) -> None:
+    result = host_outcome.failed_upgrade(FAILURE, STAGE, switch, now, back, unhealthy, rollback)
+    assert result["status"] == status
+    assert result["reason"].startswith("Health: It is not well.")
+    assert result["rejects_plan"] is ("reboot" in switch)
+    assert status in run_record.STATUSES
+
+
+def test_one_run_that_did_both_is_told_like_two() -> None:
+    confirmed = host_outcome.upgraded(BOTH, {}, {"state": "clean"}, status="upgraded")
+    assert confirmed["seconds"] == {"stage": 5.2, "reboot": 4.25}
+    assert (confirmed["status"], confirmed["state"]) == ("upgraded", "clean")
+    assert (confirmed["booted_before"], confirmed["booted_after"]) == ("rootfs", "rootfs_upgrade")
+    failed = host_outcome.failed_upgrade(FAILURE, BOTH, {}, info("clean", "new"), BACK, "", rollback=True)
+    assert (failed["status"], failed["booted_before"], failed["rejects_plan"]) == ("rolled_back", "rootfs", True)
+    assert failed["seconds"] == {"stage": 5.2, "reboot": 4.25, "rollback": 0}
+
+
+def test_nothing_to_do_and_only_staged() -> None:
+    nothing = {"state": "clean", "booted": "rootfs", "reboot_required": False, "msg": "nothing is pending"}
+    assert host_outcome.upgraded(nothing, {}, {}, status="upgraded")["status"] == "current"
+    assert host_outcome.upgraded({**STAGE, "state": "staged"}, {}, {}, status="staged")["booted_after"] == "rootfs"
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def test_reason_of_a_loop_is_that_of_its_first_failed_item() -> None:
+    result = {"msg": "One or more items failed", "results": [{}, {"failed": True, "msg": "non-zero return code",
+              "stderr": "no such\nservice"}]}  # fmt: skip
+    assert host_outcome.reason(result) == "no such service"
+    assert host_outcome.reason({}) == "It failed without a message."
+
+
+RETURNED = {"changed": True, "operation": "rollback", "state": "clean", "booted": "rootfs", "seconds": 9.0}
+REBOOTED = {"booted_before": "rootfs_upgrade", "staged_uuid": "u1", "seconds": 7.0}
+
+
+def test_rollback_in_one_run_or_two() -> None:
+    stage = {**RETURNED, "state": "staged", "booted": "rootfs_upgrade", "reboot_required": True, "seconds": 2.0}
+    switch = {**RETURNED, "seconds": 7.0}
+    one = host_outcome.returned({**RETURNED, "reboot": REBOOTED}, {}, {}, reboots=True, check_mode=False)
+    assert one == host_outcome.returned(stage, switch, {"state": "clean"}, reboots=True, check_mode=False)
+    assert (one["status"], one["booted_before"], one["booted_after"]) == ("returned", "rootfs_upgrade", "rootfs")
+    assert one["seconds"] == {"stage": 2.0, "reboot": 7.0}
+
+
+@pytest.mark.parametrize(
+    ("stage", "reboots", "check_mode", "status"),
+    [
+        ({"changed": False, "reboot_required": False}, True, False, "current"),
+        ({"changed": False, "reboot_required": True}, False, False, "staged"),
+        ({"changed": True, "reboot_required": True}, True, True, "planned"),
+        ({"changed": True, "operation": "cancel"}, True, False, "cancelled"),
+    ],
+)
+def test_rollback_without_a_reboot(stage: t.Any, reboots: bool, check_mode: bool, status: str) -> None:
+    answer = {"state": "clean", **stage}
+    assert host_outcome.returned(answer, {}, {}, reboots=reboots, check_mode=check_mode)["status"] == status
+
+
+def test_a_skipped_task_registers_no_answer() -> None:
+    skipped = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False"}
+    stage = {**RETURNED, "reboot": REBOOTED, "staged_uuid": "u1"}
+    alone, others = {"stage": stage}, {"stage": stage, "switch": skipped, "confirm": skipped, "back": skipped}
+    assert fleet.rollback_result(others, True, False) == fleet.rollback_result(alone, True, False)
+    assert fleet.upgrade_result("upgraded", others) == fleet.upgrade_result("upgraded", alone)
+    assert fleet.failed_rollback({}, others) == fleet.failed_rollback({}, alone)
+    assert fleet.failed_upgrade({}, others, True) == fleet.failed_upgrade({}, alone, True)
+    assert fleet.must_go_back({"state": "clean", "booted": {"uuid": "u1"}}, stage, skipped)
+
+
+def test_failed_rollback() -> None:
+    failure = {"step": "Boot it", "msg": "no", "error_id": "reboot_failed", "silent": False}
+    assert host_outcome.failed_rollback(failure, {}, {})["status"] == "failed"
+    unhealthy = {**RETURNED, "failed": True, "reboot": REBOOTED}
+    found = host_outcome.failed_rollback(failure, unhealthy, {})
+    assert (found["status"], found["booted_before"], found["booted_after"]) == (
+        "rollback_failed",
+        "rootfs_upgrade",
+        "rootfs",
+    )
+    assert host_outcome.failed_rollback({**failure, "silent": True}, {}, {})["status"] == "unreachable"
