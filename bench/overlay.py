@@ -30,21 +30,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from overlay_trees import large, mutate, roots, run, subvolume, tiny
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-COMPARE = """
+ROOMS = "ansible_collections.overc.system.plugins.module_utils"
+COMPARE = f"""
 import os, sys
-from ansible_collections.overc.system.plugins.module_utils import safe_path, tree_compare
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Source
+from {ROOMS}.compare import merge
+from {ROOMS}.compare.model import Source
+from {ROOMS}.system import safe_path
 container, source = sys.argv[1:3]
 kin = None
 if len(sys.argv) > 3:
-    from ansible_collections.overc.system.plugins.module_utils.overlay_kin import KinFinder
+    from {ROOMS}.compare.kin import KinFinder
     finder = KinFinder(container)
     kin = finder.of(os.open(source, safe_path.OPEN_DIR))
 a, b = (os.open(top + "/usr", safe_path.OPEN_DIR) for top in (container, source))
-compared = tree_compare.compare(a, [Source(b, layer=True, one_filesystem=True, kin=kin)])
+compared = merge.compare(a, [Source(b, layer=True, one_filesystem=True, kin=kin)])
 print(compared.totals.shared_entries)
 """
-LAZY = "from ansible_collections.overc.system.plugins.module_utils import overlay_kin\n"
+LAZY = f"from {ROOMS}.compare import kin\n"
 
 
 @dataclass
@@ -141,9 +143,9 @@ class Bench:
 
     def end_to_end(self, tree: Tree, rounds: int) -> None:
         """Create and stop, through the same entry as the module, against one comparison in the same state."""
-        from ansible_collections.overc.system.plugins.module_utils.overlay_boot import Places
-        from ansible_collections.overc.system.plugins.module_utils.overlay_manage import manage
-        from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Wanted
+        from ansible_collections.overc.system.plugins.module_utils.overlay.at_boot.work import Places
+        from ansible_collections.overc.system.plugins.module_utils.overlay.manage import manage
+        from ansible_collections.overc.system.plugins.module_utils.overlay.plan import Wanted
 
         places = Places(str(self.scratch / "var"), str(self.scratch / "units"))
         containers = self.base / "containers"

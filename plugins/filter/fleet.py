@@ -9,9 +9,10 @@ import typing as t
 
 from ansible import context
 from ansible.errors import AnsibleFilterError
-from ansible_collections.overc.system.plugins.module_utils import whole_number as numbers
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.plugin_utils import (
+
+from ..module_utils import values as numbers
+from ..module_utils.errors import OvercError
+from ..plugin_utils import (
     host_outcome,
     overlay_words,
     pull,

@@ -13,8 +13,8 @@ import subprocess
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.redact import redact
+from .errors import OvercError
+from .redact import redact
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

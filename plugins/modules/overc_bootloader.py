@@ -101,8 +101,8 @@ error_id:
   sample: no_trial_boot
 """
 
-from ansible_collections.overc.system.plugins.module_utils import bootloader
-from ansible_collections.overc.system.plugins.module_utils.host_module import run_host_module
+from ..module_utils.host import bootloader
+from ..module_utils.host.module import run_host_module
 
 
 def main() -> None:

@@ -134,19 +134,15 @@ error_id:
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import host
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.health import check
-from ansible_collections.overc.system.plugins.module_utils.health_options import (
-    FAILED_BEFORE_SPEC,
-    HEALTH_SPEC,
-    health_from,
-)
-from ansible_collections.overc.system.plugins.module_utils.host_module import run_host_module
-from ansible_collections.overc.system.plugins.module_utils.layout import layout_from
+from ..module_utils.errors import OvercError
+from ..module_utils.health.ask import check
+from ..module_utils.health.options import FAILED_BEFORE_SPEC, HEALTH_SPEC, health_from
+from ..module_utils.host import commands
+from ..module_utils.host.module import run_host_module
+from ..module_utils.host.observe.layout import layout_from
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ..module_utils.runner import Runner
 
 NAME: t.Final = "overc_host_confirm"
 
@@ -163,7 +159,7 @@ def _first(runner: Runner, params: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _expected(runner: Runner, params: dict[str, t.Any]) -> dict[str, t.Any]:
-    seen = host.run(runner, layout_from(params), NAME, host.info, check_mode=True, reads_only=True)
+    seen = commands.run(runner, layout_from(params), NAME, commands.info, check_mode=True, reads_only=True)
     runs: dict[str, t.Any] = seen["booted"] or {}
     if runs.get("uuid") != params["expected_uuid"]:
         shown = f"{runs['subvolume']} ({runs['uuid']})" if runs else "no known deployment"
@@ -178,7 +174,7 @@ def _expected(runner: Runner, params: dict[str, t.Any]) -> dict[str, t.Any]:
 def main() -> None:
     run_host_module(
         NAME,
-        lambda at, _params: host.confirm(at),
+        lambda at, _params: commands.confirm(at),
         {**HEALTH_SPEC, **FAILED_BEFORE_SPEC, "expected_uuid": {"type": "str"}},
         first=_first,
     )

@@ -175,12 +175,12 @@ error_id:
   sample: not_root
 """
 
-from ansible_collections.overc.system.plugins.module_utils import host
-from ansible_collections.overc.system.plugins.module_utils.host_module import run_host_module
+from ..module_utils.host import commands
+from ..module_utils.host.module import run_host_module
 
 
 def main() -> None:
-    run_host_module("overc_host_info", lambda at, _params: host.info(at), reads_only=True)
+    run_host_module("overc_host_info", lambda at, _params: commands.info(at), reads_only=True)
 
 
 if __name__ == "__main__":

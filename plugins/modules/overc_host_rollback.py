@@ -177,14 +177,14 @@ reboot:
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import host
-from ansible_collections.overc.system.plugins.module_utils.host_module import run_host_module
-from ansible_collections.overc.system.plugins.module_utils.reboot_option import REBOOT_SPEC, check_reboot_options
+from ..module_utils.host import commands
+from ..module_utils.host.module import run_host_module
+from ..module_utils.host.reboot_option import REBOOT_SPEC, check_reboot_options
 
 
-def _rollback(at: host.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
+def _rollback(at: commands.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     check_reboot_options(at, params)
-    return host.rollback(at, arm=params["arm"])
+    return commands.rollback(at, arm=params["arm"])
 
 
 def main() -> None:

@@ -100,14 +100,14 @@ error_id:
   sample: repository_failed
 """
 
-from ansible_collections.overc.system.plugins.module_utils import host
-from ansible_collections.overc.system.plugins.module_utils.host_module import run_host_module
+from ..module_utils.host import commands
+from ..module_utils.host.module import run_host_module
 
 
 def main() -> None:
     run_host_module(
         "overc_host_update",
-        lambda at, params: host.update(at, params["cache_valid_time"]),
+        lambda at, params: commands.update(at, params["cache_valid_time"]),
         {"cache_valid_time": {"type": "int", "default": 0}},
     )
 

@@ -295,22 +295,22 @@ reboot:
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import host
-from ansible_collections.overc.system.plugins.module_utils.host_module import check_package_names, run_host_module
-from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageRequest
-from ansible_collections.overc.system.plugins.module_utils.reboot_option import REBOOT_SPEC, check_reboot_options
+from ..module_utils.host import commands
+from ..module_utils.host.module import check_package_names, run_host_module
+from ..module_utils.host.reboot_option import REBOOT_SPEC, check_reboot_options
+from ..module_utils.packages.contract import PackageRequest
 
 
-def _upgrade(at: host.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
+def _upgrade(at: commands.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     check_reboot_options(at, params)
     request = PackageRequest(
         packages=check_package_names("packages", params["packages"]),
         exclude=check_package_names("exclude", params["exclude"]),
         signed=params["gpg_policy"] == "require",
     )
-    return host.upgrade(
+    return commands.upgrade(
         at,
-        host.UpgradeOptions(
+        commands.UpgradeOptions(
             request=request,
             update_cache=params["update_cache"],
             force=params["force"],

@@ -186,9 +186,9 @@ paths:
   elements: dict
 """
 
-from ansible_collections.overc.system.plugins.module_utils.overlay_manage import manage
-from ansible_collections.overc.system.plugins.module_utils.overlay_module import run_overlay_module
-from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Wanted
+from ..module_utils.overlay.manage import manage
+from ..module_utils.overlay.module import run_overlay_module
+from ..module_utils.overlay.plan import Wanted
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ from functools import partial
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
-from ansible_collections.overc.system.plugins.plugin_utils.orphan import end_if_orphan
+
+from .orphan import end_if_orphan
 
 if t.TYPE_CHECKING:
     from ansible.plugins.action import ActionBase

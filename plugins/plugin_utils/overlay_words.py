@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.plugin_utils.host_outcome import Answer, Entry
+from .host_outcome import Answer, Entry
 
 
 def human_bytes(number: float) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.plugin_utils import host_outcome, run_plan
+from . import host_outcome, run_plan
 
 Answer = t.Mapping[str, t.Any]
 Entry = dict[str, t.Any]

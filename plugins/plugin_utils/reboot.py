@@ -18,11 +18,12 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.plugins.action.reboot import ActionModule as StockReboot
 from ansible.utils.display import Display
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.layout import LAYOUT_SPEC
-from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
-from ansible_collections.overc.system.plugins.plugin_utils.background import Background
-from ansible_collections.overc.system.plugins.plugin_utils.orphan import end_if_orphan
+
+from ..module_utils.errors import OvercError
+from ..module_utils.host.observe.layout import LAYOUT_SPEC
+from ..module_utils.values import whole_number
+from .background import Background
+from .orphan import end_if_orphan
 
 # Seconds before a confirmation is tried again whose connection was lost
 _AGAIN: t.Final = (1.0, 5.0, 15.0)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.plugin_utils.host_outcome import Answer, Entry
-from ansible_collections.overc.system.plugins.plugin_utils.run_options import closed, percentage
-from ansible_collections.overc.system.plugins.plugin_utils.run_plan import Plan
+from .host_outcome import Answer, Entry
+from .run_options import closed, percentage
+from .run_plan import Plan
 
 # What counts against the limit of a wave
 _COUNTED: t.Final = frozenset({"rollback_failed", "unreachable", "failed", "rolled_back"})

@@ -9,8 +9,8 @@ import datetime as dt
 import re
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
+from ..module_utils.errors import OvercError
+from ..module_utils.values import whole_number
 
 _CLOCK: t.Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
 _STAMP: t.Final = "%Y-%m-%dT%H:%M:%SZ"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.plugin_utils.host_outcome import (
+from .host_outcome import (
     Answer,
     Entry,
     changes_of,
@@ -19,7 +19,7 @@ from ansible_collections.overc.system.plugins.plugin_utils.host_outcome import (
     first_line,
     output,
 )
-from ansible_collections.overc.system.plugins.plugin_utils.run_options import (
+from .run_options import (
     FleetError,
     closed,
     percentage,

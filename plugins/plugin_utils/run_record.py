@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.plugin_utils.host_outcome import Answer, Entry, answered, first_line
-from ansible_collections.overc.system.plugins.plugin_utils.overlay_words import shared
-from ansible_collections.overc.system.plugins.plugin_utils.run_gate import rejected_plans, stopped
-from ansible_collections.overc.system.plugins.plugin_utils.run_plan import Plan
+from .host_outcome import Answer, Entry, answered, first_line
+from .overlay_words import shared
+from .run_gate import rejected_plans, stopped
+from .run_plan import Plan
 
 # Status of a host at the end of a run -> what it means. The order is the order of a report: what needs a person first.
 STATUSES: t.Final[dict[str, str]] = {

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.plugin_utils.host_outcome import Answer, Entry, first_line
-from ansible_collections.overc.system.plugins.plugin_utils.overlay_words import human_bytes, shared_words
-from ansible_collections.overc.system.plugins.plugin_utils.run_plan import change_line
-from ansible_collections.overc.system.plugins.plugin_utils.run_record import GOOD, STATUSES
+from .host_outcome import Answer, Entry, first_line
+from .overlay_words import human_bytes, shared_words
+from .run_plan import change_line
+from .run_record import GOOD, STATUSES
 
 
 def report(record: t.Mapping[str, t.Any]) -> Entry:

@@ -10,20 +10,17 @@ import os
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import (
-    smartpm,
-    smartpm_channels,
-    smartpm_errors,
-    smartpm_output,
-    smartpm_plan,
-)
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageRequest
+from ansible_collections.overc.system.plugins.module_utils.packages.contract import PackageRequest
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import channels as smartpm_channels
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import driver as smartpm
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import errors, output
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import plan as smartpm_plan
 
 if t.TYPE_CHECKING:
     import pathlib
 
-    from ansible_collections.overc.system.plugins.module_utils.package_manager import PackagePlan
+    from ansible_collections.overc.system.plugins.module_utils.packages.contract import PackagePlan
     from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 DRY = ("-o", "dry-run=true", "-o", "text-hide-version=false")
@@ -68,9 +65,9 @@ def apply(host: Host, *names: str) -> PackagePlan:
 def test_nothing_to_upgrade(host: Host) -> None:
     assert host.smart("update").rc == 0
     newer = host.smart("--quiet", "newer")
-    assert (newer.rc, smartpm_output.parse_newer(newer.stdout)) == (2, ())
+    assert (newer.rc, output.parse_newer(newer.stdout)) == (2, ())
     dry = host.smart("upgrade", "-y", *DRY)
-    assert (dry.rc, smartpm_output.parse_plan(dry.stdout)) == (0, smartpm_plan.Plan())
+    assert (dry.rc, output.parse_plan(dry.stdout)) == (0, smartpm_plan.Plan())
 
 
 def test_plan_and_table_agree(host: Host) -> None:
@@ -78,7 +75,7 @@ def test_plan_and_table_agree(host: Host) -> None:
     assert host.smart("update").rc == 0
     newer, dry = host.smart("--quiet", "newer"), host.smart("upgrade", "-y", *DRY)
     assert (newer.rc, dry.rc) == (0, 0)
-    offers, plan = smartpm_output.parse_newer(newer.stdout), smartpm_output.parse_plan(dry.stdout)
+    offers, plan = output.parse_newer(newer.stdout), output.parse_plan(dry.stdout)
     assert [(o.name, o.installed, o.available) for o in offers] == [
         ("contract-app", "1.0-1", "2.0-1"),
         ("contract-dep", None, "2.0-1"),
@@ -96,8 +93,8 @@ def test_plan_and_table_agree(host: Host) -> None:
 def test_removals_show_only_in_the_plan(host: Host) -> None:
     host.offer(*new("conf"))
     host.smart("update")
-    assert [o.name for o in smartpm_output.parse_newer(host.smart("--quiet", "newer").stdout)] == ["contract-conf"]
-    plan = smartpm_output.parse_plan(host.smart("upgrade", "-y", *DRY).stdout)
+    assert [o.name for o in output.parse_newer(host.smart("--quiet", "newer").stdout)] == ["contract-conf"]
+    plan = output.parse_plan(host.smart("upgrade", "-y", *DRY).stdout)
     assert [p.name for p in plan.removing] == ["contract-victim"]
 
 
@@ -108,9 +105,7 @@ def test_channels(host: Host) -> None:
 
 
 def test_installed_list(host: Host) -> None:
-    found = smartpm_output.parse_query(
-        host.smart("--quiet", "query", "--installed", r"--show-format=$name|$version\n").stdout
-    )
+    found = output.parse_query(host.smart("--quiet", "query", "--installed", r"--show-format=$name|$version\n").stdout)
     ours = {p.name: (p.version, p.arch) for p in found if p.name.startswith("contract-")}
     assert len(ours) == 10
     assert set(ours.values()) == {("1.0-1", "noarch")}
@@ -122,18 +117,18 @@ def test_unknown_and_not_installed(host: Host, name: str, code: int) -> None:
     host.smart("update")
     completed = host.smart("upgrade", "-y", *DRY, name)
     assert completed.rc == code
-    assert smartpm_errors.unknown_packages(completed.stderr) == (name,)
+    assert errors.unknown_packages(completed.stderr) == (name,)
 
 
 def test_help_tells_the_data_directory(host: Host) -> None:
-    assert smartpm_output.parse_data_directory(host.smart("--help").stdout).startswith("/")
+    assert output.parse_data_directory(host.smart("--help").stdout).startswith("/")
 
 
 def test_a_failed_update_leaves_newer_saying_nothing(host: Host) -> None:
     (host.repository / "repodata" / "repomd.xml").unlink()
     update = host.smart("update")
     assert update.rc == 1
-    assert smartpm_errors.failure(update) is not None
+    assert errors.failure(update) is not None
     assert host.smart("--quiet", "newer").rc == 2
 
 
@@ -145,8 +140,8 @@ def test_locks_are_not_waited_for(host: Host, request: pytest.FixtureRequest) ->
     finally:
         os.close(descriptor)
     assert update.rc == 1
-    assert smartpm_errors.is_locked(update)
-    assert smartpm_errors.is_locked(newer)
+    assert errors.is_locked(update)
+    assert errors.is_locked(newer)
 
 
 def test_a_failing_post_script_does_not_show_in_the_exit_code(host: Host) -> None:

@@ -25,7 +25,7 @@ import ansible.module_utils.basic
 # What the modules import is imported once, not again in every case; the modules themselves are run anew in each
 import importlib, pkgutil
 from ansible_collections.overc.system.plugins import module_utils
-for found in pkgutil.iter_modules(module_utils.__path__, module_utils.__name__ + "."):
+for found in pkgutil.walk_packages(module_utils.__path__, module_utils.__name__ + "."):
     importlib.import_module(found.name)
 PREFIX = "ansible_collections.overc.system.plugins.modules."
 answers, sys.stdout = os.fdopen(os.dup(1), "w"), sys.stderr

@@ -13,32 +13,22 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.overc.system.plugins.module_utils import (
-    btrfs,
-    dnf_errors,
-    dnf_output,
-    dnf_signatures,
-    dnf_transaction,
-    fstab,
-    grub_config,
-    grub_environment,
-    host_plan_model,
-    journal,
-    kernel,
-    lxc,
-    mount_table,
-    overlayfs,
-    package_manager,
-    record,
-    redact,
-    rpmdb,
-    smartpm_channels,
-    smartpm_errors,
-    smartpm_output,
-    smartpm_plan,
-)
+from ansible_collections.overc.system.plugins.module_utils import redact
+from ansible_collections.overc.system.plugins.module_utils.boot import kernel
+from ansible_collections.overc.system.plugins.module_utils.boot.grub import config, environment
+from ansible_collections.overc.system.plugins.module_utils.btrfs import subvolumes
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.host.plan import model
+from ansible_collections.overc.system.plugins.module_utils.host.store import journal, record
+from ansible_collections.overc.system.plugins.module_utils.overlay import lxc
+from ansible_collections.overc.system.plugins.module_utils.packages import contract, rpmdb
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf import errors, output, signatures, transaction
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import channels as smartpm_channels
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import errors as smartpm_errors
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import output as smartpm_output
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import plan as smartpm_plan
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+from ansible_collections.overc.system.plugins.module_utils.system import fstab, mount_table, overlayfs
 
 Parser = t.Callable[[bytes], object]
 TRANSCRIPTS = Path(__file__).parents[1] / "unit/transcripts"
@@ -72,15 +62,15 @@ def _json(read: t.Callable[[t.Any], object]) -> Parser:
 
 
 def _transaction(text: str) -> object:
-    found = dnf_transaction.parse_transaction(text)
-    installed = [package_manager.Package(row.name, row.arch, "0-1") for row in found.upgrading]
-    dnf_transaction.held_back_sentences(found, dnf_errors.problems(text))
-    return package_manager.PackagePlan(dnf_transaction.changes(found, installed)).fingerprint
+    found = transaction.parse_transaction(text)
+    installed = [contract.Package(row.name, row.arch, "0-1") for row in found.upgrading]
+    transaction.held_back_sentences(found, errors.problems(text))
+    return contract.PackagePlan(transaction.changes(found, installed)).fingerprint
 
 
 def _plan(text: str) -> object:
     plan = smartpm_output.parse_plan(text)
-    installed = [package_manager.Package(p.name, p.arch, "0-1") for p in plan.upgrading]
+    installed = [contract.Package(p.name, p.arch, "0-1") for p in plan.upgrading]
     return smartpm_plan.changes(plan, installed, smartpm_output.parse_newer(text), smartpm_output.parse_upgrades(text))
 
 
@@ -95,9 +85,9 @@ def _mount_options(text: str) -> object:
 
 
 def _environment(data: bytes) -> object:
-    found = grub_environment.parse_environment(data)
-    changed = grub_environment.change_environment(data, {"next_entry": "0", "saved_entry": None})
-    assert grub_environment.parse_environment(changed)["next_entry"] == "0"
+    found = environment.parse_environment(data)
+    changed = environment.change_environment(data, {"next_entry": "0", "saved_entry": None})
+    assert environment.parse_environment(changed)["next_entry"] == "0"
     return found or changed
 
 
@@ -110,7 +100,7 @@ def _record(data: bytes) -> object:
 
 def _journal(data: bytes) -> object:
     found = journal.parse_journal(data)
-    return None if found is None else host_plan_model.context_from(found.context)
+    return None if found is None else model.context_from(found.context)
 
 
 def _channels(text: str) -> object:
@@ -120,18 +110,18 @@ def _channels(text: str) -> object:
 
 
 PARSERS: dict[str, Parser] = {
-    "btrfs-list": text(btrfs.parse_subvolume_list),
-    "btrfs-default": text(btrfs.parse_default),
-    "btrfs-qgroup": text(lambda said: btrfs.parse_qgroup_limit(said, 256)),
+    "btrfs-list": text(subvolumes.parse_subvolume_list),
+    "btrfs-default": text(subvolumes.parse_default),
+    "btrfs-qgroup": text(lambda said: subvolumes.parse_qgroup_limit(said, 256)),
     "dnf-transaction": text(_transaction),
-    "dnf-sizes": text(dnf_output.parse_sizes),
-    "dnf-repositories": text(dnf_output.parse_repository_ids),
-    "dnf-stamps": text(lambda said: dnf_output.refreshed_at(said, ("lab",))),
-    "dnf-setting": text(lambda said: dnf_output.parse_setting(said, "cachedir")),
-    "dnf-failure": _completed(lambda done: (dnf_errors.failure(done), dnf_errors.unsuccessful(done, "x"))),
-    "dnf-unknown": text(dnf_errors.unknown_packages),
-    "dnf-signatures-4": text(dnf_signatures.parse_effective_4),
-    "dnf-signatures-5": text(dnf_signatures.parse_effective_5),
+    "dnf-sizes": text(output.parse_sizes),
+    "dnf-repositories": text(output.parse_repository_ids),
+    "dnf-stamps": text(lambda said: output.refreshed_at(said, ("lab",))),
+    "dnf-setting": text(lambda said: output.parse_setting(said, "cachedir")),
+    "dnf-failure": _completed(lambda done: (errors.failure(done), errors.unsuccessful(done, "x"))),
+    "dnf-unknown": text(errors.unknown_packages),
+    "dnf-signatures-4": text(signatures.parse_effective_4),
+    "dnf-signatures-5": text(signatures.parse_effective_5),
     "rpm-query": text(rpmdb.parse_query),
     "rpm-scriptlets": text(rpmdb.scriptlet_failures),
     "smart-plan": text(_plan),
@@ -147,11 +137,11 @@ PARSERS: dict[str, Parser] = {
     "fstab-host": text(fstab.subvolume_pins),
     "fstab-container": text(_fstab),
     "lxc-config": text(lambda said: lxc.root_directory(lxc.parse_config(said))),
-    "grub-config": text(lambda said: [entry.rootflags for entry in grub_config.parse_grub_config(said)]),
+    "grub-config": text(lambda said: [entry.rootflags for entry in config.parse_grub_config(said)]),
     "grub-environment": _environment,
     "kernel": kernel.release_of,
     "journal": _journal,
-    "journal-context": _json(host_plan_model.context_from),
+    "journal-context": _json(model.context_from),
     "record": _record,
     "redact": text(redact.redact),
 }
@@ -167,7 +157,7 @@ def recorded() -> list[bytes]:
     return sorted(found)
 
 
-_CONTEXT = host_plan_model.Context("upgrade", "u", "rootfs", "rootfs_upgrade", "rootfs_bakup").as_dict()
+_CONTEXT = model.Context("upgrade", "u", "rootfs", "rootfs_upgrade", "rootfs_bakup").as_dict()
 _JOURNAL = {"operation": "upgrade", "started": "x", "steps": ["a"], "context": _CONTEXT}
 _MARK = {"step": "a", "when": "before", "note": {"new_uuid": "n"}}
 _VERSION_AT = b"\0" * 0x202 + b"HdrS" + b"\0" * 8 + b"\x20\x00" + b"\0" * 16
@@ -191,7 +181,7 @@ SEEDS: dict[str, list[bytes]] = {
     "lxc-config": [b"lxc.mount.fstab = /a/fstab\nlxc.rootfs.path = /a/rootfs\nlxc.idmap = u 0 1 2\n# c\n"],
     "grub-config": [b'set default="0"\nmenuentry "a" {\n linux /bzImage root=x rootflags=subvol=y\n initrd /i\n}\n'],
     "grub-environment": [
-        (grub_environment.SIGNATURE + b"saved_entry=1\nnext_entry=\nfoo=a\\\\b\\\n c\n").ljust(grub_environment.SIZE, b"#")
+        (environment.SIGNATURE + b"saved_entry=1\nnext_entry=\nfoo=a\\\\b\\\n c\n").ljust(environment.SIZE, b"#")
     ],
     "kernel": [
         _VERSION_AT + b"1.0-lab (x)\0",
@@ -230,7 +220,7 @@ def survives(name: str, data: bytes) -> None:
 
 # What their only callers turn into a refusal
 _REFUSALS: dict[str, type[ValueError]] = {
-    "dnf-transaction": dnf_transaction.UnreadableTable,
+    "dnf-transaction": transaction.UnreadableTable,
     "dnf-signatures-4": ValueError,
     "smart-plan": smartpm_output.UnreadableOutput,
     "smart-newer": smartpm_output.UnreadableOutput,

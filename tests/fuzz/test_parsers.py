@@ -10,8 +10,10 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import dnf, package_manager, smartpm
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.packages import contract
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf import driver
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import driver as smartpm
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed, check_arguments
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,12 +129,12 @@ _NAMES = st.lists(st.sampled_from(["lab-app", "lab-lib", "a*", "+a"]), max_size=
 @given(data=st.data())
 def test_driver(kind: str, data: st.DataObject) -> None:
     runner = Babbling(data, _ALLOWED[kind])
-    manager: package_manager.PackageManager
+    manager: contract.PackageManager
     if kind == "dnf":
-        manager = dnf.Dnf(runner, sleep=lambda _seconds: None)
+        manager = driver.Dnf(runner, sleep=lambda _seconds: None)
     else:
         manager = smartpm.SmartPm(runner, sleep=lambda _seconds: None)
-    request = package_manager.PackageRequest(data.draw(_NAMES), data.draw(_NAMES), data.draw(st.booleans()))
+    request = contract.PackageRequest(data.draw(_NAMES), data.draw(_NAMES), data.draw(st.booleans()))
     with contextlib.suppress(OvercError):
         what = data.draw(st.sampled_from(["age", "refresh", "pending", "check", "unchecked", "apply"]))
         if what == "age":
@@ -146,4 +148,4 @@ def test_driver(kind: str, data: st.DataObject) -> None:
         elif what == "unchecked":
             manager.unchecked()
         else:
-            manager.apply(request, package_manager.PackagePlan())
+            manager.apply(request, contract.PackagePlan())

@@ -11,12 +11,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.overc.system.plugins.module_utils import host_plan, host_plan_model, repair_plan
-from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolume
-from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-from ansible_collections.overc.system.plugins.module_utils.journal import OpenJournal
-from ansible_collections.overc.system.plugins.module_utils.layout import Layout
-from ansible_collections.overc.system.plugins.module_utils.trial_plan import with_trial
+from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
+from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.layout import Layout
+from ansible_collections.overc.system.plugins.module_utils.host.plan import commands, model, repair
+from ansible_collections.overc.system.plugins.module_utils.host.plan.trial import with_trial
+from ansible_collections.overc.system.plugins.module_utils.host.store.journal import OpenJournal
 
 CARRIED = "/etc/lab-carried"
 
@@ -50,13 +50,13 @@ class Point:
         return f"{self.step}-{self.where}"
 
 
-_PLAIN: t.Final = tuple(step for step in host_plan.UPGRADE_STEPS if step != "carry_over")
+_PLAIN: t.Final = tuple(step for step in commands.UPGRADE_STEPS if step != "carry_over")
 
 
 def _replacing() -> tuple[str, ...]:
     # The only steps that are in no other plan of an upgrade
-    known = {*host_plan.UPGRADE_STEPS, *host_plan.ROLLBACK_STEPS, *host_plan.RESTORE_STEPS}
-    extra = tuple(step for step in host_plan_model.STEPS if step.startswith("cancel_") and step not in known)
+    known = {*commands.UPGRADE_STEPS, *commands.ROLLBACK_STEPS, *commands.RESTORE_STEPS}
+    extra = tuple(step for step in model.STEPS if step.startswith("cancel_") and step not in known)
     where = _PLAIN.index("place_root")
     return (*_PLAIN[:where], *extra, *_PLAIN[where:])
 
@@ -69,23 +69,23 @@ TRANSACTIONS: t.Final = (
         "second",
         "upgraded",
         UPGRADE,
-        host_plan.UPGRADE_STEPS,
+        commands.UPGRADE_STEPS,
         frozenset({"2.0", "3.0"}),
         "3.0",
         {"carry_over": [CARRIED]},
     ),
     Transaction("replace", "staged", UPGRADE, _replacing(), frozenset({"1.0", "2.0", "3.0"}), "3.0"),
-    Transaction("rollback", "upgraded", ROLLBACK, host_plan.ROLLBACK_STEPS, frozenset({"1.0", "2.0"}), "1.0"),
+    Transaction("rollback", "upgraded", ROLLBACK, commands.ROLLBACK_STEPS, frozenset({"1.0", "2.0"}), "1.0"),
     Transaction(
         "cancel",
         "staged",
         ROLLBACK,
-        host_plan.CANCEL_STEPS,
+        commands.CANCEL_STEPS,
         frozenset({"1.0", "2.0"}),
         "1.0",
     ),
     Transaction(
-        "restore", "upgraded", ROLLBACK, host_plan.RESTORE_STEPS, frozenset({"1.0", "2.0"}), "1.0", from_backup=True
+        "restore", "upgraded", ROLLBACK, commands.RESTORE_STEPS, frozenset({"1.0", "2.0"}), "1.0", from_backup=True
     ),
 )
 BY_NAME: t.Final = {entry.name: entry for entry in TRANSACTIONS}
@@ -95,11 +95,11 @@ CONFIRM: t.Final = "overc_host_confirm"
 _BOTH: t.Final = frozenset({"1.0", "2.0"})
 AUTOMATIC: t.Final = (
     Transaction("upgrade", "clean", UPGRADE, with_trial(_PLAIN, arm=True), _BOTH, "2.0"),
-    Transaction("confirm", "trial", CONFIRM, host_plan.CONFIRM_STEPS, _BOTH, "2.0"),
-    Transaction("rollback", "upgraded", ROLLBACK, with_trial(host_plan.ROLLBACK_STEPS, arm=True), _BOTH, "1.0"),
-    Transaction("restore", "fallback", ROLLBACK, with_trial(host_plan.RESTORE_STEPS, arm=True), _BOTH, "1.0"),
-    Transaction("give_up", "trial", ROLLBACK, with_trial(host_plan.ROLLBACK_STEPS, arm=True), _BOTH, "1.0"),
-    Transaction("cancel", "staged", ROLLBACK, with_trial(host_plan.CANCEL_STEPS, arm=False, cancel=True), _BOTH, "1.0"),
+    Transaction("confirm", "trial", CONFIRM, commands.CONFIRM_STEPS, _BOTH, "2.0"),
+    Transaction("rollback", "upgraded", ROLLBACK, with_trial(commands.ROLLBACK_STEPS, arm=True), _BOTH, "1.0"),
+    Transaction("restore", "fallback", ROLLBACK, with_trial(commands.RESTORE_STEPS, arm=True), _BOTH, "1.0"),
+    Transaction("give_up", "trial", ROLLBACK, with_trial(commands.ROLLBACK_STEPS, arm=True), _BOTH, "1.0"),
+    Transaction("cancel", "staged", ROLLBACK, with_trial(commands.CANCEL_STEPS, arm=False, cancel=True), _BOTH, "1.0"),
     Transaction(
         "replace", "staged", UPGRADE, with_trial(_replacing(), arm=True), frozenset({"1.0", "2.0", "3.0"}), "3.0"
     ),
@@ -164,7 +164,7 @@ class Interrupted:
         steps = self.transaction.steps
         operation = "upgrade" if self.transaction.module == UPGRADE else self.transaction.name
         target = "base" if operation == "cancel" else "prior" if operation == "rollback" else None
-        context = host_plan_model.Context(
+        context = model.Context(
             operation=t.cast("t.Any", operation),
             base="base",
             base_name="rootfs",
@@ -184,7 +184,7 @@ class Interrupted:
         begun = steps[: steps.index(self.at.step) + 1]
         journal = OpenJournal(operation, "", context.as_dict(), steps, begun, begun[:-1])
         facts = replace(HostFacts(layout=Layout()), subvolumes=roots, default_id=default, journal=journal)
-        return repair_plan.plan_repair(facts).steps
+        return repair.plan_repair(facts).steps
 
 
 INTERRUPTED: t.Final = (

@@ -13,7 +13,7 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.grub_environment import (
+from ansible_collections.overc.system.plugins.module_utils.boot.grub.environment import (
     EMPTY,
     change_environment,
     parse_environment,

@@ -231,7 +231,7 @@ def test_defect_10_two_at_once(host: Host) -> None:
     """One works, the other says who does, and neither harms the other's work."""
     host.release("v2")
     waits = (
-        "from ansible_collections.overc.system.plugins.module_utils import transaction\nimport os, time\n"
+        "from ansible_collections.overc.system.plugins.module_utils.host import transaction\nimport os, time\n"
         "def wait(when, step):\n"
         "    if (when, step) == ('before', 'create_backup'):\n"
         "        open('/run/there', 'w').close()\n"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.grub_environment import parse_environment
+from ansible_collections.overc.system.plugins.module_utils.boot.grub.environment import parse_environment
 
 from tests.integration.commands import Result, assert_refused, call, steps, succeed, upgrade_to
 from tests.integration.disk_facts import assert_no_leftovers, assert_runs, in_top, snapshot_of_disk

@@ -233,13 +233,14 @@ def _equip(loop: str, backup: bool, managers: frozenset[str], automatic: bool) -
 
 def _protect(root: Path, boot: Path) -> None:
     """The files of automatic protection, as overc_bootloader leaves them, without starting the host for it."""
-    from ansible_collections.overc.system.plugins.module_utils import grub_environment, grub_protection, trial_guard
+    from ansible_collections.overc.system.plugins.module_utils.boot import guard
+    from ansible_collections.overc.system.plugins.module_utils.boot.grub import environment, protection
 
-    grub, settings = boot / "grub", grub_protection.Settings()
+    grub, settings = boot / "grub", protection.Settings()
     text = (grub / "grub.cfg").read_text()
-    ours = grub_protection.protect(text, settings, "bzImage", "bzImage_bakup", ("subvol=rootfs_bakup",))
+    ours = protection.protect(text, settings, "bzImage", "bzImage_bakup", ("subvol=rootfs_bakup",))
     (grub / "grub.cfg.overc-before").write_text(text)
     (grub / "grub.cfg").write_text(ours)
     (grub / "grubenv.overc-made").touch()
-    (grub / "grubenv").write_bytes(grub_environment.EMPTY)
-    trial_guard.install(str(root), trial_guard.pieces(settings, "/boot", "/boot/grub/grubenv"))
+    (grub / "grubenv").write_bytes(environment.EMPTY)
+    guard.install(str(root), guard.pieces(settings, "/boot", "/boot/grub/grubenv"))

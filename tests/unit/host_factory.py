@@ -8,16 +8,16 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolume
-from ansible_collections.overc.system.plugins.module_utils.grub_config import BootEntry
-from ansible_collections.overc.system.plugins.module_utils.grub_protection import Protected, Settings
-from ansible_collections.overc.system.plugins.module_utils.host_facts import BootFile, HostFacts, RootFacts
-from ansible_collections.overc.system.plugins.module_utils.journal import OpenJournal
-from ansible_collections.overc.system.plugins.module_utils.layout import Layout
-from ansible_collections.overc.system.plugins.module_utils.mount_table import Mount
-from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageChange, PackagePlan
-from ansible_collections.overc.system.plugins.module_utils.record import Deployment, Pending, Record
-from ansible_collections.overc.system.plugins.module_utils.trial_boot import TrialBoot
+from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import BootEntry
+from ansible_collections.overc.system.plugins.module_utils.boot.grub.protection import Protected, Settings
+from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
+from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
+from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import BootFile, HostFacts, RootFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.layout import Layout
+from ansible_collections.overc.system.plugins.module_utils.host.store.journal import OpenJournal
+from ansible_collections.overc.system.plugins.module_utils.host.store.record import Deployment, Pending, Record
+from ansible_collections.overc.system.plugins.module_utils.packages.contract import PackageChange, PackagePlan
+from ansible_collections.overc.system.plugins.module_utils.system.mount_table import Mount
 
 OLD, NEW = "1" * 64, "2" * 64
 IDS = {"rootfs": 256, "rootfs_upgrade": 257, "rootfs_bakup": 258, "data": 300}

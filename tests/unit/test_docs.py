@@ -13,9 +13,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import host_plan
 from ansible_collections.overc.system.plugins.module_utils.errors import ERROR_IDS
-from ansible_collections.overc.system.plugins.module_utils.trial_plan import with_trial
+from ansible_collections.overc.system.plugins.module_utils.host.plan import commands
+from ansible_collections.overc.system.plugins.module_utils.host.plan.trial import with_trial
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,25 +52,25 @@ def _table(heading: str) -> list[list[str]]:
 
 
 def test_steps_of_an_upgrade_are_documented_in_order() -> None:
-    assert [row[0] for row in _table("Upgrade")] == list(host_plan.UPGRADE_STEPS)
+    assert [row[0] for row in _table("Upgrade")] == list(commands.UPGRADE_STEPS)
 
 
 def test_steps_of_a_rollback_are_documented_in_order() -> None:
     rows = _table("Rollback, cancel, restore")
-    for column, steps in enumerate((host_plan.ROLLBACK_STEPS, host_plan.CANCEL_STEPS, host_plan.RESTORE_STEPS), 1):
+    for column, steps in enumerate((commands.ROLLBACK_STEPS, commands.CANCEL_STEPS, commands.RESTORE_STEPS), 1):
         assert [row[0] for row in rows if row[column] == "yes"] == list(steps)
 
 
 def test_steps_of_automatic_protection_are_documented() -> None:
     rows = {row[0]: row[1:5] for row in _table("Automatic protection") if len(row) == 6}
-    plans = (host_plan.UPGRADE_STEPS, host_plan.ROLLBACK_STEPS, host_plan.CANCEL_STEPS, host_plan.RESTORE_STEPS)
+    plans = (commands.UPGRADE_STEPS, commands.ROLLBACK_STEPS, commands.CANCEL_STEPS, commands.RESTORE_STEPS)
     for column, steps in enumerate(plans):
-        added = set(with_trial(steps, arm=True, cancel=steps == host_plan.CANCEL_STEPS)) - set(steps)
+        added = set(with_trial(steps, arm=True, cancel=steps == commands.CANCEL_STEPS)) - set(steps)
         assert {step for step, cells in rows.items() if cells[column] == "yes"} == added
 
 
 def test_state_table_has_every_state() -> None:
-    from ansible_collections.overc.system.plugins.module_utils.host_state import State
+    from ansible_collections.overc.system.plugins.module_utils.host.observe.state import State
 
     page = (ROOT / "docs/state-table.md").read_text()
     assert all(f"`{state}`" in page for state in t.get_args(State))

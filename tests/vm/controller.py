@@ -55,7 +55,7 @@ def stopping_collection(target: Path) -> Path:
     for name in ("roles", "playbooks", "meta"):
         shutil.copytree(REPOSITORY / name, collection / name)
     shutil.copy(REPOSITORY / "galaxy.yml", collection)
-    seam = collection / "plugins/module_utils/transaction.py"
+    seam = collection / "plugins/module_utils/host/transaction.py"
     text = seam.read_text()
     assert "step_hook: StepHook = _no_hook" in text
     seam.write_text(text + _STOPPING)

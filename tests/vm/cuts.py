@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils import host_plan
-from ansible_collections.overc.system.plugins.module_utils.trial_plan import with_trial
+from ansible_collections.overc.system.plugins.module_utils.host.plan import commands
+from ansible_collections.overc.system.plugins.module_utils.host.plan.trial import with_trial
 
 UPGRADE: t.Final = "overc_host_upgrade"
 ROLLBACK: t.Final = "overc_host_rollback"
@@ -50,7 +50,7 @@ def _after(steps: t.Iterable[str]) -> list[str]:
 
 
 def _upgrade() -> list[Cut]:
-    plain = [step for step in host_plan.UPGRADE_STEPS if step != "carry_over"]
+    plain = [step for step in commands.UPGRADE_STEPS if step != "carry_over"]
     steps = with_trial(plain, arm=True)
     # Only the last write of the environment lets the new system boot
     boots = {f"after-{step}": _NEW if step == "arm_trial" else _OLD for step in steps}
@@ -81,7 +81,7 @@ def _trial() -> list[Cut]:
 def _confirm() -> list[Cut]:
     return [
         Cut("confirm", "before-confirm", "trial", CONFIRM, boots=_OLD),
-        *(Cut("confirm", point, "trial", CONFIRM, boots=_NEW) for point in _after(host_plan.CONFIRM_STEPS)),
+        *(Cut("confirm", point, "trial", CONFIRM, boots=_NEW) for point in _after(commands.CONFIRM_STEPS)),
         # One that has nothing to do with any upgrade
         Cut("confirm", "confirmed", "upgraded", boots=_NEW),
     ]
@@ -97,7 +97,7 @@ def every() -> list[Cut]:
         *_upgrade(),
         *_trial(),
         *_confirm(),
-        *_switch("rollback", "upgraded", with_trial(host_plan.ROLLBACK_STEPS, arm=True)),
-        *_switch("cancel", "staged", with_trial(host_plan.CANCEL_STEPS, arm=False, cancel=True)),
-        *_switch("restore", "backup", with_trial(host_plan.RESTORE_STEPS, arm=True)),
+        *_switch("rollback", "upgraded", with_trial(commands.ROLLBACK_STEPS, arm=True)),
+        *_switch("cancel", "staged", with_trial(commands.CANCEL_STEPS, arm=False, cancel=True)),
+        *_switch("restore", "backup", with_trial(commands.RESTORE_STEPS, arm=True)),
     ]

@@ -12,9 +12,9 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import boot_partition
-from ansible_collections.overc.system.plugins.module_utils.kernel import sha256_of
-from ansible_collections.overc.system.plugins.module_utils.rooted_path import regular_file_in_root, resolve_in_root
+from ..system.rooted_path import regular_file_in_root, resolve_in_root
+from . import partition
+from .kernel import sha256_of
 
 _DIRECTORY: t.Final = "EFI/BOOT"
 
@@ -64,10 +64,10 @@ def install_efi(boot_dir: str, root: str, before: t.Mapping[str, str]) -> bool:
     for name, digest in outdated(boot_dir, root, before).items():
         source = regular_file_in_root(root, f"boot/{_DIRECTORY}/{name}")
         if source is not None:
-            boot_partition.write_beside(source, directory, name, digest)
+            partition.write_beside(source, directory, name, digest)
             changed.append(name)
     if changed:
-        boot_partition.swap_in(directory, changed)
+        partition.swap_in(directory, changed)
     return bool(changed)
 
 

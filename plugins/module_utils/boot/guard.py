@@ -21,10 +21,10 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.grub_protection import TRIAL_ARGUMENT, Settings
-from ansible_collections.overc.system.plugins.module_utils.journal import STATE_DIR
-from ansible_collections.overc.system.plugins.module_utils.rooted_path import plain_parent
+from ..errors import OvercError
+from ..system.own_dirs import STATE_DIR
+from ..system.rooted_path import plain_parent
+from .grub.protection import TRIAL_ARGUMENT, Settings
 
 GUARD: t.Final = "etc/overc/trial-guard"
 UNIT: t.Final = "overc-trial-guard.service"

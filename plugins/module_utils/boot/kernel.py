@@ -15,7 +15,7 @@ import struct
 import typing as t
 import zlib
 
-from ansible_collections.overc.system.plugins.module_utils.rooted_path import resolve_in_root
+from ..system.rooted_path import resolve_in_root
 
 # Looked for in the boot directory; the first five are what OverC hosts use.
 KERNEL_NAMES: t.Final = ("bzImage", "uImage", "zImage", "fitImage", "kernel7.img", "vmlinuz")

@@ -9,9 +9,9 @@ import errno
 import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import syscalls
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.kernel import sha256_of
+from ..errors import OvercError
+from ..system import syscalls
+from .kernel import sha256_of
 
 # Marks our unfinished files. Only regular files with this suffix are ever removed from the boot partition.
 NEW_SUFFIX: t.Final = ".overc-new"

@@ -15,10 +15,10 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ..errors import OvercError
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ..runner import Runner
 
 _VERIFY: t.Final = ("openssl", "cms", "-verify", "-binary", "-purpose", "any", "-partial_chain", "-no_check_time")
 

@@ -10,23 +10,14 @@ import stat
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.overc.system.plugins.module_utils import trial_guard
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.grub_environment import (
-    NEXT_ENTRY,
-    SAVED_ENTRY,
-    parse_environment,
-    read_block,
-)
-from ansible_collections.overc.system.plugins.module_utils.grub_protection import (
-    Protected,
-    find_protection,
-    leads_to,
-)
-from ansible_collections.overc.system.plugins.module_utils.journal import STATE_DIR
+from ..errors import OvercError
+from ..system.own_dirs import STATE_DIR
+from . import guard
+from .grub.environment import NEXT_ENTRY, SAVED_ENTRY, parse_environment, read_block
+from .grub.protection import Protected, find_protection, leads_to
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.mount_table import Mount
+    from ..system.mount_table import Mount
 
 ENVIRONMENT_NAME: t.Final = "grubenv"
 # Measured: GRUB writes its block there, and Linux' syncfs makes a change visible to it. XFS keeps changes in its log, which
@@ -90,7 +81,7 @@ def observe_trial_boot(
     protected = find_protection(configs[chosen])
     missing: tuple[str, ...] = ()
     if protected is not None and mount is not None:
-        missing = trial_guard.differing("/", trial_guard.pieces(protected.settings, mount.target, environment))
+        missing = guard.differing("/", guard.pieces(protected.settings, mount.target, environment))
     return TrialBoot(
         config=config,
         environment=environment,
@@ -168,7 +159,7 @@ def _mapped(device: int) -> str | None:
 def read_note(top: str) -> str | None:
     """What the guard of a failed trial wrote: a time and a reason; None if nothing, or nothing that can be shown."""
     try:
-        fd = os.open(os.path.join(top, STATE_DIR, trial_guard.NOTE), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = os.open(os.path.join(top, STATE_DIR, guard.NOTE), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return None
     with os.fdopen(fd, "rb") as stream:
@@ -181,7 +172,7 @@ def read_note(top: str) -> str | None:
 def drop_note(top: str) -> None:
     """Forget it: a new trial begins."""
     try:
-        os.unlink(os.path.join(top, STATE_DIR, trial_guard.NOTE))
+        os.unlink(os.path.join(top, STATE_DIR, guard.NOTE))
     except FileNotFoundError:
         return
 

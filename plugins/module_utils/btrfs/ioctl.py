@@ -16,7 +16,7 @@ import struct
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ..errors import OvercError
 
 _FS_INFO: t.Final = 0x8400941F
 _SYNC: t.Final = 0x9408

@@ -12,10 +12,10 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ansible_collections.overc.system.plugins.module_utils import syscalls
-from ansible_collections.overc.system.plugins.module_utils.btrfs import TOP_LEVEL_ID
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.lock import ensure_runtime_dir
+from ..errors import OvercError
+from ..system import syscalls
+from ..system.own_dirs import ensure_runtime_dir
+from .subvolumes import TOP_LEVEL_ID
 
 _MS_NOATIME = 0x400
 # What this process has mounted already: observing a second time finds the top-level tree where it is.

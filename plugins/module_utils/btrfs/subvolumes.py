@@ -17,11 +17,11 @@ import sys
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.untrusted import decimal
+from ..errors import OvercError
+from ..values import decimal
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Completed, Runner
+    from ..runner import Completed, Runner
 
 TOP_LEVEL_ID: t.Final = 5
 _LIST_LINE = re.compile(

@@ -25,8 +25,8 @@ import stat
 import struct
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.safe_path import libc
+from ..errors import OvercError
+from ..system.safe_path import libc
 
 _FIEMAP: t.Final = 0xC020660B
 _FLAG_SYNC: t.Final = 1

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import overlay_btrfs
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.safe_path import OPEN_DIR, printable
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Kin
+from ..btrfs import ioctl
+from ..errors import OvercError
+from ..system.safe_path import OPEN_DIR, printable
+from .model import Kin
 
 _MANY: t.Final = 4000
 
@@ -23,7 +23,7 @@ def enclosing_subvolume(path: str) -> tuple[str, tuple[str, ...]]:
     here = path
     while True:
         status = os.stat(here)
-        if status.st_ino == overlay_btrfs.SUBVOLUME_INODE:
+        if status.st_ino == ioctl.SUBVOLUME_INODE:
             return here, tuple(reversed(below))
         parent, name = os.path.split(here)
         if parent == here or os.stat(parent).st_dev != status.st_dev:
@@ -42,23 +42,23 @@ class KinFinder:
     def __init__(self, root: str) -> None:
         path, _below = enclosing_subvolume(root)
         self.fd = os.open(path, OPEN_DIR)
-        self.info = overlay_btrfs.subvolume_info(self.fd)
+        self.info = ioctl.subvolume_info(self.fd)
         self._written: dict[int, set[int] | None] = {}
-        overlay_btrfs.sync(self.fd)
+        ioctl.sync(self.fd)
 
     def close(self) -> None:
         os.close(self.fd)
 
     def of(self, fd: int) -> Kin | None:
         """``fd``: the root of the source's subvolume, or of a snapshot of it."""
-        parted = overlay_btrfs.parted(overlay_btrfs.subvolume_info(fd), self.info)
+        parted = ioctl.parted(ioctl.subvolume_info(fd), self.info)
         if parted is None:
             return None
         generation, when = parted
         if generation not in self._written:
-            self._written[generation] = overlay_btrfs.few_changed_inodes(self.fd, generation, _MANY)
+            self._written[generation] = ioctl.few_changed_inodes(self.fd, generation, _MANY)
         mine = self._written[generation]
-        theirs = None if mine is None else overlay_btrfs.few_changed_inodes(fd, generation, _MANY)
+        theirs = None if mine is None else ioctl.few_changed_inodes(fd, generation, _MANY)
         return Kin(None if mine is None or theirs is None else frozenset(mine | theirs), when)
 
 

@@ -18,17 +18,11 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_workers import processors, spread, translate
-from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import (
-    Comparison,
-    Raw,
-    Source,
-    join,
-    merge,
-)
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_walk import Walk, open_job
+from ..errors import OvercError
+from ..system.safe_path import printable
+from ..system.workers import processors, spread, translate
+from .model import Comparison, Raw, Source, join, merge
+from .walk import Walk, open_job
 
 _TASKS: t.Final = 256
 _PART: t.Final = 64  # entries of a large directory that are worth a task of their own

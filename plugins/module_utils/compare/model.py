@@ -19,7 +19,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.tree_compare_files import Status
+    from .files import Status
 
 
 @dataclass(frozen=True)

@@ -14,23 +14,10 @@ import errno
 import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import xattrs
-from ansible_collections.overc.system.plugins.module_utils.safe_path import (
-    OPEN_FILE,
-    open_beneath,
-    open_dir,
-    reopen_dir,
-)
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_files import Bytes, Status
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import (
-    Kin,
-    Raw,
-    Source,
-    Tally,
-    join,
-    parent_of,
-    refusal,
-)
+from ..system import xattrs
+from ..system.safe_path import OPEN_FILE, open_beneath, open_dir, reopen_dir
+from .files import Bytes, Status
+from .model import Kin, Raw, Source, Tally, join, parent_of, refusal
 
 # Not in a dataclass but passed as pairs: descriptors of one directory in the sources that have it, by source number.
 Pairs = list[tuple[int, int]]

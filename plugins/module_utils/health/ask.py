@@ -18,12 +18,13 @@ import urllib.error
 from functools import partial
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.failed_units import SYSTEMD, look
+
+from ..errors import OvercError
+from ..system.failed_units import SYSTEMD, look
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.health_options import Address, Checks, Port
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ..runner import Runner
+    from .options import Address, Checks, Port
 
 # Seconds
 _BOOT: t.Final = 120

@@ -8,8 +8,8 @@ from __future__ import annotations
 import shlex
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
+from ..errors import OvercError
+from ..values import whole_number
 
 # Numbers are raw, because Ansible's own conversion of what is none ends in a traceback: see whole_number
 CHECKS_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {

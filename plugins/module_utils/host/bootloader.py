@@ -15,29 +15,20 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import syscalls, trial_guard
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.grub_environment import (
-    EMPTY,
-    NEXT_ENTRY,
-    SAVED_ENTRY,
-    write_environment,
-)
-from ansible_collections.overc.system.plugins.module_utils.grub_protection import (
-    NoTrialBoot,
-    Settings,
-    find_protection,
-    protect,
-)
-from ansible_collections.overc.system.plugins.module_utils.host_refusals import refuse_unless_usable
-from ansible_collections.overc.system.plugins.module_utils.kernel import BACKUP_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.protection import place_requirements, protection_of
+from ..boot import guard
+from ..boot.grub.environment import EMPTY, NEXT_ENTRY, SAVED_ENTRY, write_environment
+from ..boot.grub.protection import NoTrialBoot, Settings, find_protection, protect
+from ..boot.kernel import BACKUP_SUFFIX
+from ..errors import OvercError
+from ..system import syscalls
+from .observe.layout import NEW_SUFFIX
+from .observe.protection import place_requirements, protection_of
+from .plan.refusals import refuse_unless_usable
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.host import Host
-    from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-    from ansible_collections.overc.system.plugins.module_utils.host_state import HostState
+    from .commands import Host
+    from .observe.facts import HostFacts
+    from .observe.state import HostState
 
 # Beside grub.cfg: the file as it was before, and the sign that the environment block is ours to remove again.
 BEFORE_SUFFIX: t.Final = ".overc-before"
@@ -126,8 +117,8 @@ def _present(host: Host, facts: HostFacts, derived: HostState, settings: Setting
     before, mode = _load(config)
     original = before if boot.protected is None else _before(config, before)
     after = _protected(facts, original, settings, config)
-    wanted = trial_guard.pieces(settings, boot.mount_point or "", environment)
-    missing = trial_guard.differing("/", wanted)
+    wanted = guard.pieces(settings, boot.mount_point or "", environment)
+    missing = guard.differing("/", wanted)
     changed = after != before or bool(missing) or not boot.exists
     if changed and (after != before or not boot.exists):
         _refuse_mid_switch(derived)
@@ -142,7 +133,7 @@ def _present(host: Host, facts: HostFacts, derived: HostState, settings: Setting
     if changed and not host.check_mode:
         if not boot.exists:
             _make_environment(environment)
-        trial_guard.install("/", wanted)
+        guard.install("/", wanted)
         if after != before:
             _replace(config + BEFORE_SUFFIX, original, mode)
             _replace(config, after, mode)
@@ -191,7 +182,7 @@ def _absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any
     has_ours = b"# >>> overc.system" in before
     original = _before(config, before) if has_ours else before
     left = [path for path in (config + BEFORE_SUFFIX, environment + MADE_SUFFIX) if os.path.lexists(path)]
-    pieces = trial_guard.there("/")
+    pieces = guard.there("/")
     changed = has_ours or bool(left) or bool(pieces)
     if has_ours:
         _refuse_mid_switch(derived)
@@ -202,7 +193,7 @@ def _absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any
         with contextlib.suppress(FileNotFoundError):
             os.unlink(config + BEFORE_SUFFIX)
         _sync(config)
-        trial_guard.remove("/")
+        guard.remove("/")
         _reload(host)
     return _result(host, facts, changed, _diff(config, before, original, pieces, ()))
 

@@ -11,41 +11,32 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.overc.system.plugins.module_utils import kernel_signature, namespace, transaction
-from ansible_collections.overc.system.plugins.module_utils.carry_over import check_carry_over, is_current
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.failed_units import failed_units
-from ansible_collections.overc.system.plugins.module_utils.host_apply import Upgrade
-from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts, observe
-from ansible_collections.overc.system.plugins.module_utils.host_plan import (
-    can_be_armed,
-    plan_confirm,
-    plan_rollback,
-    plan_upgrade,
-)
-from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Plan
-from ansible_collections.overc.system.plugins.module_utils.host_refusals import refuse_upgrade
-from ansible_collections.overc.system.plugins.module_utils.host_result import (
-    deployment,
-    difference,
-    host_started,
-    nothing_to_do,
-    planned,
-    summary,
-)
-from ansible_collections.overc.system.plugins.module_utils.host_state import HostState, derive
-from ansible_collections.overc.system.plugins.module_utils.layout import Layout, check_absolute
-from ansible_collections.overc.system.plugins.module_utils.lock import HostLock
-from ansible_collections.overc.system.plugins.module_utils.package_manager import PackagePlan, PackageRequest
-from ansible_collections.overc.system.plugins.module_utils.package_managers import detect
-from ansible_collections.overc.system.plugins.module_utils.protection import protection_of, trial_requirements
-from ansible_collections.overc.system.plugins.module_utils.repair_plan import plan_repair
-from ansible_collections.overc.system.plugins.module_utils.state_at_risk import state_at_risk
-from ansible_collections.overc.system.plugins.module_utils.trial_plan import trial_facts
+from ..boot import signature
+from ..btrfs import namespace
+from ..errors import OvercError
+from ..packages.choose import detect
+from ..packages.contract import PackagePlan, PackageRequest
+from ..system.failed_units import failed_units
+from ..system.lock import HostLock
+from . import transaction
+from .observe.facts import HostFacts, observe
+from .observe.layout import Layout, check_absolute
+from .observe.protection import protection_of, trial_requirements
+from .observe.state import HostState, derive
+from .observe.state_at_risk import state_at_risk
+from .plan.commands import can_be_armed, plan_confirm, plan_rollback, plan_upgrade
+from .plan.model import Plan
+from .plan.refusals import refuse_upgrade
+from .plan.repair import plan_repair
+from .plan.trial import trial_facts
+from .result import deployment, difference, host_started, nothing_to_do, planned, summary
+from .steps.carry_over import check_carry_over, is_current
+from .steps.context import Upgrade
+from .store.journal import discard_empty_journal
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageManager
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ..packages.contract import PackageManager
+    from ..runner import Runner
 
 
 @dataclass
@@ -107,7 +98,7 @@ def _repair_first(host: Host) -> None:
         return
     if facts.journal is None:
         if facts.top is not None:
-            transaction.discard_empty_journal(facts.top)
+            discard_empty_journal(facts.top)
         return
     facts, _state = host.observe(full=True)
     host.repaired, warnings = transaction.repair(host.runner, facts, host.now)
@@ -351,7 +342,7 @@ def _finish(
     if plan.warning:
         host.warnings.append(plan.warning)
     if host.layout.kernel_certificate and plan.operation not in ("cancel", "confirm"):
-        kernel_signature.check_possible(host.runner, host.layout.kernel_certificate)
+        signature.check_possible(host.runner, host.layout.kernel_certificate)
     if host.check_mode:
         stays = plan.operation in ("cancel", "confirm")
         return {

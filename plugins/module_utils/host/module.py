@@ -8,15 +8,16 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.overc.system.plugins.module_utils import host
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, with_next_step
-from ansible_collections.overc.system.plugins.module_utils.layout import LAYOUT_SPEC, check_name, layout_from
-from ansible_collections.overc.system.plugins.module_utils.redact import redact, redact_all
-from ansible_collections.overc.system.plugins.module_utils.runner import ModuleRunner
-from ansible_collections.overc.system.plugins.module_utils.whole_number import whole_number
+
+from ..errors import OvercError, with_next_step
+from ..redact import redact, redact_all
+from ..runner import ModuleRunner
+from ..values import whole_number
+from . import commands
+from .observe.layout import LAYOUT_SPEC, check_name, layout_from
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ..runner import Runner
 
 
 class _HostModule(AnsibleModule):
@@ -69,7 +70,7 @@ def run_module(spec: t.Mapping[str, t.Any], body: Body) -> None:
 
 def run_host_module(
     name: str,
-    command: t.Callable[[host.Host, dict[str, t.Any]], dict[str, t.Any]],
+    command: t.Callable[[commands.Host, dict[str, t.Any]], dict[str, t.Any]],
     options: t.Mapping[str, t.Any] | None = None,
     *,
     reads_only: bool = False,
@@ -81,7 +82,7 @@ def run_host_module(
 
     def body(runner: Runner, params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         found = first(runner, params) if first else {}
-        result = host.run(
+        result = commands.run(
             runner,
             layout_from(params),
             name,

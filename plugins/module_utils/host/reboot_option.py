@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.health_options import HEALTH_SPEC, health_from
+from ..errors import OvercError
+from ..health.options import HEALTH_SPEC, health_from
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.host import Host
+    from .commands import Host
 
 REBOOT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "reboot": {"type": "bool", "default": False},

@@ -8,18 +8,19 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import btrfs, transaction
-from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Plan
-from ansible_collections.overc.system.plugins.module_utils.host_state import HostState, files_of, release_of_files
-from ansible_collections.overc.system.plugins.module_utils.protection import protection_of
-from ansible_collections.overc.system.plugins.module_utils.trial_plan import trial_facts
+from ..btrfs import subvolumes
+from . import transaction
+from .observe.facts import HostFacts
+from .observe.protection import protection_of
+from .observe.state import HostState, files_of, release_of_files
+from .plan.model import Plan
+from .plan.trial import trial_facts
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ..runner import Runner
 
 
-def deployment(runner: Runner, facts: HostFacts, subvolume: btrfs.Subvolume | None) -> dict[str, t.Any] | None:
+def deployment(runner: Runner, facts: HostFacts, subvolume: subvolumes.Subvolume | None) -> dict[str, t.Any] | None:
     """How a deployment is shown: its subvolume, and the kernel that belongs to it where that is known."""
     if subvolume is None or facts.top is None:
         return None
@@ -29,7 +30,7 @@ def deployment(runner: Runner, facts: HostFacts, subvolume: btrfs.Subvolume | No
         "subvolume": subvolume.path,
         "id": subvolume.id,
         "uuid": subvolume.uuid,
-        "created": btrfs.created(runner, f"{facts.top}/{subvolume.path}"),
+        "created": subvolumes.created(runner, f"{facts.top}/{subvolume.path}"),
         "kernel": {
             "sha256": files.get("kernel"),
             "release": release_of_files(facts, files) or (known.release if known else None),

@@ -6,24 +6,23 @@
 from __future__ import annotations
 
 import errno
-import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply, Upgrade
-from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts, observe
-from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Plan
-from ansible_collections.overc.system.plugins.module_utils.host_state import derive
-from ansible_collections.overc.system.plugins.module_utils.host_steps import STEP_FUNCTIONS
-from ansible_collections.overc.system.plugins.module_utils.journal import STATE_DIR, Journal
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.progress import Progress
-from ansible_collections.overc.system.plugins.module_utils.record import write_record
-from ansible_collections.overc.system.plugins.module_utils.record_steps import event
-from ansible_collections.overc.system.plugins.module_utils.repair_plan import plan_repair
+from ..errors import OvercError
+from .observe.facts import HostFacts, observe
+from .observe.layout import NEW_SUFFIX
+from .observe.state import derive
+from .plan.model import Plan
+from .plan.repair import plan_repair
+from .steps.context import Apply, Upgrade
+from .steps.record import event
+from .steps.table import STEP_FUNCTIONS
+from .store.journal import Journal
+from .store.progress import Progress
+from .store.record import write_record
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ..runner import Runner
 
 # The seam of the crash tests: called right before the work of a step begins and right after it ended.
 StepHook = t.Callable[[str, str], None]
@@ -175,10 +174,4 @@ def _remember_failure(runner: Runner, at: Apply, error: OvercError, *, completed
     return []
 
 
-def discard_empty_journal(top: str) -> None:
-    """A journal that was cut off in its first line announces nothing, so nothing was done: remove it."""
-    if os.path.isdir(os.path.join(top, STATE_DIR)):
-        Journal(top).close()
-
-
-__all__ = ("action", "apply", "discard_empty_journal", "repair", "step_hook")
+__all__ = ("action", "apply", "repair", "step_hook")

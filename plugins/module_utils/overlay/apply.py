@@ -15,48 +15,22 @@ import traceback
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.overc.system.plugins.module_utils import (
-    overlay_original,
-    overlayfs,
-    safe_path,
-    tree_compare,
-)
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_build import Sites, build
-from ansible_collections.overc.system.plugins.module_utils.overlay_layers import (
-    NOTES,
-    delete_if_there,
-    drop_snapshots,
-    new_id,
-    open_layers,
-    trim,
-)
-from ansible_collections.overc.system.plugins.module_utils.overlay_materialise import materialise
-from ansible_collections.overc.system.plugins.module_utils.overlay_mount import (
-    empty_under,
-    mount_on_host,
-    prepare_table,
-    unmount_on_host,
-)
-from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Operation
-from ansible_collections.overc.system.plugins.module_utils.overlay_record import Intent, Overlay
-from ansible_collections.overc.system.plugins.module_utils.overlay_repair import (
-    FILLING,
-    STARTED_MEANWHILE,
-    refuse_while_started,
-    repair,
-    settle,
-)
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, trees
-from ansible_collections.overc.system.plugins.module_utils.overlay_sources import Sources
-from ansible_collections.overc.system.plugins.module_utils.overlay_workers import translate
-from ansible_collections.overc.system.plugins.module_utils.safe_path import (
-    libc,
-    open_beneath,
-    open_dir,
-    printable,
-)
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Comparison, Totals
+from ..compare import merge
+from ..compare.model import Comparison, Totals
+from ..errors import OvercError
+from ..system import overlayfs, safe_path
+from ..system.safe_path import libc, open_beneath, open_dir, printable
+from ..system.workers import translate
+from . import original as overlay_original
+from .kept import NOTES, delete_if_there, drop_snapshots, new_id, open_layers, trim
+from .layers.build import Sites, build
+from .layers.materialise import materialise
+from .mount import empty_under, mount_on_host, prepare_table, unmount_on_host
+from .plan import Operation
+from .record import Intent, Overlay
+from .repair import FILLING, STARTED_MEANWHILE, refuse_while_started, repair, settle
+from .site import Site, trees
+from .sources import Sources
 
 # Told ("before" | "after", step) around every step: the journal, and the tests that kill there.
 Observer = t.Callable[[str, str], None]
@@ -159,7 +133,7 @@ class Work:
     def _compare(self) -> None:
         self._target = self._open(self.site.open_directory(self.directory))
         self.comparison = self._shared.compare(self._target, jobs=self.jobs)
-        tree_compare.refuse(self.comparison, self.directory)
+        merge.refuse(self.comparison, self.directory)
         self.outcome.totals = self.comparison.totals
 
     def _build_layers(self) -> None:

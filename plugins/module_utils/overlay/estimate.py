@@ -10,19 +10,16 @@ import marshal
 import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import overlayfs, syscalls, tree_compare
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_kin import KinFinder
-from ansible_collections.overc.system.plugins.module_utils.overlay_layers import open_layers
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree
-from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted
-from ansible_collections.overc.system.plugins.module_utils.overlay_workers import dies_with
-from ansible_collections.overc.system.plugins.module_utils.safe_path import (
-    OPEN_DIR,
-    detached_view,
-    open_beneath,
-)
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Comparison, Source, Totals
+from ..compare import merge
+from ..compare.kin import KinFinder
+from ..compare.model import Comparison, Source, Totals
+from ..errors import OvercError
+from ..system import overlayfs, syscalls
+from ..system.safe_path import OPEN_DIR, detached_view, open_beneath
+from ..system.workers import dies_with
+from .kept import open_layers
+from .site import Site, Tree
+from .table import Mounted
 
 
 def _sources(stack: contextlib.ExitStack, found: t.Sequence[Tree], kin: KinFinder | None) -> list[Source]:
@@ -50,8 +47,8 @@ def own_files(site: Site, directory: str, found: t.Sequence[Tree], *, jobs: int 
         stack.callback(kin.close)
         fd = site.open_directory(directory)
         stack.callback(os.close, fd)
-        comparison = tree_compare.compare(fd, _sources(stack, found, kin), jobs=jobs)
-        tree_compare.refuse(comparison, directory)
+        comparison = merge.compare(fd, _sources(stack, found, kin), jobs=jobs)
+        merge.refuse(comparison, directory)
         return comparison.totals
 
 
@@ -86,7 +83,7 @@ def shared_again(site: Site, mounted: Mounted, found: t.Sequence[Tree], *, jobs:
     if kind == "failed":
         raise OvercError(answer[0], answer[1])
     if kind == "refused":
-        tree_compare.refuse(Comparison({}, {}, Totals(), answer), mounted.directory)
+        merge.refuse(Comparison({}, {}, Totals(), answer), mounted.directory)
     if kind != "done":
         raise OvercError("internal", str(answer))
     return Totals(**answer)
@@ -104,7 +101,7 @@ def _merged(site: Site, mounted: Mounted, found: t.Sequence[Tree], jobs: int | N
         overlayfs.mount(f"lowerdir={lower},{safety}", site.path)
         fd = os.open(site.path, OPEN_DIR)
         stack.callback(os.close, fd)
-        return tree_compare.compare(fd, sources, jobs=jobs)
+        return merge.compare(fd, sources, jobs=jobs)
 
 
 def worth(site: Site, mounted: Mounted, *, jobs: int | None = None) -> int:
@@ -113,7 +110,7 @@ def worth(site: Site, mounted: Mounted, *, jobs: int | None = None) -> int:
     try:
         below = [Source(fd, one_filesystem=True) for fd in layers[1:]]
         # "refused" is full of whiteouts, which are the kernel's own here
-        return tree_compare.compare(layers[0], below, jobs=jobs).totals.shared_entries
+        return merge.compare(layers[0], below, jobs=jobs).totals.shared_entries
     finally:
         for fd in layers:
             os.close(fd)

@@ -8,21 +8,16 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_observe import made_by
-from ansible_collections.overc.system.plugins.module_utils.overlay_record import HOME, Record
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import (
-    Site,
-    changed_underneath,
-    containers,
-    has_changed,
-)
-from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted
-from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
-from ansible_collections.overc.system.plugins.module_utils.untrusted import decimal
+from ..errors import OvercError
+from ..system.safe_path import printable
+from ..values import decimal
+from .observe import made_by
+from .record import HOME, Record
+from .site import Site, changed_underneath, containers, has_changed
+from .table import Mounted
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ..runner import Runner
 
 
 def _describe(site: Site, found: Mounted, record: Record) -> dict[str, t.Any]:

@@ -13,30 +13,19 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import overlay_boot, overlay_estimate
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_apply import Observer, Work
-from ansible_collections.overc.system.plugins.module_utils.overlay_observe import observe, queued_request
-from ansible_collections.overc.system.plugins.module_utils.overlay_plan import (
-    DirectoryFacts,
-    Operation,
-    Wanted,
-    check_directories,
-    plan_directory,
-    when,
-)
-from ansible_collections.overc.system.plugins.module_utils.overlay_record import HOME, Request
-from ansible_collections.overc.system.plugins.module_utils.overlay_repair import repair
-from ansible_collections.overc.system.plugins.module_utils.overlay_report import (
-    after_text,
-    before_text,
-    diff_text,
-    report_of,
-)
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, containers, normal_directory, trees
-from ansible_collections.overc.system.plugins.module_utils.overlay_workers import translate
-from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Totals
+from ..compare.model import Totals
+from ..errors import OvercError
+from ..system.safe_path import printable
+from ..system.workers import translate
+from . import estimate
+from .apply import Observer, Work
+from .at_boot import work as overlay_boot
+from .observe import observe, queued_request
+from .plan import DirectoryFacts, Operation, Wanted, check_directories, plan_directory, when
+from .record import HOME, Request
+from .repair import repair
+from .report import after_text, before_text, diff_text, report_of
+from .site import Site, containers, normal_directory, trees
 
 _PATIENCE: t.Final = 2.0  # seconds: the workers of a run that was killed just now hold its lock until they are gone
 
@@ -123,8 +112,8 @@ def _estimate(site: Site, wanted: Wanted, operation: Operation, facts: Directory
     found = trees(site, operation.directory, wanted.sources, wanted.essential_root)
     mounted = site.mounted().get(operation.directory)
     if facts.active == "ours" and mounted is not None:
-        return overlay_estimate.shared_again(site, mounted, found, jobs=jobs)
-    return overlay_estimate.own_files(site, operation.directory, found, jobs=jobs)
+        return estimate.shared_again(site, mounted, found, jobs=jobs)
+    return estimate.own_files(site, operation.directory, found, jobs=jobs)
 
 
 def normalise(wanted: Wanted) -> Wanted:

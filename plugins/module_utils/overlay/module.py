@@ -8,9 +8,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, with_next_step
-from ansible_collections.overc.system.plugins.module_utils.overlay_workers import translate
-from ansible_collections.overc.system.plugins.module_utils.redact import redact_all
+
+from ..errors import OvercError, with_next_step
+from ..redact import redact_all
+from ..system.workers import translate
 
 
 def run_overlay_module(

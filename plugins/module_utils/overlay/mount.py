@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.overc.system.plugins.module_utils import lxc, overlayfs, safe_path
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site
-from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
+from ..errors import OvercError
+from ..system import overlayfs, safe_path
+from ..system.safe_path import printable
+from . import lxc
+from .layers.remove import empty
+from .site import Site
 
 
 def empty_under(site: Site, directory: str, *, jobs: int | None = None) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import overlay_estimate
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_original import is_original
-from ansible_collections.overc.system.plugins.module_utils.overlay_plan import DirectoryFacts, Wanted
-from ansible_collections.overc.system.plugins.module_utils.overlay_record import Record, Request
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree, has_changed, is_there, trees
-from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted
-from ansible_collections.overc.system.plugins.module_utils.safe_path import is_below, printable
+from ..errors import OvercError
+from ..system.safe_path import is_below, printable
+from . import estimate
+from .original import is_original
+from .plan import DirectoryFacts, Wanted
+from .record import Record, Request
+from .site import Site, Tree, has_changed, is_there, trees
+from .table import Mounted
 
 
 def made_by(found: Mounted | None) -> str:
@@ -44,7 +44,7 @@ def _stale(site: Site, found: Mounted, record: Record, wanted: Wanted, now: t.Se
         state = has_changed(site, origin)
         if state is not None:
             return f"source {printable(origin.source)} has {state} since"
-    count = overlay_estimate.worth(site, found, jobs=jobs)
+    count = estimate.worth(site, found, jobs=jobs)
     return f"{count} of the container's own files are equal to a source's now" if count else ""
 
 

@@ -13,19 +13,12 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site
-from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted
-from ansible_collections.overc.system.plugins.module_utils.overlayfs import Layers
-from ansible_collections.overc.system.plugins.module_utils.safe_path import (
-    OPEN_DIR,
-    components,
-    is_below,
-    open_beneath,
-    open_dir,
-    printable,
-)
+from ..errors import OvercError
+from ..system.overlayfs import Layers
+from ..system.safe_path import OPEN_DIR, components, is_below, open_beneath, open_dir, printable
+from .layers.remove import empty
+from .site import Site
+from .table import Mounted
 
 _SUFFIXES: t.Final = ("_temp", "_over", "_mask")
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.safe_path import is_below, printable
+from ..errors import OvercError
+from ..system.safe_path import is_below, printable
 
 # What each step does, in the words of the result.
 STEPS: t.Final[dict[str, str]] = {

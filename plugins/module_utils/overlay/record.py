@@ -22,14 +22,9 @@ import os
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.safe_path import (
-    open_dir,
-    printable,
-    read_file,
-    write_atomically,
-)
-from ansible_collections.overc.system.plugins.module_utils.untrusted import build, load_object
+from ..errors import OvercError
+from ..system.safe_path import open_dir, printable, read_file, write_atomically
+from ..values import build, load_object
 
 HOME: t.Final = ".overc-overlay"
 _RECORD: t.Final = "record.json"

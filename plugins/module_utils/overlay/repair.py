@@ -14,23 +14,13 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import overlay_original, overlayfs
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_layers import (
-    delete_if_there,
-    drop_snapshots,
-    read_notes,
-    seal,
-    trim,
-)
-from ansible_collections.overc.system.plugins.module_utils.overlay_mount import (
-    empty_under,
-    mount_on_host,
-    tidy_table,
-    unmount_on_host,
-)
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site
-from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
+from ..errors import OvercError
+from ..system import overlayfs
+from ..system.safe_path import printable
+from . import original
+from .kept import delete_if_there, drop_snapshots, read_notes, seal, trim
+from .mount import empty_under, mount_on_host, tidy_table, unmount_on_host
+from .site import Site
 
 FILLING: t.Final = "after check_mount_point"
 
@@ -103,7 +93,7 @@ def repair(site: Site) -> str | None:
                 layers = overlayfs.Layers(
                     tuple(intent.original["lower"]), intent.original["upper"], intent.original["work"]
                 )
-                overlay_original.remove(site, layers)
+                original.remove(site, layers)
             keep = intent.new
         settle(site, directory, keep)
         mount_on_host(site, directory)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.overlay_plan import DirectoryFacts, Operation, Wanted
-from ansible_collections.overc.system.plugins.module_utils.safe_path import printable
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Totals
+from ..compare.model import Totals
+from ..system.safe_path import printable
+from .plan import DirectoryFacts, Operation, Wanted
 
 _STATUS: t.Final = {
     "create": "shared",

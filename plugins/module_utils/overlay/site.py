@@ -11,25 +11,15 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils import lxc, overlay_btrfs, safe_path
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.mount_table import Mount, mounts
-from ansible_collections.overc.system.plugins.module_utils.overlay_kin import enclosing_subvolume
-from ansible_collections.overc.system.plugins.module_utils.overlay_record import (
-    HOME,
-    Intent,
-    Origin,
-    Overlay,
-    Record,
-    Store,
-)
-from ansible_collections.overc.system.plugins.module_utils.overlay_table import Mounted, Table, table_for
-from ansible_collections.overc.system.plugins.module_utils.safe_path import (
-    OPEN_DIR,
-    components,
-    open_beneath,
-    printable,
-)
+from ..btrfs import ioctl
+from ..compare.kin import enclosing_subvolume
+from ..errors import OvercError
+from ..system import safe_path
+from ..system.mount_table import Mount, mounts
+from ..system.safe_path import OPEN_DIR, components, open_beneath, printable
+from . import lxc
+from .record import HOME, Intent, Origin, Overlay, Record, Store
+from .table import Mounted, Table, table_for
 
 ESSENTIAL: t.Final = "essential"
 _TICK: t.Final = 10_000_000  # nanoseconds: the coarsest clock tick that a change time may lag behind
@@ -137,7 +127,7 @@ class Site:
                 f" {error.strerror} (links and mount points on the way are not followed).",
             ) from error
         # An overlay that is mounted answers for its own file system; deleting through it would leave whiteouts.
-        if os.fstat(fd).st_dev != os.fstat(self.root_fd).st_dev or overlay_btrfs.filesystem_id(fd) != self.filesystem():
+        if os.fstat(fd).st_dev != os.fstat(self.root_fd).st_dev or ioctl.filesystem_id(fd) != self.filesystem():
             os.close(fd)
             raise OvercError(
                 "overlay_unsupported",
@@ -148,14 +138,14 @@ class Site:
 
     def filesystem(self) -> bytes:
         """The btrfs the container's root lies on; refuses others."""
-        fsid = overlay_btrfs.filesystem_id(self.root_fd)
+        fsid = ioctl.filesystem_id(self.root_fd)
         if fsid is None:
             raise OvercError(
                 "overlay_unsupported",
                 f"{printable(self.path)} does not lie on btrfs. Sharing needs a source that cannot change under the"
                 " container; only btrfs gives such a snapshot.",
             )
-        if overlay_btrfs.filesystem_id(self.fd) != fsid:
+        if ioctl.filesystem_id(self.fd) != fsid:
             raise OvercError("overlay_unsupported", f"{self.root} is on another file system than its parent.")
         return fsid
 
@@ -258,7 +248,7 @@ def trees(site: Site, directory: str, sources: t.Sequence[str], essential_root: 
         root = _source_root(site, source, essential_root)
         fd = os.open(root, OPEN_DIR)
         try:
-            if overlay_btrfs.filesystem_id(fd) != site.filesystem():
+            if ioctl.filesystem_id(fd) != site.filesystem():
                 raise OvercError(
                     "overlay_unsupported",
                     f"Source {printable(source)!r} ({printable(root)}) does not lie on the btrfs of container"
@@ -309,15 +299,15 @@ def has_changed(site: Site, origin: Origin) -> str | None:
     except OSError:
         return "gone"
     try:
-        if not stat.S_ISDIR(os.fstat(fd).st_mode) or not overlay_btrfs.is_subvolume(fd):
+        if not stat.S_ISDIR(os.fstat(fd).st_mode) or not ioctl.is_subvolume(fd):
             return "gone"
-        if overlay_btrfs.subvolume_info(fd).uuid.hex() != origin.uuid:
+        if ioctl.subvolume_info(fd).uuid.hex() != origin.uuid:
             return "changed"
-        overlay_btrfs.sync(fd)
+        ioctl.sync(fd)
         below = os.fsencode(origin.below)
         own = _place_within(site, origin)
-        for inode in overlay_btrfs.changed_inodes(fd, origin.generation + 1, changed_after=origin.time - _TICK):
-            path = overlay_btrfs.path_of(fd, inode)
+        for inode in ioctl.changed_inodes(fd, origin.generation + 1, changed_after=origin.time - _TICK):
+            path = ioctl.path_of(fd, inode)
             if path is None or (own and (path == own or path.startswith(own + b"/"))):
                 continue
             if path == below or path.startswith(below + b"/"):
@@ -337,10 +327,10 @@ def changed_underneath(site: Site, overlay: Overlay, lower: t.Sequence[str]) -> 
     prefixes = [os.fsencode(path[len(base) + 1 :]) for path in lower if safe_path.is_below(path, base)]
     fd = os.open(base, OPEN_DIR)
     try:
-        overlay_btrfs.sync(fd)
+        ioctl.sync(fd)
         complete = os.stat(f"{layers_name(overlay.id)}/{NOTES}", dir_fd=fd, follow_symlinks=False).st_ctime_ns
-        for inode in overlay_btrfs.changed_inodes(fd, overlay.sealed + 1):
-            path = overlay_btrfs.path_of(fd, inode)
+        for inode in ioctl.changed_inodes(fd, overlay.sealed + 1):
+            path = ioctl.path_of(fd, inode)
             if path is None or not any(path == prefix or path.startswith(prefix + b"/") for prefix in prefixes):
                 continue
             if os.stat(path, dir_fd=fd, follow_symlinks=False).st_ctime_ns > complete:

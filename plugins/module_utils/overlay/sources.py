@@ -11,14 +11,16 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils import overlay_btrfs, safe_path, tree_compare
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_clone import make_neutral
-from ansible_collections.overc.system.plugins.module_utils.overlay_kin import KinFinder
-from ansible_collections.overc.system.plugins.module_utils.overlay_record import Origin
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site, Tree, layers_name
-from ansible_collections.overc.system.plugins.module_utils.safe_path import OPEN_DIR, open_beneath, open_dir
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import Comparison, Kin, Source
+from ..btrfs import ioctl
+from ..compare import merge
+from ..compare.kin import KinFinder
+from ..compare.model import Comparison, Kin, Source
+from ..errors import OvercError
+from ..system import safe_path
+from ..system.safe_path import OPEN_DIR, open_beneath, open_dir
+from .layers.clone import make_neutral
+from .record import Origin
+from .site import Site, Tree, layers_name
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Sources:
             snapshots[first.subvolume] = self._snapshot(first.subvolume, id_, readonly=False)
             self.own = snapshots[first.subvolume]
         else:
-            overlay_btrfs.create_subvolume(id_, home)
+            ioctl.create_subvolume(id_, home)
             self.own = self._open(open_dir(id_, home))
         os.mkdir(layers_name(id_), 0o700, dir_fd=self.own)
         self.layers = self._open(open_dir(layers_name(id_), self.own))
@@ -78,7 +80,7 @@ class Sources:
     def _snapshot(self, subvolume: str, name: str, *, readonly: bool) -> int:
         fd = os.open(subvolume, OPEN_DIR)
         try:
-            overlay_btrfs.snapshot(fd, name, self._home, readonly=readonly)
+            ioctl.snapshot(fd, name, self._home, readonly=readonly)
         finally:
             os.close(fd)
         return self._open(open_dir(name, self._home))
@@ -89,7 +91,7 @@ class Sources:
         except OSError:
             self.without.append(tree.source)
             return
-        info = overlay_btrfs.subvolume_info(snapshot)
+        info = ioctl.subvolume_info(snapshot)
         layer = "lower" if whole else f"pick{len(self.trees)}"
         origin = Origin(
             tree.source,
@@ -115,7 +117,7 @@ class Sources:
         comparison = self._compare_live(target, jobs)
         if comparison is None:
             sources = [Source(s.fd, layer=s.whole, one_filesystem=True, kin=s.kin) for s in self.trees]
-            comparison = tree_compare.compare(target, sources, jobs=jobs)
+            comparison = merge.compare(target, sources, jobs=jobs)
         return comparison
 
     def _compare_live(self, target: int, jobs: int | None) -> Comparison | None:
@@ -126,11 +128,11 @@ class Sources:
             return None
         sources = [Source(s.live, layer=s.whole, one_filesystem=True, kin=s.kin, live=True) for s in self.trees]
         try:
-            comparison = tree_compare.compare(target, sources, jobs=jobs)
+            comparison = merge.compare(target, sources, jobs=jobs)
             for shared in self.trees:
                 fd = os.open(shared.tree.subvolume, OPEN_DIR)
                 try:
-                    if not overlay_btrfs.unchanged_since(shared.snapshot, fd, shared.origin.below):
+                    if not ioctl.unchanged_since(shared.snapshot, fd, shared.origin.below):
                         return None
                 finally:
                     os.close(fd)

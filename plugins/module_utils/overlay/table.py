@@ -16,15 +16,11 @@ import string
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils import fstab, lxc, overlayfs, syscalls
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_record import HOME
-from ansible_collections.overc.system.plugins.module_utils.safe_path import (
-    OPEN_DIR,
-    printable,
-    read_file,
-    write_atomically,
-)
+from ..errors import OvercError
+from ..system import fstab, overlayfs, syscalls
+from ..system.safe_path import OPEN_DIR, printable, read_file, write_atomically
+from . import lxc
+from .record import HOME
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.dnf import Dnf
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.smartpm import SmartPm
+from ..errors import OvercError
+from .dnf.driver import Dnf
+from .smartpm.driver import SmartPm
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.package_manager import PackageManager
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ..runner import Runner
+    from .contract import PackageManager
 
 # option value -> the program that must be installed, and its driver
 DRIVERS: t.Final[dict[str, tuple[str, t.Callable[[Runner], PackageManager]]]] = {

@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+    from ..runner import Completed
 
 
 @dataclass(frozen=True, order=True)

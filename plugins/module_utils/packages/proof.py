@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.package_manager import Package, PackageChange
+from ..errors import OvercError
+from .contract import Package, PackageChange
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+    from ..runner import Completed
 
 
 def differences(before: t.Iterable[Package], after: t.Iterable[Package]) -> tuple[PackageChange, ...]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.package_manager import Package
+from ..errors import OvercError
+from .contract import Package
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ..runner import Runner
 
 # An epoch that is not set prints as "(none)" (rpm(8), QUERY OPTIONS); the conditional prints nothing instead.
 QUERY: t.Final = ("rpm", "-qa", "--qf", r"%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%|ARCH?{%{ARCH}}|\n")

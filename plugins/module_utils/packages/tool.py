@@ -8,10 +8,10 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ..errors import OvercError
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Completed, Runner
+    from ..runner import Completed, Runner
 
 _ATTEMPTS: t.Final = 12
 _PAUSE: t.Final = 5.0  # seconds

@@ -9,7 +9,7 @@ import os
 import typing as t
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ..runner import Runner
 
 # Where systemd is the init, and only there: sd_booted(3)
 SYSTEMD: t.Final = "/run/systemd/system"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils.mount_table import unescape
+from .mount_table import unescape
 
 
 @dataclass(frozen=True)

@@ -5,33 +5,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
 import time
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ..errors import OvercError
+from .own_dirs import RUNTIME_DIR, ensure_runtime_dir
 
-RUNTIME_DIR: t.Final = "/run/overc-system"
 # A killed run's package manager needs a moment to be killed after it; it holds the lock until it is gone.
 _DYING_SECONDS: t.Final = 10.0
 _POLL_SECONDS: t.Final = 0.05
-
-
-def ensure_runtime_dir() -> str:
-    """The directory of locks and private mount points; refuses one that somebody else made."""
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(RUNTIME_DIR, 0o700)
-    found = os.lstat(RUNTIME_DIR)
-    if not os.path.isdir(RUNTIME_DIR) or os.path.islink(RUNTIME_DIR) or found.st_uid != 0 or found.st_mode & 0o022:
-        raise OvercError(
-            "inconsistent", f"{RUNTIME_DIR} is not a directory that only root can write to; remove it and try again."
-        )
-    if found.st_mode & 0o077:  # made by Ansible for a job in the background, with the results of others in it
-        os.chmod(RUNTIME_DIR, 0o700)
-    return RUNTIME_DIR
 
 
 class HostLock:
@@ -121,4 +106,4 @@ def current_holder() -> dict[str, t.Any] | None:
     return None
 
 
-__all__ = ("RUNTIME_DIR", "HostLock", "current_holder", "ensure_runtime_dir", "read_holder")
+__all__ = ("HostLock", "current_holder", "read_holder")

@@ -14,8 +14,8 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils import syscalls
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ..errors import OvercError
+from . import syscalls
 
 _LIMIT: t.Final = 4095
 _UMOUNT_NOFOLLOW: t.Final = 8

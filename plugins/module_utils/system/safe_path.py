@@ -21,7 +21,7 @@ import stat
 import struct
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ..errors import OvercError
 
 # O_NOATIME: reading leaves no trace (and does not look like a change of the source); it needs root.
 OPEN_DIR: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOATIME

@@ -20,8 +20,8 @@ import struct
 import time
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.safe_path import libc
+from ..errors import OvercError
+from .safe_path import libc
 
 _PR_SET_PDEATHSIG: t.Final = 1
 _MAX: t.Final = 16

@@ -66,7 +66,7 @@ def ext4(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
 
 def clean(where: Path) -> None:
     """Remove everything below, subvolumes too."""
-    from ansible_collections.overc.system.plugins.module_utils import overlay_btrfs
+    from ansible_collections.overc.system.plugins.module_utils.btrfs import ioctl
 
     subprocess.run(["chattr", "-R", "-f", "-i", "-a", str(where)], check=False, stderr=subprocess.DEVNULL)
     for path, names, _files in os.walk(where, topdown=False):
@@ -74,10 +74,10 @@ def clean(where: Path) -> None:
         try:
             for name in names:
                 full = os.path.join(path, name)
-                if not os.path.islink(full) and os.stat(full).st_ino == overlay_btrfs.SUBVOLUME_INODE:
+                if not os.path.islink(full) and os.stat(full).st_ino == ioctl.SUBVOLUME_INODE:
                     shutil.rmtree(full, ignore_errors=True)
                     if os.path.isdir(full):
-                        overlay_btrfs.delete_subvolume(name, fd)
+                        ioctl.delete_subvolume(name, fd)
         finally:
             os.close(fd)
     for entry in os.scandir(where):

@@ -11,15 +11,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import overlay_boot
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay.at_boot import work
 
 from .test_containers import populate
 from .world import World, boot
 
 
 def install(world: World, state: str = "present", *, check: bool = False) -> dict[str, t.Any]:
-    return overlay_boot.manage(state, [str(world.containers)], check=check, places=world.places)
+    return work.manage(state, [str(world.containers)], check=check, places=world.places)
 
 
 def everything(world: World) -> dict[str, bytes]:
@@ -109,7 +109,7 @@ def test_work_is_found_without_the_list(world: World) -> None:
     populate(world.host)
     world.container(of=world.host)
     world.run(apply="boot")
-    overlay_boot.forget(world.places, str(world.containers), "c1")
+    work.forget(world.places, str(world.containers), "c1")
     assert everything(world) == {}
     install(world)
     assert boot(world) == 0
@@ -138,7 +138,7 @@ def test_a_container_in_trouble_does_not_stop_the_others(world: World, capfd: py
     assert boot(world) == 1
     assert "c1: The record of shared directories cannot be read" in capfd.readouterr().err
     assert not world.run(container="c2")["changed"]
-    assert [name for _dir, name in overlay_boot.waiting(world.places)] == ["c1"]
+    assert [name for _dir, name in work.waiting(world.places)] == ["c1"]
 
 
 def test_a_list_that_cannot_be_read_is_not_guessed(world: World) -> None:

@@ -13,9 +13,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import overlayfs
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_table import unit_name
+from ansible_collections.overc.system.plugins.module_utils.overlay.table import unit_name
+from ansible_collections.overc.system.plugins.module_utils.system import overlayfs
 
 from .world import PlainRunner, World, boot, view
 

@@ -12,7 +12,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.overlay_plan import DirectoryFacts, plan_directory
+from ansible_collections.overc.system.plugins.module_utils.overlay.plan import DirectoryFacts, plan_directory
 
 from .world import World, view
 

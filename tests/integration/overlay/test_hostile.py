@@ -15,8 +15,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import overlay_remove, safe_path
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay.layers import remove
+from ansible_collections.overc.system.plugins.module_utils.system import safe_path
 
 from .world import World, subvolume, view
 
@@ -323,7 +324,7 @@ def test_very_deep_tree(world: World) -> None:
         world.run()
     assert caught.value.error_id == "overlay_unrepresentable"
     fd = os.open(root / "usr", os.O_RDONLY)
-    overlay_remove.empty(fd)
+    remove.empty(fd)
     os.close(fd)
     assert list((root / "usr").iterdir()) == []
 
@@ -367,7 +368,7 @@ def test_directory_swapped_for_a_link_while_we_walk(world: World) -> None:
                 assert error.error_id in ("overlay_unrepresentable", "overlay_failed"), error
         fd = os.open(root / "usr", os.O_RDONLY)
         try:
-            overlay_remove.empty(fd, jobs=1)
+            remove.empty(fd, jobs=1)
         except OvercError:
             pass
         finally:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_manage import manage
-from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Wanted
+from ansible_collections.overc.system.plugins.module_utils.overlay.manage import manage
+from ansible_collections.overc.system.plugins.module_utils.overlay.plan import Wanted
 
 from .world import World
 

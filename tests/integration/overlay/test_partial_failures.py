@@ -13,10 +13,11 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import overlay_info, safe_path
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
-from ansible_collections.overc.system.plugins.module_utils.overlay_table import LxcTable
+from ansible_collections.overc.system.plugins.module_utils.overlay import info
+from ansible_collections.overc.system.plugins.module_utils.overlay.layers.remove import empty
+from ansible_collections.overc.system.plugins.module_utils.overlay.table import LxcTable
+from ansible_collections.overc.system.plugins.module_utils.system import safe_path
 
 from .test_containers import populate
 from .world import World, boot, snapshot, subvolume, told, view
@@ -376,7 +377,7 @@ def test_notes_that_are_gone_break_one_overlay_and_no_list(world: World) -> None
         world.run(container=name)
     (notes,) = (world.containers / "c1/.overc-overlay").glob("*/.overc-*/overlay.json")
     notes.unlink()
-    listed = overlay_info.information(str(world.containers), None, units=world.places.units)
+    listed = info.information(str(world.containers), None, units=world.places.units)
     overlays = {entry["container"]: entry["overlays"][0] for entry in listed}
     assert (overlays["c1"]["status"], overlays["c2"]["status"]) == ("broken", "shared")
     assert "overlay.json is gone" in overlays["c1"]["problems"][0]
@@ -386,5 +387,5 @@ def test_notes_that_are_gone_break_one_overlay_and_no_list(world: World) -> None
 @pytest.mark.parametrize("container", [None, "c1"])
 def test_a_place_that_is_none_is_refused(where: str, container: str | None) -> None:
     with pytest.raises(OvercError) as caught:
-        overlay_info.information(where, container)
+        info.information(where, container)
     assert caught.value.error_id == "bad_argument"

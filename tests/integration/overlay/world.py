@@ -15,19 +15,16 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from ansible_collections.overc.system.plugins.module_utils import (
-    overlay_btrfs,
-    overlay_info,
-    overlay_manage,
-    overlayfs,
-    xattrs,
-)
+from ansible_collections.overc.system.plugins.module_utils.btrfs import ioctl
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_boot import Places
-from ansible_collections.overc.system.plugins.module_utils.overlay_module import failure
-from ansible_collections.overc.system.plugins.module_utils.overlay_plan import Wanted
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import Site
+from ansible_collections.overc.system.plugins.module_utils.overlay import info as overlay_info
+from ansible_collections.overc.system.plugins.module_utils.overlay import manage
+from ansible_collections.overc.system.plugins.module_utils.overlay.at_boot.work import Places
+from ansible_collections.overc.system.plugins.module_utils.overlay.module import failure
+from ansible_collections.overc.system.plugins.module_utils.overlay.plan import Wanted
+from ansible_collections.overc.system.plugins.module_utils.overlay.site import Site
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+from ansible_collections.overc.system.plugins.module_utils.system import overlayfs, xattrs
 
 View = dict[bytes, tuple[t.Any, ...]]
 
@@ -36,7 +33,7 @@ def subvolume(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path.parent, os.O_RDONLY)
     try:
-        overlay_btrfs.create_subvolume(path.name, fd)
+        ioctl.create_subvolume(path.name, fd)
     finally:
         os.close(fd)
     return path
@@ -46,7 +43,7 @@ def snapshot(source: Path, target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     a, b = os.open(source, os.O_RDONLY), os.open(target.parent, os.O_RDONLY)
     try:
-        overlay_btrfs.snapshot(a, target.name, b, readonly=False)
+        ioctl.snapshot(a, target.name, b, readonly=False)
     finally:
         os.close(a)
         os.close(b)
@@ -124,7 +121,7 @@ class World:
     def run(self, state: str = "present", *, check: bool = False, observer: t.Any = None, jobs: int | None = None,
             **kwargs: t.Any) -> dict[str, t.Any]:  # fmt: skip
         wanted = self.wanted(state, **kwargs)
-        return overlay_manage.manage(wanted, check=check, places=self.places, observer=observer, jobs=jobs)
+        return manage.manage(wanted, check=check, places=self.places, observer=observer, jobs=jobs)
 
     def run_killed(self, when: str, step: str) -> None:
         """A run in a process of its own that is killed right before or after a step."""

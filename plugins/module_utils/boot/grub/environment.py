@@ -17,8 +17,8 @@ import re
 import stat
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import syscalls
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ...errors import OvercError
+from ...system import syscalls
 
 SIZE: t.Final = 1024
 SIGNATURE: t.Final = b"# GRUB Environment Block\n"

@@ -19,7 +19,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils.grub_config import parse_grub_config
+from .config import parse_grub_config
 
 VERSION: t.Final = 1
 TRIAL_ARGUMENT: t.Final = "overc.trial=1"

@@ -11,21 +11,24 @@ import stat
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.overc.system.plugins.module_utils import btrfs, kernel, lock, namespace
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.fstab import subvolume_pins
-from ansible_collections.overc.system.plugins.module_utils.grub_config import BootEntry, parse_grub_config
-from ansible_collections.overc.system.plugins.module_utils.journal import OpenJournal, read_journal
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX, Layout
-from ansible_collections.overc.system.plugins.module_utils.mount_table import Mount, mount_at, mounts
-from ansible_collections.overc.system.plugins.module_utils.package_managers import detect
-from ansible_collections.overc.system.plugins.module_utils.record import Record, read_record
-from ansible_collections.overc.system.plugins.module_utils.rooted_path import regular_file_in_root
-from ansible_collections.overc.system.plugins.module_utils.tree_size import tree_size
-from ansible_collections.overc.system.plugins.module_utils.trial_boot import TrialBoot, observe_trial_boot, read_note
+from ...boot import kernel
+from ...boot.grub.config import BootEntry, parse_grub_config
+from ...boot.trial import TrialBoot, observe_trial_boot, read_note
+from ...btrfs import namespace
+from ...btrfs import subvolumes as btrfs
+from ...errors import OvercError
+from ...packages.choose import detect
+from ...system import lock
+from ...system.fstab import subvolume_pins
+from ...system.mount_table import Mount, mount_at, mounts
+from ...system.rooted_path import regular_file_in_root
+from ...system.tree_size import tree_size
+from ..store.journal import OpenJournal, read_journal
+from ..store.record import Record, read_record
+from .layout import NEW_SUFFIX, Layout
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ...runner import Runner
 
 REQUIRED_TOOLS: t.Final = ("btrfs", "chroot", "setpriv", "unshare")
 GRUB_CONFIGS: t.Final = ("grub/grub.cfg", "grub2/grub.cfg", "EFI/BOOT/grub.cfg", "efi/EFI/BOOT/grub.cfg")

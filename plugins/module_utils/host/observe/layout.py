@@ -9,7 +9,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ...errors import OvercError
 
 # Suffixes of names that belong to an unfinished or finished-but-kept piece of work of ours.
 NEW_SUFFIX: t.Final = ".overc-new"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.host_state import Requirement
-from ansible_collections.overc.system.plugins.module_utils.trial_boot import WRITABLE_FILESYSTEMS
+from ...boot.trial import WRITABLE_FILESYSTEMS
+from .state import Requirement
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
+    from .facts import HostFacts
 
 Protection = t.Literal["manual", "automatic"]
 _INSTALL: t.Final = "run the role overc.system.bootloader (or the module overc_bootloader)"

@@ -8,16 +8,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolume
-from ansible_collections.overc.system.plugins.module_utils.host_facts import (
-    FILE_ROLES,
-    REQUIRED_TOOLS,
-    BootFile,
-    HostFacts,
-    boot_name,
-)
-from ansible_collections.overc.system.plugins.module_utils.kernel import BACKUP_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
+from ...boot.kernel import BACKUP_SUFFIX
+from ...btrfs.subvolumes import Subvolume
+from .facts import FILE_ROLES, REQUIRED_TOOLS, BootFile, HostFacts, boot_name
+from .layout import NEW_SUFFIX
 
 MIB: t.Final = 1 << 20
 # What a violated requirement is refused with when the layout itself is not the documented one.

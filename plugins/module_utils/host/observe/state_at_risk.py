@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.tree_size import tree_size
+from ...system.tree_size import tree_size
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
+    from .facts import HostFacts
 
 # Directories in which services and people keep what no package can bring back. Of nested ones the outermost counts.
 STATE_DIRECTORIES: t.Final = (

@@ -18,32 +18,16 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, certain
-from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Context, Operation, Plan
-from ansible_collections.overc.system.plugins.module_utils.host_refusals import (
-    booted_and_default,
-    known_files,
-    refuse_strangers,
-    refuse_unless_usable,
-    refuse_upgrade,
-)
-from ansible_collections.overc.system.plugins.module_utils.host_state import (
-    HostState,
-    files_of,
-    release_of_files,
-    source_of,
-)
-from ansible_collections.overc.system.plugins.module_utils.trial_plan import (
-    backup_is_complete,
-    failed_trial,
-    trial_context,
-    with_trial,
-)
+from ...errors import OvercError, certain
+from ..observe.facts import HostFacts
+from ..observe.state import HostState, files_of, release_of_files, source_of
+from .model import Context, Operation, Plan
+from .refusals import booted_and_default, known_files, refuse_strangers, refuse_unless_usable, refuse_upgrade
+from .trial import backup_is_complete, failed_trial, trial_context, with_trial
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolume
-    from ansible_collections.overc.system.plugins.module_utils.package_manager import PackagePlan
+    from ...btrfs.subvolumes import Subvolume
+    from ...packages.contract import PackagePlan
 
 UPGRADE_STEPS: t.Final = (
     "create_root",

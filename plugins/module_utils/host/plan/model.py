@@ -8,9 +8,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.untrusted import build
+from ...errors import OvercError
+from ...values import build
+from ..observe.layout import NEW_SUFFIX
 
 Operation = t.Literal["upgrade", "rollback", "cancel", "restore", "confirm", "repair"]
 

@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-from ansible_collections.overc.system.plugins.module_utils.host_state import (
-    LAYOUT_ERRORS,
-    HostState,
-    files_of,
-    source_of,
-)
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
+from ...errors import OvercError
+from ..observe.facts import HostFacts
+from ..observe.layout import NEW_SUFFIX
+from ..observe.state import LAYOUT_ERRORS, HostState, files_of, source_of
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolume
+    from ...btrfs.subvolumes import Subvolume
 
 
 def refuse_unless_usable(state: HostState, *, rollback: bool) -> None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-from ansible_collections.overc.system.plugins.module_utils.host_plan import CANCEL_FIRST, CONFIRM_STEPS
-from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Context, Plan, context_from
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.trial_plan import settle
+from ..observe.facts import HostFacts
+from ..observe.layout import NEW_SUFFIX
+from .commands import CANCEL_FIRST, CONFIRM_STEPS
+from .model import Context, Plan, context_from
+from .trial import settle
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.btrfs import Subvolume
+    from ...btrfs.subvolumes import Subvolume
 
 
 def plan_repair(facts: HostFacts) -> Plan:

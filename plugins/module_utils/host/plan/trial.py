@@ -14,9 +14,9 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-    from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Context
-    from ansible_collections.overc.system.plugins.module_utils.host_state import HostState
+    from ..observe.facts import HostFacts
+    from ..observe.state import HostState
+    from .model import Context
 
 _SWITCHES: t.Final = ("cancel_kernel", "swap_kernel", "set_default")
 _NO_WORD: t.Final = (

@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
-from ansible_collections.overc.system.plugins.module_utils import btrfs
-from ansible_collections.overc.system.plugins.module_utils.boot_files import swap_files, write_files
-from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
-from ansible_collections.overc.system.plugins.module_utils.kept_modules import copy_modules
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.record_steps import base_entries, keep_record
-from ansible_collections.overc.system.plugins.module_utils.root_places import drop, place
+from ...btrfs import subvolumes
+from ..observe.layout import NEW_SUFFIX
+from .boot_files import swap_files, write_files
+from .context import Apply
+from .keep_modules import copy_modules
+from .places import drop, place
+from .record import base_entries, keep_record
 
 
 def create_backup(at: Apply) -> bool:
     """Snapshot the base as the next backup; it also gets the modules of the backup kernel that is still there."""
     name = at.context.backup_name
-    btrfs.snapshot(at.runner, at.base().path, at.path(name + NEW_SUFFIX))
+    subvolumes.snapshot(at.runner, at.base().path, at.path(name + NEW_SUFFIX))
     at.refresh()
     old, new = at.facts.roots.get(name), at.facts.roots[name + NEW_SUFFIX]
     present = at.facts.boot_files.get(at.boot_path_name("kernel", backup=True) or "")

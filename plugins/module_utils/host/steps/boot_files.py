@@ -9,12 +9,12 @@ import os
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.overc.system.plugins.module_utils import boot_partition, kernel_signature
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
-from ansible_collections.overc.system.plugins.module_utils.host_facts import FILE_ROLES, observe_boot_files
-from ansible_collections.overc.system.plugins.module_utils.host_state import source_of
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
+from ...boot import partition, signature
+from ...errors import OvercError
+from ..observe.facts import FILE_ROLES, observe_boot_files
+from ..observe.layout import NEW_SUFFIX
+from ..observe.state import source_of
+from .context import Apply
 
 
 def digests_on_boot(at: Apply, *, backup: bool = False) -> dict[str, str]:
@@ -35,13 +35,13 @@ def write_files(at: Apply, files: t.Mapping[str, str], *, backup: bool) -> bool:
         name, source = at.boot_path_name(role, backup=backup), source_of(at.facts, role, digest)
         if source is None or name is None:
             raise OvercError("inconsistent", f"The {role} with sha256 {digest} cannot be found any more.")
-        boot_partition.write_beside(source.path, at.boot, name, digest)
+        partition.write_beside(source.path, at.boot, name, digest)
     certificate = at.facts.layout.kernel_certificate
     # What a repair or a cancel brings back did boot on this host: it is never held up
     if certificate and not backup and at.plan.operation in ("upgrade", "rollback", "restore"):
         names = {role: at.boot_path_name(role) or "" for role in ("kernel", "signature") if role in files}
         paths = {r: os.path.join(at.boot, name) + (NEW_SUFFIX if r in wanted else "") for r, name in names.items()}
-        kernel_signature.verify(at.runner, certificate, paths["kernel"], paths.get("signature"))
+        signature.verify(at.runner, certificate, paths["kernel"], paths.get("signature"))
     return bool(wanted)
 
 
@@ -55,7 +55,7 @@ def swap_files(at: Apply, files: t.Mapping[str, str], *, backup: bool) -> bool:
     gone = [stale] if stale and "kernel" in files and "signature" in present and "signature" not in files else []
     if not names and not gone:
         return False
-    boot_partition.swap_in(at.boot, names, gone)
+    partition.swap_in(at.boot, names, gone)
     _reread_boot(at)
     after = digests_on_boot(at, backup=backup)
     wrong = [role for role in roles if after.get(role) != files[role]]

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import btrfs, efi, kernel_signature
-from ansible_collections.overc.system.plugins.module_utils.boot_files import digests_on_boot
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, certain
-from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
-from ansible_collections.overc.system.plugins.module_utils.host_state import digests, source_of
-from ansible_collections.overc.system.plugins.module_utils.kernel import foreign_modules, read_defect
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.new_root import NewRoot
+from ...boot import efi, signature
+from ...boot.kernel import foreign_modules, read_defect
+from ...btrfs import subvolumes
+from ...errors import OvercError, certain
+from ..observe.layout import NEW_SUFFIX
+from ..observe.state import digests, source_of
+from .boot_files import digests_on_boot
+from .context import Apply
+from .new_root import NewRoot
 
 _BOOT_MARGIN: t.Final = 64 << 10  # directory blocks, and room for the boot loader's own environment
 
 
 def create_root(at: Apply) -> bool:
     """Snapshot the base under the unfinished name."""
-    btrfs.snapshot(at.runner, at.base().path, at.path(at.context.root_name + NEW_SUFFIX))
+    subvolumes.snapshot(at.runner, at.base().path, at.path(at.context.root_name + NEW_SUFFIX))
     at.refresh()
     at.notes["new_uuid"] = at.made_root().uuid
     return True
@@ -82,7 +83,7 @@ def check_root(at: Apply) -> bool:
     if certificate:  # asked again of the copies: here a refusal leaves even the backup alone
         sources = {role: source_of(at.facts, role, files[role]) for role in ("kernel", "signature") if role in files}
         paths = {role: source.path for role, source in sources.items() if source}
-        kernel_signature.verify(at.runner, certificate, paths.get("kernel", at.boot), paths.get("signature"))
+        signature.verify(at.runner, certificate, paths.get("kernel", at.boot), paths.get("signature"))
     # Installed last, when it would be too late to find that there is no room
     other = at.facts.by_uuid(at.context.default_before or "")
     binaries = efi.outdated(at.boot, new.path, efi.efi_binaries(at.path(other.path)) if other else {})

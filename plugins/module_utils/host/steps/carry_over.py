@@ -10,12 +10,12 @@ import shutil
 import stat
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import syscalls
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.rooted_path import plain_parent
+from ...errors import OvercError
+from ...system import syscalls
+from ...system.rooted_path import plain_parent
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ...runner import Runner
 
 _NEW: t.Final = ".overc-new"
 

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.overc.system.plugins.module_utils import boot_partition
-from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
-from ansible_collections.overc.system.plugins.module_utils.host_facts import FILE_ROLES
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.root_places import drop
+from ...boot import partition
+from ..observe.facts import FILE_ROLES
+from ..observe.layout import NEW_SUFFIX
+from .context import Apply
+from .places import drop
 
 
 def drop_replaced(at: Apply) -> bool:
@@ -46,9 +46,9 @@ def clean_boot(at: Apply) -> bool:
     for role in FILE_ROLES:
         for backup in (False, True):
             name = at.boot_path_name(role, backup=backup)
-            removed = (bool(name) and boot_partition.remove_new(at.boot, name or "")) or removed
+            removed = (bool(name) and partition.remove_new(at.boot, name or "")) or removed
     if removed:
-        boot_partition.sync(at.boot)
+        partition.sync(at.boot)
     return removed
 
 

@@ -9,26 +9,16 @@ import os
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.overc.system.plugins.module_utils import btrfs
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError, certain
-from ansible_collections.overc.system.plugins.module_utils.host_facts import (
-    HostFacts,
-    RootFacts,
-    boot_name,
-    observe_root,
-    root_names,
-)
-from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Context, Plan
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.repair_plan import new_root_of
+from ...btrfs import subvolumes as btrfs
+from ...errors import OvercError, certain
+from ..observe.facts import HostFacts, RootFacts, boot_name, observe_root, root_names
+from ..observe.layout import NEW_SUFFIX
+from ..plan.model import Context, Plan
+from ..plan.repair import new_root_of
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.package_manager import (
-        PackageManager,
-        PackagePlan,
-        PackageRequest,
-    )
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ...packages.contract import PackageManager, PackagePlan, PackageRequest
+    from ...runner import Runner
 
 
 @dataclass(frozen=True)

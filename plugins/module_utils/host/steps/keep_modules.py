@@ -9,11 +9,11 @@ import os
 import shutil
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
-from ansible_collections.overc.system.plugins.module_utils.host_facts import RootFacts
-from ansible_collections.overc.system.plugins.module_utils.kernel import modules_directory
-from ansible_collections.overc.system.plugins.module_utils.rooted_path import resolve_in_root
+from ...boot.kernel import modules_directory
+from ...errors import OvercError
+from ...system.rooted_path import resolve_in_root
+from ..observe.facts import RootFacts
+from .context import Apply
 
 KEPT_MARK: t.Final = ".overc-kept"
 

@@ -15,13 +15,14 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import namespace, syscalls
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.rooted_path import resolve_in_root
-from ansible_collections.overc.system.plugins.module_utils.runner import ENGLISH, Completed
+from ...btrfs import namespace
+from ...errors import OvercError
+from ...runner import ENGLISH, Completed
+from ...system import syscalls
+from ...system.rooted_path import resolve_in_root
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
+    from ...runner import Runner
 
 _PATH: t.Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Documentation/admin-guide/devices.txt

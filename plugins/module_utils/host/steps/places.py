@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.overc.system.plugins.module_utils import btrfs, syscalls
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
-from ansible_collections.overc.system.plugins.module_utils.layout import KEPT_SUFFIX, NEW_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.record_steps import keep_record
+from ...btrfs import subvolumes
+from ...errors import OvercError
+from ...system import syscalls
+from ..observe.layout import KEPT_SUFFIX, NEW_SUFFIX
+from .context import Apply
+from .record import keep_record
 
 
 def place(at: Apply, name: str, prior: str | None) -> bool:
     current = at.facts.by_path(name)
     if current is not None and current.uuid != prior:
         return False
-    btrfs.sync(at.runner, at.top)
+    subvolumes.sync(at.runner, at.top)
     exchange(at, name, current is not None)
     return True
 
@@ -34,22 +35,22 @@ def exchange(at: Apply, name: str, both: bool, *, back: bool = False) -> None:
             syscalls.rename(new, old, syscalls.RENAME_NOREPLACE)
     except OSError as error:
         raise OvercError("btrfs_failed", f"Cannot put subvolume {name} in place: {error.strerror}.") from error
-    btrfs.sync(at.runner, at.top)
+    subvolumes.sync(at.runner, at.top)
     at.refresh()
 
 
-def make_default(at: Apply, subvolume: btrfs.Subvolume) -> bool:
+def make_default(at: Apply, subvolume: subvolumes.Subvolume) -> bool:
     if at.facts.default_id == subvolume.id:
         return False
-    btrfs.sync(at.runner, at.top)
-    btrfs.set_default(at.runner, subvolume.id, at.top)
+    subvolumes.sync(at.runner, at.top)
+    subvolumes.set_default(at.runner, subvolume.id, at.top)
     at.refresh()
     if at.facts.default_id != subvolume.id:
         raise OvercError("btrfs_failed", f"The default subvolume is not {subvolume.path} after it was set.")
     return True
 
 
-def drop(at: Apply, subvolume: btrfs.Subvolume, *, ours: bool, name: str) -> None:
+def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str) -> None:
     """Delete a subvolume that is provably ours; keep any other, and one with data in it that is not, under a free name."""
     in_use = {at.facts.default_id, at.facts.booted.id if at.facts.booted else 0}
     if subvolume.id in in_use:
@@ -58,7 +59,7 @@ def drop(at: Apply, subvolume: btrfs.Subvolume, *, ours: bool, name: str) -> Non
     with_data = [entry.path for entry in nested if os.listdir(at.path(entry.path)) and not _only_subvolumes(at, entry)]
     if ours and not with_data:
         for entry in (*nested, subvolume):
-            btrfs.delete(at.runner, at.path(entry.path))
+            subvolumes.delete(at.runner, at.path(entry.path))
         known = at.facts.record
         if subvolume.uuid in known.deployments:
             keep_record(at, known.with_deployments(dropped=(subvolume.uuid,)))
@@ -66,7 +67,7 @@ def drop(at: Apply, subvolume: btrfs.Subvolume, *, ours: bool, name: str) -> Non
         return
     kept = _free_name(at, name.replace(NEW_SUFFIX, "") + KEPT_SUFFIX)
     syscalls.rename(at.path(subvolume.path), at.path(kept), syscalls.RENAME_NOREPLACE)
-    btrfs.sync(at.runner, at.top)
+    subvolumes.sync(at.runner, at.top)
     why = (
         f"it contains subvolumes with data ({', '.join(with_data)})"
         if with_data
@@ -78,7 +79,7 @@ def drop(at: Apply, subvolume: btrfs.Subvolume, *, ours: bool, name: str) -> Non
     at.refresh()
 
 
-def _only_subvolumes(at: Apply, subvolume: btrfs.Subvolume) -> bool:
+def _only_subvolumes(at: Apply, subvolume: subvolumes.Subvolume) -> bool:
     children = {entry.path for entry in at.facts.subvolumes if entry.parent == subvolume.id}
     return {os.path.join(subvolume.path, name) for name in os.listdir(at.path(subvolume.path))} <= children
 

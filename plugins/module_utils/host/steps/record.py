@@ -8,9 +8,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.overc.system.plugins.module_utils import btrfs
-from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
-from ansible_collections.overc.system.plugins.module_utils.record import Deployment, Pending, Record, write_record
+from ...btrfs import subvolumes
+from ..store.record import Deployment, Pending, Record, write_record
+from .context import Apply
 
 
 def record(at: Apply) -> bool:
@@ -66,7 +66,7 @@ def event(at: Apply, outcome: str, **more: t.Any) -> dict[str, t.Any]:
     }
 
 
-def _target_entries(at: Apply, target: btrfs.Subvolume) -> list[Deployment]:
+def _target_entries(at: Apply, target: subvolumes.Subvolume) -> list[Deployment]:
     context, known = at.context, at.facts.record.deployments.get(target.uuid)
     if context.operation == "rollback":
         return [replace(known, files=at.target_files())] if known else []
@@ -86,7 +86,7 @@ def _target_entries(at: Apply, target: btrfs.Subvolume) -> list[Deployment]:
     ]
 
 
-def base_entries(at: Apply, backup: btrfs.Subvolume | None) -> list[Deployment]:
+def base_entries(at: Apply, backup: subvolumes.Subvolume | None) -> list[Deployment]:
     """The base becomes known with its kernel, and so does the backup that was made of it."""
     context = at.context
     base = at.facts.record.deployments.get(context.base)

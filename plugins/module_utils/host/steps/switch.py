@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.overc.system.plugins.module_utils.boot_files import swap_files, write_files
-from ansible_collections.overc.system.plugins.module_utils.carry_over import carry_over
-from ansible_collections.overc.system.plugins.module_utils.efi import efi_binaries, install_efi
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
-from ansible_collections.overc.system.plugins.module_utils.layout import NEW_SUFFIX
-from ansible_collections.overc.system.plugins.module_utils.root_places import exchange, make_default, place
+from ...boot.efi import efi_binaries, install_efi
+from ...errors import OvercError
+from ..observe.layout import NEW_SUFFIX
+from .boot_files import swap_files, write_files
+from .carry_over import carry_over
+from .context import Apply
+from .places import exchange, make_default, place
 
 
 def place_root(at: Apply) -> bool:

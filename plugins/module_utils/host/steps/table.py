@@ -7,25 +7,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import trial_steps
-from ansible_collections.overc.system.plugins.module_utils.backup_steps import (
-    create_backup,
-    finish_backup,
-    place_backup,
-    swap_backup_files,
-    write_backup_files,
-)
-from ansible_collections.overc.system.plugins.module_utils.cleanup_steps import (
-    clean_boot,
-    close,
-    drop_replaced,
-    drop_unfinished,
-)
-from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
-from ansible_collections.overc.system.plugins.module_utils.kept_modules import keep_modules
-from ansible_collections.overc.system.plugins.module_utils.new_root_steps import check_root, create_root, run_packages
-from ansible_collections.overc.system.plugins.module_utils.record_steps import record
-from ansible_collections.overc.system.plugins.module_utils.switch_steps import (
+from . import trial
+from .backup import create_backup, finish_backup, place_backup, swap_backup_files, write_backup_files
+from .build_root import check_root, create_root, run_packages
+from .cleanup import clean_boot, close, drop_replaced, drop_unfinished
+from .context import Apply
+from .keep_modules import keep_modules
+from .record import record
+from .switch import (
     cancel_default,
     cancel_kernel,
     carry_over_paths,
@@ -55,12 +44,12 @@ STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "set_default": set_default,
     "swap_kernel": swap_kernel,
     "install_efi": install_efi_binaries,
-    "install_guard": trial_steps.install_guard,
-    "arm_fallback": trial_steps.arm_fallback,
-    "arm_trial": trial_steps.arm_trial,
-    "await_trial": trial_steps.await_trial,
-    "disarm": trial_steps.disarm,
-    "confirm": trial_steps.confirm,
+    "install_guard": trial.install_guard,
+    "arm_fallback": trial.arm_fallback,
+    "arm_trial": trial.arm_trial,
+    "await_trial": trial.await_trial,
+    "disarm": trial.disarm,
+    "confirm": trial.confirm,
     "record": record,
     "drop_replaced": drop_replaced,
     "unplace_root": unplace_root,

@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import btrfs, trial_guard
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.grub_environment import (
-    NEXT_ENTRY,
-    SAVED_ENTRY,
-    parse_environment,
-    read_block,
-    write_environment,
-)
-from ansible_collections.overc.system.plugins.module_utils.trial_boot import drop_note
-from ansible_collections.overc.system.plugins.module_utils.trial_plan import backup_is_complete
+from ...boot import guard
+from ...boot.grub.environment import NEXT_ENTRY, SAVED_ENTRY, parse_environment, read_block, write_environment
+from ...boot.trial import drop_note
+from ...btrfs import subvolumes
+from ...errors import OvercError
+from ..plan.trial import backup_is_complete
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.host_apply import Apply
+    from .context import Apply
 
 
 def install_guard(at: Apply) -> bool:
@@ -28,8 +23,8 @@ def install_guard(at: Apply) -> bool:
     boot = at.facts.trial_boot
     if boot.protected is None or boot.environment is None or boot.mount_point is None:
         return False
-    wanted = trial_guard.pieces(boot.protected.settings, boot.mount_point, boot.environment)
-    return trial_guard.install(at.root(at.target()).path, wanted)
+    wanted = guard.pieces(boot.protected.settings, boot.mount_point, boot.environment)
+    return guard.install(at.root(at.target()).path, wanted)
 
 
 def arm_fallback(at: Apply) -> bool:
@@ -51,7 +46,7 @@ def arm_trial(at: Apply) -> bool:
     """The commit: the next boot tries the normal entry, once. Everything it needs is on the disk before."""
     if at.context.backup_entry is None:
         return False
-    btrfs.sync(at.runner, at.top)
+    subvolumes.sync(at.runner, at.top)
     drop_note(at.top)
     return _write(at, {SAVED_ENTRY: str(at.context.backup_entry), NEXT_ENTRY: "0"})
 

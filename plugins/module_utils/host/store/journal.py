@@ -15,11 +15,11 @@ import os
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.overc.system.plugins.module_utils import syscalls
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.untrusted import load_object, texts
+from ...errors import OvercError
+from ...system import syscalls
+from ...system.own_dirs import STATE_DIR, create_state_dir, state_dir
+from ...values import load_object, texts
 
-STATE_DIR: t.Final = ".overc"
 _NAME: t.Final = "journal.jsonl"
 
 
@@ -34,27 +34,6 @@ class OpenJournal:
     begun: tuple[str, ...] = ()
     finished: tuple[str, ...] = ()
     notes: t.Mapping[str, t.Any] = field(default_factory=dict)
-
-
-def state_dir(top: str) -> str:
-    """Where our records live; refuses a link or somebody else's directory. Does not create it."""
-    path = os.path.join(top, STATE_DIR)
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return path
-    if not os.path.isdir(path) or os.path.islink(path) or found.st_uid != 0 or found.st_mode & 0o022:
-        raise OvercError("inconsistent", f"{STATE_DIR!r} in the top-level tree is not a directory of root's own.")
-    return path
-
-
-def create_state_dir(top: str) -> str:
-    """``state_dir``, made durable if it was not there."""
-    path = state_dir(top)
-    if not os.path.isdir(path):
-        os.mkdir(path, 0o700)
-        syscalls.fsync_directory(top)
-    return path
 
 
 def parse_journal(data: bytes) -> OpenJournal | None:
@@ -159,11 +138,17 @@ class Journal:
         os.fsync(self._fd)
 
 
+def discard_empty_journal(top: str) -> None:
+    """A journal that was cut off in its first line announces nothing, so nothing was done: remove it."""
+    if os.path.isdir(os.path.join(top, STATE_DIR)):
+        Journal(top).close()
+
+
 __all__ = (
-    "STATE_DIR",
     "Journal",
     "OpenJournal",
     "create_state_dir",
+    "discard_empty_journal",
     "parse_journal",
     "read_journal",
     "state_dir",

@@ -15,8 +15,8 @@ import re
 import threading
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.lock import RUNTIME_DIR
-from ansible_collections.overc.system.plugins.module_utils.rooted_path import resolve_in_root
+from ...system.own_dirs import RUNTIME_DIR
+from ...system.rooted_path import resolve_in_root
 
 PROGRESS_FILE: t.Final = f"{RUNTIME_DIR}/progress.json"
 # DNF writes one such line for every package that is in its place

@@ -14,10 +14,10 @@ import os
 import typing as t
 from dataclasses import asdict, dataclass, field, replace
 
-from ansible_collections.overc.system.plugins.module_utils import syscalls
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.journal import STATE_DIR, create_state_dir, state_dir
-from ansible_collections.overc.system.plugins.module_utils.untrusted import build, load_object, texts
+from ...errors import OvercError
+from ...system import syscalls
+from ...system.own_dirs import STATE_DIR, create_state_dir, state_dir
+from ...values import build, load_object, texts
 
 _NAME: t.Final = "record.json"
 _VERSION: t.Final = 1

@@ -15,7 +15,7 @@ import sys
 import typing as t
 import zipfile
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ...errors import OvercError
 
 PACKAGE: t.Final = "ansible_collections.overc.system.plugins.module_utils"
 # What a zip file can say at the least; the same modules must give the same bytes at any time.
@@ -35,35 +35,52 @@ def _source(name: str) -> str | None:
     return source.decode("utf-8") if isinstance(source, bytes) else t.cast("str", source)
 
 
-def _imported(source: str) -> set[str]:
-    """Full names that a source imports from our package; what only a type checker imports is below an ``if``."""
+def _imported(module: str, source: str) -> set[str]:
+    """Full names that the source of ``module`` imports from our package, relatively or not.
+
+    What only a type checker imports is below an ``if``, and stays away.
+    """
     names = set()
     for node in ast.parse(source).body:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        if isinstance(node, ast.ImportFrom):
+            above = module.split(".")[: -node.level] if node.level else []
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            names |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
     return {name for name in names if name.startswith(f"{PACKAGE}.")}
 
 
 def sources(entry: str) -> dict[str, str]:
-    """The module ``entry`` and every module of ours that it imports, at any remove: source by name."""
+    """The module ``entry`` and every module of ours that it imports, at any remove: source by name.
+
+    Names are those below ``module_utils``, with all their rooms: two rooms may have a ``plan`` each.
+    """
     found: dict[str, str] = {}
     to_do = {f"{PACKAGE}.{entry}"}
     while to_do:
         name = to_do.pop()
-        source = None if name.rpartition(".")[2] in found else _source(name)
+        short = name[len(PACKAGE) + 1 :]
+        module = sys.modules.get(name)
+        is_a_room = hasattr(module, "__path__")
+        source = None if short in found or is_a_room else _source(name)
         if source is not None:
-            found[name.rpartition(".")[2]] = source
-            to_do |= _imported(source)
+            found[short] = source
+            to_do |= _imported(name, source)
     return found
 
 
 def archive(entry: str, beside: str, call: str) -> bytes:
-    """A zip file whose run is ``entry.call``; ``beside``: another module that the call names."""
+    """A zip file whose run is ``call``, an expression with ``entry`` and ``beside``, modules below ``module_utils``."""
     buffer = io.BytesIO()
-    main = f"import sys\n\nfrom {PACKAGE} import {beside}, {entry}\n\nsys.exit({entry}.{call})\n"
-    files = {f"{PACKAGE.replace('.', '/')}/{name}.py": text for name, text in sources(entry).items()}
-    parts = PACKAGE.split(".")
-    files.update({"/".join([*parts[:depth], "__init__.py"]): "" for depth in range(1, len(parts) + 1)})
+    imports = "".join(
+        f"from {PACKAGE}{'.' if room else ''}{room} import {name}\n"
+        for room, _dot, name in (module.rpartition(".") for module in (beside, entry))
+    )
+    main = f"import sys\n\n{imports}\nsys.exit({call})\n"
+    files: dict[str, str] = {}
+    for name, text in sources(entry).items():
+        *rooms, file_name = f"{PACKAGE}.{name}".split(".")
+        files["/".join([*rooms, f"{file_name}.py"])] = text
+        files.update({"/".join([*rooms[:depth], "__init__.py"]): "" for depth in range(1, len(rooms) + 1)})
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
         for name, text in sorted({"__main__.py": main, **files}.items()):
             file.writestr(zipfile.ZipInfo(name, _THE_SAME_TIME), text.encode("utf-8"))

@@ -16,17 +16,11 @@ import os
 import sys
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import overlay_code
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
-from ansible_collections.overc.system.plugins.module_utils.safe_path import (
-    OPEN_DIR,
-    components,
-    printable,
-    read_file,
-    write_atomically,
-)
-from ansible_collections.overc.system.plugins.module_utils.untrusted import load_object, texts
+from ...errors import OvercError
+from ...system.safe_path import OPEN_DIR, components, printable, read_file, write_atomically
+from ...values import load_object, texts
+from ..layers.remove import empty
+from . import code
 
 UNIT: t.Final = "overc-overlay-boot.service"
 _PYTHON: t.Final = "/usr/bin/python3"
@@ -139,8 +133,8 @@ def _unit(places: Places, containers: t.Iterable[tuple[str, str]]) -> str:
 
 
 def _code(places: Places) -> bytes:
-    call = f"run_waiting(overlay_boot.Places({places.base!r}, {places.units!r}))"
-    return overlay_code.archive("overlay_manage", "overlay_boot", call)
+    call = f"manage.run_waiting(work.Places({places.base!r}, {places.units!r}))"
+    return code.archive("overlay.manage", "overlay.at_boot.work", call)
 
 
 def _put(places: Places, containers: t.Iterable[tuple[str, str]]) -> None:

@@ -15,16 +15,11 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils import xattrs
-from ansible_collections.overc.system.plugins.module_utils.overlay_clone import clone_attributes, clone_entry
-from ansible_collections.overc.system.plugins.module_utils.overlay_workers import spread, translate
-from ansible_collections.overc.system.plugins.module_utils.safe_path import Descent, open_beneath
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import (
-    Comparison,
-    DirectoryPlan,
-    join,
-    parent_of,
-)
+from ...compare.model import Comparison, DirectoryPlan, join, parent_of
+from ...system import xattrs
+from ...system.safe_path import Descent, open_beneath
+from ...system.workers import spread, translate
+from .clone import clone_attributes, clone_entry
 
 _CHUNKS: t.Final = 512
 

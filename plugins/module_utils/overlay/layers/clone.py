@@ -11,9 +11,9 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import xattrs
-from ansible_collections.overc.system.plugins.module_utils.overlay_btrfs import FICLONE
-from ansible_collections.overc.system.plugins.module_utils.safe_path import OPEN_FILE
+from ...btrfs.ioctl import FICLONE
+from ...system import xattrs
+from ...system.safe_path import OPEN_FILE
 
 _NEW_FILE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_CLONE: t.Final = (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY)

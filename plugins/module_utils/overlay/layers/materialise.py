@@ -15,15 +15,11 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import xattrs
-from ansible_collections.overc.system.plugins.module_utils.overlay_clone import (
-    clone_attributes,
-    clone_entry,
-    make_neutral,
-)
-from ansible_collections.overc.system.plugins.module_utils.overlay_workers import processors, spread, translate
-from ansible_collections.overc.system.plugins.module_utils.safe_path import open_beneath, open_dir, reopen_dir
-from ansible_collections.overc.system.plugins.module_utils.tree_compare_model import join, parent_of
+from ...compare.model import join, parent_of
+from ...system import xattrs
+from ...system.safe_path import open_beneath, open_dir, reopen_dir
+from ...system.workers import processors, spread, translate
+from .clone import clone_attributes, clone_entry, make_neutral
 
 # A directory as merged: the layers that take part, topmost first, with their open directories.
 Stack = list[tuple[int, int]]

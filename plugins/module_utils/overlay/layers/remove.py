@@ -9,15 +9,10 @@ import errno
 import os
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import xattrs
-from ansible_collections.overc.system.plugins.module_utils.overlay_btrfs import PLACEHOLDER_INODE
-from ansible_collections.overc.system.plugins.module_utils.overlay_workers import spread, translate
-from ansible_collections.overc.system.plugins.module_utils.safe_path import (
-    OPEN_FILE,
-    open_beneath,
-    open_dir,
-    reopen_dir,
-)
+from ...btrfs.ioctl import PLACEHOLDER_INODE
+from ...system import xattrs
+from ...system.safe_path import OPEN_FILE, open_beneath, open_dir, reopen_dir
+from ...system.workers import spread, translate
 
 _TASKS: t.Final = 128
 

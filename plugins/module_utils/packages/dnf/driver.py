@@ -15,47 +15,18 @@ import time
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.overc.system.plugins.module_utils import dnf_signatures, rpmdb
-from ansible_collections.overc.system.plugins.module_utils.dnf_errors import (
-    failure,
-    is_locked,
-    problems,
-    unknown_packages,
-    unsuccessful,
-)
-from ansible_collections.overc.system.plugins.module_utils.dnf_output import (
-    SIZE_FORMAT,
-    parse_repository_ids,
-    parse_setting,
-    parse_sizes,
-    refreshed_at,
-)
-from ansible_collections.overc.system.plugins.module_utils.dnf_transaction import (
-    Row,
-    Transaction,
-    UnreadableTable,
-    changes,
-    held_back_sentences,
-    parse_transaction,
-)
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.package_manager import (
-    Applied,
-    ListsAge,
-    Package,
-    PackageChange,
-    PackagePlan,
-    PackageRequest,
-)
-from ansible_collections.overc.system.plugins.module_utils.package_proof import (
-    complaints,
-    differences,
-    not_as_announced,
-)
-from ansible_collections.overc.system.plugins.module_utils.package_tool import copy_directory, run_when_free
+from ...errors import OvercError
+from .. import rpmdb
+from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest
+from ..proof import complaints, differences, not_as_announced
+from ..tool import copy_directory, run_when_free
+from . import signatures
+from .errors import failure, is_locked, problems, unknown_packages, unsuccessful
+from .output import SIZE_FORMAT, parse_repository_ids, parse_setting, parse_sizes, refreshed_at
+from .transaction import Row, Transaction, UnreadableTable, changes, held_back_sentences, parse_transaction
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Completed, Runner
+    from ...runner import Completed, Runner
 
 # What running unattended needs, on every call:
 #   exit_on_lock   DNF would wait for another DNF without end
@@ -152,12 +123,12 @@ class Dnf:
         )
 
     def unchecked(self) -> tuple[str, ...]:
-        return dnf_signatures.unchecked_repositories(self._runner)
+        return signatures.unchecked_repositories(self._runner)
 
     def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:
         """See ``PackageManager.apply``. ``-y`` also accepts keys the administrator configured as ``gpgkey``."""
         before = self.installed()
-        forced = dnf_signatures.FORCED if request.signed else ()
+        forced = signatures.FORCED if request.signed else ()
         completed = self._dnf("-y", *_LISTS_AS_THEY_ARE, *forced, "upgrade", *_selection(request), pass_fds=pass_fds)
         output = f"{completed.stdout}\n{completed.stderr}"
         after = self.installed()

@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import rpmdb
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ...errors import OvercError
+from .. import rpmdb
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+    from ...runner import Completed
 
 
 def problems(text: str) -> tuple[str, ...]:

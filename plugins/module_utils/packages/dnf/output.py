@@ -12,8 +12,8 @@ import posixpath
 import re
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import rpmdb
-from ansible_collections.overc.system.plugins.module_utils.untrusted import decimal
+from ...values import decimal
+from .. import rpmdb
 
 SIZE_FORMAT: t.Final = r"%{name}|%{arch}|%{evr}|%{downloadsize}\n"
 

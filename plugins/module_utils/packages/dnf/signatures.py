@@ -15,10 +15,10 @@ import json
 import re
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ...errors import OvercError
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Completed, Runner
+    from ...runner import Completed, Runner
 
 # Signature checks of everything that comes from a repository, whatever the configuration says. For one call.
 FORCED: t.Final = ("--setopt=gpgcheck=True", "--setopt=*.gpgcheck=True")

@@ -14,9 +14,9 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils import rpmdb
-from ansible_collections.overc.system.plugins.module_utils.package_manager import Package, PackageChange
-from ansible_collections.overc.system.plugins.module_utils.untrusted import decimal
+from ...values import decimal
+from .. import rpmdb
+from ..contract import Package, PackageChange
 
 
 @dataclass(frozen=True)

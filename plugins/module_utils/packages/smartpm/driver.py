@@ -16,35 +16,15 @@ import posixpath
 import time
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import rpmdb
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.package_manager import (
-    Applied,
-    ListsAge,
-    Package,
-    PackageChange,
-    PackagePlan,
-    PackageRequest,
-)
-from ansible_collections.overc.system.plugins.module_utils.package_proof import (
-    complaints,
-    differences,
-    not_as_announced,
-)
-from ansible_collections.overc.system.plugins.module_utils.package_tool import copy_directory, run_when_free
-from ansible_collections.overc.system.plugins.module_utils.smartpm_channels import (
-    backend,
-    parse_channels,
-    sources,
-    unsigned_channels,
-)
-from ansible_collections.overc.system.plugins.module_utils.smartpm_errors import (
-    failure,
-    is_locked,
-    unknown_packages,
-    unsuccessful,
-)
-from ansible_collections.overc.system.plugins.module_utils.smartpm_output import (
+from ...errors import OvercError
+from ...values import decimal
+from .. import rpmdb
+from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest
+from ..proof import complaints, differences, not_as_announced
+from ..tool import copy_directory, run_when_free
+from .channels import backend, parse_channels, sources, unsigned_channels
+from .errors import failure, is_locked, unknown_packages, unsuccessful
+from .output import (
     DPKG_QUERY,
     QUERY_FORMAT,
     UnreadableOutput,
@@ -55,11 +35,10 @@ from ansible_collections.overc.system.plugins.module_utils.smartpm_output import
     parse_query,
     parse_upgrades,
 )
-from ansible_collections.overc.system.plugins.module_utils.smartpm_plan import Offer, Plan, changes, held_back
-from ansible_collections.overc.system.plugins.module_utils.untrusted import decimal
+from .plan import Offer, Plan, changes, held_back
 
 if t.TYPE_CHECKING:
-    from ansible_collections.overc.system.plugins.module_utils.runner import Completed, Runner
+    from ...runner import Completed, Runner
 
 # Smart wraps its help to COLUMNS; the data directory is read from there.
 _WIDE: t.Final = {"COLUMNS": "2000"}

@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils import rpmdb
-from ansible_collections.overc.system.plugins.module_utils.package_manager import Package
-from ansible_collections.overc.system.plugins.module_utils.smartpm_plan import Offer, Plan
-from ansible_collections.overc.system.plugins.module_utils.untrusted import decimal
+from ...values import decimal
+from .. import rpmdb
+from ..contract import Package
+from .plan import Offer, Plan
 
 _DEFAULT_DATA: t.Final = "/var/lib/smart"
 DPKG_QUERY: t.Final = ("dpkg-query", "-W", "-f", r"${db:Status-Abbrev}|${Package}|${Version}\n")

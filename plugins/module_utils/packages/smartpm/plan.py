@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.overc.system.plugins.module_utils.package_manager import Package, PackageChange
+from ..contract import Package, PackageChange
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import new_root, runner
+from ansible_collections.overc.system.plugins.module_utils import runner
+from ansible_collections.overc.system.plugins.module_utils.host.steps import new_root
 from ansible_collections.overc.system.plugins.module_utils.redact import redact, redact_all
 from hypothesis import given
 from hypothesis import strategies as st

@@ -12,7 +12,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import kernel
+from ansible_collections.overc.system.plugins.module_utils.boot import kernel
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,8 +9,9 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import boot_partition, syscalls
+from ansible_collections.overc.system.plugins.module_utils.boot import partition
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.system import syscalls
 
 NEW = b"new kernel" * 1000
 DIGEST = hashlib.sha256(NEW).hexdigest()
@@ -25,16 +26,16 @@ def boot(tmp_path: Path) -> Path:
 
 
 def test_writing_beside_leaves_the_present_file_alone(boot: Path) -> None:
-    boot_partition.write_beside(str(boot.parent / "source"), str(boot), "bzImage", DIGEST)
+    partition.write_beside(str(boot.parent / "source"), str(boot), "bzImage", DIGEST)
     assert (boot / "bzImage").read_bytes() == b"old kernel"
-    boot_partition.swap_in(str(boot), ["bzImage"])
+    partition.swap_in(str(boot), ["bzImage"])
     assert (boot / "bzImage").read_bytes() == NEW
     assert [entry.name for entry in boot.iterdir()] == ["bzImage"]
 
 
 def test_what_reads_back_differently_is_removed_and_reported(boot: Path) -> None:
     with pytest.raises(OvercError) as caught:
-        boot_partition.write_beside(str(boot.parent / "source"), str(boot), "bzImage", "0" * 64)
+        partition.write_beside(str(boot.parent / "source"), str(boot), "bzImage", "0" * 64)
     assert caught.value.error_id == "boot_write_failed"
     assert [entry.name for entry in boot.iterdir()] == ["bzImage"]
 
@@ -43,25 +44,25 @@ def test_a_planted_link_is_replaced_not_followed(boot: Path) -> None:
     victim = boot.parent / "victim"
     victim.write_text("precious")
     (boot / "bzImage.overc-new").symlink_to(victim)
-    boot_partition.write_beside(str(boot.parent / "source"), str(boot), "bzImage", DIGEST)
+    partition.write_beside(str(boot.parent / "source"), str(boot), "bzImage", DIGEST)
     assert victim.read_text() == "precious"
 
 
 def test_a_source_that_is_a_link_is_refused(boot: Path) -> None:
     (boot.parent / "link").symlink_to("source")
     with pytest.raises(OvercError):
-        boot_partition.write_beside(str(boot.parent / "link"), str(boot), "bzImage", DIGEST)
+        partition.write_beside(str(boot.parent / "link"), str(boot), "bzImage", DIGEST)
 
 
 def test_swapping_again_is_harmless(boot: Path) -> None:
-    boot_partition.swap_in(str(boot), ["bzImage", "bzImage.p7b"])
+    partition.swap_in(str(boot), ["bzImage", "bzImage.p7b"])
     assert (boot / "bzImage").read_bytes() == b"old kernel"
 
 
 def test_only_our_own_unfinished_files_are_removed(boot: Path) -> None:
-    assert not boot_partition.remove_new(str(boot), "bzImage")
+    assert not partition.remove_new(str(boot), "bzImage")
     (boot / "bzImage.overc-new").touch()
-    assert boot_partition.remove_new(str(boot), "bzImage")
+    assert partition.remove_new(str(boot), "bzImage")
     assert [entry.name for entry in boot.iterdir()] == ["bzImage"]
 
 
@@ -75,8 +76,8 @@ def test_nothing_is_called_unchanged_that_was_replaced(boot: Path, monkeypatch: 
             raise result
 
     monkeypatch.setattr(syscalls, "syncfs", syncfs)
-    boot_partition.write_beside(str(boot.parent / "source"), str(boot), "bzImage", DIGEST)
+    partition.write_beside(str(boot.parent / "source"), str(boot), "bzImage", DIGEST)
     with pytest.raises(OvercError) as caught:
-        boot_partition.swap_in(str(boot), ["bzImage"])
+        partition.swap_in(str(boot), ["bzImage"])
     assert (boot / "bzImage").read_bytes() == NEW
     assert "as it was" not in caught.value.message

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import btrfs
+from ansible_collections.overc.system.plugins.module_utils.btrfs import subvolumes
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 from hypothesis import given
@@ -22,7 +22,7 @@ ID 262 gen 29 parent 5 top level 5 parent_uuid - uuid 91e0c3d9-da30-3844-9047-ae
 
 
 def test_list_keeps_any_name_whole() -> None:
-    found = btrfs.parse_subvolume_list(LIST)
+    found = subvolumes.parse_subvolume_list(LIST)
     assert [entry.path for entry in found] == [
         "rootfs",
         "rootfs/var/lib/machines",
@@ -35,19 +35,19 @@ def test_list_keeps_any_name_whole() -> None:
 
 @given(st.text())
 def test_list_survives_anything(text: str) -> None:
-    btrfs.parse_subvolume_list(text)
+    subvolumes.parse_subvolume_list(text)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"), [("ID 256 gen 31 top level 5 path rootfs\n", 256), ("ID 5 (FS_TREE)\n", 5)]
 )
 def test_default(text: str, expected: int) -> None:
-    assert btrfs.parse_default(text) == expected
+    assert subvolumes.parse_default(text) == expected
 
 
 def test_default_that_cannot_be_understood_is_an_error_not_a_guess() -> None:
     with pytest.raises(OvercError) as caught:
-        btrfs.parse_default("something else")
+        subvolumes.parse_default("something else")
     assert caught.value.error_id == "btrfs_failed"
 
 
@@ -62,7 +62,7 @@ Qgroupid    Referenced    Exclusive   Max referenced   Path
 
 @pytest.mark.parametrize(("subvolume", "expected"), [(256, 2147483648), (257, None), (300, None)])
 def test_quota_limit_counts_only_where_one_is_set(subvolume: int, expected: int | None) -> None:
-    assert btrfs.parse_qgroup_limit(QGROUPS, subvolume) == expected
+    assert subvolumes.parse_qgroup_limit(QGROUPS, subvolume) == expected
 
 
 class Scripted:
@@ -79,7 +79,7 @@ class Scripted:
 
 
 def test_quotas_that_are_off_are_no_error_and_no_limit() -> None:
-    assert btrfs.quota_limit(Scripted(1, "ERROR: can't list qgroups: quotas not enabled\n"), 256, "/top") is None  # type: ignore[arg-type]
+    assert subvolumes.quota_limit(Scripted(1, "ERROR: can't list qgroups: quotas not enabled\n"), 256, "/top") is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_quotas_that_are_off_are_no_error_and_no_limit() -> None:
 )
 def test_no_exit_code_is_ignored(stderr: str, error_id: str) -> None:
     for call in (
-        lambda runner: btrfs.snapshot(runner, "/a", "/b"),
-        lambda runner: btrfs.delete(runner, "/a"),
-        lambda runner: btrfs.sync(runner, "/a"),
-        lambda runner: btrfs.set_default(runner, 256, "/a"),
-        lambda runner: btrfs.list_subvolumes(runner, "/a"),
-        lambda runner: btrfs.created(runner, "/"),  # one that is there
+        lambda runner: subvolumes.snapshot(runner, "/a", "/b"),
+        lambda runner: subvolumes.delete(runner, "/a"),
+        lambda runner: subvolumes.sync(runner, "/a"),
+        lambda runner: subvolumes.set_default(runner, 256, "/a"),
+        lambda runner: subvolumes.list_subvolumes(runner, "/a"),
+        lambda runner: subvolumes.created(runner, "/"),  # one that is there
     ):
         with pytest.raises(OvercError) as caught:
             call(Scripted(1, stderr))
@@ -111,5 +111,5 @@ def test_a_name_cannot_pass_for_a_further_line() -> None:
         for path, number in [*real.items(), ("gone", 301), ("x\x0b\x85y", 302)]
     )
     real["x\x0b\x85y"] = 302
-    found = btrfs.parse_subvolume_list(text, lambda path, number: real.get(path) == number)
+    found = subvolumes.parse_subvolume_list(text, lambda path, number: real.get(path) == number)
     assert {entry.path: entry.id for entry in found} == real

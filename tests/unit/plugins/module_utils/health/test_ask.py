@@ -14,9 +14,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import health
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.health_options import CHECKS_SPEC, checks_from
+from ansible_collections.overc.system.plugins.module_utils.health import ask as health
+from ansible_collections.overc.system.plugins.module_utils.health.options import CHECKS_SPEC, checks_from
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed, run_to_its_end
 
 DEFAULTS: t.Final = {**{name: option["default"] for name, option in CHECKS_SPEC.items()}, "units": False}

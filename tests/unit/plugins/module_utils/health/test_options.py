@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.health_options import (
+from ansible_collections.overc.system.plugins.module_utils.health.options import (
     CHECKS_SPEC,
     Address,
     Checks,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_apply import Work
-from ansible_collections.overc.system.plugins.module_utils.overlay_plan import (
+from ansible_collections.overc.system.plugins.module_utils.overlay.apply import Work
+from ansible_collections.overc.system.plugins.module_utils.overlay.plan import (
     STEPS,
     DirectoryFacts,
     check_directories,

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import fstab, lxc, overlayfs, safe_path
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_table import our_id, unit_name
+from ansible_collections.overc.system.plugins.module_utils.overlay import lxc
+from ansible_collections.overc.system.plugins.module_utils.overlay.table import our_id, unit_name
+from ansible_collections.overc.system.plugins.module_utils.system import fstab, overlayfs, safe_path
 from hypothesis import given
 from hypothesis import strategies as st
 

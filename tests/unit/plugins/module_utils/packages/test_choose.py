@@ -8,16 +8,16 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import rpmdb
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.package_manager import (
+from ansible_collections.overc.system.plugins.module_utils.packages import rpmdb
+from ansible_collections.overc.system.plugins.module_utils.packages.choose import detect
+from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     Package,
     PackageChange,
     PackagePlan,
     PackageRequest,
 )
-from ansible_collections.overc.system.plugins.module_utils.package_managers import detect
-from ansible_collections.overc.system.plugins.module_utils.package_proof import complaints, differences
+from ansible_collections.overc.system.plugins.module_utils.packages.proof import complaints, differences
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 

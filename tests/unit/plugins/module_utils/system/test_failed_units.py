@@ -7,8 +7,8 @@ import os
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.failed_units import failed_units
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+from ansible_collections.overc.system.plugins.module_utils.system.failed_units import failed_units
 
 
 class Init:

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.fstab import subvolume_pins
-from ansible_collections.overc.system.plugins.module_utils.mount_table import mount_at, parse_mountinfo, unescape
+from ansible_collections.overc.system.plugins.module_utils.system.fstab import subvolume_pins
+from ansible_collections.overc.system.plugins.module_utils.system.mount_table import mount_at, parse_mountinfo, unescape
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.rooted_path import (
+from ansible_collections.overc.system.plugins.module_utils.system.rooted_path import (
     plain_parent,
     regular_file_in_root,
     resolve_in_root,

@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.safe_path import OPEN_DIR, Descent
+from ansible_collections.overc.system.plugins.module_utils.system.safe_path import OPEN_DIR, Descent
 
 
 @pytest.fixture

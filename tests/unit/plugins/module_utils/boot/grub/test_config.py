@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.overc.system.plugins.module_utils.grub_config import parse_grub_config
+from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import parse_grub_config
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,8 +9,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.grub_environment import (
+from ansible_collections.overc.system.plugins.module_utils.boot.grub.environment import (
     EMPTY,
     SIGNATURE,
     SIZE,
@@ -18,6 +17,7 @@ from ansible_collections.overc.system.plugins.module_utils.grub_environment impo
     parse_environment,
     write_environment,
 )
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from hypothesis import given
 from hypothesis import strategies as st
 

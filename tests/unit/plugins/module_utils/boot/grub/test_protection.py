@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.grub_config import parse_grub_config
-from ansible_collections.overc.system.plugins.module_utils.grub_protection import (
+from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import parse_grub_config
+from ansible_collections.overc.system.plugins.module_utils.boot.grub.protection import (
     NoTrialBoot,
     Settings,
     find_protection,

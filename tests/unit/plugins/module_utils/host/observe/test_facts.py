@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import btrfs, host_facts, kernel
+from ansible_collections.overc.system.plugins.module_utils.boot import kernel
+from ansible_collections.overc.system.plugins.module_utils.btrfs import subvolumes as btrfs
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.host.observe import facts as host_facts
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 from tests.unit import host_factory as make

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.layout import (
+from ansible_collections.overc.system.plugins.module_utils.host.observe.layout import (
     LAYOUT_SPEC,
     check_absolute,
     check_name,

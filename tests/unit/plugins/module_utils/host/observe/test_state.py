@@ -9,10 +9,10 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.grub_config import BootEntry
-from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-from ansible_collections.overc.system.plugins.module_utils.host_state import derive, files_of, requirements_of
-from ansible_collections.overc.system.plugins.module_utils.mount_table import Mount
+from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import BootEntry
+from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive, files_of, requirements_of
+from ansible_collections.overc.system.plugins.module_utils.system.mount_table import Mount
 
 from tests.unit import host_factory as make
 

@@ -9,11 +9,11 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import host_plan, host_plan_model, repair_plan
 from ansible_collections.overc.system.plugins.module_utils.errors import ERROR_IDS, OvercError
-from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Plan
-from ansible_collections.overc.system.plugins.module_utils.host_state import HostState, derive
+from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.state import HostState, derive
+from ansible_collections.overc.system.plugins.module_utils.host.plan import commands, model, repair
+from ansible_collections.overc.system.plugins.module_utils.host.plan.model import Plan
 
 from tests.unit import host_factory as make
 
@@ -33,15 +33,15 @@ STATES: dict[str, t.Callable[[], HostFacts]] = {
 
 
 def upgrade(name: str, facts: HostFacts, state: HostState) -> Plan:
-    return host_plan.plan_upgrade(facts, state, make.NOTHING if "nothing" in name else make.PENDING)
+    return commands.plan_upgrade(facts, state, make.NOTHING if "nothing" in name else make.PENDING)
 
 
 def rollback(_name: str, facts: HostFacts, state: HostState) -> Plan:
-    return host_plan.plan_rollback(facts, state)
+    return commands.plan_rollback(facts, state)
 
 
 def confirm(_name: str, facts: HostFacts, state: HostState) -> Plan:
-    return host_plan.plan_confirm(facts, state)
+    return commands.plan_confirm(facts, state)
 
 
 def outcome(command: t.Callable[[str, HostFacts, HostState], Plan], name: str, state: str | None = None) -> str:
@@ -89,7 +89,7 @@ def test_states_of_the_automatic_protection_have_their_place(name: str, state: s
 
 
 def plan_for(facts: HostFacts, **options: t.Any) -> Plan:
-    return host_plan.plan_upgrade(facts, derive(facts), make.PENDING, **options)
+    return commands.plan_upgrade(facts, derive(facts), make.PENDING, **options)
 
 
 def test_the_new_root_is_built_and_checked_before_anything_else_changes() -> None:
@@ -99,7 +99,7 @@ def test_the_new_root_is_built_and_checked_before_anything_else_changes() -> Non
 
 
 def test_upgrade_switches_the_root_first_and_rollback_the_kernel_first() -> None:
-    up, back = plan_for(make.clean()).steps, host_plan.plan_rollback(make.upgraded(), derive(make.upgraded())).steps
+    up, back = plan_for(make.clean()).steps, commands.plan_rollback(make.upgraded(), derive(make.upgraded())).steps
     assert up.index("write_kernel") < up.index("set_default") < up.index("swap_kernel")
     assert back.index("write_kernel") < back.index("swap_kernel") < back.index("set_default")
 
@@ -150,7 +150,7 @@ def test_a_rejected_plan_is_refused_and_named_where_it_waits(facts: t.Any, waits
 
 def test_force_without_pending_upgrades_stages_a_deployment() -> None:
     facts = make.clean()
-    assert host_plan.plan_upgrade(facts, derive(facts), make.NOTHING, force=True).changed
+    assert commands.plan_upgrade(facts, derive(facts), make.NOTHING, force=True).changed
 
 
 def test_carry_over_is_repeated_on_a_staged_host_only_where_paths_changed() -> None:
@@ -164,7 +164,7 @@ def test_an_installation_of_the_original_tool_rolls_back_between_the_two_names()
         facts,
         roots={**facts.roots, "rootfs": replace(facts.roots["rootfs"], modules=frozenset({"1.0-lab"}))},
     )
-    plan = host_plan.plan_rollback(facts, derive(facts))
+    plan = commands.plan_rollback(facts, derive(facts))
     assert plan.context is not None
     assert (plan.context.root_name, plan.context.target_files) == ("rootfs", {"kernel": make.OLD})
 
@@ -172,7 +172,7 @@ def test_an_installation_of_the_original_tool_rolls_back_between_the_two_names()
 def test_a_rollback_never_guesses_between_two_kernels() -> None:
     facts = replace(make.upgraded(), record=make.clean().record)  # both kernels have modules in rootfs
     with pytest.raises(OvercError) as caught:
-        host_plan.plan_rollback(facts, derive(facts))
+        commands.plan_rollback(facts, derive(facts))
     assert caught.value.error_id == "no_target"
 
 
@@ -186,12 +186,12 @@ def test_a_stranger_with_our_unfinished_name_is_never_touched() -> None:
 
 def test_every_step_has_a_description_without_leftovers() -> None:
     plan = plan_for(make.clean(), carry_over=("/etc/app",))
-    for step in host_plan_model.STEPS:
+    for step in model.STEPS:
         assert "{" not in plan.describe(step)
 
 
 def repaired(facts: HostFacts) -> tuple[str, ...]:
-    return repair_plan.plan_repair(facts).steps
+    return repair.plan_repair(facts).steps
 
 
 def after_kill(facts: HostFacts, plan: Plan, step: str) -> HostFacts:
@@ -202,7 +202,7 @@ def after_kill(facts: HostFacts, plan: Plan, step: str) -> HostFacts:
 
 BEFORE_THE_SWITCH = [
     step
-    for step in host_plan.UPGRADE_STEPS[: host_plan.UPGRADE_STEPS.index("set_default")]
+    for step in commands.UPGRADE_STEPS[: commands.UPGRADE_STEPS.index("set_default")]
     if step != "carry_over"  # not planned without paths
 ]
 
@@ -231,7 +231,7 @@ def test_an_upgrade_killed_after_its_switch_is_completed() -> None:
 @pytest.mark.parametrize(("step", "forward"), [("write_kernel", False), ("swap_kernel", True), ("set_default", True)])
 def test_a_rollback_is_completed_once_it_began_to_replace_the_kernel(step: str, forward: bool) -> None:
     facts = make.upgraded()
-    steps = repaired(after_kill(facts, host_plan.plan_rollback(facts, derive(facts)), step))
+    steps = repaired(after_kill(facts, commands.plan_rollback(facts, derive(facts)), step))
     assert ("set_default" in steps) is forward
 
 

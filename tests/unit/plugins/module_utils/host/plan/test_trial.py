@@ -9,15 +9,18 @@ import typing as t
 from dataclasses import replace
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import host_plan, repair_plan
+from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot, _place_problem
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.host_facts import HostFacts
-from ansible_collections.overc.system.plugins.module_utils.host_plan_model import Plan
-from ansible_collections.overc.system.plugins.module_utils.host_state import derive, requirements_of
-from ansible_collections.overc.system.plugins.module_utils.mount_table import Mount
-from ansible_collections.overc.system.plugins.module_utils.protection import protection_of, trial_requirements
-from ansible_collections.overc.system.plugins.module_utils.trial_boot import TrialBoot, _place_problem
-from ansible_collections.overc.system.plugins.module_utils.trial_plan import failed_trial, reason_of, trial_facts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.protection import (
+    protection_of,
+    trial_requirements,
+)
+from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive, requirements_of
+from ansible_collections.overc.system.plugins.module_utils.host.plan import commands, repair
+from ansible_collections.overc.system.plugins.module_utils.host.plan.model import Plan
+from ansible_collections.overc.system.plugins.module_utils.host.plan.trial import failed_trial, reason_of, trial_facts
+from ansible_collections.overc.system.plugins.module_utils.system.mount_table import Mount
 
 from tests.unit import host_factory as make
 
@@ -28,10 +31,10 @@ COMMANDS: t.Final = ("upgrade", "rollback", "confirm")
 def plan(command: str, facts: HostFacts, **options: t.Any) -> Plan:
     state = derive(facts)
     if command == "upgrade":
-        return host_plan.plan_upgrade(facts, state, options.pop("packages", make.PENDING), **options)
+        return commands.plan_upgrade(facts, state, options.pop("packages", make.PENDING), **options)
     if command == "rollback":
-        return host_plan.plan_rollback(facts, state, **options)
-    return host_plan.plan_confirm(facts, state)
+        return commands.plan_rollback(facts, state, **options)
+    return commands.plan_confirm(facts, state)
 
 
 def outcome(command: str, facts: HostFacts, **options: t.Any) -> str:
@@ -231,7 +234,7 @@ def killed(facts: HostFacts, made: Plan, step: str, **changes: t.Any) -> tuple[s
     assert made.context is not None
     begun = made.steps[: made.steps.index(step) + 1]
     found = make.interrupted(replace(facts, **changes), made.context.as_dict(), *begun)
-    return repair_plan.plan_repair(found).steps
+    return repair.plan_repair(found).steps
 
 
 def in_backup(facts: HostFacts) -> dict[str, t.Any]:

@@ -12,9 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.carry_over import carry_over, check_carry_over, is_current
-from ansible_collections.overc.system.plugins.module_utils.efi import efi_binaries, install_efi
+from ansible_collections.overc.system.plugins.module_utils.boot.efi import efi_binaries, install_efi
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.host.steps.carry_over import (
+    carry_over,
+    check_carry_over,
+    is_current,
+)
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.kept_modules import copy_modules
+from ansible_collections.overc.system.plugins.module_utils.host.steps.keep_modules import copy_modules
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.journal import (
-    STATE_DIR,
+from ansible_collections.overc.system.plugins.module_utils.host.store.journal import (
     Journal,
     parse_journal,
     read_journal,
 )
-from ansible_collections.overc.system.plugins.module_utils.record import (
+from ansible_collections.overc.system.plugins.module_utils.host.store.record import (
     Deployment,
     Pending,
     Record,
@@ -25,6 +24,7 @@ from ansible_collections.overc.system.plugins.module_utils.record import (
     read_record,
     write_record,
 )
+from ansible_collections.overc.system.plugins.module_utils.system.own_dirs import STATE_DIR
 from hypothesis import given
 from hypothesis import strategies as st
 

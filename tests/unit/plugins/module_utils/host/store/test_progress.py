@@ -12,8 +12,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import progress
-from ansible_collections.overc.system.plugins.module_utils.progress import Progress
+from ansible_collections.overc.system.plugins.module_utils.host.store import progress
+from ansible_collections.overc.system.plugins.module_utils.host.store.progress import Progress
 
 LINE = "2026-11-23T21:49:29+0000 SUBDEBUG Upgrade: app-2.0-1.noarch\n"
 

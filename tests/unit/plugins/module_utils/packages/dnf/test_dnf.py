@@ -10,18 +10,20 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import dnf, dnf_output, dnf_transaction, rpmdb
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.package_manager import (
+from ansible_collections.overc.system.plugins.module_utils.packages import rpmdb
+from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     Package,
     PackageChange,
     PackagePlan,
     PackageRequest,
 )
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf import driver, output
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf import transaction as dnf_transaction
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 Record = dict[str, t.Any]
-FILE = pathlib.Path(__file__).parents[2] / "transcripts" / "dnf4" / "dnf.jsonl"
+FILE = pathlib.Path(__file__).parents[4] / "transcripts" / "dnf4" / "dnf.jsonl"
 RECORDS: dict[str, Record] = {r["scenario"]: r for r in map(json.loads, FILE.read_text("utf-8").splitlines())}
 LONG = "lab-a-package-with-a-remarkably-long-name-for-tables"
 
@@ -65,13 +67,13 @@ def before_and_after(scenario: str) -> tuple[tuple[Package, ...], tuple[Package,
 
 
 def pending(scenario: str, *, packages: tuple[str, ...] = ()) -> PackagePlan:
-    return dnf.Dnf(Replay(scenario), sleep=lambda _seconds: None).pending(PackageRequest(packages))
+    return driver.Dnf(Replay(scenario), sleep=lambda _seconds: None).pending(PackageRequest(packages))
 
 
 @pytest.mark.parametrize("scenario", ["nothing", "nothing-refresh"])
 def test_nothing_pending_costs_one_process(scenario: str) -> None:
     runner = Replay(scenario)
-    assert dnf.Dnf(runner).pending(PackageRequest()) == PackagePlan()
+    assert driver.Dnf(runner).pending(PackageRequest()) == PackagePlan()
     assert [call[0] for call in runner.calls] == ["dnf"]
 
 
@@ -145,7 +147,7 @@ def test_a_lock_is_waited_for_only_so_long() -> None:
     runner = Replay("locked")
     pauses: list[float] = []
     with pytest.raises(OvercError):
-        dnf.Dnf(runner, sleep=pauses.append).pending(PackageRequest())
+        driver.Dnf(runner, sleep=pauses.append).pending(PackageRequest())
     assert len(runner.calls) == len(pauses) + 1 == 12
 
 
@@ -153,7 +155,7 @@ def test_a_lock_is_waited_for_only_so_long() -> None:
 def test_a_performed_upgrade_is_proved(scenario: str) -> None:
     before, after = before_and_after(scenario)
     plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS[scenario]["stdout"]), before))
-    applied = dnf.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan)
+    applied = driver.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan)
     assert {(c.name, c.available) for c in applied.changes} == {(c.name, c.available) for c in plan.changes}
 
 
@@ -178,7 +180,7 @@ def test_a_failed_upgrade_says_why(scenario: str, error_id: str, word: str) -> N
     before, after = before_and_after(scenario)
     plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS[scenario]["stdout"]), before))
     with pytest.raises(OvercError) as caught:
-        dnf.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan)
+        driver.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan)
     assert caught.value.error_id == error_id
     assert word in caught.value.message
     assert {"cmd", "rc", "stdout", "stderr"} <= caught.value.facts.keys()
@@ -188,18 +190,18 @@ def test_exit_code_zero_without_the_announced_packages_is_a_failure() -> None:
     before, _after = before_and_after("apply")
     plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
     with pytest.raises(OvercError, match="did not do what was announced"):
-        dnf.Dnf(Replay("apply", before, before)).apply(PackageRequest(), plan)
+        driver.Dnf(Replay("apply", before, before)).apply(PackageRequest(), plan)
 
 
 def test_names_cannot_be_taken_for_options() -> None:
     runner = Replay("nothing")
-    dnf.Dnf(runner).pending(PackageRequest(("a", "b"), ("b", "c*")))
+    driver.Dnf(runner).pending(PackageRequest(("a", "b"), ("b", "c*")))
     assert runner.calls[0][-4:] == ("--exclude=b", "--exclude=c*", "--", "a")
 
 
 def test_everything_named_is_excluded() -> None:
     runner = Replay("pending")
-    assert dnf.Dnf(runner).pending(PackageRequest(("a",), ("a",))) == PackagePlan()
+    assert driver.Dnf(runner).pending(PackageRequest(("a",), ("a",))) == PackagePlan()
     assert runner.calls == []
 
 
@@ -272,27 +274,27 @@ def test_age_is_that_of_the_oldest_enabled_repository() -> None:
         f"{stamp} /var/cache/dnf/{repository}-0123456789abcdef/repodata/{stamp}-primary.xml.gz"
         for repository, stamp in (("lab", 100), ("lab", 300), ("extra-2", 200), ("gone", 1))
     )
-    ids = dnf_output.parse_repository_ids(RECORDS["repolist"]["stdout"])
+    ids = output.parse_repository_ids(RECORDS["repolist"]["stdout"])
     assert ids == ("lab",)
-    assert dnf_output.refreshed_at(stamps, ids) == 300
-    assert dnf_output.refreshed_at(stamps, ("lab", "extra-2")) == 200
-    assert dnf_output.refreshed_at(stamps, ("lab", "new")) is None
-    assert dnf_output.refreshed_at("", ()) is None
+    assert output.refreshed_at(stamps, ids) == 300
+    assert output.refreshed_at(stamps, ("lab", "extra-2")) == 200
+    assert output.refreshed_at(stamps, ("lab", "new")) is None
+    assert output.refreshed_at("", ()) is None
 
 
 @pytest.mark.parametrize("scenario", ["makecache-unreachable", "locked"])
 def test_refresh_fails_with_the_repository(scenario: str) -> None:
     with pytest.raises(OvercError):
-        dnf.Dnf(Replay(scenario), sleep=lambda _seconds: None).refresh()
+        driver.Dnf(Replay(scenario), sleep=lambda _seconds: None).refresh()
 
 
 def test_refresh_without_a_change() -> None:
-    assert dnf.Dnf(Replay("makecache")).refresh() is False
+    assert driver.Dnf(Replay("makecache")).refresh() is False
 
 
 def test_settings() -> None:
-    assert dnf_output.parse_setting("[main]\ncachedir = /a\n#cachedir=/b\n", "cachedir") == "/a"
-    assert dnf_output.parse_setting("cachedir=\n", "cachedir") is None
+    assert output.parse_setting("[main]\ncachedir = /a\n#cachedir=/b\n", "cachedir") == "/a"
+    assert output.parse_setting("cachedir=\n", "cachedir") is None
 
 
 class Answering:
@@ -316,7 +318,7 @@ class Answering:
 
 def test_dnf_4_is_asked_through_its_own_python() -> None:
     runner = Answering("/usr/bin/dnf-3", 'noise\n{"b": false, "a": false, "c": true}\n')
-    assert dnf.Dnf(runner).unchecked() == ("a", "b")
+    assert driver.Dnf(runner).unchecked() == ("a", "b")
     assert runner.calls[-1][0] == "/usr/libexec/platform-python"
 
 
@@ -344,14 +346,14 @@ enabled = 1
 
 def test_dnf_5_shows_its_repositories() -> None:
     runner = Answering("/usr/bin/dnf5", DNF5_REPOSITORIES)
-    assert dnf.Dnf(runner).unchecked() == ("newer-off", "off", "silent")
+    assert driver.Dnf(runner).unchecked() == ("newer-off", "off", "silent")
 
 
 @pytest.mark.parametrize("program", ["/usr/bin/dnf-3", "/usr/bin/dnf5"])
 @pytest.mark.parametrize(("answer", "rc"), [("", 0), ("{}", 0), ("[1]", 0), ("{", 0), ('{"a": 1}', 0), ("x", 1)])
 def test_what_is_checked_is_not_guessed(program: str, answer: str, rc: int) -> None:
     with pytest.raises(OvercError) as caught:
-        dnf.Dnf(Answering(program, answer, rc)).unchecked()
+        driver.Dnf(Answering(program, answer, rc)).unchecked()
     assert caught.value.error_id == "gpg_policy"
 
 
@@ -360,7 +362,7 @@ def test_signatures_are_forced_where_they_are_required(signed: bool) -> None:
     before, after = before_and_after("apply")
     plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
     runner = Replay("apply", before, after)
-    dnf.Dnf(runner).apply(PackageRequest(signed=signed), plan)
+    driver.Dnf(runner).apply(PackageRequest(signed=signed), plan)
     called = next(call for call in runner.calls if "upgrade" in call)
     assert ("--setopt=gpgcheck=True" in called, "--setopt=*.gpgcheck=True" in called) == (signed, signed)
     assert not {"--nogpgcheck", "--no-gpgchecks"} & set(called)

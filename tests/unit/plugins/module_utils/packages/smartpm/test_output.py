@@ -6,12 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import (
-    smartpm_channels,
-    smartpm_errors,
-    smartpm_output,
-    smartpm_plan,
-)
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import channels as smartpm_channels
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import errors, output
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import plan as smartpm_plan
 
 from tests.unit.smart_recordings import BACKENDS, RECORDS, all_scenarios, each, recorded
 
@@ -23,7 +20,7 @@ from tests.unit.smart_recordings import BACKENDS, RECORDS, all_scenarios, each, 
     ),
 )
 def test_newer(backend: str, scenario: str) -> None:
-    offers = smartpm_output.parse_newer(RECORDS[backend, scenario]["stdout"])
+    offers = output.parse_newer(RECORDS[backend, scenario]["stdout"])
     assert [(o.name, o.installed, o.available, o.channel) for o in offers] == [
         ("overc-demo", "1.0-1", "1.1-1", "main"),
         ("overc-lib", "1.0-1", "1.1-1", "main"),
@@ -33,54 +30,54 @@ def test_newer(backend: str, scenario: str) -> None:
 
 @pytest.mark.parametrize(("backend", "scenario"), each("newer-pulls-in-new-package"))
 def test_newer_with_a_new_package(backend: str, scenario: str) -> None:
-    offers = smartpm_output.parse_newer(RECORDS[backend, scenario]["stdout"])
+    offers = output.parse_newer(RECORDS[backend, scenario]["stdout"])
     assert [(o.name, o.installed) for o in offers] == [("overc-needsnew", "1.0-1"), ("overc-new", None)]
 
 
 @pytest.mark.parametrize(("backend", "scenario"), each("newer-none", "newer-none-quiet", "newer-missing-dependency"))
 def test_newer_without_a_table(backend: str, scenario: str) -> None:
-    assert smartpm_output.parse_newer(RECORDS[backend, scenario]["stdout"]) == ()
+    assert output.parse_newer(RECORDS[backend, scenario]["stdout"]) == ()
 
 
 @pytest.mark.parametrize(("backend", "scenario"), each("newer-epoch"))
 def test_newer_epoch(backend: str, scenario: str) -> None:
-    assert [o.available for o in smartpm_output.parse_newer(RECORDS[backend, scenario]["stdout"])] == ["1:0.9-1"]
+    assert [o.available for o in output.parse_newer(RECORDS[backend, scenario]["stdout"])] == ["1:0.9-1"]
 
 
 @pytest.mark.parametrize(("backend", "scenario"), each("upgrade-dry-run-option", "upgrade-yes"))
 def test_plan(backend: str, scenario: str) -> None:
-    plan = smartpm_output.parse_plan(RECORDS[backend, scenario]["stdout"])
+    plan = output.parse_plan(RECORDS[backend, scenario]["stdout"])
     assert [(p.name, p.version) for p in plan.upgrading] == [("overc-demo", "1.1-1"), ("overc-lib", "1.1-1")]
     assert [p.arch for p in plan.upgrading] == (["", ""] if backend == "deb" else ["noarch", "x86_64"])
 
 
 @pytest.mark.parametrize(("backend", "scenario"), each("upgrade-dry-run-conflict"))
 def test_plan_shows_removals(backend: str, scenario: str) -> None:
-    plan = smartpm_output.parse_plan(RECORDS[backend, scenario]["stdout"])
+    plan = output.parse_plan(RECORDS[backend, scenario]["stdout"])
     assert [p.name for p in plan.upgrading] == ["overc-conf"]
     assert [(p.name, p.version) for p in plan.removing] == [("overc-demo", "1.0-1")]
 
 
 @pytest.mark.parametrize(("backend", "scenario"), each("upgrade-dry-run-many-with-versions"))
 def test_plan_of_many_packages(backend: str, scenario: str) -> None:
-    plan = smartpm_output.parse_plan(RECORDS[backend, scenario]["stdout"])
+    plan = output.parse_plan(RECORDS[backend, scenario]["stdout"])
     assert sorted(p.name for p in plan.upgrading) == [f"overc-many{n:02}" for n in range(1, 46)]
 
 
 @pytest.mark.parametrize(("backend", "scenario"), each("upgrade-dry-run-many"))
 def test_plan_without_versions_is_not_guessed(backend: str, scenario: str) -> None:
-    with pytest.raises(smartpm_output.UnreadableOutput):
-        smartpm_output.parse_plan(RECORDS[backend, scenario]["stdout"])
+    with pytest.raises(output.UnreadableOutput):
+        output.parse_plan(RECORDS[backend, scenario]["stdout"])
 
 
 @pytest.mark.parametrize(("backend", "scenario"), each("upgrade-none", "upgrade-yes-none", "upgrade-pkg-up-to-date"))
 def test_plan_of_nothing(backend: str, scenario: str) -> None:
-    assert smartpm_output.parse_plan(RECORDS[backend, scenario]["stdout"]) == smartpm_plan.Plan()
+    assert output.parse_plan(RECORDS[backend, scenario]["stdout"]) == smartpm_plan.Plan()
 
 
 def test_silence_is_no_plan() -> None:
-    with pytest.raises(smartpm_output.UnreadableOutput):
-        smartpm_output.parse_plan("Loading cache...\n")
+    with pytest.raises(output.UnreadableOutput):
+        output.parse_plan("Loading cache...\n")
 
 
 @pytest.mark.parametrize(
@@ -88,21 +85,21 @@ def test_silence_is_no_plan() -> None:
     each("query-installed-format-name-version", "query-installed-format-name-version-quiet"),
 )
 def test_query(backend: str, scenario: str) -> None:
-    packages = smartpm_output.parse_query(RECORDS[backend, scenario]["stdout"])
+    packages = output.parse_query(RECORDS[backend, scenario]["stdout"])
     assert {("overc-demo", "1.0-1"), ("overc-lib", "1.0-1")} <= {(p.name, p.version) for p in packages}
     assert all(bool(p.arch) == (backend != "deb") for p in packages)
 
 
 @pytest.mark.parametrize(("backend", "scenario"), each("query-show-upgrades"))
 def test_query_upgrades(backend: str, scenario: str) -> None:
-    replaced = smartpm_output.parse_upgrades(RECORDS[backend, scenario]["stdout"])
+    replaced = output.parse_upgrades(RECORDS[backend, scenario]["stdout"])
     assert [(new.version, [old.version for old in gone]) for new, gone in replaced.items()] == [("1.1-1", ["1.0-1"])]
 
 
 def test_a_provider_that_is_not_named_is_none() -> None:
     """An empty line as deep as a provider's: found by guided fuzzing."""
     text = "a-1-1@x\n  Upgrades:\n    a < 1-1\n      Provided By:\n        \n        b-1-0@x (b = 1-0)\n"
-    (replaced,) = smartpm_output.parse_upgrades(text).values()
+    (replaced,) = output.parse_upgrades(text).values()
     assert [package.name for package in replaced] == ["b"]
 
 
@@ -117,23 +114,23 @@ def test_channels(backend: str, scenario: str) -> None:
 
 @pytest.mark.parametrize(("backend", "scenario"), each("cli-help"))
 def test_data_directory(backend: str, scenario: str) -> None:
-    assert smartpm_output.parse_data_directory(RECORDS[backend, scenario]["stdout"]) == "/var/lib/smart"
+    assert output.parse_data_directory(RECORDS[backend, scenario]["stdout"]) == "/var/lib/smart"
 
 
 def test_data_directory_of_overc() -> None:
     text = "  --data-dir=DIR        Data directory (default is /usr/lib/smart/data-dir/)\n"
-    assert smartpm_output.parse_data_directory(text) == "/usr/lib/smart/data-dir"
+    assert output.parse_data_directory(text) == "/usr/lib/smart/data-dir"
 
 
 @pytest.mark.parametrize("text", ["", "name", "name@noarch", "-1-1@noarch", "name-1@noarch", "_1"])
 def test_no_package(text: str) -> None:
-    with pytest.raises(smartpm_output.UnreadableOutput):
-        smartpm_output.parse_package(text)
+    with pytest.raises(output.UnreadableOutput):
+        output.parse_package(text)
 
 
 def test_dpkg_list() -> None:
     text = "ii |a|1-1\niF |b|1:1-1\nrc |gone|1\nun |never|\nhi |held|2\n"
-    assert [p.name for p in smartpm_output.parse_dpkg(text)] == ["a", "b", "held"]
+    assert [p.name for p in output.parse_dpkg(text)] == ["a", "b", "held"]
 
 
 # ---------------------------------------------------------------------------------------------- reading the failures
@@ -147,8 +144,8 @@ _READ_ONLY_LOOKS = ("lock-channel-show-while-update",)
 )
 def test_locks_are_recognised_whatever_the_exit_code(backend: str, scenario: str) -> None:
     completed = recorded(backend, scenario)
-    assert smartpm_errors.is_locked(completed)
-    error = smartpm_errors.failure(completed)
+    assert errors.is_locked(completed)
+    error = errors.failure(completed)
     assert error is not None
     assert error.error_id == "locked"
 
@@ -158,7 +155,7 @@ def test_locks_are_recognised_whatever_the_exit_code(backend: str, scenario: str
     [p for p in all_scenarios("update-") + all_scenarios("upgrade-") if "nonroot" not in str(p.id)],
 )
 def test_nothing_else_looks_like_a_lock(backend: str, scenario: str) -> None:
-    assert not smartpm_errors.is_locked(recorded(backend, scenario))
+    assert not errors.is_locked(recorded(backend, scenario))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +164,7 @@ def test_nothing_else_looks_like_a_lock(backend: str, scenario: str) -> None:
     + each("upgrade-yes-noisy-scripts", "upgrade-yes-pulls-in-new-package", "upgrade-yes-renamed-package", "cli-help"),
 )
 def test_success_is_no_failure(backend: str, scenario: str) -> None:
-    assert smartpm_errors.failure(recorded(backend, scenario)) is None
+    assert errors.failure(recorded(backend, scenario)) is None
 
 
 @pytest.mark.parametrize(
@@ -196,7 +193,7 @@ def test_success_is_no_failure(backend: str, scenario: str) -> None:
 def test_failures_have_ids(backend: str, scenario: str, error_id: str) -> None:
     if (backend, scenario) not in RECORDS or (scenario == "newer-known-channel-repaired" and backend != "deb"):
         return  # no such thing there
-    error = smartpm_errors.failure(recorded(backend, scenario))
+    error = errors.failure(recorded(backend, scenario))
     assert error is not None
     assert error.error_id == error_id
 
@@ -232,5 +229,5 @@ def test_debian_channels_are_trusted_by_their_lists() -> None:
 
 @pytest.mark.parametrize("name", ["-o", "--remove", "+evil"])
 def test_a_repository_cannot_hand_options_to_smart(name: str) -> None:
-    with pytest.raises(smartpm_output.UnreadableOutput):
-        smartpm_output.parse_plan(f"Upgrading packages (1):\n  {name}-1.0-1@noarch\n")
+    with pytest.raises(output.UnreadableOutput):
+        output.parse_plan(f"Upgrading packages (1):\n  {name}-1.0-1@noarch\n")

@@ -9,19 +9,17 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils import (
-    rpmdb,
-    smartpm,
-    smartpm_output,
-    smartpm_plan,
-)
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.package_manager import (
+from ansible_collections.overc.system.plugins.module_utils.packages import rpmdb
+from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     Package,
     PackageChange,
     PackagePlan,
     PackageRequest,
 )
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import driver as smartpm
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import output
+from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import plan as smartpm_plan
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 from tests.unit.smart_recordings import BACKENDS, RECORDS, all_scenarios, each, recorded
@@ -195,7 +193,7 @@ def test_operators_are_no_names(name: str) -> None:
 
 def world(backend: str, scenario: str) -> tuple[list[Package], list[Package], PackagePlan]:
     """Installed before and after, as the recording says, and the plan its own output announces."""
-    plan = smartpm_output.parse_plan(RECORDS[backend, scenario]["stdout"])
+    plan = output.parse_plan(RECORDS[backend, scenario]["stdout"])
     moved = re.findall(
         r"^ +([-+]) (\S+) (\S+)(?: (\S+))?(?: \[install .*\])?$", RECORDS[backend, scenario]["installed"], re.MULTILINE
     )

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.whole_number import LARGEST, whole_number
+from ansible_collections.overc.system.plugins.module_utils.values import LARGEST, whole_number
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ansible_collections.overc.system.plugins.module_utils import overlay_btrfs, overlayfs, safe_path
-from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay_record import Overlay, overlay_from
-from ansible_collections.overc.system.plugins.module_utils.overlay_remove import empty
-from ansible_collections.overc.system.plugins.module_utils.overlay_site import NOTES, Site, layers_name
-from ansible_collections.overc.system.plugins.module_utils.safe_path import open_beneath, open_dir, printable
-from ansible_collections.overc.system.plugins.module_utils.untrusted import load_object
+from ..btrfs import ioctl
+from ..errors import OvercError
+from ..system import overlayfs, safe_path
+from ..system.safe_path import open_beneath, open_dir, printable
+from ..values import load_object
+from .layers.remove import empty
+from .record import Overlay, overlay_from
+from .site import NOTES, Site, layers_name
 
 
 def new_id() -> str:
@@ -23,7 +24,7 @@ def new_id() -> str:
 
 def delete_if_there(name: str, home: int) -> None:
     with contextlib.suppress(FileNotFoundError):
-        overlay_btrfs.delete_subvolume(name, home)
+        ioctl.delete_subvolume(name, home)
 
 
 def open_layers(site: Site, layers: overlayfs.Layers, id_: str) -> list[int]:
@@ -83,8 +84,8 @@ def seal(site: Site, id_: str) -> int:
     finally:
         os.close(home)
     try:
-        overlay_btrfs.sync(own)
-        return overlay_btrfs.subvolume_info(own).generation
+        ioctl.sync(own)
+        return ioctl.subvolume_info(own).generation
     finally:
         os.close(own)
 

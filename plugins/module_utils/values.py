@@ -1,13 +1,20 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading numbers and JSON that may be damaged: the right kind of value, or a ValueError that says where. Pure."""
+"""Values that nobody vouches for: numbers and JSON that may be damaged, options that YAML made something odd of. Pure.
+
+What is read from a disk or a program: the right kind of value, or a ValueError that says where. What a user gave: the right
+kind of value, or bad_argument.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import typing as t
 from dataclasses import MISSING, fields
+
+from .errors import OvercError
 
 Made = t.TypeVar("Made")
 _DIGITS: t.Final = 18  # more than any size or id has; and Python refuses to read thousands of them
@@ -99,4 +106,41 @@ def texts(raw: object, what: str) -> tuple[str, ...]:
     return tuple(t.cast("t.Sequence[str]", raw))
 
 
-__all__ = ("build", "decimal", "load_object", "texts")
+# What a timer of 32 bits holds; as seconds, 68 years
+LARGEST: t.Final = 2**31 - 1
+_SHOWN: t.Final = 40
+
+
+def whole_number(option: str, value: t.Any) -> int:
+    """``value`` (a number, or text that is one) as an int from 0 to ``LARGEST``. Raises bad_argument.
+
+    Ansible's own conversion ends in a traceback for infinity, goes on without end for ``1e999999999``, and takes ``true``
+    for 1.
+    """
+    number = _number(value)
+    if number is None or not 0 <= number <= LARGEST:
+        raise OvercError("bad_argument", f"{option}: {_shown(value)} is not a whole number from 0 to {LARGEST}.")
+    return number
+
+
+def _number(value: t.Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, int):
+        return int(value)
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return int(number) if math.isfinite(number) and number.is_integer() else None
+
+
+def _shown(value: t.Any) -> str:
+    if isinstance(value, int) and value.bit_length() > 4 * _SHOWN:
+        # Python refuses to write out numbers of thousands of digits
+        return "a number of more than forty digits"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+__all__ = ("LARGEST", "build", "decimal", "load_object", "texts", "whole_number")

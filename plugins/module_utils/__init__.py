@@ -1,0 +1,7 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The logic on the host, room by room.
+
+Imports go down only: host, overlay, health -> boot, packages, compare -> btrfs -> system -> the files of this folder.
+"""
