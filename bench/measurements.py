@@ -28,7 +28,7 @@ Samples = dict[str, list[float]]
 # Run in the module's own process right before it begins: writes down how long each step took.
 _STEP_CLOCK = """\
 import json, time
-from ansible_collections.overc.system.plugins.module_utils import host, transaction
+from ansible_collections.overc.system.plugins.module_utils.host import commands, transaction
 def _clock(when, step, begun={}):
     if when == "before":
         begun[step] = time.monotonic()
@@ -36,13 +36,13 @@ def _clock(when, step, begun={}):
         with open("/run/overc-steps", "a") as log:
             log.write(json.dumps([step, time.monotonic() - begun[step]]) + "\\n")
 transaction.step_hook = _clock
-def _pending(*args, _original=host._pending):
+def _pending(*args, _original=commands._pending):
     _clock("before", "pending")
     try:
         return _original(*args)
     finally:
         _clock("after", "pending")
-host._pending = _pending
+commands._pending = _pending
 """
 # The package manager's own work; the rest is what atomicity adds
 PACKAGE_STEPS = ("pending", "run_packages")

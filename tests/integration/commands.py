@@ -18,7 +18,7 @@ COMMANDS = ("info", "update", "upgrade", "rollback", "confirm")
 # The seam of transaction.py: dies right there, as by kill -9
 _KILL = """\
 import os, signal
-from ansible_collections.overc.system.plugins.module_utils import transaction
+from ansible_collections.overc.system.plugins.module_utils.host import transaction
 def die(when, step):
     if (when, step) == ({when!r}, {step!r}):
         os.kill(os.getpid(), signal.SIGKILL)

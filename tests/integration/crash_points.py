@@ -110,16 +110,16 @@ INSIDE: t.Final = (
     ("second", "place_root", "syscalls.rename", 1),
     ("first", "place_root", "syscalls.rename", 1),
     ("second", "place_backup", "syscalls.rename", 1),
-    ("second", "set_default", "btrfs._btrfs", 2),  # set, and not yet synced
-    ("second", "write_kernel", "boot_partition.sha256_of", 1),
+    ("second", "set_default", "subvolumes._btrfs", 2),  # set, and not yet synced
+    ("second", "write_kernel", "partition.sha256_of", 1),
     ("second", "swap_kernel", "os.rename", 1),
     ("second", "swap_backup_files", "os.rename", 1),
-    ("second", "drop_replaced", "btrfs.delete", 1),
-    ("second", "drop_replaced", "btrfs.delete", 2),
+    ("second", "drop_replaced", "subvolumes.delete", 1),
+    ("second", "drop_replaced", "subvolumes.delete", 2),
     ("second", "record", "os.fsync", 1),
-    ("replace", "cancel_kernel", "boot_partition.swap_in", 1),
+    ("replace", "cancel_kernel", "partition.swap_in", 1),
     ("restore", "place_root", "syscalls.rename", 1),
-    ("cancel", "drop_replaced", "btrfs.delete", 1),
+    ("cancel", "drop_replaced", "subvolumes.delete", 1),
 )
 
 # While packages are installed: as soon as this file of the new root has this text in it
@@ -206,7 +206,10 @@ def repairs(*, everything: bool) -> list[tuple[Interrupted, Point]]:
 
 _KILL: t.Final = """\
 import os
-from ansible_collections.overc.system.plugins.module_utils import boot_partition, btrfs, syscalls, transaction
+from ansible_collections.overc.system.plugins.module_utils.boot import partition
+from ansible_collections.overc.system.plugins.module_utils.btrfs import subvolumes
+from ansible_collections.overc.system.plugins.module_utils.host import transaction
+from ansible_collections.overc.system.plugins.module_utils.system import syscalls
 point = {point!r}
 def die():
     os.kill(os.getpid(), 9)
@@ -219,7 +222,7 @@ def hook(when, step):
     if (when, step) != ("before", point[1]):
         return
     place, name = {call!r}.split(".")
-    module = {{"os": os, "btrfs": btrfs, "syscalls": syscalls, "boot_partition": boot_partition}}[place]
+    module = {{"os": os, "subvolumes": subvolumes, "syscalls": syscalls, "partition": partition}}[place]
     whole, calls = getattr(module, name), []
     def half(*args, **options):
         result = whole(*args, **options)

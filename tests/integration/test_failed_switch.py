@@ -12,7 +12,7 @@ from tests.lab import Host
 # The boot partition is read-only from the first step named until the second one begins, as after an error of its disk
 _READ_ONLY = """\
 import subprocess
-from ansible_collections.overc.system.plugins.module_utils import transaction
+from ansible_collections.overc.system.plugins.module_utils.host import transaction
 seen = []
 def remount(when, step):
     seen.append((when, step))

@@ -181,7 +181,7 @@ def test_boot_partition_is_full(host: Host) -> None:
 
 _BINARY = """\
 import os
-from ansible_collections.overc.system.plugins.module_utils import transaction
+from ansible_collections.overc.system.plugins.module_utils.host import transaction
 def bring(when, step):
     if (when, step) == ("after", "run_packages"):
         path = "/run/overc-system/top/rootfs_upgrade.overc-new/boot/EFI/BOOT"

@@ -95,7 +95,7 @@ def signed_kernel(host: Host, certificate: Path, scratch: Path) -> None:
 
 # The seam where a module asks openssl: which files, and what was the kernel to boot at that moment
 _WATCH = """\
-from ansible_collections.overc.system.plugins.module_utils import kernel_signature
+from ansible_collections.overc.system.plugins.module_utils.boot import signature as kernel_signature
 ask = kernel_signature.verify
 def verify(runner, certificate, kernel, signature):
     with open("/run/asked", "a") as stream:

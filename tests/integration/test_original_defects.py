@@ -35,7 +35,7 @@ exec {real} "$@"
 # Writes down what is there at every step boundary, as the boot loader would find it
 _WATCH = """\
 import json, os, subprocess
-from ansible_collections.overc.system.plugins.module_utils import transaction
+from ansible_collections.overc.system.plugins.module_utils.host import transaction
 def look(when, step):
     listing = subprocess.run(["btrfs", "subvolume", "list", "/"], capture_output=True, text=True).stdout
     entry = {
