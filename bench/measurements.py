@@ -28,7 +28,8 @@ Samples = dict[str, list[float]]
 # Run in the module's own process right before it begins: writes down how long each step took.
 _STEP_CLOCK = """\
 import json, time
-from ansible_collections.overc.system.plugins.module_utils.host import commands, transaction
+from ansible_collections.overc.system.plugins.module_utils.host import transaction
+from ansible_collections.overc.system.plugins.module_utils.host.commands import upgrade as commands
 def _clock(when, step, begun={}):
     if when == "before":
         begun[step] = time.monotonic()

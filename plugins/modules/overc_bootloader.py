@@ -101,7 +101,7 @@ error_id:
   sample: no_trial_boot
 """
 
-from ..module_utils.host import bootloader
+from ..module_utils.host.commands import bootloader
 from ..module_utils.host.module import run_host_module
 
 

@@ -137,7 +137,7 @@ import typing as t
 from ..module_utils.errors import OvercError
 from ..module_utils.health.ask import check
 from ..module_utils.health.options import FAILED_BEFORE_SPEC, HEALTH_SPEC, health_from
-from ..module_utils.host import commands
+from ..module_utils.host.commands import upgrade as commands
 from ..module_utils.host.module import run_host_module
 from ..module_utils.host.observe.layout import layout_from
 

@@ -175,7 +175,7 @@ error_id:
   sample: not_root
 """
 
-from ..module_utils.host import commands
+from ..module_utils.host.commands import upgrade as commands
 from ..module_utils.host.module import run_host_module
 
 

@@ -100,7 +100,7 @@ error_id:
   sample: repository_failed
 """
 
-from ..module_utils.host import commands
+from ..module_utils.host.commands import upgrade as commands
 from ..module_utils.host.module import run_host_module
 
 

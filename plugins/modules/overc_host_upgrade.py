@@ -295,7 +295,7 @@ reboot:
 
 import typing as t
 
-from ..module_utils.host import commands
+from ..module_utils.host.commands import upgrade as commands
 from ..module_utils.host.module import check_package_names, run_host_module
 from ..module_utils.host.reboot_option import REBOOT_SPEC, check_reboot_options
 from ..module_utils.packages.contract import PackageRequest

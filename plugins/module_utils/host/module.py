@@ -13,7 +13,7 @@ from ..errors import OvercError, with_next_step
 from ..redact import redact, redact_all
 from ..runner import ModuleRunner
 from ..values import whole_number
-from . import commands
+from .commands import upgrade as commands
 from .observe.layout import LAYOUT_SPEC, check_name, layout_from
 
 if t.TYPE_CHECKING:

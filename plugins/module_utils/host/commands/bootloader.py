@@ -15,20 +15,20 @@ import os
 import stat
 import typing as t
 
-from ..boot import guard
-from ..boot.grub.environment import EMPTY, NEXT_ENTRY, SAVED_ENTRY, write_environment
-from ..boot.grub.protection import NoTrialBoot, Settings, find_protection, protect
-from ..boot.kernel import BACKUP_SUFFIX
-from ..errors import OvercError
-from ..system import syscalls
-from .observe.layout import NEW_SUFFIX
-from .observe.protection import place_requirements, protection_of
-from .plan.refusals import refuse_unless_usable
+from ...boot import guard
+from ...boot.grub.environment import EMPTY, NEXT_ENTRY, SAVED_ENTRY, write_environment
+from ...boot.grub.protection import NoTrialBoot, Settings, find_protection, protect
+from ...boot.kernel import BACKUP_SUFFIX
+from ...errors import OvercError
+from ...system import syscalls
+from ..observe.layout import NEW_SUFFIX
+from ..observe.protection import place_requirements, protection_of
+from ..plan.refusals import refuse_unless_usable
 
 if t.TYPE_CHECKING:
-    from .commands import Host
-    from .observe.facts import HostFacts
-    from .observe.state import HostState
+    from ..observe.facts import HostFacts
+    from ..observe.state import HostState
+    from .upgrade import Host
 
 # Beside grub.cfg: the file as it was before, and the sign that the environment block is ours to remove again.
 BEFORE_SUFFIX: t.Final = ".overc-before"

@@ -11,32 +11,32 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from ..boot import signature
-from ..btrfs import namespace
-from ..errors import OvercError
-from ..packages.choose import detect
-from ..packages.contract import PackagePlan, PackageRequest
-from ..system.failed_units import failed_units
-from ..system.lock import HostLock
-from . import transaction
-from .observe.facts import HostFacts, observe
-from .observe.layout import Layout, check_absolute
-from .observe.protection import protection_of, trial_requirements
-from .observe.state import HostState, derive
-from .observe.state_at_risk import state_at_risk
-from .plan.commands import can_be_armed, plan_confirm, plan_rollback, plan_upgrade
-from .plan.model import Plan
-from .plan.refusals import refuse_upgrade
-from .plan.repair import plan_repair
-from .plan.trial import trial_facts
-from .result import deployment, difference, host_started, nothing_to_do, planned, summary
-from .steps.carry_over import check_carry_over, is_current
-from .steps.context import Upgrade
-from .store.journal import discard_empty_journal
+from ...boot import signature
+from ...btrfs import namespace
+from ...errors import OvercError
+from ...packages.choose import detect
+from ...packages.contract import PackagePlan, PackageRequest
+from ...system.failed_units import failed_units
+from ...system.lock import HostLock
+from .. import transaction
+from ..observe.facts import HostFacts, observe
+from ..observe.layout import Layout, check_absolute
+from ..observe.protection import protection_of, trial_requirements
+from ..observe.state import HostState, derive
+from ..observe.state_at_risk import state_at_risk
+from ..plan.commands import can_be_armed, plan_confirm, plan_rollback, plan_upgrade
+from ..plan.model import Plan
+from ..plan.refusals import refuse_upgrade
+from ..plan.repair import plan_repair
+from ..plan.trial import trial_facts
+from ..result import deployment, difference, host_started, nothing_to_do, planned, summary
+from ..steps.carry_over import check_carry_over, is_current
+from ..steps.context import Upgrade
+from ..store.journal import discard_empty_journal
 
 if t.TYPE_CHECKING:
-    from ..packages.contract import PackageManager
-    from ..runner import Runner
+    from ...packages.contract import PackageManager
+    from ...runner import Runner
 
 
 @dataclass
