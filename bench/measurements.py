@@ -29,7 +29,7 @@ Samples = dict[str, list[float]]
 _STEP_CLOCK = """\
 import json, time
 from ansible_collections.overc.system.plugins.module_utils.host import transaction
-from ansible_collections.overc.system.plugins.module_utils.host.commands import upgrade as commands
+from ansible_collections.overc.system.plugins.module_utils.host.commands import upgrade
 def _clock(when, step, begun={}):
     if when == "before":
         begun[step] = time.monotonic()
@@ -37,13 +37,13 @@ def _clock(when, step, begun={}):
         with open("/run/overc-steps", "a") as log:
             log.write(json.dumps([step, time.monotonic() - begun[step]]) + "\\n")
 transaction.step_hook = _clock
-def _pending(*args, _original=commands._pending):
+def _pending(*args, _original=upgrade._pending):
     _clock("before", "pending")
     try:
         return _original(*args)
     finally:
         _clock("after", "pending")
-commands._pending = _pending
+upgrade._pending = _pending
 """
 # The package manager's own work; the rest is what atomicity adds
 PACKAGE_STEPS = ("pending", "run_packages")

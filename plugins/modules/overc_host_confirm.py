@@ -137,7 +137,9 @@ import typing as t
 from ..module_utils.errors import OvercError
 from ..module_utils.health.ask import check
 from ..module_utils.health.options import FAILED_BEFORE_SPEC, HEALTH_SPEC, health_from
-from ..module_utils.host.commands import upgrade as commands
+from ..module_utils.host import session
+from ..module_utils.host.commands.confirm import confirm
+from ..module_utils.host.commands.info import info
 from ..module_utils.host.module import run_host_module
 from ..module_utils.host.observe.layout import layout_from
 
@@ -159,7 +161,7 @@ def _first(runner: Runner, params: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _expected(runner: Runner, params: dict[str, t.Any]) -> dict[str, t.Any]:
-    seen = commands.run(runner, layout_from(params), NAME, commands.info, check_mode=True, reads_only=True)
+    seen = session.run(runner, layout_from(params), NAME, info, check_mode=True, reads_only=True)
     runs: dict[str, t.Any] = seen["booted"] or {}
     if runs.get("uuid") != params["expected_uuid"]:
         shown = f"{runs['subvolume']} ({runs['uuid']})" if runs else "no known deployment"
@@ -174,7 +176,7 @@ def _expected(runner: Runner, params: dict[str, t.Any]) -> dict[str, t.Any]:
 def main() -> None:
     run_host_module(
         NAME,
-        lambda at, _params: commands.confirm(at),
+        lambda at, _params: confirm(at),
         {**HEALTH_SPEC, **FAILED_BEFORE_SPEC, "expected_uuid": {"type": "str"}},
         first=_first,
     )

@@ -175,12 +175,12 @@ error_id:
   sample: not_root
 """
 
-from ..module_utils.host.commands import upgrade as commands
+from ..module_utils.host.commands.info import info
 from ..module_utils.host.module import run_host_module
 
 
 def main() -> None:
-    run_host_module("overc_host_info", lambda at, _params: commands.info(at), reads_only=True)
+    run_host_module("overc_host_info", lambda at, _params: info(at), reads_only=True)
 
 
 if __name__ == "__main__":

@@ -177,14 +177,17 @@ reboot:
 
 import typing as t
 
-from ..module_utils.host.commands import upgrade as commands
+from ..module_utils.host.commands.rollback import rollback
 from ..module_utils.host.module import run_host_module
 from ..module_utils.host.reboot_option import REBOOT_SPEC, check_reboot_options
 
+if t.TYPE_CHECKING:
+    from ..module_utils.host.session import Host
 
-def _rollback(at: commands.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
+
+def _rollback(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     check_reboot_options(at, params)
-    return commands.rollback(at, arm=params["arm"])
+    return rollback(at, arm=params["arm"])
 
 
 def main() -> None:

@@ -100,14 +100,14 @@ error_id:
   sample: repository_failed
 """
 
-from ..module_utils.host.commands import upgrade as commands
+from ..module_utils.host.commands.update import update
 from ..module_utils.host.module import run_host_module
 
 
 def main() -> None:
     run_host_module(
         "overc_host_update",
-        lambda at, params: commands.update(at, params["cache_valid_time"]),
+        lambda at, params: update(at, params["cache_valid_time"]),
         {"cache_valid_time": {"type": "int", "default": 0}},
     )
 

@@ -295,22 +295,25 @@ reboot:
 
 import typing as t
 
-from ..module_utils.host.commands import upgrade as commands
+from ..module_utils.host.commands.upgrade import UpgradeOptions, upgrade
 from ..module_utils.host.module import check_package_names, run_host_module
 from ..module_utils.host.reboot_option import REBOOT_SPEC, check_reboot_options
 from ..module_utils.packages.contract import PackageRequest
 
+if t.TYPE_CHECKING:
+    from ..module_utils.host.session import Host
 
-def _upgrade(at: commands.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
+
+def _upgrade(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     check_reboot_options(at, params)
     request = PackageRequest(
         packages=check_package_names("packages", params["packages"]),
         exclude=check_package_names("exclude", params["exclude"]),
         signed=params["gpg_policy"] == "require",
     )
-    return commands.upgrade(
+    return upgrade(
         at,
-        commands.UpgradeOptions(
+        UpgradeOptions(
             request=request,
             update_cache=params["update_cache"],
             force=params["force"],

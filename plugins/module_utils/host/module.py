@@ -13,7 +13,7 @@ from ..errors import OvercError, with_next_step
 from ..redact import redact, redact_all
 from ..runner import ModuleRunner
 from ..values import whole_number
-from .commands import upgrade as commands
+from . import session
 from .observe.layout import LAYOUT_SPEC, check_name, layout_from
 
 if t.TYPE_CHECKING:
@@ -70,7 +70,7 @@ def run_module(spec: t.Mapping[str, t.Any], body: Body) -> None:
 
 def run_host_module(
     name: str,
-    command: t.Callable[[commands.Host, dict[str, t.Any]], dict[str, t.Any]],
+    command: t.Callable[[session.Host, dict[str, t.Any]], dict[str, t.Any]],
     options: t.Mapping[str, t.Any] | None = None,
     *,
     reads_only: bool = False,
@@ -82,7 +82,7 @@ def run_host_module(
 
     def body(runner: Runner, params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         found = first(runner, params) if first else {}
-        result = commands.run(
+        result = session.run(
             runner,
             layout_from(params),
             name,

@@ -11,7 +11,7 @@ from ..errors import OvercError
 from ..health.options import HEALTH_SPEC, health_from
 
 if t.TYPE_CHECKING:
-    from .commands.upgrade import Host
+    from .session import Host
 
 REBOOT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "reboot": {"type": "bool", "default": False},

@@ -28,7 +28,7 @@ from ..plan.refusals import refuse_unless_usable
 if t.TYPE_CHECKING:
     from ..observe.facts import HostFacts
     from ..observe.state import HostState
-    from .upgrade import Host
+    from ..session import Host
 
 # Beside grub.cfg: the file as it was before, and the sign that the environment block is ours to remove again.
 BEFORE_SUFFIX: t.Final = ".overc-before"

@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A plan is carried out or, in check mode, shown: how every command that changes something ends."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..boot import signature
+from . import transaction
+from .observe.facts import HostFacts, observe
+from .observe.state import HostState
+from .plan.model import Plan
+from .plan.repair import plan_repair
+from .result import planned, summary
+
+if t.TYPE_CHECKING:
+    from .session import Host
+    from .steps.context import Upgrade
+
+
+def repair_preview(host: Host, facts: HostFacts, state: HostState) -> dict[str, t.Any] | None:
+    """Check mode on an interrupted host: the repair comes first, and what comes after it depends on its outcome."""
+    if state.name != "interrupted" or not host.check_mode:
+        return None
+    facts = observe(host.runner, host.layout, digests=True)
+    plan = plan_repair(facts)
+    return {
+        "changed": True,
+        "msg": f"{plan.reason}; what follows can be told only after that",
+        "actions": planned(plan),
+        **summary(facts, state),
+    }
+
+
+def carry_out(
+    host: Host, facts: HostFacts, state: HostState, plan: Plan, result: dict[str, t.Any], upgrade: Upgrade | None = None
+) -> dict[str, t.Any]:
+    """``result`` completed by what was done, or in check mode would be: ``actions``, and the host as it is then.
+
+    ``upgrade`` is what an upgrade's steps need beside the plan. Raises what the steps raise, after they were undone.
+    """
+    result.update({"changed": True, "msg": plan.reason})
+    if plan.warning:
+        host.warnings.append(plan.warning)
+    if host.layout.kernel_certificate and plan.operation not in ("cancel", "confirm"):
+        signature.check_possible(host.runner, host.layout.kernel_certificate)
+    if host.check_mode:
+        stays = plan.operation in ("cancel", "confirm")
+        return {
+            **result,
+            "actions": planned(plan),
+            **summary(facts, state),
+            "staged": None if stays or plan.context is None else plan.context.root_name,
+            "reboot_required": not stays,
+        }
+    actions, at = transaction.apply(host.runner, facts, plan, host.now, lock_fds=host.lock_fds, upgrade=upgrade)
+    host.warnings += at.warnings
+    after, state = host.observe()
+    return {**result, **at.result, "actions": actions, **summary(after, state)}
+
+
+__all__ = (
+    "carry_out",
+    "repair_preview",
+)

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host is: everything there is to know, nothing changed."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..observe.protection import protection_of, trial_requirements
+from ..observe.state_at_risk import state_at_risk
+from ..plan.trial import trial_facts
+from ..result import deployment, host_started
+
+if t.TYPE_CHECKING:
+    from ..session import Host
+
+
+def info(host: Host) -> dict[str, t.Any]:
+    """Everything there is to know, nothing changed."""
+    facts, state = host.observe(full=True)
+    booted, default = facts.booted, facts.default
+    staged = default if booted and default and booted.id != default.id else None
+    other = facts.by_path(host.layout.other_root(booted.path)) if booted and booted.path in host.layout.roots else None
+    journal = facts.journal
+    return {
+        "changed": False,
+        "state": state.name,
+        "waiting_for": state.waiting,
+        "booted": deployment(host.runner, facts, booted),
+        "default": deployment(host.runner, facts, default),
+        "staged": deployment(host.runner, facts, staged),
+        "previous": deployment(host.runner, facts, other if other != staged else None),
+        "backup": deployment(host.runner, facts, facts.by_path(host.layout.backup)),
+        "protection": protection_of(facts),
+        "trial": trial_facts(facts, state, host_started()),
+        "known_bad": list(facts.record.known_bad),
+        "package_manager": facts.package_manager,
+        "last_event": dict(facts.record.events[-1]) if facts.record.events else None,
+        "events": [dict(entry) for entry in facts.record.events],
+        "free_space": {"root": facts.root_free, "boot": facts.boot_free},
+        "state_at_risk": state_at_risk(facts),
+        "requirements": [entry.as_dict() for entry in state.requirements],
+        "protection_requirements": [entry.as_dict() for entry in trial_requirements(facts)],
+        "contradictions": list(state.contradictions),
+        "interrupted": {
+            "operation": journal.operation,
+            "started": journal.started,
+            "step": journal.begun[-1] if journal.begun else None,
+        }
+        if journal
+        else None,
+        "holder": dict(facts.holder) if facts.holder else None,
+    }
+
+
+__all__ = ("info",)

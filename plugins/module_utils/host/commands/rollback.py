@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way back: to the previous deployment, from a staged one, or from the backup."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ...system.failed_units import failed_units
+from ..carry_out import carry_out, repair_preview
+from ..observe.state_at_risk import state_at_risk
+from ..plan.commands import plan_rollback
+from ..result import difference, nothing_to_do
+
+if t.TYPE_CHECKING:
+    from ..session import Host
+
+
+def rollback(host: Host, *, arm: bool = True) -> dict[str, t.Any]:
+    """Return to the previous deployment, cancel a staged one, or restore the backup; ``arm`` as for an upgrade."""
+    facts, state = host.observe(full=True)
+    preview = repair_preview(host, facts, state)
+    if preview is not None:
+        return preview
+    plan = plan_rollback(facts, state, arm=arm)
+    result: dict[str, t.Any] = {"operation": plan.operation, "failed_units": failed_units(host.runner, host.warnings)}
+    if not plan.changed:
+        return {**result, **nothing_to_do(facts, state, plan.reason)}
+    result["state_at_risk"] = state_at_risk(facts) if plan.operation != "cancel" else []
+    result["diff"] = difference(facts, plan.context.root_name if plan.context else None, ())
+    return carry_out(host, facts, state, plan, result)
+
+
+__all__ = ("rollback",)

@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The package lists are refreshed, and what is pending is shown."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ...packages.choose import detect
+from ...packages.contract import PackageRequest
+from ...packages.scratch import scratch_directory
+
+if t.TYPE_CHECKING:
+    from ..session import Host
+
+
+def update(host: Host, cache_valid_time: float = 0) -> dict[str, t.Any]:
+    """Refresh the package lists of the running system and show what is pending."""
+    _facts, state = host.observe()
+    manager = detect(host.runner, host.layout.package_manager)
+    everything = PackageRequest()
+    age = manager.lists_age()
+    skipped = age.within(cache_valid_time)
+    if host.check_mode:
+        with scratch_directory() as directory:
+            packages = manager.pending(everything, refresh=not skipped, scratch=directory)
+        # An interrupted run would be repaired first, and that is a change too.
+        changed = (packages.lists_changed and not skipped) or state.name == "interrupted"
+    else:
+        changed = manager.refresh() if not skipped else False
+        packages = manager.pending(everything)
+    return {
+        "changed": changed,
+        "state": state.name,
+        "package_manager": manager.name,
+        "skipped": skipped,
+        "cache_age": age.seconds,
+        "upgrades": [change.as_dict() for change in packages.changes],
+        "held_back": list(packages.held_back),
+        "fingerprint": packages.fingerprint,
+    }
+
+
+__all__ = ("update",)
