@@ -49,7 +49,7 @@ options:
       - The package manager to use. V(auto) takes the one that is installed, and refuses to choose between two.
     type: str
     default: auto
-    choices: [auto, smartpm, dnf]
+    choices: [auto, dnf, smartpm]
 requirements:
   - btrfs-progs, util-linux and coreutils on the managed host
   - Python 3.9 or newer on the managed host

@@ -101,6 +101,7 @@ error_id:
   sample: no_trial_boot
 """
 
+from ..module_utils.boot.timeouts import timeouts_from
 from ..module_utils.host.commands import bootloader
 from ..module_utils.host.module import run_host_module
 
@@ -108,7 +109,7 @@ from ..module_utils.host.module import run_host_module
 def main() -> None:
     run_host_module(
         "overc_bootloader",
-        lambda at, params: bootloader.manage(at, params["state"], bootloader.settings_from(params)),
+        lambda at, params: bootloader.manage(at, params["state"], timeouts_from(params)),
         bootloader.BOOTLOADER_SPEC,
     )
 

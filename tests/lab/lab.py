@@ -235,8 +235,9 @@ def _protect(root: Path, boot: Path) -> None:
     """The files of automatic protection, as overc_bootloader leaves them, without starting the host for it."""
     from ansible_collections.overc.system.plugins.module_utils.boot import guard
     from ansible_collections.overc.system.plugins.module_utils.boot.grub import environment, protection
+    from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
 
-    grub, settings = boot / "grub", protection.Settings()
+    grub, settings = boot / "grub", Timeouts()
     text = (grub / "grub.cfg").read_text()
     ours = protection.protect(text, settings, "bzImage", "bzImage_bakup", ("subvol=rootfs_bakup",))
     (grub / "grub.cfg.overc-before").write_text(text)

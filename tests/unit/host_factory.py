@@ -9,7 +9,8 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import BootEntry
-from ansible_collections.overc.system.plugins.module_utils.boot.grub.protection import Protected, Settings
+from ansible_collections.overc.system.plugins.module_utils.boot.grub.protection import Protected
+from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
 from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
 from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import BootFile, HostFacts, RootFacts
@@ -117,7 +118,7 @@ def automatic(facts: HostFacts, **values: str) -> HostFacts:
         mount_point="/boot",
         exists=True,
         values=values,
-        protected=Protected(1, Settings(), 1, intact=True),
+        protected=Protected(1, Timeouts(), 1, intact=True),
     )
     return replace(facts, trial_boot=boot)
 

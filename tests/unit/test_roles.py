@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -59,3 +61,12 @@ def test_readme_names_every_variable(role: Path) -> None:
     for name in load(role / "defaults/main.yml"):
         assert f"`{name}`" in text, name
     assert f"`{role.name}_result`" in text
+
+
+def test_the_role_says_the_timeouts_of_their_owner() -> None:
+    """What the module documents is compared with its options elsewhere, and the specification of the role above."""
+    role = ROOT / "roles/bootloader"
+    defaults, text = load(role / "defaults/main.yml"), (role / "README.md").read_text()
+    for name, seconds in asdict(Timeouts()).items():
+        assert defaults[f"bootloader_{name}"] == seconds
+        assert f"| `bootloader_{name}` | `{seconds}` |" in text

@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from ..errors import OvercError
 from ..system.own_dirs import STATE_DIR
 from ..system.rooted_path import plain_parent
-from .grub.protection import TRIAL_ARGUMENT, Settings
+from .grub.protection import TRIAL_ARGUMENT
+from .timeouts import Timeouts
 
 GUARD: t.Final = "etc/overc/trial-guard"
 UNIT: t.Final = "overc-trial-guard.service"
@@ -167,7 +168,7 @@ class Piece:
     link: str | None = None
 
 
-def pieces(settings: Settings, boot_mount: str, environment: str) -> tuple[Piece, ...]:
+def pieces(settings: Timeouts, boot_mount: str, environment: str) -> tuple[Piece, ...]:
     """Everything a root needs. ``boot_mount`` is the mount point that ``environment`` (the block) lives below."""
     values = {
         "ours": _OURS,
@@ -265,7 +266,7 @@ def _make_parent(root: str, path: str) -> str:
 def remove(root: str) -> bool:
     """Take every piece out again, and the directories that only they needed; False if none was there."""
     changed = False
-    for piece in pieces(Settings(), "/boot", "/boot/grub/grubenv"):
+    for piece in pieces(Timeouts(), "/boot", "/boot/grub/grubenv"):
         parent = plain_parent(root, piece.path)
         if parent is None:
             continue
@@ -281,7 +282,7 @@ def remove(root: str) -> bool:
 
 def there(root: str) -> tuple[str, ...]:
     """Paths of the pieces, of whatever version, that a root has."""
-    every = pieces(Settings(), "/boot", "/boot/grub/grubenv")
+    every = pieces(Timeouts(), "/boot", "/boot/grub/grubenv")
     return tuple(piece.path for piece in every if os.path.lexists(os.path.join(root, piece.path)))
 
 

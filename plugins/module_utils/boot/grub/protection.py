@@ -19,6 +19,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ..timeouts import Timeouts
 from .config import parse_grub_config
 
 VERSION: t.Final = 1
@@ -73,20 +74,11 @@ fi
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Seconds: until a panicked kernel reboots, until a trial must have come up, until it must be confirmed (0: ever)."""
-
-    panic_timeout: int = 30
-    boot_timeout: int = 300
-    confirm_deadline: int = 900
-
-
-@dataclass(frozen=True)
 class Protected:
     """Our block as it was found. ``intact``: not a byte of the whole file changed since we wrote it."""
 
     version: int
-    settings: Settings
+    settings: Timeouts
     backup_entry: int
     intact: bool
 
@@ -99,14 +91,14 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _head(settings: Settings, entry: int, digest: str) -> str:
+def _head(settings: Timeouts, entry: int, digest: str) -> str:
     return (
         f"{_BEGIN} {VERSION} panic_timeout={settings.panic_timeout} boot_timeout={settings.boot_timeout}"
         f" confirm_deadline={settings.confirm_deadline} backup_entry={entry} sha256={digest}\n"
     )
 
 
-def _block(settings: Settings, entry: int) -> str:
+def _block(settings: Timeouts, entry: int) -> str:
     head = _head(settings, entry, _NO_DIGEST)
     return _BLOCK.format(head=head, entry=entry, argument=TRIAL_ARGUMENT, end=_END)
 
@@ -117,7 +109,7 @@ def find_protection(text: str) -> Protected | None:
     if found is None or text.count(_BEGIN) != 1 or text.count(_END) != 1:
         return None
     block = text[found.start() : text.index(_END) + len(_END)]
-    settings = Settings(int(found["panic"]), int(found["boot"]), int(found["confirm"]))
+    settings = Timeouts(int(found["panic"]), int(found["boot"]), int(found["confirm"]))
     entry, version = int(found["entry"]), int(found["version"])
     blank = block.replace(found["sha256"], _NO_DIGEST)
     if version == VERSION and blank != _block(settings, entry):
@@ -129,7 +121,7 @@ def find_protection(text: str) -> Protected | None:
     return Protected(version, settings, entry, _digest(whole) == found["sha256"])
 
 
-def protect(text: str, settings: Settings, kernel: str, backup_kernel: str, backup_flags: t.Collection[str]) -> str:
+def protect(text: str, settings: Timeouts, kernel: str, backup_kernel: str, backup_flags: t.Collection[str]) -> str:
     """The grub.cfg with a trial boot. ``kernel`` is the file that the normal entry boots, ``backup_kernel`` and one of
     ``backup_flags`` (``subvol=rootfs_bakup``) are what makes an entry the backup. Raises NoTrialBoot.
     """
@@ -242,7 +234,6 @@ __all__ = (
     "VERSION",
     "NoTrialBoot",
     "Protected",
-    "Settings",
     "find_protection",
     "leads_to",
     "protect",

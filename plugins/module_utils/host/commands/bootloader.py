@@ -17,8 +17,9 @@ import typing as t
 
 from ...boot import guard
 from ...boot.grub.environment import EMPTY, NEXT_ENTRY, SAVED_ENTRY, write_environment
-from ...boot.grub.protection import NoTrialBoot, Settings, find_protection, protect
+from ...boot.grub.protection import NoTrialBoot, find_protection, protect
 from ...boot.kernel import BACKUP_SUFFIX
+from ...boot.timeouts import TIMEOUTS_SPEC, Timeouts
 from ...errors import OvercError
 from ...system import syscalls
 from ..observe.layout import NEW_SUFFIX
@@ -36,27 +37,11 @@ MADE_SUFFIX: t.Final = ".overc-made"
 
 BOOTLOADER_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-    "panic_timeout": {"type": "int", "default": Settings.panic_timeout},
-    "boot_timeout": {"type": "int", "default": Settings.boot_timeout},
-    "confirm_deadline": {"type": "int", "default": Settings.confirm_deadline},
+    **TIMEOUTS_SPEC,
 }
 
 
-def settings_from(params: t.Mapping[str, t.Any]) -> Settings:
-    """Check the options. Raises bad_argument."""
-    found = Settings(params["panic_timeout"], params["boot_timeout"], params["confirm_deadline"])
-    if not 1 <= found.panic_timeout <= 3600 or not 30 <= found.boot_timeout <= 86400:
-        raise OvercError(
-            "bad_argument", "panic_timeout must be 1 to 3600 seconds and boot_timeout 30 to 86400 seconds."
-        )
-    if found.confirm_deadline and not found.boot_timeout <= found.confirm_deadline <= 7 * 86400:
-        raise OvercError(
-            "bad_argument", "confirm_deadline must be 0 (never) or at least boot_timeout, and at most seven days."
-        )
-    return found
-
-
-def manage(host: Host, state: str, settings: Settings) -> dict[str, t.Any]:
+def manage(host: Host, state: str, settings: Timeouts) -> dict[str, t.Any]:
     """Bring the host's boot loader to ``present`` or ``absent``; what the module returns."""
     facts, derived = host.observe()
     if host.check_mode and derived.name == "interrupted":
@@ -98,7 +83,7 @@ def _refuse_mid_switch(derived: HostState) -> None:
     refuse_unless_usable(derived, rollback=True)
 
 
-def _present(host: Host, facts: HostFacts, derived: HostState, settings: Settings) -> dict[str, t.Any]:
+def _present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts) -> dict[str, t.Any]:
     config, environment = _paths(facts)
     boot = facts.trial_boot
     refuse_unless_usable(derived, rollback=True)
@@ -141,7 +126,7 @@ def _present(host: Host, facts: HostFacts, derived: HostState, settings: Setting
     return _result(host, facts, changed, _diff(config, before, after, (), missing))
 
 
-def _protected(facts: HostFacts, original: bytes, settings: Settings, config: str) -> bytes:
+def _protected(facts: HostFacts, original: bytes, settings: Timeouts, config: str) -> bytes:
     backup = facts.layout.backup
     kernel = facts.kernel or ""
     try:
@@ -287,4 +272,4 @@ def _reload(host: Host) -> None:
         host.runner.run(("systemctl", "daemon-reload"))
 
 
-__all__ = ("BEFORE_SUFFIX", "BOOTLOADER_SPEC", "MADE_SUFFIX", "manage", "settings_from")
+__all__ = ("BEFORE_SUFFIX", "BOOTLOADER_SPEC", "MADE_SUFFIX", "manage")

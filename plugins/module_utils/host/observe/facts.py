@@ -17,7 +17,7 @@ from ...boot.trial import TrialBoot, observe_trial_boot, read_note
 from ...btrfs import namespace
 from ...btrfs import subvolumes as btrfs
 from ...errors import OvercError
-from ...packages.choose import detect
+from ...packages.known import which
 from ...system import lock
 from ...system.fstab import subvolume_pins
 from ...system.mount_table import Mount, mount_at, mounts
@@ -230,7 +230,7 @@ def _observe_boot(layout: Layout, mounted: t.Sequence[Mount], digests: bool) -> 
 
 def _observe_package_manager(runner: Runner, layout: Layout) -> dict[str, str]:
     try:
-        return {"package_manager": detect(runner, layout.package_manager).name}
+        return {"package_manager": which(runner, layout.package_manager)}
     except OvercError as error:
         return {"package_manager_problem": error.message, "package_manager_error": error.error_id}
 

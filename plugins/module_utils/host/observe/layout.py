@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ...errors import OvercError
+from ...packages.known import PROGRAMS
 
 # Suffixes of names that belong to an unfinished or finished-but-kept piece of work of ours.
 NEW_SUFFIX: t.Final = ".overc-new"
@@ -24,7 +25,7 @@ LAYOUT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "boot_dir": {"type": "str", "default": "/boot"},
     "kernel": {"type": "str"},
     "kernel_certificate": {"type": "str"},
-    "package_manager": {"type": "str", "default": "auto", "choices": ["auto", "smartpm", "dnf"]},
+    "package_manager": {"type": "str", "default": "auto", "choices": ["auto", *PROGRAMS]},
 }
 
 

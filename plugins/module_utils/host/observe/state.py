@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from ...boot.kernel import BACKUP_SUFFIX
 from ...btrfs.subvolumes import Subvolume
+from ...packages.known import PROGRAMS
 from .facts import FILE_ROLES, REQUIRED_TOOLS, BootFile, HostFacts, boot_name
 from .layout import NEW_SUFFIX
 
@@ -208,7 +209,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
             "package_manager",
             facts.package_manager is not None,
             facts.package_manager or facts.package_manager_problem or "none found",
-            "install dnf or smart, or choose one with the option package_manager",
+            f"install {' or '.join(PROGRAMS.values())}, or choose one with the option package_manager",
             facts.package_manager_error or "package_manager_missing",
         ),
     ]

@@ -5,20 +5,41 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.packages import rpmdb
-from ansible_collections.overc.system.plugins.module_utils.packages.choose import detect
+from ansible_collections.overc.system.plugins.module_utils.packages.choose import DRIVERS, detect
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     Package,
     PackageChange,
     PackagePlan,
     PackageRequest,
 )
+from ansible_collections.overc.system.plugins.module_utils.packages.known import PROGRAMS
 from ansible_collections.overc.system.plugins.module_utils.packages.proof import complaints, differences
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
+
+# What does a host's observation import, by name of the collection's own modules?
+_LOADED = "import sys, {module}; print(*sys.modules)"
+
+
+def test_every_known_package_manager_has_a_driver() -> None:
+    assert list(DRIVERS) == list(PROGRAMS)
+
+
+@pytest.mark.parametrize("room", ["host.observe.facts", "host.commands.upgrade"])
+def test_nobody_loads_a_driver_before_it_is_used(room: str) -> None:
+    prefix = "ansible_collections.overc.system.plugins.module_utils"
+    program = _LOADED.format(module=f"{prefix}.{room}")
+    environment = {"PYTHONPATH": ":".join(filter(None, sys.path))}
+    shown = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True)
+    loaded = [name for name in shown.stdout.split() if name.startswith(prefix)]
+    assert f"{prefix}.{room}" in loaded
+    assert [name for name in loaded if name.startswith((f"{prefix}.packages.dnf", f"{prefix}.packages.smartpm"))] == []
 
 
 class Programs:

@@ -9,11 +9,11 @@ import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import parse_grub_config
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.protection import (
     NoTrialBoot,
-    Settings,
     find_protection,
     leads_to,
     protect,
 )
+from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
 
 MENU = """\
 set default="0"
@@ -32,8 +32,8 @@ menuentry "OverC backup" {
 FLAGS = ("subvol=rootfs_bakup", "subvol=/rootfs_bakup")
 
 
-def protected(text: str = MENU, settings: Settings | None = None) -> str:
-    return protect(text, settings or Settings(), "bzImage", "bzImage_bakup", FLAGS)
+def protected(text: str = MENU, settings: Timeouts | None = None) -> str:
+    return protect(text, settings or Timeouts(), "bzImage", "bzImage_bakup", FLAGS)
 
 
 def test_only_our_lines_are_added() -> None:
@@ -55,7 +55,7 @@ def test_only_our_lines_are_added() -> None:
 
 
 def test_it_is_recognised_with_its_settings() -> None:
-    settings = Settings(7, 60, 0)
+    settings = Timeouts(7, 60, 0)
     found = find_protection(protected(settings=settings))
     assert found is not None
     assert (found.settings, found.backup_entry, found.intact) == (settings, 1, True)

@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which package managers there are, and which one this root uses: names and programs, no driver."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..errors import OvercError
+
+if t.TYPE_CHECKING:
+    from ..runner import Runner
+
+# option value -> the program that must be installed
+PROGRAMS: t.Final[dict[str, str]] = {"dnf": "dnf", "smartpm": "smart"}
+
+
+def which(runner: Runner, wanted: str = "auto") -> str:
+    """The name of the package manager for ``wanted``: one of PROGRAMS, or ``auto`` for the one that is installed.
+
+    Two package managers on one host may disagree about which repositories count, so ``auto`` never chooses between
+    them: it looks only at the programs, which costs no process, and refuses with bad_argument when it finds both.
+    Raises package_manager_missing if there is none, or not the wanted one, and bad_argument for another word.
+    """
+    if wanted != "auto" and wanted not in PROGRAMS:
+        raise OvercError("bad_argument", f"{wanted!r} is none of the package managers auto, {', '.join(PROGRAMS)}.")
+    present = [name for name, program in PROGRAMS.items() if runner.find(program) is not None]
+    if wanted != "auto" and wanted not in present:
+        raise OvercError(
+            "package_manager_missing", f"The program {PROGRAMS[wanted]!r} ({wanted}) is not installed on this host."
+        )
+    if not present:
+        raise OvercError(
+            "package_manager_missing",
+            f"None of the supported package managers is installed on this host: {', '.join(PROGRAMS.values())}.",
+        )
+    if wanted == "auto" and len(present) > 1:
+        raise OvercError(
+            "bad_argument",
+            f"This host has more than one package manager ({', '.join(present)}); say which one with the option "
+            "package_manager.",
+        )
+    return present[0] if wanted == "auto" else wanted
+
+
+__all__ = ("PROGRAMS", "which")
