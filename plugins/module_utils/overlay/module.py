@@ -1,17 +1,17 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the overlay modules have in common: the one place where errors become results."""
+"""What the overlay modules have in common: what the system refuses while a container is looked at has an error id."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ..errors import OvercError, with_next_step
-from ..redact import redact_all
+from ..module_entry import run_entry
 from ..system.workers import translate
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
 
 
 def run_overlay_module(
@@ -20,26 +20,12 @@ def run_overlay_module(
     *,
     required_if: t.Sequence[tuple[str, t.Any, tuple[str, ...]]] = (),
 ) -> None:
-    """Build the module, run the command, exit. No exception leaves here as a traceback."""
-    module = AnsibleModule(argument_spec=dict(spec), required_if=list(required_if), supports_check_mode=True)
-    try:
-        result = command(module)
-    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
-        module.fail_json(**failure(error))
-    if not getattr(module, "_diff", False):
-        result.pop("diff", None)
-    module.exit_json(**result)
+    """A module around the command."""
+    run_entry(spec, command, required_if=required_if, known=_known)
 
 
-def failure(error: Exception) -> dict[str, t.Any]:
-    """The arguments of fail_json: nothing that went wrong reaches the user as a traceback."""
-    if isinstance(error, OSError):
-        error = translate(error, "looking at the container")
-    if not isinstance(error, OvercError):
-        error = OvercError("internal", f"{type(error).__name__}: {error}. Please report this as a defect.")
-    message = with_next_step(error.error_id, error.message)
-    shown: dict[str, t.Any] = redact_all({**error.facts, "msg": message})
-    return {"changed": False, **shown, "error_id": error.error_id}
+def _known(error: Exception) -> Exception:
+    return translate(error, "looking at the container") if isinstance(error, OSError) else error
 
 
-__all__ = ("failure", "run_overlay_module")
+__all__ = ("run_overlay_module",)

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from ansible_collections.overc.system.plugins.module_utils.btrfs import ioctl
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.module_entry import failure
 from ansible_collections.overc.system.plugins.module_utils.overlay import info as overlay_info
 from ansible_collections.overc.system.plugins.module_utils.overlay import manage
 from ansible_collections.overc.system.plugins.module_utils.overlay.at_boot.work import Places
-from ansible_collections.overc.system.plugins.module_utils.overlay.module import failure
 from ansible_collections.overc.system.plugins.module_utils.overlay.plan import Wanted
 from ansible_collections.overc.system.plugins.module_utils.overlay.site import Site
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed

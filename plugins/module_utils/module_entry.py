@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The frame of every module: the one place where errors become results. No exception leaves here as a traceback."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .errors import OvercError, with_next_step
+from .redact import redact, redact_all
+from .values import whole_number
+
+
+class Module(AnsibleModule):
+    """Looks at what Ansible's own conversion would end in a traceback for: numbers, and mappings that are none.
+
+    What cannot be meant is kept in ``refused`` and replaced by the default.
+    """
+
+    refused: OvercError | None = None
+
+    def _load_params(self) -> None:
+        super()._load_params()  # type: ignore[no-untyped-call]
+        for name, option in self.argument_spec.items():
+            value = self.params.get(name)
+            try:
+                if value is not None and option.get("type") == "int":
+                    self.params[name] = whole_number(name, value)
+                elif value is not None and "options" in option and not isinstance(value, (dict, str)):
+                    raise OvercError(
+                        "bad_argument", f"{name}: a {type(value).__name__} is no mapping. Nothing was changed."
+                    )
+            except OvercError as error:
+                self.refused = error
+                del self.params[name]
+
+
+def run_entry(
+    spec: t.Mapping[str, t.Any],
+    command: t.Callable[[Module], dict[str, t.Any]],
+    *,
+    required_if: t.Sequence[tuple[str, t.Any, tuple[str, ...]]] = (),
+    known: t.Callable[[Exception], Exception] = lambda error: error,
+) -> None:
+    """Build the module, run the command, exit. ``known`` makes an OvercError of what a room knows better than this."""
+    module = Module(argument_spec=dict(spec), required_if=list(required_if), supports_check_mode=True)  # type: ignore[no-untyped-call]
+    if module.refused:
+        _fail(module, module.refused)
+        return
+    try:
+        result = command(module)
+    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
+        _fail(module, as_error(known(error)))
+        return
+    if not getattr(module, "_diff", False):
+        result.pop("diff", None)
+    module.exit_json(**result)
+
+
+def as_error(error: Exception) -> OvercError:
+    """What is no refusal of ours is a defect of ours."""
+    if isinstance(error, OvercError):
+        return error
+    return OvercError("internal", f"{type(error).__name__}: {error}. Please report this as a defect.")
+
+
+def failure(error: OvercError) -> dict[str, t.Any]:
+    """The arguments of fail_json."""
+    facts = {key: value for key, value in error.facts.items() if key not in ("msg", "error_id", "notes", "changed")}
+    # A refusal changes nothing; but what it found interrupted was repaired before, and a switch is not taken back
+    changed = bool(error.facts.get("changed") or error.facts.get("repaired"))
+    message = redact(with_next_step(error.error_id, error.message))
+    return {"msg": message, "error_id": error.error_id, "changed": changed, **redact_all(facts)}
+
+
+def _fail(module: AnsibleModule, error: OvercError) -> None:
+    for note in error.facts.get("notes", ()):
+        module.warn(redact(note))
+    module.fail_json(**failure(error))
+
+
+__all__ = ("Module", "as_error", "failure", "run_entry")

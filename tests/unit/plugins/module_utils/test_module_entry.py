@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How an error is told, whichever module it comes from."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.module_entry import as_error, failure
+
+
+def test_what_is_no_refusal_is_a_defect() -> None:
+    told = failure(as_error(ZeroDivisionError("by zero")))
+    assert (told["error_id"], told["changed"]) == ("internal", False)
+    assert "ZeroDivisionError: by zero" in told["msg"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "changed"),
+    [({}, False), ({"repaired": []}, False), ({"repaired": [{"step": "close"}]}, True), ({"changed": True}, True)],
+)
+def test_a_failure_says_whether_the_host_was_changed_before(facts: dict[str, t.Any], changed: bool) -> None:
+    assert failure(OvercError("no_space", "No space.", **facts))["changed"] is changed
+
+
+def test_facts_are_told_without_secrets_and_notes_are_not_facts() -> None:
+    error = OvercError("no_space", "No space.", url="https://u:secret@host/", notes=["later"])
+    told = failure(error)
+    assert "secret" not in str(told)
+    assert "notes" not in told
