@@ -24,7 +24,7 @@ _USER = re.compile(
 _HARMLESS: t.Final = frozenset(
     {"repo", "arch", "basearch", "release", "releasever", "country", "protocol", "cc", "infra"}
 )
-_URL_QUERY = re.compile(r"(?P<url>[A-Za-z][A-Za-z0-9+.-]*:/{2}[^\s?\"'<>]*)\?(?P<query>[^\s\"'<>]+)")
+_URL_QUERY = re.compile(r"(?P<url>[A-Za-z][A-Za-z0-9+.-]*:(?:/{2}|__)[^\s?\"'<>]*)\?(?P<query>[^\s\"'<>]+)")
 _PARAMETER = re.compile(r"(?P<name>[^&;=#]+)=(?P<value>[^&;#]*)")
 # "password = x" of a dumped configuration, "Authorization: Basic x" of a debug log
 _SETTING = re.compile(

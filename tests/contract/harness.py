@@ -46,7 +46,10 @@ echo {version} > %{{buildroot}}/opt/contract-{name}/version
 /opt/contract-{name}
 {scripts}
 """
-OLD = ("app", "lib", "conf", "victim", "nodep", "old", "newdep", "badpost", "badpre", "badpreun")
+OLD = (
+    "app", "lib", "conf", "victim", "nodep", "old", "newdep", "badpost", "badpre", "badpreun", "abs", "abs-data", "m1", "m2",
+    "App", "words",
+)  # fmt: skip
 # scripts are Lua: rpm runs them itself, so the scratch root needs no shell
 NEW: dict[str, tuple[str, str]] = {
     "app": ("", ""),
@@ -59,6 +62,11 @@ NEW: dict[str, tuple[str, str]] = {
     "badpost": ("", '%post -p <lua>\nerror("no")\n'),
     "badpre": ("", '%pre -p <lua>\nerror("no")\n'),
     "badpreun": ("", ""),
+    "abs": ("Obsoletes: contract-abs-data < 2", ""),
+    "merged": ("Obsoletes: contract-m1 < 2\nObsoletes: contract-m2 < 2", ""),
+    "App": ("", ""),
+    # It ends well, whatever it says
+    "words": ("", '%post -p <lua>\nio.stderr:write("error: cannot reach the daemon, No space left on device\\n")\n'),
 }
 
 

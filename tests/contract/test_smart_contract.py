@@ -17,6 +17,8 @@ from ansible_collections.overc.system.plugins.module_utils.packages.smartpm impo
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import errors, output
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import plan as smartpm_plan
 
+from tests.contract.harness import OLD
+
 if t.TYPE_CHECKING:
     import pathlib
 
@@ -24,6 +26,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 DRY = ("-o", "dry-run=true", "-o", "text-hide-version=false")
+EXPLAINED = (*DRY, "-o", "explain-changesets=true")
 
 
 class Host(t.Protocol):
@@ -31,6 +34,8 @@ class Host(t.Protocol):
 
     repository: pathlib.Path
     data: str
+    url: str
+    environment: dict[str, str]
     calls: list[tuple[str, ...]]
 
     def find(self, program: str) -> str | None: ...
@@ -98,16 +103,27 @@ def test_removals_show_only_in_the_plan(host: Host) -> None:
     assert [p.name for p in plan.removing] == ["contract-victim"]
 
 
+def test_an_explained_plan_tells_what_is_replaced(host: Host) -> None:
+    host.offer(*new("app", "abs", "merged", "renamed"))
+    host.smart("update")
+    plan = output.parse_plan(host.smart("upgrade", "-y", *EXPLAINED).stdout)
+    replaced = {new.name[9:]: sorted(old.name[9:] for old in olds) for new, olds in plan.replaces.items()}
+    assert replaced == {"app": ["app"], "abs": ["abs", "abs-data"], "merged": ["m1", "m2"], "renamed": ["old"]}
+    assert [p.name for p in output.parse_plan(host.smart("upgrade", "-y", *DRY).stdout).upgrading] == [
+        p.name for p in plan.upgrading
+    ]
+
+
 def test_channels(host: Host) -> None:
     channels = smartpm_channels.parse_channels(host.smart("channel", "--show").stdout)
-    assert smartpm_channels.backend(channels) == "rpm"
+    assert smartpm_channels.backends(channels) == ("rpm",)
     assert smartpm_channels.sources(channels) == ("main",)
 
 
 def test_installed_list(host: Host) -> None:
     found = output.parse_query(host.smart("--quiet", "query", "--installed", r"--show-format=$name|$version\n").stdout)
     ours = {p.name: (p.version, p.arch) for p in found if p.name.startswith("contract-")}
-    assert len(ours) == 10
+    assert len(ours) == len(OLD)
     assert set(ours.values()) == {("1.0-1", "noarch")}
 
 
@@ -185,10 +201,12 @@ def test_nothing_pending(host: Host) -> None:
         (("newdep",), {("newdep", "1.0-1", "2.0-1"), ("dep", None, "2.0-1")}),
         (("conf",), {("conf", "1.0-1", "2.0-1"), ("victim", "1.0-1", None)}),
         (("old",), {("renamed", None, "2.0-1"), ("old", "1.0-1", None)}),
+        (("abs",), {("abs", "1.0-1", "2.0-1"), ("abs-data", "1.0-1", None)}),
+        (("m1", "m2"), {("merged", None, "2.0-1"), ("m1", "1.0-1", None), ("m2", "1.0-1", None)}),
     ],
 )
 def test_upgrades(host: Host, names: tuple[str, ...], changes: set[tuple[str, str | None, str | None]]) -> None:
-    host.offer(*new("app", "lib", "newdep", "dep", "conf", "renamed"))
+    host.offer(*new("app", "lib", "newdep", "dep", "conf", "renamed", "abs", "merged"))
     plan = apply(host, *names)
     assert {(c.name[len("contract-") :], c.installed, c.available) for c in plan.changes} == changes
 
@@ -204,6 +222,82 @@ def test_exclusion(host: Host) -> None:
     host.offer(*new("app", "lib"))
     plan = driver(host).pending(PackageRequest((), ("contract-lib",)), refresh=True)
     assert [change.name for change in plan.changes] == ["contract-app"]
+
+
+@pytest.mark.parametrize(
+    ("exclude", "untouched"), [("contract-abs-data", "abs"), ("contract-old", "renamed"), ("contract-m2", "merged")]
+)
+def test_what_would_be_replaced_can_be_excluded(host: Host, exclude: str, untouched: str) -> None:
+    host.offer(*new("app", "abs", "merged", "renamed"))
+    request = PackageRequest((), (exclude,))
+    plan = driver(host).pending(request, refresh=True)
+    assert {"contract-app"} <= {change.name for change in plan.changes}
+    assert not {exclude, f"contract-{untouched}"} & {change.name for change in plan.changes}
+    assert any(untouched in sentence for sentence in plan.held_back)
+    driver(host).apply(request, plan)
+    assert f"{exclude}-1.0" in host.installed()
+
+
+def test_names_are_taken_as_they_are_written(host: Host) -> None:
+    """Smart itself upgrades contract-App as well when contract-app is named."""
+    host.offer(*new("app", "App", "lib"))
+    driver(host).refresh()
+    for names in (("contract-app",), ("contract-a*",)):
+        with pytest.raises(OvercError) as caught:
+            driver(host).pending(PackageRequest(names))
+        assert (caught.value.error_id, caught.value.facts["packages"]) == ("bad_argument", ["contract-App"])
+    plan = driver(host).pending(PackageRequest(("contract-l*",)))
+    assert [change.name for change in plan.changes] == ["contract-lib"]
+
+
+def test_words_of_a_script_are_no_failure(host: Host) -> None:
+    host.offer(*new("words"))
+    plan = apply(host, "words")
+    assert [change.available for change in plan.changes] == ["2.0-1"]
+
+
+@pytest.mark.parametrize("setting", ["explain-changesets", "rpm-justdb", "rpm-noscripts", "dry-run"])
+def test_settings_of_the_host_do_not_change_what_happens(host: Host, setting: str) -> None:
+    host.smart("config", "--set", f"{setting}=true")
+    host.offer(*new("app", "badpost"))
+    apply(host, "app")
+    version = host.run(["rpm", "-q", "--qf", "%{VERSION}", "contract-app"]).stdout
+    assert version == "2.0"
+    assert host.run(["rpm", "-V", "contract-app"]).rc == 0, "the files are there too"
+    with pytest.raises(OvercError, match="script failed"):
+        apply(host, "badpost")
+
+
+@pytest.mark.parametrize("lost", ["all", "primary", "never fetched", "one channel of two"])
+def test_lists_that_are_lost_are_not_nothing_to_do(host: Host, lost: str) -> None:
+    host.offer(*new("app"))
+    if lost != "never fetched":
+        driver(host).refresh()
+    if lost == "one channel of two":
+        host.smart("channel", "--add", "other", "type=rpm-md", f"baseurl={host.url}", "-y")
+    words = ["find", f"{host.data}/channels", "-type", "f", "-name", "*primary*" if lost == "primary" else "*"]
+    if lost in ("all", "primary"):
+        host.run([*words, "-delete"])
+    with pytest.raises(OvercError, match=r"never fetched on this host, or are lost") as caught:
+        driver(host).pending(PackageRequest())
+    assert caught.value.error_id == "repository_failed"
+    assert driver(host).pending(PackageRequest(), refresh=True).changes
+
+
+def test_an_unchecked_channel_is_told(host: Host) -> None:
+    host.smart("config", "--set", "rpm-check-signatures=true")
+    assert driver(host).unchecked() == ()
+    host.smart("config", "--set", "rpm-check-signatures=false")
+    assert driver(host).unchecked() == driver(host).unchecked(demanded=True) == ("main",)
+
+
+@pytest.mark.parametrize("name", ["badpost", "badpre", "badpreun"])
+def test_failing_scripts_are_seen_where_their_output_is_lost(host: Host, name: str) -> None:
+    """The C library of 2018 and later: exit code 0, and not a word on stderr."""
+    host.environment["SMART_OUTPUT_LOST"] = "1"
+    host.offer(*new(name))
+    with pytest.raises(OvercError, match="script failed"):
+        apply(host, name)
 
 
 @pytest.mark.parametrize("name", ["badpost", "badpre", "badpreun"])

@@ -71,7 +71,7 @@ def _transaction(text: str) -> object:
 def _plan(text: str) -> object:
     plan = smartpm_output.parse_plan(text)
     installed = [contract.Package(p.name, p.arch, "0-1") for p in plan.upgrading]
-    return smartpm_plan.changes(plan, installed, smartpm_output.parse_newer(text), smartpm_output.parse_upgrades(text))
+    return smartpm_plan.changes(plan, installed, smartpm_output.parse_newer(text))
 
 
 def _fstab(text: str) -> object:
@@ -105,7 +105,9 @@ def _journal(data: bytes) -> object:
 
 def _channels(text: str) -> object:
     channels = smartpm_channels.parse_channels(text)
-    smartpm_channels.unsigned_channels(channels, text)
+    smartpm_channels.unsigned_channels(channels, text, demanded=False)
+    smartpm_channels.without_lists(channels, text.splitlines())
+    smartpm_channels.directories(channels)
     return smartpm_channels.sources(channels)
 
 
@@ -127,7 +129,7 @@ PARSERS: dict[str, Parser] = {
     "smart-plan": text(_plan),
     "smart-newer": text(smartpm_output.parse_newer),
     "smart-query": text(smartpm_output.parse_query),
-    "smart-upgrades": text(smartpm_output.parse_upgrades),
+    "smart-check": text(lambda said: smartpm_plan.broken_since(said[: len(said) // 2], said)),
     "smart-channels": text(_channels),
     "smart-data": text(smartpm_output.parse_data_directory),
     "smart-failure": _completed(lambda done: (smartpm_errors.failure(done), smartpm_errors.unsuccessful(done, "x"))),

@@ -132,10 +132,11 @@ class PackageManager(t.Protocol):
         Raises repository_failed, package_unknown, package_manager_failed.
         """
 
-    def unchecked(self) -> tuple[str, ...]:
-        """Names of the enabled repositories whose packages would be installed without a signature check, sorted.
+    def unchecked(self, *, demanded: bool = False) -> tuple[str, ...]:
+        """Names of the enabled repositories whose packages nobody is known to check the signatures of, sorted.
 
-        Raises gpg_policy where that cannot be told.
+        ``demanded``: the run itself demands signatures (``PackageRequest.signed``), which settles what the configuration
+        leaves open. Raises gpg_policy where that cannot be told.
         """
 
     def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:

@@ -21,7 +21,9 @@ def differences(before: t.Iterable[Package], after: t.Iterable[Package]) -> tupl
     changes: list[PackageChange] = []
     for package in added:
         same_name = [gone for gone in removed if gone.name == package.name]
-        partner = next((gone for gone in same_name if gone.arch == package.arch), same_name[0] if same_name else None)
+        # Of two registered versions the later one is followed, as drivers announce it
+        same_arch = [gone for gone in same_name if gone.arch == package.arch] or same_name
+        partner = same_arch[-1] if same_arch else None
         if partner is not None:
             removed.remove(partner)
         installed = partner.version if partner is not None else None

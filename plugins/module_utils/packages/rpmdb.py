@@ -18,10 +18,11 @@ if t.TYPE_CHECKING:
 QUERY: t.Final = ("rpm", "-qa", "--qf", r"%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%|ARCH?{%{ARCH}}|\n")
 
 # What rpm says when a package's script failed. A failing %pre or %preun fails the transaction element, but %post,
-# %postun, %posttrans and triggers are only warnings and the exit code stays 0. dnf 4 adds the second form, dnf5 the
-# third (dnf5/context.cpp).
+# %postun, %posttrans and triggers are only warnings and the exit code stays 0. rpm says the second form of its built-in
+# Lua, dnf 4 adds the third form, dnf5 the fourth (dnf5/context.cpp).
 _SCRIPTLET = re.compile(
-    r"^.*(?:scriptlet failed, |Error in \S+ scriptlet in rpm package |rror in \S+ scriptlet: ).*$", re.MULTILINE
+    r"^.*(?:scriptlet failed, |error: lua script failed: |Error in \S+ scriptlet in rpm package |rror in \S+ scriptlet: ).*$",
+    re.MULTILINE,
 )
 
 

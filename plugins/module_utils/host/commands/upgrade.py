@@ -84,7 +84,9 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     result["replaced"] = plan.replaced
     if not plan.changed:
         return {**result, **nothing_to_do(facts, state, plan.reason)}
-    result["unchecked_repositories"] = list(manager.unchecked()) if packages.changes else []
+    result["unchecked_repositories"] = (
+        list(manager.unchecked(demanded=options.request.signed)) if packages.changes else []
+    )
     warning = gpg_policy(result["unchecked_repositories"], refuse=options.refuse_unsigned)
     host.warnings += [warning] if warning else []
     result["state_at_risk"] = state_at_risk(facts)

@@ -122,7 +122,7 @@ class Dnf:
             lists_changed=scratch is not None and self._repomd_digests(scratch) != before,
         )
 
-    def unchecked(self) -> tuple[str, ...]:
+    def unchecked(self, *, demanded: bool = False) -> tuple[str, ...]:  # noqa: ARG002 - DNF leaves nothing open
         return signatures.unchecked_repositories(self._runner)
 
     def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:

@@ -27,13 +27,14 @@ def parse_channels(text: str) -> dict[str, dict[str, str]]:
     return channels
 
 
-def backend(channels: t.Mapping[str, t.Mapping[str, str]]) -> str | None:
-    """``rpm`` or ``deb``, by the system channel that tells Smart what is installed; None without one."""
-    for settings in channels.values():
-        kind = _SYSTEM_TYPES.get(settings.get("type", ""))
-        if kind is not None and not is_disabled(settings):
-            return kind
-    return None
+def backends(channels: t.Mapping[str, t.Mapping[str, str]]) -> tuple[str, ...]:
+    """``rpm``, ``deb``: what the enabled system channels tell Smart of; more than one where two databases count."""
+    kinds = {
+        _SYSTEM_TYPES[settings["type"]]
+        for settings in channels.values()
+        if settings.get("type", "") in _SYSTEM_TYPES and not is_disabled(settings)
+    }
+    return tuple(sorted(kinds))
 
 
 def sources(channels: t.Mapping[str, t.Mapping[str, str]]) -> tuple[str, ...]:
@@ -47,15 +48,46 @@ def sources(channels: t.Mapping[str, t.Mapping[str, str]]) -> tuple[str, ...]:
     )
 
 
-def unsigned_channels(channels: t.Mapping[str, t.Mapping[str, str]], check_signatures: str) -> tuple[str, ...]:
-    """Aliases of the sources whose packages would be installed without a signature check, sorted.
+def without_lists(channels: t.Mapping[str, t.Mapping[str, str]], files: t.Iterable[str]) -> tuple[str, ...]:
+    """Aliases of the sources whose lists are not among the file names of the directory ``channels``, sorted.
+
+    Smart names each file ALIAS%%URL. A channel that reads a directory of packages has none; one of type rpm-md needs more
+    than the index of its lists.
+    """
+    names = tuple(files)
+    missing = []
+    for alias in sources(channels):
+        kind = channels[alias].get("type", "")
+        own = [name for name in names if name.startswith(f"{alias}%%")]
+        complete = any("primary" in name for name in own) if kind == "rpm-md" else bool(own)
+        if not kind.endswith("-dir") and not complete:
+            missing.append(alias)
+    return tuple(missing)
+
+
+def directories(channels: t.Mapping[str, t.Mapping[str, str]]) -> dict[str, str]:
+    """The directories of packages that sources read anew at each command, by alias."""
+    found = {}
+    for alias in sources(channels):
+        path = channels[alias].get("path", "")
+        if channels[alias].get("type", "").endswith("-dir") and path.startswith("/"):
+            found[alias] = path
+    return found
+
+
+def unsigned_channels(
+    channels: t.Mapping[str, t.Mapping[str, str]], check_signatures: str, *, demanded: bool
+) -> tuple[str, ...]:
+    """Aliases of the sources whose packages nobody is known to check the signatures of, sorted.
 
     RPM: ``check_signatures`` is what `config --show rpm-check-signatures` prints. Not set means that the build decides
-    (1.5 as released does not check, OpenEmbedded's does), and the driver asks for it by an option. Debian packages carry no
-    signature; the channel's lists do, and are checked where it names a fingerprint or a keyring.
+    (1.5 as released does not check, OpenEmbedded's does) and does not say how, so it counts only where the driver's own
+    option makes it sure (``demanded``). Debian packages carry no signature; the channel's lists do, and are checked where
+    it names a fingerprint or a keyring.
     """
-    if backend(channels) == "rpm":
-        return sources(channels) if check_signatures.strip().lower() in _OFF else ()
+    if backends(channels) == ("rpm",):
+        said = check_signatures.strip().lower()
+        return sources(channels) if said in _OFF or not (said or demanded) else ()
     return tuple(
         alias for alias in sources(channels) if not any(channels[alias].get(key) for key in ("fingerprint", "keyring"))
     )
@@ -65,4 +97,12 @@ def is_disabled(settings: t.Mapping[str, str]) -> bool:
     return settings.get("disabled", "no").lower() in ("yes", "true", "1", "y", "t")
 
 
-__all__ = ("backend", "is_disabled", "parse_channels", "sources", "unsigned_channels")
+__all__ = (
+    "backends",
+    "directories",
+    "is_disabled",
+    "parse_channels",
+    "sources",
+    "unsigned_channels",
+    "without_lists",
+)

@@ -10,7 +10,6 @@ and a damaged configuration silently means "no channels".
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import posixpath
 import time
@@ -22,8 +21,9 @@ from .. import rpmdb
 from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest
 from ..proof import complaints, differences, not_as_announced
 from ..tool import copy_directory, run_when_free
-from .channels import backend, parse_channels, sources, unsigned_channels
-from .errors import failure, is_locked, unknown_packages, unsuccessful
+from .channels import backends, directories, parse_channels, sources, unsigned_channels, without_lists
+from .errors import dpkg_failed, failure, is_locked, unknown_packages, unsuccessful
+from .names import exact_names, is_excluded, matches, refuse_operators, refuse_other_case
 from .output import (
     DPKG_QUERY,
     QUERY_FORMAT,
@@ -33,9 +33,9 @@ from .output import (
     parse_newer,
     parse_plan,
     parse_query,
-    parse_upgrades,
 )
-from .plan import Offer, Plan, changes, held_back
+from .plan import Offer, Plan, broken_since, changes, held_back
+from .rpm_log import RpmLog
 
 if t.TYPE_CHECKING:
     from ...runner import Completed, Runner
@@ -43,7 +43,15 @@ if t.TYPE_CHECKING:
 # Smart wraps its help to COLUMNS; the data directory is read from there.
 _WIDE: t.Final = {"COLUMNS": "2000"}
 _TIMEOUT: t.Final = ("-o", "socket-timeout=30")  # seconds; the default is 600 for every file
-_DRY_RUN: t.Final = ("-o", "dry-run=true", "-o", "text-hide-version=false")
+# With an explanation a plan tells for each package what it replaces, under whatever name, and nothing else does
+_DRY_RUN: t.Final = ("-o", "dry-run=true", "-o", "text-hide-version=false", "-o", "explain-changesets=true")
+# Settings of the host that would do something else than what was announced, and say nothing of it
+_AS_ANNOUNCED: t.Final = tuple(
+    word
+    for setting in ("dry-run=false", "commit=true", "commit-stepped=false", "rpm-test=false", "rpm-justdb=false",
+                    "rpm-noscripts=false", "rpm-notriggers=false", "rpm-force=false")
+    for word in ("-o", setting)
+)  # fmt: skip
 _SIGNED: t.Final = ("-o", "rpm-check-signatures=true")
 _STAMP: t.Final = ".overc-refreshed"  # in the data directory: a link whose target is a digest and whose age counts
 
@@ -113,97 +121,141 @@ class SmartPm:
         `channel --show` (a damaged configuration must not pass for "nothing to do"), the dry run whose text is the
         plan, and the list of newest packages for what is held back; `newer` only when something is pending. Smart
         has no exclusion for one run: everything but the excluded is named, and it is refused if that would touch an
-        excluded package all the same.
+        excluded package all the same. Without lists on the disk nothing is pending for Smart, and unknown for us.
         """
         if request.is_void:
             return PackagePlan()
-        _refuse_operators(request.packages)
+        refuse_operators(request.packages)
         where = self._scratch(scratch) if scratch is not None else ()
         channels = self._channels(where)
         before = self._list_digests(posixpath.join(scratch, "smart")) if scratch is not None else ()
         if refresh:
             self._update(where)
+        else:
+            self._require_lists(channels, scratch)
         lists_changed = scratch is not None and self._list_digests(posixpath.join(scratch, "smart")) != before
         installed = self._installed(channels)
         try:
-            names, plan = self._resolve(request, where, installed)
-            if names is None:
-                return PackagePlan(held_back=self._held_back(where, installed, ()), lists_changed=lists_changed)
+            names, plan, left_out = self._resolve(request, where, installed)
             offers = self._offers(where) if plan.incoming else ()
-            planned = changes(plan, installed, offers, self._renames(where, plan, installed))
+            planned = changes(plan, installed, offers)
         except UnreadableOutput as error:
             raise OvercError(
                 "package_manager_failed",
                 f"Smart's answer was not understood, so what is pending is unknown ({error}).",
             ) from error
-        held_back = self._held_back(where, installed, planned, request.packages)
-        return PackagePlan(changes=planned, held_back=held_back, lists_changed=lists_changed)
+        held_back = self._held_back(where, installed, planned, request.packages if names is not None else ())
+        return PackagePlan(changes=planned, held_back=(*held_back, *left_out), lists_changed=lists_changed)
 
-    def unchecked(self) -> tuple[str, ...]:
+    def unchecked(self, *, demanded: bool = False) -> tuple[str, ...]:
         """See ``unsigned_channels``."""
         channels = self._channels()
         if self._backend(channels) != "rpm":
-            return unsigned_channels(channels, "")
+            return unsigned_channels(channels, "", demanded=demanded)
         shown = self._smart("config", "--show", "rpm-check-signatures")
         if shown.rc != 0 or failure(shown) is not None:
             raise unsuccessful(shown, "asking whether signatures are checked")
-        return unsigned_channels(channels, shown.stdout)
+        return unsigned_channels(channels, shown.stdout, demanded=demanded)
 
     def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:
         """See ``PackageManager.apply``. Policies of the administrator are only ever made stricter."""
-        _refuse_operators(request.packages)
+        refuse_operators(request.packages)
         channels = self._channels()
         kind = self._backend(channels)
         before = self._installed(channels)
         broken_before = self._smart("check").stderr
-        try:
-            names, resolved = self._resolve(request, (), before)
-            now = PackagePlan(changes(resolved, before, (), self._renames((), resolved, before)))
-        except UnreadableOutput as unreadable:
-            raise OvercError(
-                "package_manager_failed", f"Smart's answer was not understood ({unreadable})."
-            ) from unreadable
-        if now.fingerprint != plan.fingerprint or names is None:
-            raise OvercError(
-                "package_manager_failed",
-                "Smart would now do something else than what was announced; nothing was changed. Start again.",
-                announced=[change.as_dict() for change in plan.changes],
-                changes=[change.as_dict() for change in now.changes],
-            )
+        names = self._same_as_announced(request, plan, before, channels)
         unattended = ("-o", "deb-non-interactive=true") if kind == "deb" else _SIGNED if request.signed else ()
-        completed = self._smart("upgrade", "-y", *_TIMEOUT, *unattended, *names, pass_fds=pass_fds)
+        with RpmLog(self._runner, wanted=kind == "rpm") as log:
+            completed = self._smart(
+                "upgrade", "-y", *_TIMEOUT, *_AS_ANNOUNCED, *log.options, *unattended, *names, pass_fds=pass_fds
+            )
+            rpm_said = log.read() if kind == "rpm" else ""
         after = self._installed(channels)
         done = differences(before, after)
         said = complaints(plan.changes, before, after)
-        scripts = rpmdb.scriptlet_failures(completed.stderr)
-        if completed.rc != 0 or scripts or failure(completed) is not None:
-            error = unsuccessful(completed, "upgrading")
+        failed = completed.rc != 0 or rpmdb.scriptlet_failures(rpm_said) or (kind == "deb" and dpkg_failed(completed))
+        if failed or (said and failure(completed, rpm_said) is not None):
+            error = unsuccessful(completed, "upgrading", rpm_said)
             error.facts.update(changes=[change.as_dict() for change in done], complaints=list(said))
             raise error
         if said:
             raise not_as_announced(said, done, completed)
         self._check(kind, broken_before)
-        warnings = tuple(line for line in completed.stderr.splitlines() if line.startswith("warning: "))
+        words = f"{rpm_said}\n{completed.stderr}"
+        warnings = tuple(dict.fromkeys(line for line in words.splitlines() if line.startswith("warning: ")))
         return Applied(completed=completed, changes=done, warnings=warnings)
+
+    def _same_as_announced(
+        self,
+        request: PackageRequest,
+        plan: PackagePlan,
+        before: tuple[Package, ...],
+        channels: t.Mapping[str, t.Mapping[str, str]],
+    ) -> tuple[str, ...]:
+        """The names to call `upgrade` with, if it would do what ``plan`` says; refused if not."""
+        try:
+            names, resolved, _left_out = self._resolve(request, (), before)
+            now = PackagePlan(changes(resolved, before))
+        except UnreadableOutput as unreadable:
+            raise OvercError(
+                "package_manager_failed", f"Smart's answer was not understood ({unreadable})."
+            ) from unreadable
+        if now.fingerprint == plan.fingerprint and names is not None:
+            return names
+        facts = {
+            "announced": [change.as_dict() for change in plan.changes],
+            "changes": [change.as_dict() for change in now.changes],
+        }
+        for alias, path in directories(channels).items():
+            if self._runner.run(["find", path, "-maxdepth", "1", "-type", "f", "-name", "*.[rd][pe][mb]"]).stdout == "":
+                raise OvercError(
+                    "repository_failed",
+                    f"Channel {alias} reads the directory {path}, and there is no package in it in the new root: it lies on "
+                    "another file system, which a new root does not have. Put the packages on the root's own file system, or "
+                    "serve them by HTTP.",
+                    **facts,
+                )
+        raise OvercError(
+            "package_manager_failed",
+            "Smart would now do something else than what was announced; nothing was changed. Start again.",
+            **facts,
+        )
 
     # ................................................................................................... what it asks
 
     def _resolve(
         self, request: PackageRequest, where: tuple[str, ...], installed: tuple[Package, ...]
-    ) -> tuple[tuple[str, ...] | None, Plan]:
-        """(names to call `upgrade` with, its plan); the names are None when an exclusion leaves nothing to upgrade."""
-        names: tuple[str, ...] = request.named
+    ) -> tuple[tuple[str, ...] | None, Plan, tuple[str, ...]]:
+        """(names to call `upgrade` with, its plan, sentences about what an exclusion keeps out).
+
+        The names are None when an exclusion leaves nothing to upgrade.
+        """
+        names = exact_names(request.named, installed)
         plan = self._plan(where, names)
-        if not request.exclude or not any(_excluded(p.name, request) for p in (*plan.incoming, *plan.removing)):
-            return names, plan
-        renames = self._renames(where, plan, installed)
-        wanted = [p for p in (*plan.upgrading, *plan.downgrading) if not _excluded(p.name, request)]
+        refuse_other_case(names, plan, installed)
+        excluded = {name for name in plan.touched if is_excluded(name, request)}
+        if not excluded:
+            return names, plan, ()
+        wanted = [p for p in (*plan.upgrading, *plan.downgrading) if not plan.touches(p) & excluded]
+        left_out = tuple(
+            f"{package.name} {package.version} is left out: {', '.join(sorted(plan.touches(package) & excluded))} is excluded."
+            for package in plan.upgrading
+            if plan.touches(package) & excluded - {package.name}
+        )
         # a package is named by what is installed, which for a renamed one is the old name
-        names = tuple(dict.fromkeys(old for p in wanted for old in ([r.name for r in renames.get(p, ())] or [p.name])))
+        present = {package.name for package in installed}
+        names = tuple(
+            dict.fromkeys(
+                name
+                for p in wanted
+                for name in ([p.name] if p.name in present else sorted(plan.touches(p) - {p.name}) or [p.name])
+            )
+        )
         if not names:
-            return None, Plan()
+            return None, Plan(), left_out
         plan = self._plan(where, names)
-        touched = sorted({p.name for p in (*plan.incoming, *plan.removing) if _excluded(p.name, request)})
+        touched = sorted(name for name in plan.touched if is_excluded(name, request))
         if touched:
             raise OvercError(
                 "bad_argument",
@@ -211,7 +263,7 @@ class SmartPm:
                 "packages to upgrade.",
                 packages=touched,
             )
-        return names, plan
+        return names, plan, left_out
 
     def _plan(self, where: tuple[str, ...], names: tuple[str, ...]) -> Plan:
         """Smart's resolved transaction; options stand before packages, after the first it reads no more options."""
@@ -235,23 +287,6 @@ class SmartPm:
             raise unsuccessful(completed, "listing the upgrades")
         return parse_newer(completed.stdout)
 
-    def _renames(
-        self, where: tuple[str, ...], plan: Plan, installed: tuple[Package, ...]
-    ) -> dict[Package, tuple[Package, ...]]:
-        """For the packages that upgrade one of another name: which installed packages they replace."""
-        names = {package.name for package in installed}
-        new_names = [package.name for package in plan.upgrading if package.name not in names]
-        if not new_names:
-            return {}
-        completed = self._smart(*where, "--quiet", "query", *new_names, "--show-upgrades", "--show-providedby")
-        if completed.rc != 0 or failure(completed) is not None:
-            raise unsuccessful(completed, "asking what is replaced")
-        present = set(installed)
-        return {
-            package: tuple(old for old in dict.fromkeys(replaced) if old in present and old.name != package.name)
-            for package, replaced in parse_upgrades(completed.stdout).items()
-        }
-
     def _held_back(
         self,
         where: tuple[str, ...],
@@ -262,7 +297,7 @@ class SmartPm:
         completed = self._smart(*where, "--quiet", "query", "--newest", QUERY_FORMAT)
         if completed.rc != 0 or failure(completed) is not None:
             raise unsuccessful(completed, "listing the newest packages")
-        newest = [p for p in parse_query(completed.stdout) if not named or _matches(p.name, named)]
+        newest = [p for p in parse_query(completed.stdout) if not named or matches(p.name, named)]
         return held_back(newest, installed, planned)
 
     def _channels(self, where: tuple[str, ...] = ()) -> dict[str, dict[str, str]]:
@@ -281,14 +316,32 @@ class SmartPm:
         return channels
 
     def _backend(self, channels: t.Mapping[str, t.Mapping[str, str]]) -> str:
-        kind = backend(channels)
-        if kind is None:
+        kinds = backends(channels)
+        if len(kinds) > 1:
+            raise OvercError(
+                "repository_failed",
+                "Smart has two system channels, rpm-sys and deb-sys, so what is installed is told by two databases. Disable "
+                "the one that this host does not use: `smart channel --disable ALIAS`.",
+            )
+        if not kinds:
             raise OvercError(
                 "repository_failed",
                 "Smart has no system channel (type rpm-sys or deb-sys), so it believes that nothing is installed. Add "
                 "one: `smart channel --add rpm-sys type=rpm-sys name=System -y`.",
             )
-        return kind
+        return kinds[0]
+
+    def _require_lists(self, channels: t.Mapping[str, t.Mapping[str, str]], scratch: str | None) -> None:
+        """Refuses where the lists of an enabled channel were never fetched, or are lost: for Smart it offers nothing."""
+        base = posixpath.join(scratch, "smart") if scratch is not None else self._data_directory()
+        listing = self._runner.run(["find", posixpath.join(base, "channels"), "-type", "f"])
+        missing = without_lists(channels, (posixpath.basename(line) for line in listing.stdout.splitlines()))
+        if missing:
+            raise OvercError(
+                "repository_failed",
+                f"The package lists of {', '.join(missing)} were never fetched on this host, or are lost, so what is pending "
+                "is unknown. Run overc_host_update, or leave update_cache at its default.",
+            )
 
     def _installed(self, channels: t.Mapping[str, t.Mapping[str, str]]) -> tuple[Package, ...]:
         if self._backend(channels) == "rpm":
@@ -314,10 +367,11 @@ class SmartPm:
     def _check(self, kind: str, broken_before: str) -> None:
         """What a good exit code and a good package list do not show: half-configured and doubly registered packages."""
         checked = self._smart("check")
-        if checked.rc != 0 and checked.stderr != broken_before:
+        new = broken_since(broken_before, checked.stderr)
+        if checked.rc != 0 and new:
             raise OvercError(
                 "package_manager_failed",
-                f"The packages do not fit together after the upgrade: {checked.stderr.strip()}",
+                f"The packages do not fit together after the upgrade: {' '.join(new)}",
                 **checked.facts(),
             )
         if kind == "rpm":
@@ -351,23 +405,9 @@ class SmartPm:
     def _scratch(self, scratch: str) -> tuple[str, ...]:
         """Copy the data directory into ``scratch``; options that make Smart use the copy."""
         source, target = self._data_directory(), posixpath.join(scratch, "smart")
-        copy_directory(self._runner, source, target)
+        # without one Smart has no channels, and says so
+        copy_directory(self._runner, source, target, may_be_missing=True)
         return (f"--data-dir={target}",)
-
-
-def _excluded(name: str, request: PackageRequest) -> bool:
-    return _matches(name, request.exclude)
-
-
-def _matches(name: str, patterns: t.Iterable[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _refuse_operators(names: t.Iterable[str]) -> None:
-    """`smart upgrade` takes ``+name`` for "install" and ``-name`` for "remove", and it knows no ``--``."""
-    bad = [name for name in names if not name or name[0] in "+-" or "/" in name]
-    if bad:
-        raise OvercError("bad_argument", f"Smart would not take {bad[0]!r} for the name of a package.", packages=bad)
 
 
 __all__ = ("SmartPm",)

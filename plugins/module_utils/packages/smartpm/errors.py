@@ -33,6 +33,31 @@ def is_locked(completed: Completed) -> bool:
     return completed.stderr.lstrip().startswith(_LOCKED)
 
 
+_SCRIPT_OUTPUT: t.Final = re.compile(r"^Output from \S+:$", re.MULTILINE)
+
+
+def own_words(completed: Completed) -> str:
+    """stderr without what package scripts printed there.
+
+    RPM: Smart prints all of it below "Output from NAME:", and nothing marks where that ends. What Smart itself has to say
+    afterwards is one error, the last lines, with an exit code that is not 0. Debian: scripts write straight to stderr, and
+    Smart's own last line tells that dpkg failed (transcripts upgrade-yes-bad*).
+    """
+    begin = _SCRIPT_OUTPUT.search(completed.stderr)
+    if begin is None:
+        return completed.stderr
+    lines = completed.stderr[begin.end() :].splitlines()
+    last = len(lines)
+    while completed.rc != 0 and last and lines[last - 1].startswith("error:"):
+        last -= 1
+    return "\n".join((completed.stderr[: begin.start()], *lines[last:]))
+
+
+def dpkg_failed(completed: Completed) -> bool:
+    """Whether Smart says, with exit code 0, that dpkg failed (transcripts upgrade-yes-bad*, deb)."""
+    return re.search(r"^error: Sub-process dpkg ", completed.stderr, re.MULTILINE) is not None
+
+
 def error_lines(text: str) -> tuple[str, ...]:
     """The lines of stderr that tell of an error, in order; for a traceback its last line."""
     lines = text.splitlines()
@@ -49,6 +74,9 @@ def unknown_packages(text: str) -> tuple[str, ...]:
     """Names Smart knows no package for (an error), or none that is installed (only a warning, exit code 0)."""
     return tuple(sorted(set(_UNKNOWN.findall(text))))
 
+
+# Smart's own file, not the server's: transcripts *-broken-index, finding 12 of a damaged repomd.xml
+_DAMAGED: t.Final = re.compile(r"^error: Invalid XML file:\s*\nerror:\s+\S*?/channels/(\S+)", re.MULTILINE)
 
 _FAILURES: t.Final = (
     (
@@ -69,11 +97,12 @@ _FAILURES: t.Final = (
         "A package or channel failed its signature check",
         re.compile(r"package is not signed|signature|public key|GPG|does not verify", re.IGNORECASE),
     ),
+    ("repository_failed", "A package could not be fetched", re.compile(r"Failed to download packages")),
     (
         "repository_failed",
         "A channel could not be read, so what is pending is unknown",
         re.compile(
-            r"Failed to download|Failed acquiring|Invalid (?:XML|SHA|MD5|size)|File not found|Interrupted"
+            r"Failed acquiring|Invalid (?:XML|SHA|MD5|size)|File not found|Interrupted"
             r"|Failed fetching|Connection refused|timed out|/channels/",
             re.IGNORECASE,
         ),
@@ -81,8 +110,11 @@ _FAILURES: t.Final = (
 )
 
 
-def failure(completed: Completed) -> OvercError | None:
-    """The error an output tells of, whatever the exit code; None if there is no error line."""
+def failure(completed: Completed, rpm_said: str = "") -> OvercError | None:
+    """The error an output tells of, whatever the exit code; None if there is no error line.
+
+    ``rpm_said``: rpm's own messages, where they were kept apart.
+    """
     if is_locked(completed):
         return OvercError(
             "locked",
@@ -91,16 +123,25 @@ def failure(completed: Completed) -> OvercError | None:
         )
     if re.search(r"^Interrupted$", completed.stdout, re.MULTILINE):
         return OvercError("repository_failed", "Smart was interrupted.", **completed.facts())
-    lines = error_lines(completed.stderr)
+    words = f"{rpm_said}\n{own_words(completed)}"
+    lines = error_lines(words)
     # dpkg tells the reason in a line of its own below "dpkg: error"
-    lines += tuple(line.strip() for line in completed.stderr.splitlines() if lines and line.startswith(" "))
+    lines += tuple(line.strip() for line in words.splitlines() if lines and line.startswith(" "))
+    damaged = _DAMAGED.search(words)
+    if damaged is not None:
+        return OvercError(
+            "repository_failed",
+            f"A list that Smart fetched before is damaged on the host: {damaged.group(1)}. Delete that file in the directory "
+            "`channels` of Smart's data directory, then run overc_host_update; Smart itself fetches only what is newer",
+            **completed.facts(),
+        )
     for error_id, meaning, pattern in _FAILURES:
         for index, line in enumerate(lines):
             if pattern.search(line):
                 following = lines[index + 1 : index + 2] if line.endswith(":") else ()
                 detail = " ".join((line, *following)).replace("error:", "")
                 return OvercError(error_id, f"{meaning}: {' '.join(detail.split())}", **completed.facts())
-    if "Traceback" in completed.stderr and "/smart/channels/" in completed.stderr:
+    if "Traceback" in words and "/smart/channels/" in words:
         # transcripts update-known-channel-*: from then on every command ends like this
         return OvercError(
             "repository_failed",
@@ -113,18 +154,19 @@ def failure(completed: Completed) -> OvercError | None:
     return None
 
 
-def unsuccessful(completed: Completed, doing: str) -> OvercError:
-    """The error for a call that did not succeed."""
-    known = failure(completed)
-    if known is not None and known.error_id != "package_manager_failed":
-        return known
-    scripts = rpmdb.scriptlet_failures(completed.stderr)
+def unsuccessful(completed: Completed, doing: str, rpm_said: str = "") -> OvercError:
+    """The error for a call that did not succeed; ``rpm_said`` as for ``failure``.
+
+    What rpm says of a script counts more than any other words: those may be the script's.
+    """
+    scripts = rpmdb.scriptlet_failures(rpm_said)
     if scripts:
         return OvercError("package_manager_failed", f"A package script failed: {scripts[0]}", **completed.facts())
+    known = failure(completed, rpm_said)
     if known is not None:
         return known
     how = f"was ended by signal {-completed.rc}" if completed.rc < 0 else f"exited with {completed.rc}"
     return OvercError("package_manager_failed", f"Smart {how} while {doing}.", **completed.facts())
 
 
-__all__ = ("error_lines", "failure", "is_locked", "unknown_packages", "unsuccessful")
+__all__ = ("dpkg_failed", "error_lines", "failure", "is_locked", "own_words", "unknown_packages", "unsuccessful")

@@ -41,38 +41,67 @@ def parse_package(text: str) -> Package:
 
 
 _SECTION: t.Final = re.compile(r"^(\w+) packages \((\d+)\):$")
+_SECTIONS: t.Final = ("Upgrading", "Installing", "Removing", "Downgrading")
+# What Smart says of a package below "Upgrades:" that will not be there any more
+_GOES: t.Final = ("(upgraded)", "(downgraded)", "(removed)")
+
+
+class _PlanReader:
+    """Reads one plan line by line: sections, below each its packages, below each package what it replaces."""
+
+    def __init__(self) -> None:
+        self.sections: dict[str, list[Package]] = {}
+        self.announced: dict[str, int] = {}
+        self.replaces: dict[Package, tuple[Package, ...]] = {}
+        self._section: list[Package] | None = None
+        self._heading = ""
+
+    def line(self, line: str) -> None:
+        head = _SECTION.match(line)
+        indent = len(line) - len(line.lstrip())
+        if head is not None:
+            self._section = self.sections.setdefault(head.group(1), [])
+            self.announced[head.group(1)] = decimal(head.group(2)) or 0
+        elif indent < 2 or not line.strip():
+            self._section = None
+        elif self._section is None:
+            return
+        elif indent == 2:
+            # One a line with its channels in brackets, or in columns without them
+            self._section += [parse_package(word) for word in line.partition(" [")[0].split()]
+            self._heading = ""
+        elif indent == 4:
+            self._heading = line.strip()
+        elif self._heading in ("Upgrades:", "Downgrades:") and self._section:
+            self._goes(self._section[-1], line.split())
+
+    def _goes(self, package: Package, words: list[str]) -> None:
+        if words[1:] and words[1] in _GOES:
+            self.replaces[package] = (*self.replaces.get(package, ()), parse_package(words[0]))
 
 
 def parse_plan(text: str) -> Plan:
-    """stdout of `smart upgrade` with ``_DRY_RUN`` -> Plan (transcripts upgrade-dry-run-*).
+    """stdout of `smart upgrade`, explained or in columns -> Plan (transcripts upgrade-dry-run-*, upgrade-yes-explain).
 
-    Packages stand in columns, each section announces its count. An output that neither announces anything nor says
-    that there is nothing raises UnreadableOutput.
+    Each section announces its count. An output that neither announces anything nor says that there is nothing raises
+    UnreadableOutput.
     """
-    sections: dict[str, list[Package]] = {}
-    announced: dict[str, int] = {}
-    current: list[Package] | None = None
+    reader = _PlanReader()
     for line in text.splitlines():
-        head = _SECTION.match(line)
-        if head is not None:
-            current = sections.setdefault(head.group(1), [])
-            announced[head.group(1)] = decimal(head.group(2)) or 0
-        elif not line.startswith("  ") or not line.strip():
-            current = None
-        elif current is not None:
-            current += [parse_package(word) for word in line.split()]
-    for title, packages in sections.items():
-        if title not in ("Upgrading", "Installing", "Removing", "Downgrading"):
+        reader.line(line)
+    for title, packages in reader.sections.items():
+        if title not in _SECTIONS:
             raise UnreadableOutput(f"unknown section {title!r}")
-        if len(packages) != announced[title]:
-            raise UnreadableOutput(f"{len(packages)} packages in section {title!r} of {announced[title]}")
-    if not sections and "No interesting upgrades available." not in text:
+        if len(packages) != reader.announced[title]:
+            raise UnreadableOutput(f"{len(packages)} packages in section {title!r} of {reader.announced[title]}")
+    if not reader.sections and "No interesting upgrades available." not in text:
         raise UnreadableOutput("neither a plan nor the word that there is none")
     return Plan(
-        upgrading=tuple(sections.get("Upgrading", ())),
-        installing=tuple(sections.get("Installing", ())),
-        removing=tuple(sections.get("Removing", ())),
-        downgrading=tuple(sections.get("Downgrading", ())),
+        upgrading=tuple(reader.sections.get("Upgrading", ())),
+        installing=tuple(reader.sections.get("Installing", ())),
+        removing=tuple(reader.sections.get("Removing", ())),
+        downgrading=tuple(reader.sections.get("Downgrading", ())),
+        replaces=reader.replaces,
     )
 
 
@@ -116,39 +145,6 @@ def parse_query(text: str) -> tuple[Package, ...]:
     return tuple(sorted(found))
 
 
-def parse_upgrades(text: str) -> dict[Package, tuple[Package, ...]]:
-    """stdout of `smart --quiet query NAME… --show-upgrades --show-providedby` -> package: what it would replace.
-
-    The blocks are told apart by indentation (transcript query-show-upgrades).
-    """
-    result: dict[Package, tuple[Package, ...]] = {}
-    current: Package | None = None
-    in_upgrades = in_providers = False
-    for line in text.splitlines():
-        indent, word = len(line) - len(line.lstrip()), line.strip()
-        if indent == 0 and word:
-            current = _package_or_none(word)
-            in_upgrades = in_providers = False
-        elif indent == 2:
-            in_upgrades, in_providers = word == "Upgrades:", False
-        elif indent == 4:
-            in_providers = False
-        elif indent == 6:
-            in_providers = in_upgrades and word == "Provided By:"
-        elif indent == 8 and word and in_providers and current is not None:
-            provider = _package_or_none(word.split()[0])
-            if provider is not None:
-                result[current] = (*result.get(current, ()), provider)
-    return result
-
-
-def _package_or_none(text: str) -> Package | None:
-    try:
-        return parse_package(text)
-    except UnreadableOutput:
-        return None
-
-
 def parse_data_directory(text: str) -> str:
     """stdout of `smart --help` -> the compiled-in data directory, without a trailing slash (transcript cli-help)."""
     match = re.search(r"Data directory \(default is ([^)]+?)/*\)", text)
@@ -175,5 +171,4 @@ __all__ = (
     "parse_package",
     "parse_plan",
     "parse_query",
-    "parse_upgrades",
 )

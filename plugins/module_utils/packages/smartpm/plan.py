@@ -5,24 +5,40 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..contract import Package, PackageChange
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The sections of the transaction `smart upgrade` announces."""
+    """The sections of the transaction `smart upgrade` announces.
+
+    ``replaces``: for each package that upgrades or downgrades others, the installed ones that go for it, whatever their
+    names (rpm's Obsoletes).
+    """
 
     upgrading: tuple[Package, ...] = ()
     installing: tuple[Package, ...] = ()
     removing: tuple[Package, ...] = ()
     downgrading: tuple[Package, ...] = ()
+    replaces: t.Mapping[Package, tuple[Package, ...]] = field(default_factory=dict)
 
     @property
     def incoming(self) -> tuple[Package, ...]:
         return (*self.upgrading, *self.downgrading, *self.installing)
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """The names of all packages that come, go or are replaced."""
+        replaced = (package for packages in self.replaces.values() for package in packages)
+        return frozenset(package.name for package in (*self.incoming, *self.removing, *replaced))
+
+    def touches(self, package: Package) -> frozenset[str]:
+        """The names that one incoming package stands for: its own and those of what it replaces."""
+        return frozenset((package.name, *(gone.name for gone in self.replaces.get(package, ()))))
 
 
 @dataclass(frozen=True)
@@ -36,16 +52,10 @@ class Offer:
     size: int | None
 
 
-def changes(
-    plan: Plan,
-    installed: t.Iterable[Package],
-    offers: t.Iterable[Offer] = (),
-    renames: t.Mapping[Package, t.Sequence[Package]] | None = None,
-) -> tuple[PackageChange, ...]:
-    """The plan as changes of the packages ``installed`` now.
+def changes(plan: Plan, installed: t.Iterable[Package], offers: t.Iterable[Offer] = ()) -> tuple[PackageChange, ...]:
+    """The plan as changes of the packages ``installed`` now; ``offers`` add channel and size.
 
-    ``offers`` add channel and size. A package that replaces one of another name (rpm's Obsoletes) stands under
-    "Upgrading" with its new name only; ``renames`` tells which installed packages go with it.
+    A package that replaces several becomes one change with the version it follows, and a removal for each of the others.
     """
     present = set(installed)
     by_name: dict[str, list[Package]] = {}
@@ -63,7 +73,7 @@ def changes(
                 package.name, package.arch, replaced[-1].version if replaced else None, package.version, channel, size
             )
         )
-        gone = [*replaced[:-1], *(p for p in (renames or {}).get(package, ()) if p in present and p not in same_name)]
+        gone = [*replaced[:-1], *(p for p in plan.replaces.get(package, ()) if p in present and p not in same_name)]
         result |= {PackageChange(p.name, p.arch, p.version, None) for p in gone}
     result |= {PackageChange(p.name, p.arch, p.version, None) for p in plan.removing}
     return tuple(sorted(result, key=lambda c: (c.name, c.arch, c.available or "", c.installed or "")))
@@ -87,4 +97,17 @@ def held_back(
     )
 
 
-__all__ = ("Offer", "Plan", "changes", "held_back")
+_VERSIONED: t.Final = re.compile(r"(?<!\S)(\S+)-[^\s-]+-[^\s-]+@(\S+)")
+
+
+def broken_since(before: str, after: str) -> tuple[str, ...]:
+    """The complaints of `smart check` that were not there ``before``: what was broken already is nobody's fault now.
+
+    The version of the package that complains does not count: another one with the same broken relation is no new fault.
+    """
+    old = {_VERSIONED.sub(r"\1@\2", line.strip()) for line in before.splitlines()}
+    lines = [line.strip() for line in after.splitlines() if line.strip()]
+    return tuple(line for line in lines if _VERSIONED.sub(r"\1@\2", line) not in old)
+
+
+__all__ = ("Offer", "Plan", "broken_since", "changes", "held_back")

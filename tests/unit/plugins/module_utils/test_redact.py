@@ -23,6 +23,7 @@ from hypothesis import strategies as st
         ("https://t0ken@h/", "https://***@h/"),
         ("baseurl = ftp://a:b@h/", "baseurl = ftp://***@h/"),
         ("/channels/main%%http:__u:p@h_repodata", "/channels/main%%http:__***@h_repodata"),
+        ("x%%http:__h:80_c_?token=pa55_repomd.xml bad", "x%%http:__h:80_c_?token=*** bad"),
         ("https://h/list?token=abc&repo=f&arch=x", "https://h/list?token=***&repo=f&arch=x"),
         ("https://h/p?deadbeef.", "https://h/p?***"),
         ("'http://u:p@h/' \"http://u:p@h\"", "'http://***@h/' \"http://***@h\""),
@@ -58,7 +59,12 @@ _WORDS = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=6
     st.text(max_size=20),
 )
 def test_no_credential_survives_whatever_stands_around(secret: str, word: str, edge: str, text: str) -> None:
-    for said in (f"http://{word}:{secret}@h/", f"https://{secret}@h/", f"http://h/{word}?{word}={secret}"):
+    for said in (
+        f"http://{word}:{secret}@h/",
+        f"https://{secret}@h/",
+        f"http://h/{word}?{word}={secret}",
+        f"a%%http:__h_{word}_?{word}={secret}_x",
+    ):
         assert secret not in redact(f"{text}{edge}{said}{edge}")
 
 

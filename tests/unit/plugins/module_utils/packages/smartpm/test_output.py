@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.overc.system.plugins.module_utils.packages.contract import Package
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import channels as smartpm_channels
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import errors, output
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import plan as smartpm_plan
@@ -90,17 +91,69 @@ def test_query(backend: str, scenario: str) -> None:
     assert all(bool(p.arch) == (backend != "deb") for p in packages)
 
 
-@pytest.mark.parametrize(("backend", "scenario"), each("query-show-upgrades"))
-def test_query_upgrades(backend: str, scenario: str) -> None:
-    replaced = output.parse_upgrades(RECORDS[backend, scenario]["stdout"])
-    assert [(new.version, [old.version for old in gone]) for new, gone in replaced.items()] == [("1.1-1", ["1.0-1"])]
+@pytest.mark.parametrize(("backend", "scenario"), each("upgrade-yes-explain"))
+def test_an_explained_plan_tells_what_is_replaced(backend: str, scenario: str) -> None:
+    plan = output.parse_plan(RECORDS[backend, scenario]["stdout"])
+    assert [package.name for package in plan.upgrading] == ["overc-demo", "overc-lib"]
+    assert [[(old.name, old.version) for old in plan.replaces[new]] for new in plan.upgrading] == [
+        [("overc-demo", "1.0-1")],
+        [("overc-lib", "1.0-1")],
+    ]
 
 
-def test_a_provider_that_is_not_named_is_none() -> None:
-    """An empty line as deep as a provider's: found by guided fuzzing."""
-    text = "a-1-1@x\n  Upgrades:\n    a < 1-1\n      Provided By:\n        \n        b-1-0@x (b = 1-0)\n"
-    (replaced,) = output.parse_upgrades(text).values()
-    assert [package.name for package in replaced] == ["b"]
+MERGED = """
+Upgrading packages (2):
+  s-abs-2.0-1@noarch [main]
+    Upgrades:
+      s-abs-1.0-1@noarch (upgraded)
+      s-abs-data-1.0-1@noarch (upgraded)
+  s-merged-2.0-1@noarch [main, other]
+    Upgrades:
+      s-m1-1.0-1@noarch (upgraded)
+      s-m2-1.0-1@noarch (upgraded)
+      s-stays-1.0-1@noarch
+    Requires:
+      s-dep-1.0-1@noarch (installed)
+
+Installing packages (1):
+  s-dep-1.0-1@noarch [main]
+    Required By:
+      s-merged-2.0-1@noarch (installed)
+
+Removing packages (1):
+  s-victim-1.0-1@noarch [rpm-sys]
+    Conflicts:
+      s-merged-2.0-1@noarch (installed)
+
+12.2kB of package files are needed.
+"""
+
+
+def test_all_that_one_package_replaces_goes_whatever_its_name() -> None:
+    """rpm's Obsoletes, one or several, beside the package's own older version or without one."""
+    plan = output.parse_plan(MERGED)
+    names = ("s-abs", "s-abs-data", "s-m1", "s-m2", "s-stays", "s-victim")
+    installed = [Package(name, "noarch", "1.0-1") for name in names]
+    assert [(c.name, c.installed, c.available) for c in smartpm_plan.changes(plan, installed)] == [
+        ("s-abs", "1.0-1", "2.0-1"),
+        ("s-abs-data", "1.0-1", None),
+        ("s-dep", None, "1.0-1"),
+        ("s-m1", "1.0-1", None),
+        ("s-m2", "1.0-1", None),
+        ("s-merged", None, "2.0-1"),
+        ("s-victim", "1.0-1", None),
+    ]
+
+
+def test_an_old_broken_dependency_is_no_new_one() -> None:
+    before = (
+        "Unsatisfied dependency: s-needy-1.0-1@noarch requires s-nowhere\n"
+        "Unsatisfied dependency: s-needy2-1.0-1@noarch requires s-nowhere2\n"
+    )
+    fewer = "Unsatisfied dependency: s-needy2-1.1-1@noarch requires s-nowhere2\n"
+    more = f"{fewer}Unsatisfied dependency: s-needy2-1.1-1@noarch requires s-else\n"
+    assert smartpm_plan.broken_since(before, fewer) == ()
+    assert [line.rpartition(" ")[2] for line in smartpm_plan.broken_since(before, more)] == ["s-else"]
 
 
 @pytest.mark.parametrize(("backend", "scenario"), each("channel-show", "channel-show-disabled", "channel-show-empty"))
@@ -108,7 +161,7 @@ def test_channels(backend: str, scenario: str) -> None:
     channels = smartpm_channels.parse_channels(RECORDS[backend, scenario]["stdout"])
     assert smartpm_channels.sources(channels) == (("fromfile", "main") if scenario == "channel-show" else ())
     if scenario == "channel-show":
-        assert smartpm_channels.backend(channels) == backend[:3]
+        assert smartpm_channels.backends(channels) == (backend[:3],)
         assert channels["main"]["baseurl"].startswith("http://127.0.0.1:8099/")
 
 
@@ -208,12 +261,39 @@ RPM_CHANNELS = {
 
 
 @pytest.mark.parametrize(
-    ("shown", "unsigned"),
-    [("False\n", ("main",)), ("0\n", ("main",)), ("True\n", ()), ("1\n", ()), ("", ())],
-    ids=["off", "zero", "on", "one", "not set"],
+    ("shown", "demanded", "unsigned"),
+    [
+        ("False\n", False, ("main",)),
+        ("0\n", True, ("main",)),
+        ("True\n", False, ()),
+        ("1\n", False, ()),
+        ("", True, ()),
+        ("", False, ("main",)),
+    ],
+    ids=["off", "zero", "on", "one", "not set, but demanded", "not set"],
 )
-def test_rpm_channels_without_signature_check(shown: str, unsigned: tuple[str, ...]) -> None:
-    assert smartpm_channels.unsigned_channels(RPM_CHANNELS, shown) == unsigned
+def test_rpm_channels_without_signature_check(shown: str, demanded: bool, unsigned: tuple[str, ...]) -> None:
+    assert smartpm_channels.unsigned_channels(RPM_CHANNELS, shown, demanded=demanded) == unsigned
+
+
+def test_lists_that_are_not_there_are_missed() -> None:
+    channels = {
+        **RPM_CHANNELS,
+        "deb": {"type": "apt-deb"},
+        "disk": {"type": "rpm-dir", "path": "/srv/packages"},
+        "ma": {"type": "rpm-md"},
+    }
+    repomd = "http:__x_repodata_repomd.xml"
+    assert smartpm_channels.without_lists(channels, ()) == ("deb", "ma", "main")
+    files = [f"main%%{repomd}", f"main%%{repomd.replace('repomd', 'primary')}.gz", "deb%%http:__x_Release"]
+    assert smartpm_channels.without_lists(channels, files) == ("ma",)
+    assert smartpm_channels.without_lists(channels, files[:1] + files[2:]) == ("ma", "main")
+    assert smartpm_channels.directories(channels) == {"disk": "/srv/packages"}
+
+
+def test_two_package_databases_are_both_seen() -> None:
+    assert smartpm_channels.backends({**RPM_CHANNELS, "d": {"type": "deb-sys"}}) == ("deb", "rpm")
+    assert smartpm_channels.backends({"d": {"type": "deb-sys", "disabled": "yes"}}) == ()
 
 
 def test_debian_channels_are_trusted_by_their_lists() -> None:
@@ -224,7 +304,7 @@ def test_debian_channels_are_trusted_by_their_lists() -> None:
         "plain": {"type": "apt-deb", "fingerprint": ""},
         "dir": {"type": "deb-dir"},
     }
-    assert smartpm_channels.unsigned_channels(channels, "") == ("dir", "plain")
+    assert smartpm_channels.unsigned_channels(channels, "", demanded=True) == ("dir", "plain")
 
 
 @pytest.mark.parametrize("name", ["-o", "--remove", "+evil"])

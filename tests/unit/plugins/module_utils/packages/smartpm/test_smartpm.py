@@ -33,6 +33,15 @@ def packages_of(backend: str, *names_and_versions: str) -> list[Package]:
     return found
 
 
+# The lists of every channel that the recordings know
+LISTS = "".join(
+    f"/var/lib/smart/channels/{alias}%%http:__x_{name}\n"
+    for alias in ("main", "fromfile")
+    for name in ("primary", "Release")
+)
+RPM_SAYS = re.compile(r"(?:warning|error): (?:%\w+\(|\S+: (?:install|erase) )")
+
+
 class Replay:
     """A host as the recordings found it: answers by the beginning of the arguments; lists of packages in turn."""
 
@@ -52,6 +61,13 @@ class Replay:
             rpm = "".join(f"{p.name}\t{p.version}\t{p.arch}\n" for p in packages)
             deb = "".join(f"ii |{p.name}|{p.version}\n" for p in packages)
             return Completed(tuple(argv), 0, rpm if argv[0] == "rpm" else deb, "")
+        if argv[0] == "find":
+            return Completed(tuple(argv), 0, LISTS, "")
+        if argv[0] == "mktemp":
+            return Completed(tuple(argv), 0, "/var/tmp/overc-rpm-log.1\n", "")
+        if argv[0] == "cat":  # what rpm itself said: the real one writes nothing else to its log
+            said = self.answers["upgrade"].stderr.splitlines() if "upgrade" in self.answers else []
+            return Completed(tuple(argv), 0, "".join(f"{line}\n" for line in said if RPM_SAYS.match(line)), "")
         word = self.key(argv)
         if word in self.answers:
             return self.answers[word]
@@ -193,7 +209,7 @@ def test_operators_are_no_names(name: str) -> None:
 
 def world(backend: str, scenario: str) -> tuple[list[Package], list[Package], PackagePlan]:
     """Installed before and after, as the recording says, and the plan its own output announces."""
-    plan = output.parse_plan(RECORDS[backend, scenario]["stdout"])
+    plan = output.parse_plan(said_in_advance(backend, scenario))
     moved = re.findall(
         r"^ +([-+]) (\S+) (\S+)(?: (\S+))?(?: \[install .*\])?$", RECORDS[backend, scenario]["installed"], re.MULTILINE
     )
@@ -207,20 +223,30 @@ def world(backend: str, scenario: str) -> tuple[list[Package], list[Package], Pa
         if p.name not in old_names and scenario != "upgrade-yes-renamed-package"
     }
     before |= {Package("bystander", "" if backend == "deb" else "noarch", "1-1")}
-    renames = {p: sorted(gone) for p in plan.upgrading} if scenario == "upgrade-yes-renamed-package" else {}
     after = (before - gone) | come
-    return sorted(before), sorted(after), PackagePlan(smartpm_plan.changes(plan, before, (), renames))
+    return sorted(before), sorted(after), PackagePlan(smartpm_plan.changes(plan, before))
+
+
+def said_in_advance(backend: str, scenario: str) -> str:
+    """The plan that the recording's own output announces; explained, where that alone tells what is replaced."""
+    text: str = RECORDS[backend, scenario]["stdout"]
+    if scenario != "upgrade-yes-renamed-package":
+        return text
+    package = "overc-newname-1.1-1@noarch"
+    return re.sub(
+        rf"^  {package}.*$",
+        f"  {package} [main]\n    Upgrades:\n      overc-oldname-1.0-1@noarch (upgraded)",
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def apply(backend: str, scenario: str, after: list[Package] | None = None, check: Completed | None = None) -> t.Any:
     before, recorded_after, plan = world(backend, scenario)
-    dry = Completed((), 0, RECORDS[backend, scenario]["stdout"], "")
+    dry = Completed((), 0, said_in_advance(backend, scenario), "")
     answers = {"dry": dry, "upgrade": recorded(backend, scenario)}
     if check is not None:
         answers["check"] = check
-    if scenario == "upgrade-yes-renamed-package":
-        text = "overc-newname-1.1-1@noarch\n  Upgrades:\n    overc-oldname < 1.1\n      Provided By:\n"
-        answers["query"] = Completed((), 0, f"{text}        overc-oldname-1.0-1@noarch (overc-oldname = 1.0-1)\n", "")
     runner = Replay(backend, [before, recorded_after if after is None else after], **answers)
     applied = driver(runner).apply(PackageRequest(), plan)
     upgrade = next(call for call in runner.calls if "upgrade" in call and "dry-run=true" not in call)
@@ -316,3 +342,128 @@ def test_refresh_compares_the_lists() -> None:
 
     assert driver(Replay("rpm-oe")).refresh() is False
     assert driver(Changing("rpm-oe")).refresh() is True
+
+
+# --- what package scripts print is not what Smart says -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "error: cannot reach the daemon, never mind",
+        "error: No space left on device",
+        "error: no valid signature found",
+        "Traceback (most recent call last):\nModuleNotFoundError: No module named 'x'",
+        "error: /channels/ is not a directory",
+        "warning: %s is odd",
+    ],
+)
+def test_words_of_a_script_are_no_failure(words: str) -> None:
+    before, after, plan = world("rpm-oe", "upgrade-yes")
+    done = recorded("rpm-oe", "upgrade-yes")
+    noisy = Completed(done.argv, 0, done.stdout, f"Output from overc-demo-1.1-1@noarch:\n{words}\n")
+    runner = Replay("rpm-oe", [before, after], dry=Completed((), 0, done.stdout, ""), upgrade=noisy)
+    assert driver(runner).apply(PackageRequest(), plan).changes
+
+
+def test_a_failure_is_not_explained_by_a_scripts_words() -> None:
+    """The morty build says "Unknown error" at the end; rpm's own log names the script."""
+    before, _after, plan = world("rpm-oe", "upgrade-yes")
+    stderr = (
+        "Output from overc-demo-1.1-1@noarch:\nerror: No space left on device\n"
+        "error: %prein(overc-demo-1.1-1.noarch) scriptlet failed, exit status 4\nerror: Unknown error\n"
+    )
+    dry = Completed((), 0, RECORDS["rpm-oe", "upgrade-yes"]["stdout"], "")
+    runner = Replay("rpm-oe", [before, before], dry=dry, upgrade=Completed((), 1, "", stderr))
+    with pytest.raises(OvercError, match=r"%prein\(overc-demo") as caught:
+        driver(runner).apply(PackageRequest(), plan)
+    assert caught.value.error_id == "package_manager_failed"
+
+
+def test_a_script_that_fails_unseen_is_found_in_rpms_log() -> None:
+    """With a C library of 2018 or later Smart prints nothing of it and ends with 0."""
+
+    class Silent(Replay):
+        def run(self, argv: t.Sequence[str], **options: t.Any) -> Completed:
+            if argv[0] == "cat":
+                return Completed(
+                    tuple(argv), 0, "warning: %post(overc-demo-1.1-1.noarch) scriptlet failed, exit 3\n", ""
+                )
+            return super().run(argv, **options)
+
+    before, after, plan = world("rpm-oe", "upgrade-yes")
+    dry = Completed((), 0, RECORDS["rpm-oe", "upgrade-yes"]["stdout"], "")
+    runner = Silent("rpm-oe", [before, after], dry=dry, upgrade=Completed((), 0, "", ""))
+    with pytest.raises(OvercError, match=r"%post\(overc-demo"):
+        driver(runner).apply(PackageRequest(), plan)
+    upgrade = next(call for call in runner.calls if "upgrade" in call and "dry-run=true" not in call)
+    assert "rpm-log-file=/var/tmp/overc-rpm-log.1" in upgrade
+    assert {"rpm-justdb=false", "rpm-noscripts=false", "commit=true"} <= set(upgrade)
+    assert ("rm", "-f", "/var/tmp/overc-rpm-log.1") in runner.calls
+
+
+# --- names, exclusions, lists ------------------------------------------------------------------------------------------
+
+
+class Obsoleting(Replay):
+    """overc-demo takes overc-data in; overc-new takes the place of overc-old."""
+
+    def run(self, argv: t.Sequence[str], **_options: t.Any) -> Completed:
+        if self.key(argv) != "dry":
+            return super().run(argv)
+        self.calls.append(tuple(argv))
+        named = {word for word in argv if word.startswith("overc-")} or {"overc-demo", "overc-old"}
+        blocks = {
+            "overc-demo": ("overc-demo", ("overc-demo", "overc-data")),
+            "overc-old": ("overc-new", ("overc-old",)),
+        }
+        shown = [
+            f"  {new}-2-1@noarch [main]\n    Upgrades:\n"
+            + "".join(f"      {old}-1-1@noarch (upgraded)\n" for old in gone)
+            for name, (new, gone) in blocks.items()
+            if name in named
+        ]
+        text = (
+            f"\nUpgrading packages ({len(shown)}):\n{''.join(shown)}\n"
+            if shown
+            else "No interesting upgrades available.\n"
+        )
+        return Completed(tuple(argv), 0, text, "")
+
+
+OBSOLETE = packages_of("rpm-oe", "overc-demo=1-1", "overc-data=1-1", "overc-old=1-1")
+
+
+@pytest.mark.parametrize(
+    ("exclude", "changed", "told"),
+    [
+        ("overc-data", ["overc-new", "overc-old"], "overc-data is excluded"),
+        ("overc-old", ["overc-data", "overc-demo"], "overc-old is excluded"),
+        ("overc-new", ["overc-data", "overc-demo"], ""),
+        ("overc-*", [], "is excluded"),
+    ],
+)
+def test_what_is_replaced_can_be_excluded(exclude: str, changed: list[str], told: str) -> None:
+    plan = driver(Obsoleting("rpm-oe", [OBSOLETE])).pending(PackageRequest((), (exclude,)))
+    assert [change.name for change in plan.changes] == changed
+    assert told in " ".join(plan.held_back)
+
+
+def test_names_mean_what_is_written() -> None:
+    runner = Obsoleting("rpm-oe", [[*OBSOLETE, Package("OVERC-OLD", "noarch", "1-1")]])
+    driver(runner).pending(PackageRequest(("overc-d*",)))
+    assert next(call for call in runner.calls if Replay.key(call) == "dry")[-2:] == ("overc-data", "overc-demo")
+    with pytest.raises(OvercError) as caught:
+        driver(runner).pending(PackageRequest(("overc-O*",)))
+    assert caught.value.error_id == "package_unknown"
+
+
+def test_without_lists_nothing_is_known() -> None:
+    class Lost(Replay):
+        def run(self, argv: t.Sequence[str], **options: t.Any) -> Completed:
+            return Completed(tuple(argv), 1, "", "") if argv[0] == "find" else super().run(argv, **options)
+
+    with pytest.raises(OvercError, match="never fetched") as caught:
+        driver(Lost("rpm-oe")).pending(PackageRequest())
+    assert caught.value.error_id == "repository_failed"
+    assert driver(Lost("rpm-oe")).pending(PackageRequest(), refresh=True) == PackagePlan()
