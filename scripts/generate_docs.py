@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the pages of docs/ that are made from something else; a test checks that this was done.
+"""Write the pages of docs/, and the parts of modules, that are made from something else; a test checks that this was done.
 
 Of ``docs/benchmarks.md`` those parts are, for which ``make bench`` left results in ``build``; the others stay.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+import typing as t
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -91,9 +92,18 @@ def dependencies_page() -> str:
     return text
 
 
+def modules() -> dict[Path, str]:
+    """Every module with the texts that several of them share."""
+    filled: t.Callable[[str], str] = runpy.run_path(str(ROOT / "scripts/return_texts.py"))["filled"]
+    found = sorted((ROOT / "plugins/modules").glob("*.py"))
+    return {path: filled(path.read_text(encoding="utf-8")) for path in found}
+
+
 def main() -> None:
     ERRORS.write_text(errors_page(), encoding="utf-8")
     DEPENDENCIES.write_text(dependencies_page(), encoding="utf-8")
+    for path, text in modules().items():
+        path.write_text(text, encoding="utf-8")
     benchmarks.write()
 
 

@@ -89,11 +89,13 @@ requirements:
   returned: failure with error_id=no_trial_boot
   type: list
   elements: dict
+# >>> repaired, from scripts/return_texts.py
 repaired:
   description: The steps that brought an interrupted earlier run to an end before this one began.
   returned: when there was one
   type: list
   elements: dict
+# <<<
 error_id:
   description: Stable identifier of a refusal or failure.
   returned: failure

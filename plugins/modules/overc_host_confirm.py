@@ -42,6 +42,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# >>> switch, from scripts/return_texts.py
 state:
   description:
     - State of the host after the module, derived from what is found on it.
@@ -83,7 +84,7 @@ protection:
   sample: manual
 trial:
   description:
-    - What is not confirmed yet, see M(overc.system.overc_host_info).
+    - What is not confirmed yet on a host with RV(protection=automatic), see M(overc.system.overc_host_info).
   returned: success
   type: dict
 actions:
@@ -111,6 +112,7 @@ repaired:
   returned: when there was one
   type: list
   elements: dict
+# <<<
 deployment:
   description: The deployment that runs, as RV(overc.system.overc_host_info#module:booted).
   returned: when O(expected_uuid) is given

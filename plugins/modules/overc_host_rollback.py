@@ -61,6 +61,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# >>> switch, from scripts/return_texts.py
 state:
   description:
     - State of the host after the module, derived from what is found on it.
@@ -130,6 +131,7 @@ repaired:
   returned: when there was one
   type: list
   elements: dict
+# <<<
 error_id:
   description: Stable identifier of a refusal or failure.
   returned: failure
@@ -156,6 +158,7 @@ failed_units:
   type: list
   elements: str
   sample: []
+# >>> reboot, from scripts/return_texts.py
 passed:
   description: The checks of O(health) that were made after the reboot.
   returned: when it was rebooted and O(health) is given
@@ -173,6 +176,7 @@ reboot:
       everything took since the reboot was ordered.
   returned: when it was rebooted
   type: dict
+# <<<
 """
 
 import typing as t

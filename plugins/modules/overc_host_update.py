@@ -88,11 +88,13 @@ package_manager:
   description: The package manager used.
   returned: success
   type: str
+# >>> repaired, from scripts/return_texts.py
 repaired:
   description: The steps that brought an interrupted earlier run to an end before this one began.
   returned: when there was one
   type: list
   elements: dict
+# <<<
 error_id:
   description: Stable identifier of a refusal or failure.
   returned: failure

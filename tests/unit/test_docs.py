@@ -40,6 +40,19 @@ def test_dependencies_page_is_complete_and_up_to_date() -> None:
     )
 
 
+def test_what_modules_share_is_up_to_date() -> None:
+    generator = runpy.run_path(str(ROOT / "scripts/generate_docs.py"))
+    modules = generator["modules"]()
+    for path, text in modules.items():
+        assert path.read_text() == text, f"run scripts/generate_docs.py: {path.name}"
+    marks = re.findall(r"^# >>> (\w+)", "".join(modules.values()), re.MULTILINE)
+    groups = runpy.run_path(str(ROOT / "scripts/return_texts.py"))["GROUPS"]
+    assert {name for name in groups if marks.count(name) < 2} == set(), "shared by one is not shared"
+    for path, text in modules.items():
+        outside = re.sub(r"(?ms)^# >>> .*?^# <<<$", "", text)
+        assert [name for name, said in groups.items() if said in outside] == [], path.name
+
+
 def test_the_site_has_every_page() -> None:
     index = (ROOT / "docs/index.md").read_text()
     assert all(f"\n{path.stem}\n" in index for path in (ROOT / "docs").glob("*.md") if path.stem != "index")
