@@ -13,7 +13,8 @@ from ansible_collections.overc.system.plugins.module_utils.boot.grub.protection 
 from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
 from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
 from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
-from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import BootFile, HostFacts, RootFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.boot_files import BootFile
+from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts, RootFacts
 from ansible_collections.overc.system.plugins.module_utils.host.observe.layout import Layout
 from ansible_collections.overc.system.plugins.module_utils.host.store.journal import OpenJournal
 from ansible_collections.overc.system.plugins.module_utils.host.store.record import Deployment, Pending, Record

@@ -17,12 +17,6 @@ import zlib
 
 from ..system.rooted_path import resolve_in_root
 
-# Looked for in the boot directory; the first five are what OverC hosts use.
-KERNEL_NAMES: t.Final = ("bzImage", "uImage", "zImage", "fitImage", "kernel7.img", "vmlinuz")
-INITRD_NAMES: t.Final = ("initrd", "initrd.img", "initramfs", "initramfs.img")
-SIGNATURE_SUFFIX: t.Final = ".p7b"
-BACKUP_SUFFIX: t.Final = "_bakup"
-
 _UIMAGE_MAGIC: t.Final = 0x27051956
 _RELEASE = re.compile(r"[0-9][0-9A-Za-z.+_~-]*")
 _CHUNK: t.Final = 1 << 20
@@ -181,10 +175,6 @@ def _module_content(path: str) -> bytes:
 
 
 __all__ = (
-    "BACKUP_SUFFIX",
-    "INITRD_NAMES",
-    "KERNEL_NAMES",
-    "SIGNATURE_SUFFIX",
     "defect_of",
     "foreign_modules",
     "module_releases",

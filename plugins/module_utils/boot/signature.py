@@ -16,6 +16,7 @@ import stat
 import typing as t
 
 from ..errors import OvercError
+from .names import SIGNATURE_SUFFIX
 
 if t.TYPE_CHECKING:
     from ..runner import Runner
@@ -44,7 +45,7 @@ def _refuse(why: str) -> OvercError:
 def verify(runner: Runner, certificate: str, kernel: str, signature: str | None) -> None:
     """Raises kernel_untrusted unless ``signature`` over ``kernel`` (paths) was made with the certificate's key."""
     if signature is None:
-        raise _failed(kernel, "it comes without a signature (.p7b)")
+        raise _failed(kernel, f"it comes without a signature ({SIGNATURE_SUFFIX})")
     try:
         with open(signature, "rb") as stream:
             form = "PEM" if stream.read(16).startswith(b"-----BEGIN") else "DER"

@@ -18,7 +18,7 @@ import typing as t
 from ...boot import guard
 from ...boot.grub.environment import EMPTY, NEXT_ENTRY, SAVED_ENTRY, write_environment
 from ...boot.grub.protection import NoTrialBoot, find_protection, protect
-from ...boot.kernel import BACKUP_SUFFIX
+from ...boot.names import backup_of
 from ...boot.timeouts import TIMEOUTS_SPEC, Timeouts
 from ...errors import OvercError
 from ...system import syscalls
@@ -127,12 +127,9 @@ def _present(host: Host, facts: HostFacts, derived: HostState, settings: Timeout
 
 
 def _protected(facts: HostFacts, original: bytes, settings: Timeouts, config: str) -> bytes:
-    backup = facts.layout.backup
     kernel = facts.kernel or ""
     try:
-        text = protect(
-            os.fsdecode(original), settings, kernel, kernel + BACKUP_SUFFIX, (f"subvol={backup}", f"subvol=/{backup}")
-        )
+        text = protect(os.fsdecode(original), settings, kernel, backup_of(kernel), facts.layout.backup_flags)
     except NoTrialBoot as error:
         raise OvercError(
             "no_trial_boot",

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import typing as t
 from dataclasses import dataclass, field, replace
 
 from ...boot import kernel
 from ...boot.grub.config import BootEntry, parse_grub_config
+from ...boot.names import INITRD_NAMES, KERNEL_NAMES, BootNames, backup_of
 from ...boot.trial import TrialBoot, observe_trial_boot, read_note
 from ...btrfs import namespace
 from ...btrfs import subvolumes as btrfs
@@ -25,25 +25,14 @@ from ...system.rooted_path import regular_file_in_root
 from ...system.tree_size import tree_size
 from ..store.journal import OpenJournal, read_journal
 from ..store.record import Record, read_record
-from .layout import NEW_SUFFIX, Layout
+from .boot_files import BootFile, carried_files, observe_boot_files
+from .layout import Layout
 
 if t.TYPE_CHECKING:
     from ...runner import Runner
 
 REQUIRED_TOOLS: t.Final = ("btrfs", "chroot", "setpriv", "unshare")
 GRUB_CONFIGS: t.Final = ("grub/grub.cfg", "grub2/grub.cfg", "EFI/BOOT/grub.cfg", "efi/EFI/BOOT/grub.cfg")
-# The parts of a deployment that live on the boot partition, and what they are called there.
-FILE_ROLES: t.Final = ("kernel", "signature", "initrd")
-
-
-@dataclass(frozen=True)
-class BootFile:
-    """A file of the boot partition, or of a root's own /boot. ``sha256`` is None where it was not asked for."""
-
-    path: str
-    size: int
-    release: str | None = None
-    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +86,11 @@ class HostFacts:
         """The default subvolume, None if it is the top-level tree itself."""
         return self.by_id(self.default_id)
 
+    @property
+    def names(self) -> BootNames | None:
+        """What the kernel and its companions are called here; None where no kernel could be found."""
+        return BootNames(self.kernel, self.initrd) if self.kernel else None
+
     def by_id(self, subvolume_id: int) -> btrfs.Subvolume | None:
         return next((entry for entry in self.subvolumes if entry.id == subvolume_id), None)
 
@@ -111,16 +105,6 @@ class HostFacts:
         return tuple(entry for entry in self.subvolumes if entry.path.startswith(subvolume.path + "/"))
 
 
-def boot_name(role: str, kernel_name: str, initrd_name: str | None, *, backup: bool = False) -> str | None:
-    """What a part of a deployment is called on the boot partition: bzImage_bakup.p7b, initrd, ..."""
-    suffix = kernel.BACKUP_SUFFIX if backup else ""
-    if role == "kernel":
-        return kernel_name + suffix
-    if role == "signature":
-        return kernel_name + suffix + kernel.SIGNATURE_SUFFIX
-    return initrd_name + suffix if initrd_name else None
-
-
 def _read(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
@@ -129,56 +113,7 @@ def _read(path: str) -> str | None:
         return None
 
 
-def _boot_file(path: str, *, digest: bool) -> BootFile | None:
-    try:
-        found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode):
-            return None
-        return BootFile(
-            path=path,
-            size=found.st_size,
-            release=kernel.read_release(path),
-            sha256=kernel.sha256_of(path) if digest else None,
-        )
-    except (FileNotFoundError, NotADirectoryError):  # or gone since: who only looks takes no lock
-        return None
-
-
-def observe_boot_files(
-    directory: str, kernel_name: str, initrd_name: str | None, *, digest: bool
-) -> dict[str, BootFile]:
-    """The parts of the default and of the backup deployment on the boot partition, by file name."""
-    found: dict[str, BootFile] = {}
-    for role in FILE_ROLES:
-        for backup in (False, True):
-            name = boot_name(role, kernel_name, initrd_name, backup=backup)
-            entry = _boot_file(os.path.join(directory, name), digest=digest) if name else None
-            if name and entry:
-                found[name] = entry
-    return found
-
-
-def carried_files(root: str, kernel_name: str, initrd_name: str | None, *, digest: bool) -> dict[str, BootFile]:
-    """The boot files in a root's own tree, by role; links (bzImage -> bzImage-5.10) are resolved inside that root."""
-    found: dict[str, BootFile] = {}
-    for role in FILE_ROLES:
-        name = boot_name(role, kernel_name, initrd_name)
-        path = regular_file_in_root(root, f"boot/{name}") if name else None
-        entry = _boot_file(path, digest=digest) if path else None
-        if entry:
-            found[role] = entry
-    return found
-
-
-def root_names(layout: Layout) -> frozenset[str]:
-    """The subvolume names that are looked into: the layout's, and our unfinished work under them."""
-    names = (*layout.roots, layout.backup)
-    return frozenset((*names, *(name + NEW_SUFFIX for name in names)))
-
-
-def observe_root(
-    top: str, subvolume: btrfs.Subvolume, kernel_name: str | None, initrd_name: str | None, *, digest: bool
-) -> RootFacts:
+def observe_root(top: str, subvolume: btrfs.Subvolume, names: BootNames | None, *, digest: bool) -> RootFacts:
     """Read one root subvolume."""
     path = os.path.join(top, subvolume.path)
     fstab = regular_file_in_root(path, "etc/fstab")
@@ -187,7 +122,7 @@ def observe_root(
         path=path,
         modules=kernel.module_releases(path),
         fstab_pins=subvolume_pins(_read(fstab) or "") if fstab else (),
-        files=carried_files(path, kernel_name, initrd_name, digest=digest) if kernel_name else {},
+        files=carried_files(path, names, digest=digest) if names else {},
     )
 
 
@@ -197,7 +132,7 @@ def _choose_kernel(layout: Layout, found: t.Sequence[str], entries: t.Sequence[B
     if len(found) == 1:
         return found[0]
     if not found and entries and entries[0].kernel:
-        backup = os.path.join(layout.boot_dir, entries[0].kernel + kernel.BACKUP_SUFFIX)
+        backup = os.path.join(layout.boot_dir, backup_of(entries[0].kernel))
         return entries[0].kernel if os.path.isfile(backup) else None
     booted_by_menu = {entry.kernel for entry in entries if entry.kernel in found}
     return booted_by_menu.pop() if len(booted_by_menu) == 1 else None
@@ -205,7 +140,7 @@ def _choose_kernel(layout: Layout, found: t.Sequence[str], entries: t.Sequence[B
 
 def _observe_boot(layout: Layout, mounted: t.Sequence[Mount], digests: bool) -> dict[str, t.Any]:
     directory = layout.boot_dir
-    kernels = tuple(name for name in kernel.KERNEL_NAMES if os.path.isfile(os.path.join(directory, name)))
+    kernels = tuple(name for name in KERNEL_NAMES if os.path.isfile(os.path.join(directory, name)))
     there = [path for path in GRUB_CONFIGS if os.path.isfile(os.path.join(directory, path))]
     configs = {path: _read(os.path.join(directory, path)) or "" for path in there}
     # Beside a UEFI boot loader there is often one without entries, which leads to the one that has them.
@@ -213,7 +148,7 @@ def _observe_boot(layout: Layout, mounted: t.Sequence[Mount], digests: bool) -> 
     entries = parse_grub_config(configs[grub_config]) if grub_config else ()
     name = _choose_kernel(layout, kernels, entries)
     initrds = [entry.initrd for entry in entries if entry.kernel == name and entry.initrd]
-    found = [entry for entry in kernel.INITRD_NAMES if os.path.isfile(os.path.join(directory, entry))]
+    found = [entry for entry in INITRD_NAMES if os.path.isfile(os.path.join(directory, entry))]
     initrd = initrds[0] if initrds else (found[0] if len(found) == 1 else None)
     usage = os.statvfs(directory) if os.path.isdir(directory) else None
     return {
@@ -223,7 +158,7 @@ def _observe_boot(layout: Layout, mounted: t.Sequence[Mount], digests: bool) -> 
         "grub_config": grub_config,
         "entries": entries,
         "trial_boot": observe_trial_boot(directory, configs, grub_config, mounted),
-        "boot_files": observe_boot_files(directory, name, initrd, digest=digests) if name else {},
+        "boot_files": observe_boot_files(directory, BootNames(name, initrd), digest=digests) if name else {},
         "boot_free": usage.f_bavail * usage.f_frsize if usage else 0,
     }
 
@@ -298,15 +233,16 @@ def _observe_btrfs(
     except OvercError as error:
         damage.append(error.message)
     usage = os.statvfs(top)
+    names = BootNames(common["kernel"], common["initrd"]) if common["kernel"] else None
     return {
         "top": top,
         "subvolumes": subvolumes,
         "default_id": btrfs.get_default(runner, top),
         "booted": next((entry for entry in subvolumes if str(entry.id) == booted_id), None),
         "roots": {
-            entry.path: observe_root(top, entry, common["kernel"], common["initrd"], digest=digests)
+            entry.path: observe_root(top, entry, names, digest=digests)
             for entry in subvolumes
-            if entry.path in root_names(layout)
+            if entry.path in layout.looked_into
         },
         "record": record,
         "journal": journal,
@@ -317,16 +253,10 @@ def _observe_btrfs(
 
 
 __all__ = (
-    "FILE_ROLES",
     "GRUB_CONFIGS",
     "REQUIRED_TOOLS",
-    "BootFile",
     "HostFacts",
     "RootFacts",
-    "boot_name",
-    "carried_files",
     "observe",
-    "observe_boot_files",
     "observe_root",
-    "root_names",
 )

@@ -46,6 +46,21 @@ class Layout:
         """The two names between which root subvolumes alternate."""
         return (self.root, self.upgrade)
 
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Every name that a root subvolume of ours can have: the two, and the backup's."""
+        return (self.root, self.upgrade, self.backup)
+
+    @property
+    def looked_into(self) -> frozenset[str]:
+        """The subvolumes whose content is observed: these, and our unfinished work under their names."""
+        return frozenset((*self.names, *(name + NEW_SUFFIX for name in self.names)))
+
+    @property
+    def backup_flags(self) -> tuple[str, str]:
+        """The words of ``rootflags=``, either of which makes a boot entry the backup's."""
+        return (f"subvol={self.backup}", f"subvol=/{self.backup}")
+
     def other_root(self, name: str) -> str:
         """The root name that ``name`` is not."""
         return self.upgrade if name == self.root else self.root
@@ -91,8 +106,8 @@ def layout_from(params: t.Mapping[str, t.Any]) -> Layout:
         if params["kernel_certificate"] is not None
         else None,
     )
-    if len({layout.root, layout.upgrade, layout.backup}) != 3:
-        names = f"{layout.root}, {layout.upgrade}, {layout.backup}"
+    if len(set(layout.names)) != 3:
+        names = ", ".join(layout.names)
         raise OvercError(
             "bad_argument",
             "root_subvolume, upgrade_subvolume and backup_subvolume must be three names, all different; "

@@ -8,10 +8,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ...boot.kernel import BACKUP_SUFFIX
+from ...boot.names import FILE_ROLES, backup_of
 from ...btrfs.subvolumes import Subvolume
 from ...packages.known import PROGRAMS
-from .facts import FILE_ROLES, REQUIRED_TOOLS, BootFile, HostFacts, boot_name
+from .boot_files import BootFile
+from .facts import REQUIRED_TOOLS, HostFacts
 from .layout import NEW_SUFFIX
 
 MIB: t.Final = 1 << 20
@@ -52,13 +53,11 @@ def _gib(size: int) -> str:
 
 
 def _boot_entries(facts: HostFacts) -> Requirement:
-    kernel, backup = facts.kernel or "bzImage", facts.layout.backup
-    wanted = f"linux /{kernel}{BACKUP_SUFFIX} rootflags=subvol={backup} root=<device>"
+    kernel, flags = facts.kernel or "bzImage", facts.layout.backup_flags
+    wanted = f"linux /{backup_of(kernel)} rootflags={flags[0]} root=<device>"
     normal = [entry for entry in facts.entries if entry.kernel == kernel]
     backups = [
-        entry
-        for entry in facts.entries
-        if entry.kernel == kernel + BACKUP_SUFFIX and {f"subvol={backup}", f"subvol=/{backup}"} & set(entry.rootflags)
+        entry for entry in facts.entries if entry.kernel == backup_of(kernel) and set(flags) & set(entry.rootflags)
     ]
     pinned = [entry.title for entry in normal if any(flag.startswith("subvol") for flag in entry.rootflags)]
     if not facts.grub_config:
@@ -134,7 +133,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
         result += [
             Requirement(
                 "root_subvolume",
-                facts.booted is not None and facts.booted.path in (*layout.roots, layout.backup),
+                facts.booted is not None and facts.booted.path in layout.names,
                 f"/ is subvolume {booted}" if facts.booted else f"/ is {booted}",
                 f"the running root must be the subvolume {names}: btrfs subvolume snapshot it there, set it as default",
             ),
@@ -219,7 +218,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
 def _restores_kernel(facts: HostFacts) -> bool:
     """Whether a missing kernel of the normal entry is what a restore brings back."""
     runs_backup = facts.booted is not None and facts.booted.path == facts.layout.backup
-    return runs_backup and f"{facts.kernel}{BACKUP_SUFFIX}" in facts.boot_files
+    return runs_backup and facts.names is not None and facts.names.backup_kernel in facts.boot_files
 
 
 def contradictions_of(facts: HostFacts) -> tuple[str, ...]:
@@ -278,7 +277,7 @@ def _waiting(facts: HostFacts) -> t.Literal["upgrade", "rollback", "restore"] | 
 
 
 def _on_boot(facts: HostFacts, *, backup: bool) -> dict[str, BootFile]:
-    names = {role: boot_name(role, facts.kernel, facts.initrd, backup=backup) for role in FILE_ROLES if facts.kernel}
+    names = {role: facts.names.of(role, backup=backup) for role in FILE_ROLES} if facts.names else {}
     return {role: facts.boot_files[name] for role, name in names.items() if name and name in facts.boot_files}
 
 

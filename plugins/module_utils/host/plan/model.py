@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
+from ...boot.names import BootNames
 from ...errors import OvercError
 from ...values import build
 from ..observe.layout import NEW_SUFFIX
@@ -85,6 +86,10 @@ class Context:
     was_armed: bool = False
     unconfirmed: bool = False
     failed: t.Mapping[str, t.Any] | None = None
+
+    @property
+    def names(self) -> BootNames:
+        return BootNames(self.kernel, self.initrd)
 
     def as_dict(self) -> dict[str, t.Any]:
         return asdict(self)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ...boot.names import backup_of
 from ...errors import OvercError
 from ..observe.facts import HostFacts
 from ..observe.layout import NEW_SUFFIX
@@ -78,8 +79,8 @@ def known_files(facts: HostFacts, subvolume: Subvolume) -> dict[str, str]:
         raise OvercError(
             "inconsistent",
             f"The kernel that belongs to {subvolume.path} cannot be told or found on the boot partition, so no complete "
-            f"pair of kernel and root can be made of it. Install it as {facts.layout.boot_dir}/{facts.kernel}_bakup or set "
-            "the default subvolume by hand.",
+            "pair of kernel and root can be made of it. Install it as "
+            f"{facts.layout.boot_dir}/{backup_of(facts.kernel or '')} or set the default subvolume by hand.",
         )
     return files
 

@@ -120,7 +120,7 @@ def trial_facts(facts: HostFacts, state: HostState, started: str) -> dict[str, t
 def backup_is_complete(facts: HostFacts) -> bool:
     """Whether the backup entry would boot: its root, its kernel, and modules of that kernel."""
     root = facts.roots.get(facts.layout.backup)
-    kernel = facts.boot_files.get(f"{facts.kernel}_bakup")
+    kernel = facts.boot_files.get(facts.names.backup_kernel) if facts.names else None
     if root is None or kernel is None:
         return False
     return kernel.release is None or not root.modules or kernel.release in root.modules

@@ -10,8 +10,9 @@ import typing as t
 from dataclasses import replace
 
 from ...boot import partition, signature
+from ...boot.names import FILE_ROLES
 from ...errors import OvercError
-from ..observe.facts import FILE_ROLES, observe_boot_files
+from ..observe.boot_files import observe_boot_files
 from ..observe.layout import NEW_SUFFIX
 from ..observe.state import source_of
 from .context import Apply
@@ -65,9 +66,7 @@ def swap_files(at: Apply, files: t.Mapping[str, str], *, backup: bool) -> bool:
 
 
 def _reread_boot(at: Apply) -> None:
-    at.facts = replace(
-        at.facts, boot_files=observe_boot_files(at.boot, at.context.kernel, at.context.initrd, digest=True)
-    )
+    at.facts = replace(at.facts, boot_files=observe_boot_files(at.boot, at.context.names, digest=True))
 
 
 __all__ = ("digests_on_boot", "swap_files", "write_files")

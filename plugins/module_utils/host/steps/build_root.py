@@ -51,7 +51,8 @@ def check_root(at: Apply) -> bool:
     if unsigned and files["kernel"] != at.context.base_files.get("kernel"):
         raise OvercError(
             "kernel_unsigned",
-            f"{at.boot}/{at.context.kernel} has a signature ({at.context.kernel}.p7b), the new kernel comes without one.",
+            f"{at.boot}/{at.context.kernel} has a signature ({at.context.names.of('signature')}), the new kernel comes "
+            "without one.",
         )
     defect = read_defect(new.files["kernel"].path) if "kernel" in changed else None
     if defect:
@@ -72,7 +73,7 @@ def check_root(at: Apply) -> bool:
         raise OvercError(
             "initrd_shared",
             f"The packages bring another {at.context.initrd}, and the backup entry boots with the same file. "
-            f"Let the backup entry use /{at.context.initrd}_bakup.",
+            f"Let the backup entry use /{at.context.names.of('initrd', backup=True)}.",
         )
     if new.fstab_pins:
         raise OvercError(

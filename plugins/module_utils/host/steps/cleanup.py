@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ...boot import partition
-from ..observe.facts import FILE_ROLES
+from ...boot.names import FILE_ROLES
 from ..observe.layout import NEW_SUFFIX
 from .context import Apply
 from .places import drop

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from ...btrfs import subvolumes as btrfs
 from ...errors import OvercError, certain
-from ..observe.facts import HostFacts, RootFacts, boot_name, observe_root, root_names
+from ..observe.facts import HostFacts, RootFacts, observe_root
 from ..observe.layout import NEW_SUFFIX
 from ..plan.model import Context, Plan
 from ..plan.repair import new_root_of
@@ -70,9 +70,9 @@ class Apply:
         roots = {
             entry.path: _moved(known[entry.uuid], entry, self.path(entry.path))
             if entry.uuid in known
-            else observe_root(self.top, entry, self.context.kernel, self.context.initrd, digest=True)
+            else observe_root(self.top, entry, self.context.names, digest=True)
             for entry in subvolumes
-            if entry.path in root_names(self.facts.layout)
+            if entry.path in self.facts.layout.looked_into
         }
         self.facts = replace(
             self.facts, subvolumes=subvolumes, roots=roots, default_id=btrfs.get_default(self.runner, self.top)
@@ -88,7 +88,7 @@ class Apply:
         known = self.facts.roots.get(subvolume.path)
         if known is not None:
             return known
-        return observe_root(self.top, subvolume, self.context.kernel, self.context.initrd, digest=True)
+        return observe_root(self.top, subvolume, self.context.names, digest=True)
 
     def new_root(self) -> btrfs.Subvolume | None:
         return new_root_of(self.facts, self.context)
@@ -115,7 +115,7 @@ class Apply:
         return dict(self.notes.get("new_files") or self.context.target_files)
 
     def boot_path_name(self, role: str, *, backup: bool = False) -> str | None:
-        return boot_name(role, self.context.kernel, self.context.initrd, backup=backup)
+        return self.context.names.of(role, backup=backup)
 
 
 def _moved(root: RootFacts, subvolume: btrfs.Subvolume, path: str) -> RootFacts:

@@ -34,8 +34,8 @@ def arm_fallback(at: Apply) -> bool:
     if not backup_is_complete(at.facts):
         raise OvercError(
             "inconsistent",
-            f"The backup pair ({at.context.backup_name} with /{at.context.kernel}_bakup) is not complete, so the host could "
-            "not fall back to it.",
+            f"The backup pair ({at.context.backup_name} with /{at.context.names.backup_kernel}) is not complete, so the host "
+            "could not fall back to it.",
         )
     values = parse_environment(read_block(at.facts.trial_boot.environment))
     used_up = values.get(SAVED_ENTRY, "") not in ("", "0") and values.get(NEXT_ENTRY) == ""

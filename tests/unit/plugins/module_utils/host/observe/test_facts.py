@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot import kernel
+from ansible_collections.overc.system.plugins.module_utils.boot.names import BootNames
 from ansible_collections.overc.system.plugins.module_utils.btrfs import subvolumes as btrfs
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.observe import facts as host_facts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.boot_files import observe_boot_files
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 from tests.unit import host_factory as make
@@ -39,7 +41,7 @@ def test_boot_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         os.stat(path)
 
     monkeypatch.setattr(kernel, "read_release", gone)
-    assert host_facts.observe_boot_files(str(tmp_path), "bzImage", None, digest=True) == {}
+    assert observe_boot_files(str(tmp_path), BootNames("bzImage"), digest=True) == {}
 
 
 class Failing:
