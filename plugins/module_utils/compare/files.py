@@ -26,6 +26,7 @@ import struct
 import typing as t
 
 from ..errors import OvercError
+from ..system import overlay_format
 from ..system.safe_path import libc
 
 _FIEMAP: t.Final = 0xC020660B
@@ -43,6 +44,7 @@ _PROBE: t.Final = 4096
 
 
 _STATX: t.Final = struct.Struct("=8xQI8xHxxQQQ")  # attributes, nlink, mode, inode, size, blocks of struct statx
+_FACTS: t.Final = struct.Struct("=8x22s82x12s")  # see Status.same_inode_facts
 _RDEV: t.Final = struct.Struct("=II")
 _SECONDS: t.Final = struct.Struct("=q")
 _NOFOLLOW: t.Final = 0x100  # AT_SYMLINK_NOFOLLOW
@@ -67,6 +69,7 @@ class Status:
         self._address = ctypes.addressof(self._buffer)
         self.view = memoryview(self._buffer).cast("B")
         self.nlink = self.inode = self.size = self._blocks = self._mode = self._attributes = 0
+        self.is_file = False
 
     def look(self, raw: bytes, dir_fd: int) -> bool:
         """False if there is no such entry. A link is not followed."""
@@ -75,14 +78,11 @@ class Status:
             if code == errno.ENOENT:
                 return False
             raise OSError(code, os.strerror(code), raw)
-        fields = _STATX.unpack_from(self._buffer)
+        fields = _STATX.unpack_from(self.view)
         self._attributes, self.nlink, mode, self.inode, self.size, self._blocks = fields
         self._mode = mode & 0o170000
+        self.is_file = self._mode == stat.S_IFREG
         return True
-
-    @property
-    def is_file(self) -> bool:
-        return self._mode == stat.S_IFREG
 
     @property
     def is_symlink(self) -> bool:
@@ -90,7 +90,7 @@ class Status:
 
     @property
     def is_whiteout(self) -> bool:
-        return self._mode == stat.S_IFCHR and _RDEV.unpack_from(self._buffer, 128) == (0, 0)
+        return overlay_format.is_whiteout(self._mode, os.makedev(*_RDEV.unpack_from(self._buffer, 128)))
 
     @property
     def locked(self) -> bool:
@@ -118,8 +118,7 @@ class Status:
 
     def same_inode_facts(self, other: Status) -> bool:
         """Attributes, link count, owner, group, type and mode (bytes 8 to 30), and modification time (112 to 124)."""
-        mine, theirs = self.view, other.view
-        return mine[8:30] == theirs[8:30] and mine[112:124] == theirs[112:124]
+        return _FACTS.unpack_from(self.view) == _FACTS.unpack_from(other.view)
 
 
 def same_extents(f: int, g: int) -> bool:

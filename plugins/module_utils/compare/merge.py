@@ -9,7 +9,7 @@ on both sides. Hard-linked files stay the container's (a write through one name 
 does not give once they are copied up), fifos, sockets and device nodes too (a fifo of a layer and one seen through the
 overlay are two pipes), and immutable files (a layer's cannot be changed).
 
-Here the tree is cut into tasks for several processes; tree_compare_walk has what each of them does.
+Here the tree is cut into tasks for several processes; the walk is what each of them does.
 """
 
 from __future__ import annotations
@@ -22,33 +22,28 @@ from ..errors import OvercError
 from ..system.safe_path import printable
 from ..system.workers import processors, spread, translate
 from .model import Comparison, Raw, Source, join, merge
-from .walk import Walk, open_job
+from .sides import Job, Part, open_sides
+from .walk import Walk
 
 _TASKS: t.Final = 256
 _PART: t.Final = 64  # entries of a large directory that are worth a task of their own
-# A directory to compare: path, the sources that have it, which part of how many, and whether all below belongs to it.
-Job = tuple[str, list[int], int, int, bool]
 
 
-def _list_below(walk: Walk, root: int, path: str, numbers: list[int]) -> tuple[list[tuple[str, list[int]]], int]:
-    """For sharing out the work: the directories below and the sources that have them; how many other entries."""
-    cfd, pairs = open_job(walk, root, path, numbers)
+def _list_below(walk: Walk, root: int, job: Job) -> tuple[list[Job], int]:
+    """For sharing out the work: the directories below as jobs; how many other entries."""
+    sides = open_sides(root, walk.sources, job.path, job.numbers)
     try:
-        if path and walk.shows_nothing(cfd, pairs):
-            numbers = []
+        theirs = [] if job.path and walk.shows_nothing(sides) else sides.theirs
         names, count = [], 0
-        with os.scandir(cfd) as entries:
+        with os.scandir(sides.mine) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     names.append(entry.name)
                 else:
                     count += 1
-        fds = [(number, fd) for number, fd in pairs if number in numbers]
-        return [(name, [n for n, fd in fds if _is_dir(name, fd)]) for name in names], count
+        return [Job(join(job.path, name), [n for n, fd in theirs if _is_dir(name, fd)]) for name in names], count
     finally:
-        os.close(cfd)
-        for _number, fd in pairs:
-            os.close(fd)
+        sides.close()
 
 
 def _is_dir(name: str, dir_fd: int) -> bool:
@@ -61,21 +56,20 @@ def _is_dir(name: str, dir_fd: int) -> bool:
 def _share_out(walk: Walk, root: int, jobs: int) -> list[list[Job]]:
     """Cut the tree into enough tasks: whole subtrees, and single directories (large ones in parts) above them."""
     tasks: list[list[Job]] = []
-    queue: list[tuple[str, list[int]]] = [("", list(range(len(walk.sources))))]
+    queue = [Job("", list(range(len(walk.sources))))]
     while queue and len(queue) < _TASKS and len(tasks) < _TASKS:
-        path, numbers = queue.pop(0)
+        job = queue.pop(0)
         try:
-            below, count = _list_below(walk, root, path, numbers)
+            below, count = _list_below(walk, root, job)
         except OSError:
             # not to be opened on some side: the deep walk says so properly
-            tasks.append([(path, numbers, 0, 1, True)])
+            tasks.append([job])
             continue
         parts = max(1, min(jobs * 8, count // _PART))
-        tasks += [[(path, numbers, part, parts, False)] for part in range(parts)]
-        queue += [(join(path, name), found) for name, found in below]
+        tasks += [[job._replace(part=Part(number, parts), deep=False)] for number in range(parts)]
+        queue += below
     size = 1 + len(queue) // (16 * _TASKS)
-    whole: list[Job] = [(path, numbers, 0, 1, True) for path, numbers in queue]
-    return tasks + [whole[index : index + size] for index in range(0, len(whole), size)]
+    return tasks + [queue[index : index + size] for index in range(0, len(queue), size)]
 
 
 def compare(root: int, sources: t.Sequence[Source], *, jobs: int | None = None) -> Comparison:
@@ -88,7 +82,7 @@ def compare(root: int, sources: t.Sequence[Source], *, jobs: int | None = None) 
         raise ValueError("only the first source can be a layer")
     walk = Walk(sources, os.fstat(root).st_dev)
     doing = "comparing the trees"
-    tasks: list[list[Job]] = [[("", list(range(len(sources))), 0, 1, True)]]
+    tasks: list[list[Job]] = [[Job("", list(range(len(sources))))]]
     if jobs != 1:
         try:
             tasks = _share_out(walk, root, jobs or processors())
@@ -97,8 +91,8 @@ def compare(root: int, sources: t.Sequence[Source], *, jobs: int | None = None) 
 
     def work(index: int) -> list[Raw]:
         walk.out = []
-        for path, numbers, part, parts, deep in tasks[index]:
-            walk.job(root, path, numbers, part, parts, deep=deep)
+        for job in tasks[index]:
+            walk.job(root, job)
         return walk.out
 
     here = os.open(".", os.O_PATH | os.O_CLOEXEC)

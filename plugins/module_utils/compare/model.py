@@ -133,32 +133,45 @@ def refusal(path: str, reason: str) -> Raw:
 class Tally:
     """What is decided about the entries of one directory, so far."""
 
-    def __init__(self, sources: t.Sequence[Source]) -> None:
-        self.sources = sources
-        self.kept: list[str] = []
-        self.pick: dict[str, int] = {}
-        self.clone: dict[str, int] = {}
-        self.links: list[Link] = []
-        self.shared = self.shared_bytes = self.freed = self.kept_bytes = 0
+    def __init__(self, path: str, sources: t.Sequence[Source]) -> None:
+        self._path = path
+        self._sources = sources
+        self._kept: list[str] = []
+        self._pick: dict[str, int] = {}
+        self._clone: dict[str, int] = {}
+        self._links: list[Link] = []
+        self._freed = self._shared_bytes = self._kept_bytes = 0
+        self.refused: list[tuple[str, str]] = []
+        self.shared = 0
 
     def drop(self, name: str, number: int, status: Status, *, once: bool) -> None:
         self.shared += 1
-        self.shared_bytes += status.size
+        self._shared_bytes += status.size
         if not once:
-            self.freed += status.allocated
-        if not self.sources[number].layer:
-            self.pick[name] = number
+            self._freed += status.allocated
+        if not self._sources[number].layer:
+            self._pick[name] = number
 
-    def keep(self, name: str, clone: int, status: Status) -> None:
-        self.kept.append(name)
-        self.kept_bytes += status.size
+    def keep(self, name: str, status: Status, clone: int) -> None:
+        """``clone``: the source whose file has the same bytes, or -1."""
+        self._kept.append(name)
+        self._kept_bytes += status.size
         if clone >= 0:
-            self.clone[name] = clone
-            self.freed += status.allocated
+            self._clone[name] = clone
+            self._freed += status.allocated
 
-    def raw(self, path: str, like: bool, opaque: bool, white: list[str], refused: list[tuple[str, str]]) -> Raw:
-        counts = (self.shared, self.shared_bytes, self.freed, len(self.kept), self.kept_bytes)
-        return path, like, opaque, self.kept, white, self.pick, self.clone, self.links, counts, refused
+    def link(self, name: str, status: Status) -> None:
+        """One name of several that the container has for a file."""
+        self._links.append((name, status.inode, status.nlink))
+
+    def refuse(self, name: str, reason: str) -> None:
+        """``name``: "" for the directory itself."""
+        self.refused.append((join(self._path, name) if name else self._path, reason))
+
+    def raw(self, *, like: bool, opaque: bool = False, white: list[str] | None = None) -> Raw:
+        counts = (self.shared, self._shared_bytes, self._freed, len(self._kept), self._kept_bytes)
+        lists = (white or [], self._pick, self._clone, self._links)
+        return (self._path, like, opaque, self._kept, *lists, counts, self.refused)
 
 
 def merge(raws: t.Iterable[Raw]) -> Comparison:

@@ -1,11 +1,10 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One process's walk through a container's directory and the sources': what becomes of every entry, and why.
+"""One process's walk through a container's directory and the sources': which of them take part, and where it goes on.
 
-Cheap proofs first: one directory listing per side; one lstat() per entry; attributes only where there are any; then
-the bytes. Between relatives of one btrfs (``Kin``) an inode that neither side has written since they parted
-needs no proof at all, and a directory that neither has written needs no listing of the source.
+One directory listing per side. Between relatives of one btrfs (``Kin``) a directory that neither has written needs no
+listing of the source, and an inode that neither has written since they parted needs no proof at all.
 """
 
 from __future__ import annotations
@@ -15,132 +14,82 @@ import os
 import typing as t
 
 from ..system import xattrs
-from ..system.safe_path import OPEN_FILE, open_beneath, open_dir, reopen_dir
-from .files import Bytes, Status
-from .model import Kin, Raw, Source, Tally, join, parent_of, refusal
+from ..system.overlay_format import has_mark, is_opaque
+from ..system.safe_path import open_dir
+from .entries import MARK, Judge
+from .model import Raw, Source, Tally, join, parent_of, refusal
+from .sides import WHOLE, Job, Part, Sides, Theirs, open_sides
 
-# Not in a dataclass but passed as pairs: descriptors of one directory in the sources that have it, by source number.
-Pairs = list[tuple[int, int]]
-
-_INLINE: t.Final = 2048  # btrfs keeps smaller files in its metadata: cloning those shares nothing
 _DEPTH: t.Final = 1000  # a path of PATH_MAX bytes has at most twice as many components
-_NODE: t.Final = "is a character device 0:0, which overlayfs takes for a whiteout"
-_MARK: t.Final = "carries an attribute trusted.overlay.*, which overlayfs takes for its own"
 _NESTED: t.Final = "is a mount point or a nested subvolume, which no overlay can reach across"
 
+# Directories below one: name, and the sources' open directories whose entry of that name is a directory, too.
+Below = list[tuple[str, Theirs]]
 
-def _marked(raw: bytes) -> bool:
-    """Of an entry of the current directory."""
-    return any(map(xattrs.is_overlay_mark, os.listxattr(raw, follow_symlinks=False)))
+
+class _Listing(t.NamedTuple):
+    """What a source has in one directory."""
+
+    number: int
+    fd: int
+    entries: dict[str, os.DirEntry[str]]
+
+
+def _list(number: int, fd: int) -> _Listing:
+    with os.scandir(fd) as entries:
+        return _Listing(number, fd, {entry.name: entry for entry in entries})
+
+
+def _directories(name: str, listings: t.Iterable[_Listing]) -> Theirs:
+    """The sources whose entry of that name is a directory."""
+    return [
+        (number, fd)
+        for number, fd, entries in listings
+        if name in entries and entries[name].is_dir(follow_symlinks=False)
+    ]
+
+
+def _is_twin(entry: os.DirEntry[str], listing: _Listing) -> bool:
+    return entry.name in listing.entries and listing.entries[entry.name].inode() == entry.inode()
+
+
+def _like_layer(mine: int, layer: int) -> bool:
+    """Whether a layer has this very directory, attributes and all."""
+    a, b = os.fstat(mine), os.fstat(layer)
+    return (
+        (a.st_mode, a.st_uid, a.st_gid, a.st_mtime_ns) == (b.st_mode, b.st_uid, b.st_gid, b.st_mtime_ns)
+        and xattrs.same(mine, layer)
+        and xattrs.flags(mine) == xattrs.flags(layer)
+    )
 
 
 class Walk:
-    """One process's walk. Holds what every directory needs and the memory of which proofs pay."""
+    """One process's walk; ``out`` grows by a result per directory. ``device``: the container's file system."""
 
     def __init__(self, sources: t.Sequence[Source], device: int) -> None:
         self.sources = sources
-        self.device = device
-        self.bytes = Bytes()
         self.out: list[Raw] = []
-        self.mine, self.other = Status(), Status()
-
-    # -- one entry ----------------------------------------------------------------------------------------------
-
-    def file(  # noqa: C901, PLR0912 - one decision, in the order in which it gets expensive
-        self, name: str, raw: bytes, dir_fd: int, found: Pairs
-    ) -> tuple[str, int, bool]:
-        """("drop"|"clone"|"keep"|"marked", source number, stored once already) of the regular file in ``mine``."""
-        mine, other = self.mine, self.other
-        size, sparse = mine.size, mine.sparse
-        single = mine.nlink == 1 and not mine.locked
-        f = -1
-        best: tuple[str, int, bool] = ("keep", -1, False)
-        attributes: list[str] | None = None
-        try:
-            for number, fd in found:
-                if not other.look(raw, fd) or other.size != size or not other.is_file or (sparse and not other.sparse):
-                    continue
-                # one comparison for immutable & co., links, owner, group and mode, one for the time
-                exact = single and mine.same_inode_facts(other)
-                if not exact and (best[0] == "clone" or size <= _INLINE):
-                    continue
-                if f < 0:
-                    f = os.open(name, OPEN_FILE, dir_fd=dir_fd)
-                    attributes = os.listxattr(f)
-                g = os.open(name, OPEN_FILE, dir_fd=fd)
-                try:
-                    others = os.listxattr(g)
-                    if exact and (attributes or others):
-                        exact = sorted(attributes or ()) == sorted(others) and all(
-                            os.getxattr(f, key) == os.getxattr(g, key) for key in others
-                        )
-                        if not exact and (best[0] == "clone" or size <= _INLINE):
-                            continue
-                    equal, once = self.bytes.equal(f, g, size, one_filesystem=self.sources[number].one_filesystem)
-                finally:
-                    os.close(g)
-                if equal and exact:
-                    return "drop", number, once
-                if equal and not once and best[0] != "clone":
-                    best = ("clone", number, False)
-                if len(found) > 1:
-                    os.lseek(f, 0, os.SEEK_SET)
-            if attributes is None:
-                attributes = os.listxattr(raw, follow_symlinks=False)
-            if attributes and any(map(xattrs.is_overlay_mark, attributes)):
-                return "marked", -1, False
-            return best
-        finally:
-            if f >= 0:
-                os.close(f)
-
-    def untouched(self, raw: bytes, source: int, kin: Kin | None) -> bool:
-        """Whether the inode in ``mine``, which a relative has too, was written by neither since they parted."""
-        if kin is None:
-            return False
-        if kin.written is not None and self.mine.inode not in kin.written:
-            return True
-        return self.other.look(raw, source) and self.mine.untouched(self.other, kin.parted)
-
-    def symlink(self, name: str, raw: bytes, dir_fd: int, found: Pairs) -> int:
-        """The number of the source that has the very same symbolic link, or -1."""
-        if self.mine.nlink != 1:
-            return -1
-        for number, fd in found:
-            if (
-                self.other.look(raw, fd)
-                and self.mine.same_inode_facts(self.other)
-                and os.readlink(raw, dir_fd=dir_fd) == os.readlink(raw, dir_fd=fd)
-                and xattrs.same(xattrs.link_path(name, dir_fd), xattrs.link_path(name, fd), follow=False)
-            ):
-                return number
-        return -1
+        self._device = device
+        self._judge = Judge(sources)
 
     # -- one directory ------------------------------------------------------------------------------------------
 
-    def like_layer(self, cfd: int, sfd: int) -> bool:
-        a, b = os.fstat(cfd), os.fstat(sfd)
-        return (
-            (a.st_mode, a.st_uid, a.st_gid, a.st_mtime_ns) == (b.st_mode, b.st_uid, b.st_gid, b.st_mtime_ns)
-            and xattrs.same(cfd, sfd)
-            and xattrs.flags(cfd) == xattrs.flags(sfd)
-        )
-
-    def shows_nothing(self, cfd: int, pairs: Pairs) -> bool:
+    def shows_nothing(self, sides: Sides) -> bool:
         """Whether no source may shine through here: a layer's directory that carries marks of overlayfs, or an upper
         layer of ours that is compared again (and whose marks are the kernel's).
         """
-        if pairs and self.sources[pairs[0][0]].layer and xattrs.has_overlay_mark(pairs[0][1]):
-            return True
-        return bool(pairs) and xattrs.is_opaque(cfd)
+        if not sides.theirs:
+            return False
+        number, fd = sides.theirs[0]
+        return (self.sources[number].layer and has_mark(fd)) or is_opaque(sides.mine)
 
-    def unwritten(self, cfd: int, pairs: Pairs) -> int:
+    def _unwritten(self, sides: Sides) -> int:
         """The number of the source whose directory is the container's own, unwritten on both sides; else -1."""
-        for number, fd in pairs[:1]:
+        for number, fd in sides.theirs[:1]:
             kin = self.sources[number].kin
             if kin is None:
                 continue
-            a, b = os.fstat(cfd), os.fstat(fd)
+            a, b = os.fstat(sides.mine), os.fstat(fd)
             if a.st_ino == b.st_ino and (
                 (kin.written is not None and a.st_ino not in kin.written)
                 or (a.st_ctime_ns == b.st_ctime_ns and a.st_ctime < kin.parted - 1)
@@ -148,212 +97,143 @@ class Walk:
                 return number
         return -1
 
-    def directory(self, path: str, cfd: int, pairs: Pairs, part: int, parts: int) -> list[tuple[str, Pairs]]:
+    def _directory(self, sides: Sides, part: Part) -> Below:
         """Compare one directory, append its result, and return the directories below it."""
-        refused: list[tuple[str, str]] = []
-        # There is no listxattrat(2) (before Linux 6.13): names are looked up from the current directory.
-        os.fchdir(cfd)
+        tally = Tally(sides.path, self.sources)
+        os.fchdir(sides.mine)  # see Judge
+        if part.first and has_mark(sides.mine):
+            tally.refuse("", MARK)
         # A layer's directory with overlayfs's marks would be taken at its word: hide it, whatever it says.
-        opaque = False
-        if part == 0 and xattrs.has_overlay_mark(cfd):
-            refused.append((path, _MARK))
         # (Not at the root: the kernel merges the roots of the layers without looking at their marks.)
-        if path and self.shows_nothing(cfd, pairs):
-            opaque, pairs = not refused, []
-        relative = self.unwritten(cfd, pairs)
+        hidden = bool(sides.path) and self.shows_nothing(sides)
+        if hidden:
+            sides = sides._replace(theirs=[])
+        relative = self._unwritten(sides)
         if relative >= 0:
-            return self._relatives(path, cfd, pairs, relative, part, parts, refused)
-        return self._listed(path, cfd, pairs, part, parts, opaque, refused)
+            return self._relatives(sides, relative, part, tally)
+        return self._listed(sides, part, tally, opaque=hidden and not tally.refused)
 
-    def _relatives(
-        self, path: str, cfd: int, pairs: Pairs, relative: int, part: int, parts: int, refused: list[tuple[str, str]]
-    ) -> list[tuple[str, Pairs]]:
+    def _relatives(self, sides: Sides, relative: int, part: Part, tally: Tally) -> Below:
         """A directory that is one inode on both sides, unwritten: every entry is the same inode there and here."""
-        tally = Tally(self.sources)
-        below: list[tuple[str, Pairs]] = []
-        with os.scandir(cfd) as entries:
+        below: Below = []
+        with os.scandir(sides.mine) as entries:
             for index, entry in enumerate(entries):
                 if entry.is_dir(follow_symlinks=False):
-                    if part == 0:
-                        below.append((entry.name, pairs))
-                elif parts == 1 or index % parts == part:
-                    self._entry(entry.name, cfd, pairs, tally, refused, path, same_inode=relative)
+                    if part.first:
+                        below.append((entry.name, sides.theirs))
+                elif part.has(index):
+                    self._judge.decide(entry.name, sides.mine, sides.theirs, relative, tally)
         # unwritten: its attributes are the layer's
-        self.out.append(tally.raw(path, self.sources[relative].layer, False, [], refused))
+        self.out.append(tally.raw(like=self.sources[relative].layer))
         return below
 
-    def _entry(
-        self,
-        name: str,
-        cfd: int,
-        found: Pairs,
-        tally: Tally,
-        refused: list[tuple[str, str]],
-        path: str,
-        *,
-        same_inode: int,
-    ) -> None:
-        """Decide about one entry that is not a directory. ``same_inode``: a relative that has the same inode, or -1."""
-        mine = self.mine
-        raw = os.fsencode(name)
-        if not mine.look(raw, cfd):
-            return  # gone since it was listed; only a live container (check mode) does that
-        if mine.nlink > 1:
-            tally.links.append((name, mine.inode, mine.nlink))
-        elif (
-            same_inode >= 0
-            and not mine.locked
-            and (mine.is_file or mine.is_symlink)
-            and self.untouched(raw, found[0][1], self.sources[same_inode].kin)
-        ):
-            tally.drop(name, same_inode, mine, once=True)
-            return
-        if mine.is_file:
-            verdict, number, once = self.file(name, raw, cfd, found)
-            if verdict == "drop":
-                tally.drop(name, number, mine, once=once)
-                return
-            if verdict == "marked":
-                refused.append((join(path, name), _MARK))
-            tally.keep(name, number if verdict == "clone" else -1, mine)
-            return
-        if mine.is_symlink:
-            number = self.symlink(name, raw, cfd, found)
-            if number >= 0:
-                tally.drop(name, number, mine, once=True)
-                return
-        elif mine.is_whiteout:
-            refused.append((join(path, name), _NODE))
-        if _marked(raw):
-            refused.append((join(path, name), _MARK))
-        tally.keep(name, -1, mine)
-
-    def _listed(
-        self, path: str, cfd: int, pairs: Pairs, part: int, parts: int, opaque: bool, refused: list[tuple[str, str]]
-    ) -> list[tuple[str, Pairs]]:
+    def _listed(self, sides: Sides, part: Part, tally: Tally, *, opaque: bool) -> Below:
         """The general case: list both sides."""
-        tables: list[tuple[int, int, dict[str, os.DirEntry[str]]]] = []
-        for number, fd in pairs:
-            with os.scandir(fd) as entries:
-                tables.append((number, fd, {entry.name: entry for entry in entries}))
-        layer = pairs[0][1] if pairs and self.sources[pairs[0][0]].layer else -1
-        only = dict(tables[0][2]) if layer >= 0 and part == 0 else {}
-        first = pairs[0][0] if pairs and self.sources[pairs[0][0]].kin is not None else -1
-        tally = Tally(self.sources)
-        below: list[tuple[str, Pairs]] = []
-        common = 0
-        with os.scandir(cfd) as entries:
+        listings = [_list(number, fd) for number, fd in sides.theirs]
+        first = listings[0] if listings else _Listing(-1, -1, {})
+        layer = first.fd if listings and self.sources[first.number].layer else -1
+        whole = part == WHOLE
+        related = bool(listings) and self.sources[first.number].kin is not None
+        only = dict.fromkeys(first.entries if layer >= 0 and part.first else ())  # what just the layer has
+        below: Below = []
+        mine, decide = sides.mine, self._judge.decide
+        with os.scandir(mine) as entries:
             for index, entry in enumerate(entries):
                 name = entry.name
                 only.pop(name, None)
                 if entry.is_dir(follow_symlinks=False):
-                    if part == 0:
-                        same = [
-                            (number, fd)
-                            for number, fd, table in tables
-                            if name in table and table[name].is_dir(follow_symlinks=False)
-                        ]
-                        common += bool(same)
-                        below.append((name, same))
-                elif parts == 1 or index % parts == part:
-                    found = [(number, fd) for number, fd, table in tables if name in table]
+                    if part.first:
+                        below.append((name, _directories(name, listings)))
+                elif whole or part.has(index):
+                    found = [(number, fd) for number, fd, table in listings if name in table]
                     # between relatives: the same inode, unwritten, needs no reading even in a written directory
-                    twin = first >= 0 and name in tables[0][2] and tables[0][2][name].inode() == entry.inode()
-                    self._entry(name, cfd, found, tally, refused, path, same_inode=first if twin else -1)
+                    twin = first.number if related and _is_twin(entry, first) else -1
+                    decide(name, mine, found, twin, tally)
         white: list[str] = []
-        if only:
+        common = tally.shared or any(theirs for _name, theirs in below)
+        if only and sides.path and whole and not common:
             # Where nothing of the layer shines through, one mark does what many whiteouts would.
-            if path and parts == 1 and not tally.shared and not common:
-                opaque = True
-            else:
-                white = [n for n in only if self.other.look(os.fsencode(n), layer) and not self.other.is_whiteout]
-        like = part > 0 or (layer >= 0 and self.like_layer(cfd, layer))
-        self.out.append(tally.raw(path, like, opaque, white, refused))
+            opaque = True
+        elif only:
+            white = [name for name in only if self._judge.hides(name, layer)]
+        like = not part.first or (layer >= 0 and _like_layer(sides.mine, layer))
+        self.out.append(tally.raw(like=like, opaque=opaque, white=white))
         return below
 
     # -- a subtree ----------------------------------------------------------------------------------------------
 
-    def open_below(self, path: str, cfd: int, name: str, pairs: Pairs) -> tuple[int, Pairs] | None:
+    def _open_below(self, sides: Sides, name: str, theirs: Theirs) -> Sides | None:
         """Open a directory on all sides; None when the container's cannot be part of an overlay."""
+        path = join(sides.path, name)
         try:
-            deeper = open_dir(name, cfd)
+            mine = open_dir(name, sides.mine)
         except OSError as error:
-            self._refuse(join(path, name), error)
+            reason = _NESTED if error.errno == errno.EXDEV else f"cannot be opened: {error.strerror}"
+            self.out.append(refusal(path, reason))
             return None
-        if os.fstat(deeper).st_dev != self.device:
-            os.close(deeper)
-            self._refuse(join(path, name), None)
+        if os.fstat(mine).st_dev != self._device:
+            os.close(mine)
+            self.out.append(refusal(path, _NESTED))
             return None
-        opened: Pairs = []
-        for number, fd in pairs:
+        return Sides(path, mine, self._open_theirs(name, theirs))
+
+    def _open_theirs(self, name: str, theirs: Theirs) -> Theirs:
+        opened: Theirs = []
+        for number, fd in theirs:
+            source = self.sources[number]
             try:
                 below = open_dir(name, fd)
                 opened.append((number, below))
-                if self.sources[number].live and os.fstat(below).st_dev != os.fstat(fd).st_dev:
+                if source.live and os.fstat(below).st_dev != os.fstat(fd).st_dev:
                     raise OSError(errno.EXDEV, "a subvolume lies within the source", name)
             except OSError:
                 # A live source (check mode) may change while we look; a mount point there is no part of it.
                 # A layer cannot change: what cannot be opened there could not be hidden either. And what stands for
                 # a snapshot must be seen as the snapshot is.
-                if self.sources[number].layer or self.sources[number].live:
+                if source.layer or source.live:
                     raise
-        return deeper, opened
+        return opened
 
-    def _refuse(self, path: str, error: OSError | None) -> None:
-        reason = f"cannot be opened: {error.strerror}" if error and error.errno != errno.EXDEV else _NESTED
-        self.out.append(refusal(path, reason))
-
-    def job(self, root: int, path: str, numbers: t.Sequence[int], part: int, parts: int, *, deep: bool) -> None:
-        """Open a directory on all sides, component by component from the roots, and compare it."""
-        if not path:
-            opened = reopen_dir(root), [(n, reopen_dir(self.sources[n].fd)) for n in numbers]
+    def job(self, root: int, job: Job) -> None:
+        """Compare a directory of the container's directory ``root`` and, if ``job.deep``, all below it."""
+        if not job.path:
+            sides: Sides | None = open_sides(root, self.sources, "", job.numbers)
         else:
-            above, name = parent_of(path), path.rpartition("/")[2]
-            cfd, pairs = open_job(self, root, above, numbers)
+            above = open_sides(root, self.sources, parent_of(job.path), job.numbers)
             try:
-                below = self.open_below(above, cfd, name, pairs)
+                sides = self._open_below(above, job.path.rpartition("/")[2], above.theirs)
             finally:
-                os.close(cfd)
-                for _number, fd in pairs:
-                    os.close(fd)
-            if below is None:
-                return
-            opened = below
-        self.subtree(path, *opened, part, parts, deep=deep)
+                above.close()
+        if sides is not None:
+            self._subtree(sides, job.part, deep=job.deep)
 
-    def subtree(self, path: str, cfd: int, pairs: Pairs, part: int, parts: int, *, deep: bool) -> None:
-        """Compare a directory and, if ``deep``, all below it. Closes what it is given.
+    def _subtree(self, sides: Sides, part: Part, *, deep: bool) -> None:
+        """Descriptors are held for one branch only: a directory may have more directories than a process may open files.
 
-        Descriptors are held for one branch only: a directory may have more directories than a process may open files.
+        Closes what it is given.
         """
-        Frame = tuple[str, int, Pairs, t.Iterator[tuple[str, Pairs]]]  # noqa: N806 - a type
-        stack: list[Frame] = []
-
-        def enter(path: str, cfd: int, pairs: Pairs) -> None:
-            below = self.directory(path, cfd, pairs, part if not stack else 0, parts if not stack else 1)
-            stack.append((path, cfd, pairs, iter(below if deep else ())))
-
-        enter(path, cfd, pairs)
+        stack: list[tuple[Sides, t.Iterator[tuple[str, Theirs]]]] = []
+        below = self._directory(sides, part)
+        stack.append((sides, iter(below if deep else ())))
         while stack:
-            path, cfd, pairs, rest = stack[-1]
-            for name, same in rest:
-                if len(stack) > _DEPTH:
-                    self.out.append(refusal(join(path, name), f"lies more than {_DEPTH} directories deep"))
-                    continue
-                opened = self.open_below(path, cfd, name, same)
-                if opened is not None:
-                    enter(join(path, name), *opened)
-                    break
-            else:
+            sides, rest = stack[-1]
+            entered = self._next(sides, rest, len(stack))
+            if entered is None:
                 stack.pop()
-                os.close(cfd)
-                for _number, fd in pairs:
-                    os.close(fd)
+                sides.close()
+            else:
+                stack.append((entered, iter(self._directory(entered, WHOLE))))
+
+    def _next(self, sides: Sides, rest: t.Iterator[tuple[str, Theirs]], depth: int) -> Sides | None:
+        """The next directory below that can be entered; None when there is no other."""
+        for name, theirs in rest:
+            if depth > _DEPTH:
+                self.out.append(refusal(join(sides.path, name), f"lies more than {_DEPTH} directories deep"))
+                continue
+            opened = self._open_below(sides, name, theirs)
+            if opened is not None:
+                return opened
+        return None
 
 
-def open_job(walk: Walk, root: int, path: str, numbers: t.Sequence[int]) -> tuple[int, Pairs]:
-    parts = path.split("/") if path else []
-    return open_beneath(root, parts), [(n, open_beneath(walk.sources[n].fd, parts)) for n in numbers]
-
-
-__all__ = ("Walk", "open_job")
+__all__ = ("Walk",)

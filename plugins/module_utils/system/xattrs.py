@@ -1,12 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Extended attributes and inode flags: reading, comparing, copying, and telling overlayfs's own marks from the rest.
-
-overlayfs keeps its marks in ``trusted.overlay.*`` (kernel Documentation/filesystems/overlayfs.rst). Since 6.7 a mark
-that somebody sets THROUGH an overlay is stored escaped, as ``trusted.overlay.overlay.*``. The ``user.overlay.*`` form
-counts only on a mount with ``userxattr``, which is never used here, so it is an ordinary attribute.
-"""
+"""Extended attributes and inode flags: reading, comparing and copying."""
 
 from __future__ import annotations
 
@@ -16,9 +11,7 @@ import os
 import struct
 import typing as t
 
-OVERLAY_PREFIX: t.Final = "trusted.overlay."
-_ESCAPED: t.Final = "trusted.overlay.overlay."
-OPAQUE: t.Final = "trusted.overlay.opaque"
+from .overlay_format import seen_through
 
 _GETFLAGS: t.Final = 0x80086601  # FS_IOC_GETFLAGS, _IOR('f', 1, long), 64 bit
 _SETFLAGS: t.Final = 0x40086602
@@ -30,10 +23,6 @@ NOCOW: t.Final = 0x800000
 LOCKED: t.Final = IMMUTABLE | APPEND
 # compr, immutable, append, nodump, noatime, nocow; the rest is the file system's own business.
 SETTABLE: t.Final = 0x4 | IMMUTABLE | APPEND | 0x40 | 0x80 | NOCOW
-
-
-def is_overlay_mark(name: str) -> bool:
-    return name.startswith(OVERLAY_PREFIX)
 
 
 def same(a: int | str, b: int | str, *, follow: bool = True) -> bool:
@@ -56,26 +45,10 @@ def link_path(name: str, dir_fd: int) -> str:
 def copy(source: int | str, target: int | str, *, follow: bool = True, from_upper: bool = False) -> None:
     """Copy all attributes. ``from_upper``: the source is a layer, so overlayfs's marks stay behind."""
     for name in os.listxattr(source, follow_symlinks=follow):
-        value, kept = os.getxattr(source, name, follow_symlinks=follow), name
-        if from_upper and name.startswith(_ESCAPED):
-            kept = OVERLAY_PREFIX + name[len(_ESCAPED) :]
-        elif from_upper and is_overlay_mark(name):
-            continue
-        os.setxattr(target, kept, value, follow_symlinks=follow)
-
-
-def has_overlay_mark(target: int | str, *, follow: bool = True) -> bool:
-    return any(is_overlay_mark(name) for name in os.listxattr(target, follow_symlinks=follow))
-
-
-def is_opaque(fd: int) -> bool:
-    """Whether overlayfs hides what the layers below have in this directory."""
-    try:
-        return os.getxattr(fd, OPAQUE) == b"y"
-    except OSError as error:
-        if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
-            return False
-        raise
+        kept = seen_through(name) if from_upper else name
+        if kept is not None:
+            value = os.getxattr(source, name, follow_symlinks=follow)
+            os.setxattr(target, kept, value, follow_symlinks=follow)
 
 
 def flags(fd: int) -> int:
@@ -97,14 +70,9 @@ __all__ = (
     "IMMUTABLE",
     "LOCKED",
     "NOCOW",
-    "OPAQUE",
-    "OVERLAY_PREFIX",
     "SETTABLE",
     "copy",
     "flags",
-    "has_overlay_mark",
-    "is_opaque",
-    "is_overlay_mark",
     "link_path",
     "same",
     "set_flags",

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import typing as t
 from dataclasses import dataclass
 
 from ...compare.model import Comparison, DirectoryPlan, join, parent_of
-from ...system import xattrs
+from ...system import overlay_format
 from ...system.safe_path import Descent, open_beneath
 from ...system.workers import spread, translate
 from .clone import clone_attributes, clone_entry
@@ -90,14 +89,14 @@ def _fill(plan: DirectoryPlan, descents: _Descents, later: set[str], *, finish: 
     for name, number in plan.pick.items():
         clone_entry(name, sources[number], picks[number])
     for name in plan.white:
-        os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=upper)
+        overlay_format.make_whiteout(name, upper)
     if finish:
         _finish(plan, here, upper)
 
 
 def _finish(plan: DirectoryPlan, here: int, upper: int) -> None:
     if plan.opaque:
-        os.setxattr(upper, xattrs.OPAQUE, b"y")
+        overlay_format.make_opaque(upper)
     clone_attributes(here, upper)
 
 

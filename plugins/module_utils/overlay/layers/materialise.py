@@ -16,7 +16,7 @@ import stat
 import typing as t
 
 from ...compare.model import join, parent_of
-from ...system import xattrs
+from ...system import overlay_format, xattrs
 from ...system.safe_path import open_beneath, open_dir, reopen_dir
 from ...system.workers import processors, spread, translate
 from .clone import clone_attributes, clone_entry, make_neutral
@@ -63,7 +63,7 @@ def _merged(stack: Stack) -> tuple[list[tuple[str, int]], list[tuple[str, list[i
                 plain = entry.is_file(follow_symlinks=False) or entry.is_symlink()
                 if not plain:
                     status = entry.stat(follow_symlinks=False)
-                    if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+                    if overlay_format.is_whiteout(status.st_mode, status.st_rdev):
                         continue
                 entries.append((name, number))
     directories = [(name, [n for n in found if n >= 0]) for name, found in decided.items() if found is not None]
@@ -76,7 +76,7 @@ def _descend(stack: Stack, name: str, numbers: t.Sequence[int]) -> Stack:
     for number, fd in stack:
         if number in numbers:
             opened.append((number, open_dir(name, fd)))
-            if xattrs.is_opaque(opened[-1][1]):
+            if overlay_format.is_opaque(opened[-1][1]):
                 break
     return opened
 
