@@ -19,6 +19,8 @@ description:
     again shares with what the source is then; so does changing O(sources).
   - O(state=absent) gives the container its own copy of every file back (by reflink, so it takes no space until it is
     written), keeps what the container has written, deleted and renamed meanwhile, and leaves nothing behind.
+  - What somebody else uses is neither emptied nor removed - another container's overlay or bind mount, a clone that LXC
+    made, a mount of the host.
   - A container that runs is not touched. Its work is recorded and done at the next boot, before containers start.
   - One file, the container's table of mounts (its LXC fstab, or a systemd mount unit for what is not LXC), decides what
     the container sees, and it is replaced atomically. A run that was cut off is finished or undone by the next one.
@@ -179,6 +181,21 @@ error_id:
   returned: failure
   type: str
   sample: overlay_unrepresentable
+users:
+  description: Who else uses what would be emptied or removed.
+  returned: when RV(error_id=overlay_in_use)
+  type: list
+  elements: dict
+  contains:
+    who:
+      description: A container, the host, a process (for what is mounted at this moment) or a loop device.
+      type: str
+    where:
+      description: The table or configuration that says so, or where it is mounted.
+      type: str
+    path:
+      description: The path that is used, as it is named there.
+      type: str
 paths:
   description: Where the directory holds something that no overlay can show, and what it is.
   returned: when RV(error_id=overlay_unrepresentable)

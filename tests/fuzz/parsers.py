@@ -80,8 +80,8 @@ def _fstab(text: str) -> object:
 
 
 def _mount_options(text: str) -> object:
-    layers = overlayfs.parse_options(text)
-    return None if layers is None or "\0" in text else overlayfs.options(layers)
+    layers = overlayfs.named_layers(text)
+    return layers if "\0" in text else overlayfs.options(layers)
 
 
 def _environment(data: bytes) -> object:

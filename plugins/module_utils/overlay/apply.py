@@ -22,10 +22,12 @@ from ..system import overlayfs, safe_path
 from ..system.safe_path import libc, open_beneath, open_dir, printable
 from ..system.workers import translate
 from . import original as overlay_original
+from .claims import refuse
 from .kept import NOTES, delete_if_there, drop_snapshots, new_id, open_layers, trim
 from .layers.build import Sites, build
 from .layers.materialise import materialise
 from .mount import empty_under, mount_on_host, prepare_table, unmount_on_host
+from .observe import used_by
 from .plan import Operation
 from .record import Intent, Overlay
 from .repair import FILLING, STARTED_MEANWHILE, refuse_while_started, repair, settle
@@ -191,9 +193,11 @@ class Work:
         if reason is not None:
             raise OvercError("overlay_unsupported", f"The kernel does not take the layers: {reason}.")
 
-    def _still_stopped(self) -> None:
+    def _still_quiet(self) -> None:
         if self.site.running():
             raise OvercError("container_running", "The container was started meanwhile; nothing was switched over.")
+        state = "present" if self.new else "absent"
+        refuse(self.site.name, self.directory, used_by(self.site, self.directory, self.active, state))
 
     def _not_started_meanwhile(self) -> None:
         # LXC takes its command socket before it reads the table: whoever may have read the old one is seen now
@@ -202,7 +206,7 @@ class Work:
             refuse_while_started(self.site)
 
     def _commit_mount(self) -> None:
-        self._still_stopped()
+        self._still_quiet()
         prepare_table(self.site)
         self.site.table.commit(self.directory, self.options)
         self._not_started_meanwhile()
@@ -246,7 +250,7 @@ class Work:
             raise OvercError("internal", "no overlay to take files from")
         target = self._open(self.site.open_directory(self.directory))
         if self.operation.kind == "stop_original":
-            layers = overlay_original.open_layers(self.site, self.active.layers)
+            layers = overlay_original.open_layers(self.site, self.directory, self.active.layers)
         else:
             layers = open_layers(self.site, self.active.layers, self.old)
         for fd in layers:
@@ -255,7 +259,7 @@ class Work:
         self.outcome.totals = Totals(kept_entries=entries, kept_bytes=size)
 
     def _commit_unmount(self) -> None:
-        self._still_stopped()
+        self._still_quiet()
         self.site.table.commit(self.directory, None)
         self._not_started_meanwhile()
 
@@ -264,7 +268,7 @@ class Work:
 
     def _remove_original(self) -> None:
         if self.active is not None:
-            overlay_original.remove(self.site, self.active.layers)
+            overlay_original.remove(self.site, self.directory, self.active.layers)
 
 
 __all__ = ("Observer", "Outcome", "Work")

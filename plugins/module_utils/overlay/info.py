@@ -25,7 +25,7 @@ def _describe(site: Site, found: Mounted, record: Record) -> dict[str, t.Any]:
     active = made_by(found)
     problems = []
     for path in (found.layers.upper, *found.layers.lower, found.layers.work):
-        if not os.path.isdir(path):
+        if path and not os.path.isdir(path):
             problems.append(f"layer {printable(path)} is gone")
     changed: dict[str, str] = {}
     if active == "ours" and overlay is None:

@@ -9,9 +9,14 @@ Configuration keys: lxc.container.conf(5); ``lxc.mount`` and ``lxc.rootfs`` are 
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import typing as t
 from dataclasses import dataclass
+
+from ..system import fstab
+from ..system.safe_path import OPEN_FILE
 
 FSTAB_KEYS: t.Final = ("lxc.mount.fstab", "lxc.mount")
 _ROOTFS_KEYS: t.Final = ("lxc.rootfs.path", "lxc.rootfs")
@@ -45,6 +50,33 @@ def parse_config(text: str) -> Config:
     return Config(first(FSTAB_KEYS), rootfs, first(_IDMAP_KEYS) is not None, legacy)
 
 
+def mount_entries(text: str) -> list[fstab.Entry]:
+    """The mounts that a configuration names itself (``lxc.mount.entry``); an empty value clears those before it."""
+    found: list[fstab.Entry] = []
+    for line in text.split("\n"):
+        key, sep, value = line.partition("=")
+        if not sep or key.strip() != "lxc.mount.entry":
+            continue
+        entry = fstab.parse_line(value.strip())
+        if entry is not None:
+            found.append(entry)
+        elif not value.strip():
+            found = []
+    return found
+
+
+def layers_of_root(config: Config) -> list[str]:
+    """The host paths that ``lxc.rootfs.path`` names: one root, or the layers of an overlay.
+
+    LXC writes ``overlay:<lower>[:<lower>...]:<upper>`` without escapes, so a path with a colon in it is tried whole too.
+    """
+    kind, sep, rest = (config.rootfs or "").partition(":")
+    if not sep or kind.startswith("/"):
+        return [config.rootfs] if config.rootfs else []
+    parts = rest.split(":")
+    return [path for path in dict.fromkeys([*parts, rest.rpartition(":")[0], rest]) if path.startswith("/")]
+
+
 _DEPTH: t.Final = 10  # includes within includes
 
 
@@ -72,10 +104,18 @@ def _files(path: str) -> list[str]:
 
 def _text(path: str) -> str | None:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            return file.read()
+        return read_text(path)
     except (OSError, ValueError):
         return None
+
+
+def read_text(path: str) -> str:
+    """A regular file, or a link to one. OSError for anything else: a fifo would never answer."""
+    fd = os.open(path, OPEN_FILE & ~os.O_NOFOLLOW & ~os.O_NOATIME)
+    with open(fd, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return file.read()
 
 
 def root_directory(config: Config) -> str | None:
@@ -86,6 +126,19 @@ def root_directory(config: Config) -> str | None:
     if sep and not kind.startswith("/"):
         return path if kind in ("dir", "btrfs") else ""
     return config.rootfs
+
+
+_SETTINGS: t.Final = "/etc/lxc/lxc.conf"
+_DEFAULT_PLACE: t.Final = "/var/lib/lxc"
+
+
+def default_places(settings: str = _SETTINGS) -> list[str]:
+    """Where LXC looks for containers if it is not told: ``lxc.lxcpath`` (lxc.system.conf(5))."""
+    for line in (_text(settings) or "").split("\n"):
+        key, sep, value = line.partition("=")
+        if sep and key.strip() == "lxc.lxcpath" and value.strip():
+            return [value.strip()]
+    return [_DEFAULT_PLACE]
 
 
 FSTAB_COMMENT: t.Final = "# added for shared directories (overc_overlay)"
@@ -122,24 +175,47 @@ def root_in_use(status: os.stat_result, proc: str = "/proc") -> int | None:
     return None
 
 
-def monitor_listens(container: str, sockets: str = "/proc/net/unix") -> bool:
-    """Whether LXC's monitor holds the command socket ``@<path of the container>/command``."""
+_SOCKET_END: t.Final = "/command"
+
+
+def running_containers(sockets: str = "/proc/net/unix") -> list[str]:
+    """The directories of containers whose monitor holds the command socket ``@<directory>/command``, as they were named."""
     try:
         with open(sockets, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            text = file.read()
+            lines = file.read().split("\n")
     except OSError:
-        return False
-    return f"@{container}/command" in (line.split(" ")[-1] for line in text.split("\n"))
+        return []
+    # Seven columns before the name, which may have blanks
+    names = [line.split(None, 7)[-1] for line in lines if line.endswith(_SOCKET_END)]
+    return [name[1 : -len(_SOCKET_END)] for name in names if name.startswith("@/")]
+
+
+def monitor_listens(container: str, sockets: str = "/proc/net/unix") -> bool:
+    """Whether LXC's monitor runs for the container with this directory, by whatever name it was started."""
+    for name in running_containers(sockets):
+        if name == container:
+            return True
+        try:
+            if os.path.samefile(name, container):
+                return True
+        except OSError:
+            continue
+    return False
 
 
 __all__ = (
     "FSTAB_COMMENT",
     "FSTAB_KEYS",
     "Config",
+    "default_places",
+    "layers_of_root",
     "monitor_listens",
+    "mount_entries",
     "parse_config",
+    "read_text",
     "root_directory",
     "root_in_use",
+    "running_containers",
     "with_fstab",
     "with_includes",
     "without_fstab",

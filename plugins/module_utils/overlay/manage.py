@@ -155,7 +155,9 @@ def manage(
         raise OvercError("not_root", "Sharing files among containers needs root privileges.")
     places = places or overlay_boot.Places()
     wanted = normalise(wanted)
-    with Site(wanted.containers_dir, wanted.container, units=places.units) as site, contextlib.ExitStack() as stack:
+    elsewhere = overlay_boot.known_places(places)
+    opened = Site(wanted.containers_dir, wanted.container, units=places.units, elsewhere=elsewhere)
+    with opened as site, contextlib.ExitStack() as stack:
         repaired = None
         if check:
             pending = site.intent()
@@ -174,7 +176,12 @@ def manage(
         host_side = site.table.kind != "lxc"
 
         def plan(later: bool) -> list[Operation]:
-            return [plan_directory(f, wanted.state, wanted.sources, later=later, host_side=host_side) for f in facts]
+            return [
+                plan_directory(
+                    f, wanted.state, wanted.sources, later=later, host_side=host_side, container=wanted.container
+                )
+                for f in facts
+            ]
 
         later = False
         operations = plan(False)

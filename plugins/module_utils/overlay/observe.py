@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
 from ..errors import OvercError
 from ..system.safe_path import is_below, printable
-from . import estimate
-from .original import is_original
+from . import estimate, original, users
+from .claims import Claim
 from .plan import DirectoryFacts, Wanted
 from .record import Record, Request
 from .site import Site, Tree, has_changed, is_there, trees
@@ -23,7 +24,7 @@ def made_by(found: Mounted | None) -> str:
         return ""
     if found.id:
         return "ours"
-    return "original" if is_original(found) else "foreign"
+    return "original" if found.original else "foreign"
 
 
 def queued_request(record: Record, directory: str) -> Request | None:
@@ -33,6 +34,8 @@ def queued_request(record: Record, directory: str) -> Request | None:
 def _stale(site: Site, found: Mounted, record: Record, wanted: Wanted, now: t.Sequence[Tree], jobs: int | None) -> str:
     """Why sharing again would do something, "" if it would not."""
     overlay = record.overlays.get(found.directory)
+    if found.moved:
+        return "its layers are named by a path of before the container was moved"
     if overlay is None:
         return "no record of how it was shared"
     if overlay.essential_root != wanted.essential_root:
@@ -70,6 +73,7 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
                 site.table.check(directory)
                 site.check_config()
                 _refuse_mounts(site, directory)
+                _refuse_hidden(site, directory)
             if found is not None and active == "ours" and sources == wanted.sources:
                 stale = _stale(site, found, record, wanted, now, jobs)
         out.append(
@@ -80,6 +84,7 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
                 stale,
                 on_host=bool(active and site.host_mounts(directory)),
                 queued=_same_request(queued, wanted),
+                used_by=tuple(used_by(site, directory, found, wanted.state)),
             )
         )
     return out
@@ -95,6 +100,26 @@ def _same_request(queued: Request | None, wanted: Wanted) -> str:
     return queued.state if same else "other"
 
 
+def used_by(site: Site, directory: str, found: Mounted | None, state: str) -> list[Claim]:
+    """Who else uses what would be emptied or removed."""
+    active = made_by(found)
+    if active not in {"present": ("", "ours"), "absent": ("ours", "original")}[state]:
+        return []  # nothing is done, or it is refused
+    with contextlib.ExitStack() as stack:
+        made = original.open_made(site, directory, stack) if active == "original" else ()
+        return users.find(site, directory, found, originals=made)
+
+
+def _refuse_hidden(site: Site, directory: str) -> None:
+    found = site.table.in_the_way(directory)
+    if found is not None:
+        raise OvercError(
+            "overlay_unsupported",
+            f"The container never sees its own {printable(directory)}, because this is mounted over it: {found}. Share what lies"
+            " beside it, or take that mount away first.",
+        )
+
+
 def _refuse_mounts(site: Site, directory: str) -> None:
     for found in site.host_mounts(directory):
         raise OvercError(
@@ -103,4 +128,4 @@ def _refuse_mounts(site: Site, directory: str) -> None:
         )
 
 
-__all__ = ("made_by", "observe", "queued_request")
+__all__ = ("made_by", "observe", "queued_request", "used_by")

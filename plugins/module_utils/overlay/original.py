@@ -1,80 +1,91 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Overlays made by the original tool: recognising them, and what must be known to stop them.
+"""Overlays made by the original tool: what must be known to stop them.
 
-For a directory ``<d>`` it made ``<d>_temp`` (the upper layer), ``<d>_over`` (the work directory) and ``<d>_mask`` (a
-layer of whiteouts), and a line in the container's fstab whose first field is ``overlay``. Its lower layers are other
-containers' live directories or the host's, so they are opened like everything that a container could aim elsewhere.
+For a directory ``/<d>`` of a container it made ``rootfs/<d>_temp`` (the upper layer; the directory itself, renamed), and
+beside ``rootfs`` the directories ``<d>_mask`` (a layer of whiteouts) and ``<d>_over`` (the work directory); and a line in the
+container's fstab whose first field is ``overlay``. Its other lower layers are other containers' live directories or the
+host's (of a container that is shared itself, ``<d>_temp``), so they are opened like everything that a container could aim
+elsewhere.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import typing as t
 
 from ..errors import OvercError
 from ..system.overlayfs import Layers
-from ..system.safe_path import OPEN_DIR, components, is_below, open_beneath, open_dir, printable
+from ..system.safe_path import OPEN_DIR, components, open_beneath, open_dir, printable
 from .layers.remove import empty
+from .names import MASK, OVER, TEMP
 from .site import Site
-from .table import Mounted
-
-_SUFFIXES: t.Final = ("_temp", "_over", "_mask")
 
 
-def is_original(found: Mounted) -> bool:
-    layers = found.layers
-    return not found.id and (
-        layers.upper.endswith("_temp")
-        or layers.work.endswith("_over")
-        or any(path.endswith("_mask") for path in layers.lower)
-    )
-
-
-def _open(site: Site, path: str) -> int:
-    """Open a layer by its path on the host; below a container's root nothing is followed."""
+def _open(path: str) -> int:
+    """Open a layer by its path on the host; below what may be a container's root nothing is followed."""
     way = components(path)
-    for depth in range(len(way) - 1):
-        # By whatever name the line calls the directory of the containers: it may be a link
-        if way[depth + 1] == "rootfs" and os.path.realpath("/" + "/".join(way[:depth])) == site.containers_dir:
-            base = os.open(f"{site.containers_dir}/{way[depth]}/rootfs", OPEN_DIR)
-            try:
-                return open_beneath(base, way[depth + 2 :])
-            finally:
-                os.close(base)
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if "rootfs" not in way:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    depth = way.index("rootfs") + 1
+    base = os.open("/" + "/".join(way[:depth]), OPEN_DIR)
+    try:
+        return open_beneath(base, way[depth:])
+    finally:
+        os.close(base)
 
 
-def open_layers(site: Site, layers: Layers) -> list[int]:
+def open_layers(site: Site, directory: str, layers: Layers) -> list[int]:
     """All layers, topmost first. Refuses when the upper one is not the container's own."""
-    if not is_below(layers.upper, site.root) or not layers.upper.endswith("_temp"):
+    if layers.upper != f"{site.root}{directory}{TEMP}":
         raise OvercError(
             "inconsistent",
-            f"The upper layer {printable(layers.upper)} is not one that the original tool makes in this container.",
+            f"The upper layer {printable(layers.upper)} is not the one that the original tool makes for"
+            f" {printable(directory)} of this container.",
         )
     opened: list[int] = []
     try:
         for path in (layers.upper, *layers.lower):
-            opened.append(_open(site, path))
+            opened.append(_open(path))
     except OSError as error:
         for fd in opened:
             os.close(fd)
         raise OvercError(
             "inconsistent",
-            f"Layer {printable(path)} cannot be opened ({error.strerror}); without it the tree is not known.",
+            f"Layer {printable(path)} cannot be opened ({error.strerror}); without it the tree is not known. Put it back; or, if"
+            " it was never there or is lost for good, make an empty directory in its place, then run the same command again.",
         ) from error
     return opened
 
 
-def remove(site: Site, layers: Layers) -> None:
-    """Delete the directories that the fstab line named and that carry the original's names, in the container's root."""
-    for path in (layers.upper, layers.work, *layers.lower):
-        if not is_below(path, site.root) or not path.endswith(_SUFFIXES):
-            continue
-        *above, name = components(path[len(site.root) :])
+def _made(site: Site, directory: str, layers: Layers) -> list[tuple[int, list[str]]]:
+    """What the original made for a directory, as far as the fstab line named it: where to look, and the way from there."""
+    places = (
+        (f"{site.root}{directory}{TEMP}", site.root_fd, site.root),
+        (f"{site.path}{directory}{MASK}", site.fd, site.path),
+        (f"{site.path}{directory}{OVER}", site.fd, site.path),
+    )
+    named = {layers.upper, layers.work, *layers.lower}
+    return [(fd, components(path[len(base) :])) for path, fd, base in places if path in named]
+
+
+def open_made(site: Site, directory: str, stack: contextlib.ExitStack) -> list[int]:
+    """Those directories, opened for as long as the stack is; without those that are gone."""
+    found = site.mounted().get(directory)
+    out: list[int] = []
+    for fd, way in _made(site, directory, found.layers) if found is not None else ():
+        with contextlib.suppress(OSError):
+            out.append(open_beneath(fd, way))
+            stack.callback(os.close, out[-1])
+    return out
+
+
+def remove(site: Site, directory: str, layers: Layers) -> None:
+    """Delete what the original made for the directory: exactly what the fstab line named at exactly the original's places."""
+    for base, (*above, name) in _made(site, directory, layers):
         try:
-            parent = open_beneath(site.root_fd, above)
+            parent = open_beneath(base, above)
         except OSError:
             continue  # not there any more, or not what it was
         try:
@@ -90,4 +101,4 @@ def remove(site: Site, layers: Layers) -> None:
             os.close(parent)
 
 
-__all__ = ("is_original", "open_layers", "remove")
+__all__ = ("open_layers", "open_made", "remove")

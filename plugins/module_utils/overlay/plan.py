@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ..errors import OvercError
 from ..system.safe_path import is_below, printable
+from .claims import Claim, refuse
 
 # What each step does, in the words of the result.
 STEPS: t.Final[dict[str, str]] = {
@@ -69,6 +70,7 @@ class DirectoryFacts:
     stale: str = ""
     on_host: bool = False
     queued: str = ""  # the state that waits for the next boot, with these sources
+    used_by: tuple[Claim, ...] = ()  # who else uses what would be emptied or removed
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,18 @@ def _around(kind: str, facts: DirectoryFacts, host_side: bool) -> tuple[str, ...
 
 
 def plan_directory(
-    facts: DirectoryFacts, state: str, sources: t.Sequence[str], *, later: bool, host_side: bool = False
+    facts: DirectoryFacts,
+    state: str,
+    sources: t.Sequence[str],
+    *,
+    later: bool,
+    host_side: bool = False,
+    container: str = "",
 ) -> Operation:
-    """What to do with one directory. ``later``: at the next boot; ``host_side``: mounted on the host, not by LXC."""
+    """What to do with one directory of a container (its name, for people).
+
+    ``later``: at the next boot; ``host_side``: mounted on the host, not by LXC.
+    """
     where = facts.directory
     if state == "present":
         if facts.active in ("original", "foreign"):
@@ -148,6 +159,7 @@ def plan_directory(
         if facts.queued:
             return Operation(where, "unqueue", ("unqueue",), "what waited for the next boot is no longer wanted")
         return Operation(where, "none", (), reason)
+    refuse(container, where, facts.used_by)
     if later:
         if facts.queued == state:
             return Operation(where, "none", (), "waits for the next boot already")

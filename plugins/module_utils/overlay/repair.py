@@ -93,7 +93,7 @@ def repair(site: Site) -> str | None:
                 layers = overlayfs.Layers(
                     tuple(intent.original["lower"]), intent.original["upper"], intent.original["work"]
                 )
-                original.remove(site, layers)
+                original.remove(site, directory, layers)
             keep = intent.new
         settle(site, directory, keep)
         mount_on_host(site, directory)

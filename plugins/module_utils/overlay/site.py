@@ -44,16 +44,27 @@ def normal_directory(directory: str) -> str:
 
 
 class Site:
-    """One container, opened. Use as a context manager."""
+    """One container, opened. Use as a context manager.
 
-    def __init__(self, containers_dir: str, name: str, *, units: str = "/etc/systemd/system") -> None:
+    ``units``: where systemd's units are; ``elsewhere``: other directories of containers that are known of.
+    """
+
+    def __init__(
+        self,
+        containers_dir: str,
+        name: str,
+        *,
+        units: str = "/etc/systemd/system",
+        elsewhere: t.Sequence[str] = (),
+    ) -> None:
         if not name or "/" in name or name.startswith(".") or "\0" in name or name == ESSENTIAL:
             raise OvercError("bad_argument", f"{printable(name)!r} cannot be the name of a container.")
         components(containers_dir)
         self.containers_dir = os.path.realpath(containers_dir)
         self.name = name
+        self.units = units
+        self.elsewhere = tuple(elsewhere)
         self.path = f"{self.containers_dir}/{name}"
-        self.given = f"{containers_dir.rstrip('/')}/{name}"
         self.root = f"{self.path}/rootfs"
         self._stack = contextlib.ExitStack()
         try:
@@ -71,14 +82,20 @@ class Site:
         self.config: lxc.Config | None = None
         try:
             found = safe_path.read_file("config", self.fd)
-        except OSError:
+        except OSError as error:
             self._stack.close()
-            raise
+            raise OvercError(
+                "inconsistent",
+                f"{printable(self.path)}/config, the container's configuration, is no regular file ({error.strerror}); nothing"
+                " was changed. Put the file itself there.",
+            ) from error
+        text = ""
         if found is not None:
-            text = os.fsdecode(found[0])
-            self.config = lxc.parse_config(lxc.with_includes(text))
-            self._own_config = lxc.parse_config(text)
-        self.table: Table = table_for(self.path, name, self.config, units=units)
+            own = os.fsdecode(found[0])
+            text = lxc.with_includes(own)
+            self.config = lxc.parse_config(text)
+            self._own_config = lxc.parse_config(own)
+        self.table: Table = table_for(self.path, name, self.config, text, units=units)
 
     def _open(self, path: str) -> int:
         # Both lie above the container's root, so they are the host's; a link in their place is still a mistake.
@@ -101,11 +118,7 @@ class Site:
         return self.store.intent()
 
     def running(self) -> bool:
-        return (
-            lxc.monitor_listens(self.path)
-            or lxc.monitor_listens(self.given)
-            or lxc.root_in_use(os.fstat(self.root_fd)) is not None
-        )
+        return lxc.monitor_listens(self.path) or lxc.root_in_use(os.fstat(self.root_fd)) is not None
 
     def mounted(self) -> dict[str, Mounted]:
         """The overlays that the table names, by directory; the last of two lines for one counts, as it would mount."""

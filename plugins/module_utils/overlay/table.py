@@ -18,24 +18,35 @@ from dataclasses import dataclass
 
 from ..errors import OvercError
 from ..system import fstab, overlayfs, syscalls
-from ..system.safe_path import OPEN_DIR, printable, read_file, write_atomically
+from ..system.safe_path import OPEN_DIR, is_below, printable, read_file, write_atomically
 from . import lxc
-from .record import HOME
+from .names import below, canonical, is_original, our_id
 
 
 @dataclass(frozen=True)
 class Mounted:
-    """An overlay that a table names: where, its layers, and the id of ours it belongs to ("" if it is not ours)."""
+    """An overlay that a table names: where, its layers, and the id of ours it belongs to ("" if it is not ours).
+
+    ``original``: the original tool made it. ``moved``: the table names the layers by a path of before the container was
+    moved. A layer that the table does not name is "" or missing.
+    """
 
     directory: str
     layers: overlayfs.Layers
     id: str
+    original: bool = False
+    moved: bool = False
+
+    @property
+    def foreign(self) -> bool:
+        return not self.id and not self.original
 
 
-def our_id(upper: str, container: str) -> str:
-    """The overlay id in the path of an upper layer of ours, else ""."""
-    prefix = f"{container}/{HOME}/"
-    return upper[len(prefix) :].partition("/")[0] if upper.startswith(prefix) else ""
+def _mounted(directory: str, options: str, container: str) -> Mounted:
+    layers, moved = canonical(overlayfs.named_layers(options), container)
+    whole = bool(layers.lower and layers.upper and layers.work)
+    id_ = our_id(layers.upper, container) if whole else ""
+    return Mounted(directory, layers, id_, whole and is_original(layers, container), moved)
 
 
 class Table(t.Protocol):
@@ -46,6 +57,12 @@ class Table(t.Protocol):
     def check(self, directory: str) -> None:
         """Refuse a path that this kind cannot carry."""
 
+    def directory_of(self, target: str) -> str | None:
+        """The directory inside the container that a target of this kind means; None if it is not of this container."""
+
+    def in_the_way(self, directory: str) -> str | None:
+        """What of somebody else is mounted there, or above, so that the container would not see what is shared."""
+
     def overlays(self) -> list[Mounted]:
         """The overlays the table names now, ours and others'."""
 
@@ -54,14 +71,20 @@ class Table(t.Protocol):
 
 
 class LxcTable:
-    """The container's fstab. ``container`` is its directory, ``root`` its root."""
+    """The container's fstab. ``container`` is its directory, ``root`` its root.
+
+    ``names``: what LXC takes for the root at the beginning of an absolute target, whatever is there. ``config``: the text
+    of the container's configuration, which may have mounts too.
+    """
 
     kind: t.ClassVar[str] = "lxc"
 
-    def __init__(self, container: str, path: str) -> None:
+    def __init__(self, container: str, path: str, names: t.Sequence[str] = (), config: str = "") -> None:
         self.container = container
         self.path = path
         self.root = f"{container}/rootfs"
+        self.names = tuple(names)
+        self.config = config
 
     def check(self, directory: str) -> None:  # noqa: ARG002 - the other kind looks at it
         # The kernel takes it with a backslash before it, but LXC 5.0 splits there all the same (measured).
@@ -76,38 +99,71 @@ class LxcTable:
             raise OvercError("inconsistent", f"{what}, cannot be reached: {error.strerror}.") from error
 
     def _text(self, fd: int) -> tuple[str, os.stat_result | None]:
-        found = read_file(os.path.basename(self.path), fd)
+        try:
+            found = read_file(os.path.basename(self.path), fd)
+        except OSError as error:
+            what = f"{printable(self.path)}, the container's table of mounts, is no regular file"
+            hint = "Name the file itself as lxc.mount.fstab in the container's configuration."
+            raise OvercError("inconsistent", f"{what} ({error.strerror}); nothing was changed. {hint}") from error
         return ("", None) if found is None else (os.fsdecode(found[0]), found[1])
 
-    def directory_of(self, target: str) -> str:
-        """The directory inside the container: LXC takes targets relative to the root, or absolute below its path."""
-        root = self.root + "/"
-        inside = target.removeprefix(root)
-        return "/" + inside.strip("/")
-
-    def overlays(self) -> list[Mounted]:
+    def _entries(self) -> list[fstab.Entry]:
         fd = self._open()
         try:
             text, _status = self._text(fd)
         finally:
             os.close(fd)
+        return fstab.parse(text)
+
+    def directory_of(self, target: str) -> str | None:
+        """LXC takes targets relative to the root, or absolute with the root's name in it; others it leaves out."""
+        rest: str | None = target
+        if target.startswith("/"):
+            rest = below(target, self.root)
+            for name in self.names:
+                before, sep, after = target.partition(name)
+                if rest is None and sep and not before.strip("/") and after[:1] in ("", "/"):
+                    rest = after
+        return None if rest is None else os.path.normpath("/" + rest.strip("/")).replace("//", "/", 1)
+
+    def overlays(self) -> list[Mounted]:
         out = []
-        for entry in fstab.parse(text):
-            layers = overlayfs.parse_options(entry.options) if entry.fstype == "overlay" else None
-            if layers is not None:
-                out.append(Mounted(self.directory_of(entry.target), layers, our_id(layers.upper, self.container)))
+        for entry in self._entries():
+            directory = self.directory_of(entry.target) if entry.fstype == "overlay" else None
+            if directory is not None:
+                out.append(_mounted(directory, entry.options, self.container))
         return out
+
+    def _is_ours(self, entry: fstab.Entry) -> bool:
+        return entry.fstype == "overlay" and not _mounted("", entry.options, self.container).foreign
+
+    def in_the_way(self, directory: str) -> str | None:
+        places = [(entry, self.path) for entry in self._entries() if not self._is_ours(entry)]
+        places += [(entry, f"{self.container}/config") for entry in lxc.mount_entries(self.config)]
+        for entry, place in places:
+            there = self.directory_of(entry.target)
+            covers = there is not None and (there == directory or is_below(directory, there))
+            if covers and "remount" not in entry.options.split(","):
+                return f"{printable(entry.source)} at {printable(there or '')} ({printable(place)})"
+        return None
 
     def commit(self, directory: str, options: str | None) -> None:
         entry = None if options is None else fstab.Entry("overlay", directory.lstrip("/"), "overlay", options)
 
         def is_it(found: fstab.Entry) -> bool:
-            return found.fstype == "overlay" and self.directory_of(found.target) == directory
+            return self._is_ours(found) and self.directory_of(found.target) == directory
+
+        def comes_after(found: fstab.Entry) -> bool:
+            """What is mounted upon the directory; and what takes its source from it as the container sees it."""
+            places = [self.directory_of(found.target)]
+            if "relative" in found.options.split(","):
+                places.append(os.path.normpath(f"/{found.source}"))
+            return any(place is not None and (place == directory or is_below(place, directory)) for place in places)
 
         fd = self._open()
         try:
             text, status = self._text(fd)
-            new = fstab.replace(text, is_it, entry)
+            new = fstab.replace(text, is_it, entry, before=comes_after)
             if new != text:
                 write_atomically(os.path.basename(self.path), os.fsencode(new), fd, like=status)
         finally:
@@ -184,12 +240,18 @@ class SystemdTable:
                     values = dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
             except (FileNotFoundError, IsADirectoryError):  # a link to nothing is a unit of nobody
                 continue
-            where = values.get("Where", "")
-            if values.get("Type") == "overlay" and where.startswith(self.root + "/"):
-                layers = overlayfs.parse_options(values.get("Options", ""))
-                if layers is not None:
-                    out.append(Mounted(where[len(self.root) :], layers, our_id(layers.upper, self.container)))
+            directory = self.directory_of(values.get("Where", "")) if values.get("Type") == "overlay" else None
+            if directory is not None:
+                out.append(_mounted(directory, values.get("Options", ""), self.container))
         return out
+
+    def directory_of(self, target: str) -> str | None:
+        return (below(target, self.root) or None) if target.startswith("/") else None
+
+    def in_the_way(self, directory: str) -> str | None:
+        path = f"{self.units}/{self._unit(directory)}"
+        mine = any(found.directory == directory and not found.foreign for found in self.overlays())
+        return printable(path) if os.path.lexists(path) and not mine else None
 
     def commit(self, directory: str, options: str | None) -> None:
         unit = self._unit(directory)
@@ -225,11 +287,15 @@ class SystemdTable:
                     os.rmdir(os.path.dirname(path))
 
 
-def table_for(container: str, name: str, config: lxc.Config | None, *, units: str = "/etc/systemd/system") -> Table:
-    """The kind of table a container has."""
+def table_for(
+    container: str, name: str, config: lxc.Config | None, text: str = "", *, units: str = "/etc/systemd/system"
+) -> Table:
+    """The kind of table a container has. ``text``: its configuration."""
     if config is None or config.mapped:
         return SystemdTable(container, name, units)
-    return LxcTable(container, config.fstab or f"{container}/fstab")
+    root = lxc.root_directory(config)
+    names = [f"{place}/{name}/rootfs" for place in lxc.default_places()] + ([root] if root else [])
+    return LxcTable(container, config.fstab or f"{container}/fstab", names, text)
 
 
-__all__ = ("LxcTable", "Mounted", "SystemdTable", "Table", "our_id", "table_for", "unit_name")
+__all__ = ("LxcTable", "Mounted", "SystemdTable", "Table", "table_for", "unit_name")

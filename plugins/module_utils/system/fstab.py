@@ -50,8 +50,17 @@ def subvolume_pins(text: str) -> tuple[str, ...]:
     return tuple(option for option in options if option.startswith(("subvol=", "subvolid=")))
 
 
-def replace(text: str, is_it: t.Callable[[Entry], bool], entry: Entry | None) -> str:
-    """The text with the lines for which ``is_it`` holds gone and ``entry`` in place of the first, or at the end."""
+def _never(_entry: Entry) -> bool:
+    return False
+
+
+def replace(
+    text: str, is_it: t.Callable[[Entry], bool], entry: Entry | None, *, before: t.Callable[[Entry], bool] = _never
+) -> str:
+    """The text with the lines for which ``is_it`` holds gone and ``entry`` in place of the first, or at the end.
+
+    ``before``: lines that have to come after ``entry``, because they mount upon what it mounts.
+    """
     out: list[str] = []
     placed = entry is None
     lines = text.split("\n")
@@ -59,11 +68,12 @@ def replace(text: str, is_it: t.Callable[[Entry], bool], entry: Entry | None) ->
         lines.pop()
     for line in lines:
         found = parse_line(line)
-        if found is None or not is_it(found):
-            out.append(line)
-        elif not placed and entry is not None:
+        ours = found is not None and is_it(found)
+        if entry is not None and not placed and found is not None and (ours or before(found)):
             out.append(entry.render())
             placed = True
+        if not ours:
+            out.append(line)
     if not placed and entry is not None:
         out.append(entry.render())
     return "".join(line + "\n" for line in out)

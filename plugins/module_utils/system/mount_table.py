@@ -12,13 +12,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mount:
-    """One mounted file system. ``root`` is the mounted directory within it: for btrfs, the subvolume."""
+    """One mounted file system. ``root`` is the mounted directory within it: for btrfs, the subvolume.
+
+    ``id`` names the mount, ``device`` the file system (for btrfs one for all its subvolumes); ``of_filesystem`` are the
+    options of the latter, in order.
+    """
 
     target: str
     root: str
     fstype: str
     source: str
     options: frozenset[str]
+    id: str = ""
+    device: str = ""
+    of_filesystem: tuple[str, ...] = ()
 
     @property
     def read_only(self) -> bool:
@@ -58,6 +65,9 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
                 fstype=tail[0],
                 source=unescape(tail[1]),
                 options=frozenset(fields[5].split(",")) | frozenset(tail[2].split(",")) - {"rw"},
+                id=fields[0],
+                device=fields[2],
+                of_filesystem=tuple(map(unescape, tail[2].split(","))),
             )
         )
     return tuple(found)

@@ -81,17 +81,16 @@ def split_escaped(text: str, separator: str, *, keep_backslash: bool) -> list[st
     return [*out, current + ("\\" if escaped else "")]
 
 
-def parse_options(text: str) -> Layers | None:
-    """The layers an option string names, or None if it names no upper layer."""
+def named_layers(text: str) -> Layers:
+    """The layers an option string names, "" or nothing for what it does not name."""
     values: dict[str, str] = {}
     for item in split_escaped(text, ",", keep_backslash=True):
         name, sep, value = item.partition("=")
         if sep:
             values[name] = value
-    if not {"lowerdir", "upperdir", "workdir"} <= set(values):
-        return None
-    upper, work = (split_escaped(values[key], "\0", keep_backslash=False)[0] for key in ("upperdir", "workdir"))
-    return Layers(tuple(split_escaped(values["lowerdir"], ":", keep_backslash=False)), upper, work)
+    lower = tuple(split_escaped(values.get("lowerdir", ""), ":", keep_backslash=False))
+    upper, work = (split_escaped(values.get(key, ""), "\0", keep_backslash=False)[0] for key in ("upperdir", "workdir"))
+    return Layers(tuple(path for path in lower if path), upper, work)
 
 
 def mount(layers_options: str, target: str) -> None:
@@ -131,8 +130,8 @@ __all__ = (
     "Layers",
     "escape",
     "mount",
+    "named_layers",
     "options",
-    "parse_options",
     "probe",
     "split_escaped",
     "supported_safety",

@@ -66,7 +66,7 @@ def test_the_file_needs_nothing_but_the_standard_library(world: World) -> None:
     with zipfile.ZipFile(world.places.code) as archive:
         names = archive.namelist()
         text = "".join(archive.read(name).decode() for name in names)
-    assert any(name.endswith("/overlay_apply.py") for name in names)
+    assert any(name.endswith("/overlay/apply.py") for name in names)
     assert not any(name.endswith("/host_plan.py") for name in names), "only what is needed"
     imported = {
         line.split()[1].partition(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))

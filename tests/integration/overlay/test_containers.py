@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay.table import unit_name
-from ansible_collections.overc.system.plugins.module_utils.system import overlayfs
 
 from .world import PlainRunner, World, boot, view
 
@@ -270,45 +269,6 @@ def test_not_lxc_gets_mount_units(world: World) -> None:
 def test_unit_names() -> None:
     assert unit_name("/opt/container/c-1/rootfs/usr") == "opt-container-c\\x2d1-rootfs-usr.mount"
     assert unit_name("/a/.b c") == "a-.b\\x20c.mount"
-
-
-@pytest.fixture
-def original(world: World) -> tuple[Path, t.Any]:
-    """An installation by the original tool: /usr of c1 shared with c0."""
-    populate(world.host)
-    other, root = world.container("c0", of=world.host), world.container("c1")
-    for name in ("usr", "usr_temp/share/d", "usr_over", "usr_mask/share/d"):
-        (root / name).mkdir(parents=True)
-    os.mknod(root / "usr_mask/share/d/f9", 0o020000, os.makedev(0, 0))  # not in the container
-    (root / "usr_temp/share/d/f1").write_text("own")
-    options = overlayfs.options(
-        overlayfs.Layers((f"{root}/usr_mask", f"{other}/usr"), f"{root}/usr_temp", f"{root}/usr_over"), ()
-    )
-    (root.parent / "fstab").write_text(f"proc proc proc nodev 0 0\noverlay usr overlay {options} 0 0\n")
-    with world.started() as mounted:
-        (mounted / "usr/share/d/f2").unlink()
-        (mounted / "usr/new").write_text("new")
-        seen = view(mounted / "usr")
-    return root, seen
-
-
-def test_the_originals_overlays_are_listed_and_stopped(world: World, original: tuple[Path, t.Any]) -> None:
-    root, seen = original
-    info = world.info()["overlays"][0]
-    assert (info["directory"], info["made_by"], info["status"]) == ("/usr", "original", "shared")
-    with pytest.raises(OvercError) as caught:
-        world.run()
-    assert caught.value.error_id == "inconsistent"
-    host = view(world.containers / "c0")
-    result = world.run("absent")
-    assert result["directories"][0]["operation"] == "stop_original"
-    assert view(root / "usr") == seen
-    assert not (root / "usr/share/d/f9").exists(), "a deleted file came back"
-    assert not (root / "usr/share/d/f2").exists()
-    assert sorted(os.listdir(root)) == ["usr"]
-    assert (root.parent / "fstab").read_text() == "proc proc proc nodev 0 0\n"
-    assert view(world.containers / "c0") == host
-    assert world.leftovers() == []
 
 
 def test_somebody_elses_overlay_is_left_alone(world: World) -> None:

@@ -220,7 +220,9 @@ def test_mount_in_a_source_is_not_part_of_it(world: World) -> None:
     root = same(world)
     subprocess.run(["rm", "-r", f"{world.host}/usr/d"], check=True)
     (world.host / "usr/d").mkdir()
-    mounted(root / "usr/d", world.host / "usr/d", "bind")
+    elsewhere = world.base / "elsewhere"
+    subprocess.run(["cp", "-a", f"{root}/usr/d", elsewhere], check=True)
+    mounted(elsewhere, world.host / "usr/d", "bind")
     try:
         before = view(root)
         planned = world.run(check=True)["directories"][0]

@@ -115,6 +115,15 @@ def installed(places: Places) -> list[str] | None:
         raise OvercError("inconsistent", f"{places.installed} cannot be read ({error}); nothing is guessed.") from error
 
 
+def known_places(places: Places) -> list[str]:
+    """The directories of containers that are known here; what cannot be read is told by whoever needs it."""
+    unreadable: list[OvercError] = []
+    found = [containers_dir for containers_dir, _name in waiting(places, unreadable)]
+    with contextlib.suppress(OvercError):
+        found += installed(places) or ()
+    return list(dict.fromkeys(found))
+
+
 def _unit(places: Places, containers: t.Iterable[tuple[str, str]]) -> str:
     """Services that run one container are named too: not each of them comes after the target of all."""
     plain = sorted({c for _dir, c in containers if printable(c) == c and not set(c) & set(" \t\n%\\\"'")})
@@ -245,4 +254,4 @@ def manage(
     }
 
 
-__all__ = ("UNIT", "Places", "forget", "installed", "manage", "remember", "tidy", "waiting")
+__all__ = ("UNIT", "Places", "forget", "installed", "known_places", "manage", "remember", "tidy", "waiting")

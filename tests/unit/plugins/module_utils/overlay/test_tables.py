@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay import lxc
-from ansible_collections.overc.system.plugins.module_utils.overlay.table import our_id, unit_name
+from ansible_collections.overc.system.plugins.module_utils.overlay.names import our_id
+from ansible_collections.overc.system.plugins.module_utils.overlay.table import unit_name
 from ansible_collections.overc.system.plugins.module_utils.system import fstab, overlayfs, safe_path
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ PATHS = st.text(
 def test_options_come_back(lower: list[str], upper: str, work: str) -> None:
     layers = overlayfs.Layers(tuple(lower), upper, work)
     text = overlayfs.options(layers)
-    assert overlayfs.parse_options(text) == layers
+    assert overlayfs.named_layers(text) == layers
     entry = fstab.Entry("overlay", "usr", "overlay", text)
     assert fstab.parse(entry.render() + "\n") == [entry]
 
@@ -39,8 +40,8 @@ def test_options_that_do_not_fit_a_page() -> None:
 
 
 def test_options_of_somebody_else() -> None:
-    assert overlayfs.parse_options("lowerdir=/a,ro") is None
-    assert overlayfs.parse_options("defaults") is None
+    assert overlayfs.named_layers("lowerdir=/a:/b,ro") == overlayfs.Layers(("/a", "/b"), "", "")
+    assert overlayfs.named_layers("defaults") == overlayfs.Layers((), "", "")
 
 
 TABLE = (

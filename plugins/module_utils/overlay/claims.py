@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Claims: what tables, configurations and mounts say that somebody uses of the host's paths. Pure: text in, claims out."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass, replace
+
+from ..errors import OvercError
+from ..system import fstab, overlayfs
+from ..system.mount_table import Mount
+from ..system.safe_path import printable
+
+_LAYER_OPTIONS: t.Final = frozenset(("lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir"))
+# nspawn: systemd.nspawn(5), section [Files]
+_NSPAWN_BINDS: t.Final = frozenset(("Bind", "BindReadOnly"))
+_NSPAWN_OVERLAYS: t.Final = frozenset(("Overlay", "OverlayReadOnly"))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Somebody uses what is at ``path``.
+
+    ``how``: "layer" of an overlay, "source" of another mount, "root" of a container, or "target", which is mounted upon.
+    ``who`` and ``where`` are for people. ``container`` is the directory of the container whose own words these are ("" for
+    others), ``directory`` the place inside it that the mount is for.
+    Without ``device``, ``path`` is a path on the host (``through``: as seen below this other root). With it, ``path`` is the
+    one within that file system, as mountinfo has both, and ``target`` where it is mounted. ``root`` tells what the root of
+    those is that see the mount.
+    """
+
+    path: str
+    how: str
+    who: str
+    where: str
+    container: str = ""
+    directory: str = ""
+    device: str = ""
+    target: str = ""
+    through: str = ""
+    root: str = ""
+
+
+def layer_paths(options: t.Iterable[str]) -> list[str]:
+    """The paths of all layers that the options of an overlay name, as far as they are absolute."""
+    out: list[str] = []
+    for option in options:
+        name, sep, value = option.partition("=")
+        if not sep or name not in _LAYER_OPTIONS:
+            continue
+        if name == "lowerdir":
+            out += overlayfs.split_escaped(value, ":", keep_backslash=False)
+        else:
+            out += overlayfs.split_escaped(value, "\0", keep_backslash=False)
+            out.append(value)  # lowerdir+ knows no escapes
+    return [path for path in dict.fromkeys(out) if path.startswith("/")]
+
+
+def of_entry(entry: fstab.Entry, claim: Claim) -> list[Claim]:
+    """What one line of a table of mounts uses. ``claim`` has who and where."""
+    options = overlayfs.split_escaped(entry.options, ",", keep_backslash=True)
+    out = [replace(claim, path=path, how="layer") for path in layer_paths(options)]
+    if entry.source.startswith("/"):
+        out.append(replace(claim, path=entry.source, how="source"))
+    return out
+
+
+def of_units(text: str, claim: Claim) -> list[Claim]:
+    """What a systemd mount unit uses, the place it mounts upon included; the one of an overlay is its ``directory``."""
+    values = dict(line.split("=", 1) for line in text.split("\n") if "=" in line and not line.startswith(("#", ";")))
+    where = values.get("Where", "").strip()
+    entry = fstab.Entry(values.get("What", "").strip(), where, values.get("Type", ""), values.get("Options", ""))
+    claim = replace(claim, directory=where)
+    target = [replace(claim, path=where, how="target")] if where.startswith("/") else []
+    return [*of_entry(entry, claim), *target]
+
+
+def of_nspawn(text: str, claim: Claim) -> list[Claim]:
+    """What the settings of a systemd-nspawn container use."""
+    out: list[Claim] = []
+    for line in text.split("\n"):
+        key, sep, value = line.strip().partition("=")
+        if not sep:
+            continue
+        parts = overlayfs.split_escaped(value.strip(), ":", keep_backslash=False)
+        if key.strip() in _NSPAWN_BINDS:
+            out.append(replace(claim, path=parts[0], how="source"))
+        elif key.strip() in _NSPAWN_OVERLAYS:
+            out += [replace(claim, path=path, how="layer") for path in parts[:-1]]
+    return [replace(found, path=os.path.normpath(found.path)) for found in out if found.path.startswith("/")]
+
+
+def of_mount(found: Mount, claim: Claim) -> list[Claim]:
+    """What an active mount uses."""
+    if found.fstype == "overlay":
+        return [
+            replace(claim, path=path, how="layer", target=found.target) for path in layer_paths(found.of_filesystem)
+        ]
+    return [replace(claim, path=found.root, how="source", device=found.device, target=found.target)]
+
+
+def describe(claims: t.Iterable[Claim]) -> list[dict[str, str]]:
+    """For the result: everybody once."""
+    out: list[dict[str, str]] = []
+    for claim in claims:
+        item = {"who": claim.who, "where": claim.where, "path": printable(claim.path)}
+        if item not in out:
+            out.append(item)
+    return out
+
+
+def refuse(container: str, directory: str, used: t.Sequence[Claim]) -> None:
+    """Raises overlay_in_use if there is any claim."""
+    if not used:
+        return
+    shown = describe(used)
+    first = "; ".join(f"{item['who']} ({item['where']}: {item['path']})" for item in shown[:5])
+    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+    raise OvercError(
+        "overlay_in_use",
+        f"What {printable(directory)} of container {printable(container)!r} has on disk is used by {first}{more}, who would lose"
+        " it. Give each a copy of its own (an overlay: state=absent there; a clone: lxc-copy without -s; a mount: remove it),"
+        " then run the same command again.",
+        users=shown,
+    )
+
+
+__all__ = ("Claim", "describe", "layer_paths", "of_entry", "of_mount", "of_nspawn", "of_units", "refuse")
