@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 
 if t.TYPE_CHECKING:
     from ..runner import Completed
+    from .locks import Database
 
 
 @dataclass(frozen=True, order=True)
@@ -73,18 +74,26 @@ class PackagePlan:
 
     ``held_back`` are sentences about upgrades that exist but were left out (unsatisfiable dependency, excluded by
     the package manager's own configuration), so that "nothing to do" never hides one. ``lists_changed`` is told only of
-    a refresh in a scratch directory: whether the content of the lists there differs from the host's own.
+    a refresh in a scratch directory: whether the content of the lists there differs from the host's own. ``base`` is the
+    ``packages_digest`` of what was installed when it was resolved, None where that was not asked.
     """
 
     changes: tuple[PackageChange, ...] = ()
     held_back: tuple[str, ...] = ()
     lists_changed: bool = False
+    base: str | None = None
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal transactions, wherever and whenever they were resolved (sha256, hexadecimal)."""
         lines = sorted(f"{c.name} {c.arch} {c.installed} {c.available}" for c in self.changes)
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def packages_digest(packages: t.Iterable[Package]) -> str:
+    """Equal for equal sets of installed packages (sha256, hexadecimal)."""
+    lines = sorted(f"{p.name} {p.arch} {p.version}" for p in packages)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -149,6 +158,12 @@ class PackageManager(t.Protocol):
     def installed(self) -> tuple[Package, ...]:
         """Every installed package, sorted; more than one version of a name is possible and is reported as is."""
 
+    def database(self) -> Database:
+        """Where the installed packages are registered, and which locks whoever changes them holds."""
+
+    def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
+        """Path -> name of the installed package that it belongs to, for those of the paths that belong to one."""
+
 
 __all__ = (
     "Applied",
@@ -158,4 +173,5 @@ __all__ = (
     "PackageManager",
     "PackagePlan",
     "PackageRequest",
+    "packages_digest",
 )

@@ -8,10 +8,11 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import OvercError
-from .contract import Package, PackageChange
+from .contract import Package, PackageChange, packages_digest
 
 if t.TYPE_CHECKING:
     from ..runner import Completed
+    from .contract import PackagePlan
 
 
 def differences(before: t.Iterable[Package], after: t.Iterable[Package]) -> tuple[PackageChange, ...]:
@@ -30,6 +31,16 @@ def differences(before: t.Iterable[Package], after: t.Iterable[Package]) -> tupl
         changes.append(PackageChange(package.name, package.arch, installed, package.version))
     changes += [PackageChange(gone.name, gone.arch, gone.version, None) for gone in removed]
     return tuple(sorted(changes, key=lambda change: (change.name, change.arch, change.available or "")))
+
+
+def check_base(plan: PackagePlan, installed: t.Iterable[Package]) -> None:
+    """Whether what is installed where the plan is carried out is what it was made from. Raises locked."""
+    if plan.base is not None and plan.base != packages_digest(installed):
+        raise OvercError(
+            "locked",
+            "Another program installed or removed packages of this host after the upgrade was planned. Nothing was changed; "
+            "run the same command again when it has ended.",
+        )
 
 
 def complaints(
@@ -92,4 +103,4 @@ def _versions(name: str, packages: set[Package]) -> str:
     return " and ".join(found) if found else "not installed"
 
 
-__all__ = ("complaints", "differences", "not_as_announced")
+__all__ = ("check_base", "complaints", "differences", "not_as_announced")

@@ -10,12 +10,15 @@ import typing as t
 
 from ..errors import OvercError
 from .contract import Package
+from .locks import Database, Lock
 
 if t.TYPE_CHECKING:
     from ..runner import Runner
 
 # An epoch that is not set prints as "(none)" (rpm(8), QUERY OPTIONS); the conditional prints nothing instead.
 QUERY: t.Final = ("rpm", "-qa", "--qf", r"%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%|ARCH?{%{ARCH}}|\n")
+
+_DATABASE: t.Final = "/var/lib/rpm"  # where the macro %_dbpath says nothing
 
 # What rpm says when a package's script failed. A failing %pre or %preun fails the transaction element, but %post,
 # %postun, %posttrans and triggers are only warnings and the exit code stays 0. rpm says the second form of its built-in
@@ -65,9 +68,27 @@ def verify(runner: Runner) -> None:
         raise OvercError("package_manager_failed", "The RPM database is damaged.", **completed.facts())
 
 
+def database(runner: Runner) -> Database:
+    """Where rpm keeps its database, and the lock of its transactions (rpmts(3): an fcntl lock on ``.rpm.lock`` there)."""
+    said = runner.run(["rpm", "--eval", "%{_dbpath}", "--eval", "%{?_rpmlock_path}"])
+    path, lock = [*(line.strip() for line in said.stdout.splitlines()), "", ""][:2] if said.rc == 0 else ("", "")
+    path = path if path.startswith("/") else _DATABASE
+    return Database((path,), (Lock(lock if lock.startswith("/") else f"{path}/.rpm.lock", "fcntl", make=True),))
+
+
+def owners(runner: Runner, paths: t.Sequence[str]) -> dict[str, str]:
+    """Path -> package; one process for each path, for the answers do not say which path they are about."""
+    found = {}
+    for path in paths:
+        said = runner.run(["rpm", "-qf", "--qf", r"%{NAME}\n", path])
+        if said.rc == 0 and said.stdout:
+            found[path] = said.stdout.splitlines()[0]
+    return found
+
+
 def scriptlet_failures(text: str) -> tuple[str, ...]:
     """The lines of a transaction's output that tell of a failed package script, in order, without repetitions."""
     return tuple(dict.fromkeys(match.group(0).strip() for match in _SCRIPTLET.finditer(text)))
 
 
-__all__ = ("QUERY", "installed", "parse_query", "scriptlet_failures", "verify", "without_zero_epoch")
+__all__ = ("QUERY", "database", "installed", "owners", "parse_query", "scriptlet_failures", "verify", "without_zero_epoch")

@@ -17,8 +17,9 @@ from dataclasses import replace
 
 from ...errors import OvercError
 from .. import rpmdb
-from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest
-from ..proof import complaints, differences, not_as_announced
+from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest, packages_digest
+from ..locks import Database, Lock
+from ..proof import check_base, complaints, differences, not_as_announced
 from ..tool import copy_directory, run_when_free
 from . import signatures
 from .errors import failure, is_locked, problems, unknown_packages, unsuccessful
@@ -48,6 +49,7 @@ _CONFIGURATION: t.Final = "/etc/dnf/dnf.conf"
 _CACHE_4: t.Final = "/var/cache/dnf"
 _CACHE_5: t.Final = "/var/cache/libdnf5"
 _STATE_4: t.Final = "/var/lib/dnf"
+_LOCK_5: t.Final = "/run/dnf/rpmtransaction.lock"
 
 
 class Dnf:
@@ -61,6 +63,16 @@ class Dnf:
 
     def installed(self) -> tuple[Package, ...]:
         return rpmdb.installed(self._runner)
+
+    def database(self) -> Database:
+        """rpm's, and what DNF itself holds until its own history is written, too: 4 a file with its number, 5 a lock."""
+        found = rpmdb.database(self._runner)
+        _cache, state = self._directories()
+        own = (Lock(f"{state}/rpmdb_lock.pid", "pid"), Lock(_LOCK_5, "fcntl"))
+        return Database(found.directories, (*own, *found.locks))
+
+    def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
+        return rpmdb.owners(self._runner, paths)
 
     def lists_age(self) -> ListsAge:
         cache, _state = self._directories()
@@ -109,7 +121,8 @@ class Dnf:
             announced = _announced(transaction)
             if not _was_answered_no(completed) and (announced or completed.rc != 0):
                 raise unsuccessful(completed, "resolving the upgrade")
-            planned = changes(transaction, self.installed()) if announced else ()
+            installed = self.installed() if announced else ()
+            planned = changes(transaction, installed) if announced else ()
         except UnreadableTable as error:
             raise OvercError(
                 "package_manager_failed",
@@ -120,6 +133,7 @@ class Dnf:
             changes=self._with_sizes(planned, where) if sizes else planned,
             held_back=held_back_sentences(transaction, problems(completed.stderr)),
             lists_changed=scratch is not None and self._repomd_digests(scratch) != before,
+            base=packages_digest(installed) if announced else None,
         )
 
     def unchecked(self, *, demanded: bool = False) -> tuple[str, ...]:  # noqa: ARG002 - DNF leaves nothing open
@@ -128,6 +142,7 @@ class Dnf:
     def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:
         """See ``PackageManager.apply``. ``-y`` also accepts keys the administrator configured as ``gpgkey``."""
         before = self.installed()
+        check_base(plan, before)
         forced = signatures.FORCED if request.signed else ()
         completed = self._dnf("-y", *_LISTS_AS_THEY_ARE, *forced, "upgrade", *_selection(request), pass_fds=pass_fds)
         output = f"{completed.stdout}\n{completed.stderr}"

@@ -17,9 +17,10 @@ import typing as t
 
 from ...errors import OvercError
 from ...values import decimal
-from .. import rpmdb
-from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest
-from ..proof import complaints, differences, not_as_announced
+from .. import dpkgdb, rpmdb
+from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest, packages_digest
+from ..locks import Database, Lock
+from ..proof import check_base, complaints, differences, not_as_announced
 from ..tool import copy_directory, run_when_free
 from .channels import backends, directories, parse_channels, sources, unsigned_channels, without_lists
 from .errors import dpkg_failed, failure, is_locked, unknown_packages, unsuccessful
@@ -78,6 +79,17 @@ class SmartPm:
     def installed(self) -> tuple[Package, ...]:
         """By the native tool: Smart's own list comes from a cache that may miss a change."""
         return self._installed(self._channels())
+
+    def database(self) -> Database:
+        """Smart's own lock is an flock on its data directory, held as long as it runs (transcripts lock-*)."""
+        data = self._data_directory()
+        deb = self._backend(self._channels()) == "deb"
+        found = dpkgdb.database() if deb else rpmdb.database(self._runner)
+        return Database((data, *found.directories), (Lock(data, "flock"), *found.locks))
+
+    def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
+        kind = self._backend(self._channels())
+        return dpkgdb.owners(self._runner, paths) if kind == "deb" else rpmdb.owners(self._runner, paths)
 
     def lists_age(self) -> ListsAge:
         """See ``PackageManager.lists_age``.
@@ -145,7 +157,12 @@ class SmartPm:
                 f"Smart's answer was not understood, so what is pending is unknown ({error}).",
             ) from error
         held_back = self._held_back(where, installed, planned, request.packages if names is not None else ())
-        return PackagePlan(changes=planned, held_back=(*held_back, *left_out), lists_changed=lists_changed)
+        return PackagePlan(
+            changes=planned,
+            held_back=(*held_back, *left_out),
+            lists_changed=lists_changed,
+            base=packages_digest(installed) if planned else None,
+        )
 
     def unchecked(self, *, demanded: bool = False) -> tuple[str, ...]:
         """See ``unsigned_channels``."""
@@ -163,6 +180,7 @@ class SmartPm:
         channels = self._channels()
         kind = self._backend(channels)
         before = self._installed(channels)
+        check_base(plan, before)
         broken_before = self._smart("check").stderr
         names = self._same_as_announced(request, plan, before, channels)
         unattended = ("-o", "deb-non-interactive=true") if kind == "deb" else _SIGNED if request.signed else ()
