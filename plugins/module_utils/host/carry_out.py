@@ -8,6 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from ..boot import signature
+from ..packages.choose import locks
+from ..packages.locks import quiet
 from . import transaction
 from .observe.facts import HostFacts, observe
 from .observe.state import HostState
@@ -34,6 +36,12 @@ def repair_preview(host: Host, facts: HostFacts, state: HostState) -> dict[str, 
     }
 
 
+def refuse_busy_packages(host: Host, facts: HostFacts) -> None:
+    """Raises locked while another program changes the packages of the running root: before anything is built of it."""
+    with quiet(locks(host.runner, facts.package_manager), only_look=True):
+        pass
+
+
 def carry_out(
     host: Host, facts: HostFacts, state: HostState, plan: Plan, result: dict[str, t.Any], upgrade: Upgrade | None = None
 ) -> dict[str, t.Any]:
@@ -46,6 +54,8 @@ def carry_out(
         host.warnings.append(plan.warning)
     if host.layout.kernel_certificate and plan.operation not in ("cancel", "confirm"):
         signature.check_possible(host.runner, host.layout.kernel_certificate)
+    if "create_root" in plan.steps:
+        refuse_busy_packages(host, facts)
     if host.check_mode:
         stays = plan.operation in ("cancel", "confirm")
         return {
@@ -63,5 +73,6 @@ def carry_out(
 
 __all__ = (
     "carry_out",
+    "refuse_busy_packages",
     "repair_preview",
 )

@@ -12,6 +12,7 @@ from .known import which
 if t.TYPE_CHECKING:
     from ..runner import Runner
     from .contract import PackageManager
+    from .locks import Lock
 
 
 def _dnf(runner: Runner) -> PackageManager:
@@ -35,4 +36,11 @@ def detect(runner: Runner, wanted: str = "auto") -> PackageManager:
     return DRIVERS[which(runner, wanted)](runner)
 
 
-__all__ = ("DRIVERS", "detect")
+def locks(runner: Runner, wanted: str | None) -> tuple[Lock, ...]:
+    """The locks of the package manager ``wanted``; None: nobody can say which one counts, so those of all there are."""
+    names = [wanted] if wanted else [name for name, (program, _) in DRIVERS.items() if runner.find(program) is not None]
+    found = (DRIVERS[name][1](runner).database().locks for name in names)
+    return tuple(dict.fromkeys(lock for some in found for lock in some))
+
+
+__all__ = ("DRIVERS", "detect", "locks")

@@ -91,4 +91,13 @@ def scriptlet_failures(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(match.group(0).strip() for match in _SCRIPTLET.finditer(text)))
 
 
-__all__ = ("QUERY", "database", "installed", "owners", "parse_query", "scriptlet_failures", "verify", "without_zero_epoch")
+__all__ = (
+    "QUERY",
+    "database",
+    "installed",
+    "owners",
+    "parse_query",
+    "scriptlet_failures",
+    "verify",
+    "without_zero_epoch",
+)

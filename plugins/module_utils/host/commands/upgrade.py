@@ -12,7 +12,7 @@ from ...packages.choose import detect
 from ...packages.contract import PackagePlan, PackageRequest
 from ...packages.scratch import scratch_directory
 from ...system.failed_units import failed_units
-from ..carry_out import carry_out, repair_preview
+from ..carry_out import carry_out, refuse_busy_packages, repair_preview
 from ..observe.facts import HostFacts
 from ..observe.layout import check_absolute
 from ..observe.state import HostState
@@ -55,6 +55,7 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     for path in options.carry_over:
         check_carry_over(_running_root(facts), path)
     manager = detect(host.runner, host.layout.package_manager)
+    refuse_busy_packages(host, facts)  # what is pending is not told either from the middle of a transaction
     packages = _pending(host, manager, options)
     result: dict[str, t.Any] = {
         "package_manager": manager.name,

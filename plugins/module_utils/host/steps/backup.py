@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ...btrfs import subvolumes
+from ...packages.choose import locks
+from ...packages.locks import quiet
 from ..observe.layout import NEW_SUFFIX
 from .boot_files import swap_files, write_files
 from .context import Apply
@@ -13,11 +17,18 @@ from .keep_modules import copy_modules
 from .places import drop, place
 from .record import base_entries, keep_record
 
+# The new root is built: what took minutes is worth a minute of waiting for others
+_PATIENCE: t.Final = 60.0
+
 
 def create_backup(at: Apply) -> bool:
-    """Snapshot the base as the next backup; it also gets the modules of the backup kernel that is still there."""
+    """Snapshot the base, while nobody changes its packages, as the next backup.
+
+    It also gets the modules of the backup kernel that is still there.
+    """
     name = at.context.backup_name
-    subvolumes.snapshot(at.runner, at.base().path, at.path(name + NEW_SUFFIX))
+    with quiet(locks(at.runner, at.facts.package_manager), patience=_PATIENCE):
+        subvolumes.snapshot(at.runner, at.base().path, at.path(name + NEW_SUFFIX))
     at.refresh()
     old, new = at.facts.roots.get(name), at.facts.roots[name + NEW_SUFFIX]
     present = at.facts.boot_files.get(at.boot_path_name("kernel", backup=True) or "")

@@ -11,6 +11,8 @@ from ...boot import efi, signature
 from ...boot.kernel import foreign_modules, read_defect
 from ...btrfs import subvolumes
 from ...errors import OvercError, certain
+from ...packages.choose import locks
+from ...packages.locks import quiet
 from ..observe.layout import NEW_SUFFIX
 from ..observe.state import digests, source_of
 from .boot_files import digests_on_boot
@@ -21,8 +23,9 @@ _BOOT_MARGIN: t.Final = 64 << 10  # directory blocks, and room for the boot load
 
 
 def create_root(at: Apply) -> bool:
-    """Snapshot the base under the unfinished name."""
-    subvolumes.snapshot(at.runner, at.base().path, at.path(at.context.root_name + NEW_SUFFIX))
+    """Snapshot the base under the unfinished name, while nobody changes its packages."""
+    with quiet(locks(at.runner, at.facts.package_manager)):
+        subvolumes.snapshot(at.runner, at.base().path, at.path(at.context.root_name + NEW_SUFFIX))
     at.refresh()
     at.notes["new_uuid"] = at.made_root().uuid
     return True

@@ -83,8 +83,13 @@ class SmartPm:
     def database(self) -> Database:
         """Smart's own lock is an flock on its data directory, held as long as it runs (transcripts lock-*)."""
         data = self._data_directory()
-        deb = self._backend(self._channels()) == "deb"
-        found = dpkgdb.database() if deb else rpmdb.database(self._runner)
+        try:
+            kind = self._backend(self._channels())
+        except OvercError as error:
+            if error.error_id == "locked":
+                raise
+            kind = "deb" if self._runner.find("rpm") is None else "rpm"  # a restore asks on a broken host, too
+        found = dpkgdb.database() if kind == "deb" else rpmdb.database(self._runner)
         return Database((data, *found.directories), (Lock(data, "flock"), *found.locks))
 
     def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
