@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .known import which
+from .known import PROGRAMS, which
 
 if t.TYPE_CHECKING:
     from ..runner import Runner
@@ -38,8 +38,8 @@ def detect(runner: Runner, wanted: str = "auto") -> PackageManager:
 
 def locks(runner: Runner, wanted: str | None) -> tuple[Lock, ...]:
     """The locks of the package manager ``wanted``; None: nobody can say which one counts, so those of all there are."""
-    names = [wanted] if wanted else [name for name, (program, _) in DRIVERS.items() if runner.find(program) is not None]
-    found = (DRIVERS[name][1](runner).database().locks for name in names)
+    names = [wanted] if wanted else [name for name in DRIVERS if runner.find(PROGRAMS[name]) is not None]
+    found = (DRIVERS[name](runner).database().locks for name in names)
     return tuple(dict.fromkeys(lock for some in found for lock in some))
 
 
