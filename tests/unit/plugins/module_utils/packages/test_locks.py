@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -91,6 +92,13 @@ def test_a_lock_that_cannot_be_opened_is_not_a_free_one(tmp_path: Path) -> None:
         pass
 
 
+def begun(process: subprocess.Popen[bytes]) -> int:
+    """Its number, once the kernel shows its command line: that is set after the exec that Popen waits for."""
+    while not Path(f"/proc/{process.pid}/cmdline").read_bytes():
+        time.sleep(0.001)
+    return process.pid
+
+
 def test_number_of_a_process(tmp_path: Path) -> None:
     path = tmp_path / "lock.pid"
     lock = Lock(str(path), "pid")
@@ -101,7 +109,7 @@ def test_number_of_a_process(tmp_path: Path) -> None:
     program = tmp_path / "dnf"
     shutil.copy2(shutil.which("sleep") or "", program)
     with subprocess.Popen([program, "100"]) as process:
-        path.write_text(f"{process.pid}\n")
+        path.write_text(f"{begun(process)}\n")
         with pytest.raises(OvercError, match="dnf"), quiet([lock], patience=0):
             pass
         process.kill()
@@ -114,7 +122,7 @@ def test_number_of_a_process_that_began_meanwhile(tmp_path: Path) -> None:
     snapshot = quiet([Lock(str(tmp_path / "p"), "pid")])
     snapshot.__enter__()
     with subprocess.Popen([program, "100"]) as process:
-        (tmp_path / "p").write_text(str(process.pid))
+        (tmp_path / "p").write_text(str(begun(process)))
         with pytest.raises(OvercError, match="dnf"):
             snapshot.__exit__(None, None, None)
         process.kill()
