@@ -13,10 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.integration.crash_points import CARRIED
+from tests.integration.disk_facts import snapshot_of_disk
 from tests.lab import Host, Lab, disk
 from tests.lab.process import run
 
-WAYS: t.Final = ("reboot", "powerloss", "at_once")
+WAYS: t.Final = ("reboot", "powerloss", "at_once", "at_once_powerloss")
 PACKAGES: t.Final = ("lab-app", "lab-gui", "lab-kernel", "lab-lib", "lab-tool")
 OWN: t.Final = ("data", "rootfs_mine")
 RELEASES: t.Final = {"1.0": "v1", "2.0": "v2", "3.0": "v3"}
@@ -91,6 +92,23 @@ def go_on(host: Host, way: str) -> None:
     elif way == "powerloss":
         host.powerloss()
         host.start()
+    elif way == "at_once_powerloss":
+        # A command that has nothing of its own to do: what it writes is the repair alone
+        said = host.module("overc_host_confirm")
+        assert not said.get("failed") or said["error_id"] in ("backup_boot", "not_booted"), said
+        check_durable(host)
+        host.start()
+
+
+def check_durable(host: Host) -> None:
+    """What a command has reported is on the disk itself: the power goes, and all is as it was. The host is off then."""
+    before = snapshot_of_disk(host)
+    host.powerloss()
+    after = snapshot_of_disk(host)
+    assert (after.default, after.subvolumes, after.top) == (before.default, before.subvolumes, before.top)
+    assert after.boot == before.boot
+    assert after.record == before.record
+    assert after.roots == before.roots
 
 
 def check_untouched(host: Host) -> None:

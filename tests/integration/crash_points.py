@@ -120,6 +120,20 @@ INSIDE: t.Final = (
     ("replace", "cancel_kernel", "partition.swap_in", 1),
     ("restore", "place_root", "syscalls.rename", 1),
     ("cancel", "drop_replaced", "subvolumes.delete", 1),
+    ("rollback", "swap_kernel", "os.rename", 1),
+    ("cancel", "swap_kernel", "os.rename", 1),
+    ("restore", "swap_kernel", "os.rename", 1),
+    ("rollback", "set_default", "subvolumes._btrfs", 2),
+)
+AUTOMATIC_INSIDE: t.Final = (
+    ("upgrade", "arm_fallback", "os.pwrite", 1),
+    ("upgrade", "arm_trial", "os.pwrite", 1),
+    ("upgrade", "install_guard", "os.rename", 1),
+    ("confirm", "confirm", "os.pwrite", 1),
+    ("rollback", "arm_trial", "os.pwrite", 1),
+    ("restore", "arm_trial", "os.pwrite", 1),
+    ("give_up", "arm_trial", "os.pwrite", 1),
+    ("cancel", "disarm", "os.pwrite", 1),
 )
 
 # While packages are installed: as soon as this file of the new root has this text in it
@@ -141,7 +155,10 @@ def steps_and_calls() -> list[tuple[Transaction, Point]]:
 
 
 def automatic() -> list[tuple[Transaction, Point]]:
-    return [(transaction, point) for transaction in AUTOMATIC for point in points(transaction.steps)]
+    """With automatic protection: around each step of each command, and between the calls of some."""
+    around = [(transaction, point) for transaction in AUTOMATIC for point in points(transaction.steps)]
+    named = {transaction.name: transaction for transaction in AUTOMATIC}
+    return around + [(named[name], Point(step, f"{call}#{count}")) for name, step, call, count in AUTOMATIC_INSIDE]
 
 
 @dataclass(frozen=True)

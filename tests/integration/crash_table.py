@@ -38,7 +38,12 @@ _COMMANDS: t.Final = {
     "automatic-cancel": "automatic protection: rollback before the reboot",
     "automatic-replace": "automatic protection: upgrade of a host with a staged system",
 }
-_THEN: t.Final = {"reboot": "reboot", "powerloss": "power cut", "at_once": "next command at once"}
+_THEN: t.Final = {
+    "reboot": "reboot",
+    "powerloss": "power cut",
+    "at_once": "next command at once",
+    "at_once_powerloss": "both",
+}
 
 
 def expected() -> list[tuple[str, str]]:
@@ -72,7 +77,7 @@ def render(rows: t.Sequence[Row]) -> str:
     day = max(row["day"] for row in kills)
     summary = (
         f"{day}: {len(all_points)} points, {len(kills)} kills. Each was followed by a reboot, by a power cut that loses what "
-        "was not written, or by the next command at once."
+        "was not written, by the next command at once, or by that command and then the power cut."
     )
     head = ["command", "points", *(f"then {_THEN[way]}" for way in WAYS), "outcome"]
     return "\n".join([summary, "", *table(head, map(cells, commands))])

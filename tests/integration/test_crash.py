@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A run that is killed leaves a host that boots the old or the new deployment, and the next command finishes the work.
 
-Each point goes on in one of three ways, in turn: an orderly reboot, a power cut that loses what was not written, or the
-next command at once. A run takes each step on one side, right before it or right after it, and a part of the repairs;
-the next day's run takes others. ``OVERC_SAMPLE=all`` takes every point, ``OVERC_CRASH_ALL=1`` every point in all three ways.
+Each point goes on in one of four ways, in turn: an orderly reboot, a power cut that loses what was not written, the next
+command at once, or the next command at once and then the power cut. A run takes each step on one side, right before it or
+right after it, and a part of the repairs; the next day's run takes others. ``OVERC_SAMPLE=all`` takes every point,
+``OVERC_CRASH_ALL=1`` every point in all four ways.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ pytestmark = pytest.mark.crash
 
 ONE_IN: t.Final = 5
 # No multiple of the ways to go on, so that each day has all of them
-STEPS_ONE_IN: t.Final = 4
+STEPS_ONE_IN: t.Final = 5
 CONFIRM: t.Final = "overc_host_confirm"
 
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A run that is killed on a host with automatic protection: what boots is the old or the new system, never a mixture.
 
-Each point goes on as in test_crash.py: an orderly reboot, a power cut, or the next command at once. A run takes a part of
-them, the next day's run another; ``OVERC_SAMPLE=all`` or ``OVERC_CRASH_ALL=1`` takes them all.
+Each point goes on as in test_crash.py: an orderly reboot, a power cut, the next command at once, or that and then a power
+cut. A run takes a part of them, the next day's run another; ``OVERC_SAMPLE=all`` or ``OVERC_CRASH_ALL=1`` takes them all.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tests.sampling import rotating
 
 pytestmark = pytest.mark.crash
 
-ONE_IN: t.Final = 20
+ONE_IN: t.Final = 21
 ARMED: t.Final = {"saved_entry": "1", "next_entry": "0"}
 
 

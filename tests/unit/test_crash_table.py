@@ -40,7 +40,7 @@ def test_a_whole_run_is_written(tmp_path: Path) -> None:
     assert text.startswith(HEAD)
     assert text.endswith(TAIL)
     assert f"2026-11-25: {len(expected())} points, {len(expected())} kills." in text
-    assert "| upgrade, while packages are installed | 3 | 3 | 0 | 0 | all converge |" in text
+    assert "| upgrade, while packages are installed | 3 | 3 | 0 | 0 | 0 | all converge |" in text
     assert text.count("all converge |") == len({command for command, _point in expected()})
 
 

@@ -12,6 +12,7 @@ import os
 import stat
 import typing as t
 
+from ..system.presence import is_directory, is_plain_file
 from ..system.rooted_path import regular_file_in_root, resolve_in_root
 from . import partition
 from .kernel import sha256_of
@@ -22,7 +23,7 @@ _DIRECTORY: t.Final = "EFI/BOOT"
 def efi_binaries(root: str) -> dict[str, str]:
     """File name -> sha256 of the EFI binaries in a root's own /boot."""
     directory = resolve_in_root(root, f"boot/{_DIRECTORY}")
-    if directory is None or not os.path.isdir(directory):
+    if directory is None or not is_directory(directory):
         return {}
     names = sorted(name for name in os.listdir(directory) if name.lower().endswith(".efi"))
     paths = {name: regular_file_in_root(root, f"boot/{_DIRECTORY}/{name}") for name in names}
@@ -48,7 +49,7 @@ def outdated(boot_dir: str, root: str, before: t.Mapping[str, str]) -> dict[str,
 
 
 def _has(path: str, digest: str) -> bool:
-    return os.path.isfile(path) and not os.path.islink(path) and sha256_of(path) == digest
+    return is_plain_file(path) and sha256_of(path) == digest
 
 
 def space_for(root: str, names: t.Iterable[str]) -> int:

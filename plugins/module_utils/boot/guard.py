@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from ..errors import OvercError
 from ..system.own_dirs import STATE_DIR
+from ..system.presence import NOT_THERE, is_directory, is_link, is_there
 from ..system.rooted_path import plain_parent
 from .grub.protection import TRIAL_ARGUMENT
 from .timeouts import Timeouts
@@ -215,10 +216,12 @@ def _is_there(root: str, piece: Piece) -> bool:
     path = os.path.join(parent, os.path.basename(piece.path))
     try:
         if piece.link is not None:
-            return os.path.islink(path) and os.readlink(path) == piece.link
+            return is_link(path) and os.readlink(path) == piece.link
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return False
+        raise
     with os.fdopen(fd, "rb") as stream:
         found = os.fstat(stream.fileno())
         right = stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) == piece.mode
@@ -271,7 +274,7 @@ def remove(root: str) -> bool:
         if parent is None:
             continue
         path = os.path.join(parent, os.path.basename(piece.path))
-        if os.path.lexists(path) and not os.path.isdir(path):
+        if is_there(path) and not is_directory(path):
             os.unlink(path)
             changed = True
         if os.path.basename(parent) in ("overc", "system-generators", "sysinit.target.wants") or parent.endswith(".d"):
@@ -283,7 +286,7 @@ def remove(root: str) -> bool:
 def there(root: str) -> tuple[str, ...]:
     """Paths of the pieces, of whatever version, that a root has."""
     every = pieces(Timeouts(), "/boot", "/boot/grub/grubenv")
-    return tuple(piece.path for piece in every if os.path.lexists(os.path.join(root, piece.path)))
+    return tuple(piece.path for piece in every if is_there(os.path.join(root, piece.path)))
 
 
 __all__ = ("GUARD", "NOTE", "UNIT", "Piece", "differing", "install", "pieces", "remove", "there")

@@ -15,6 +15,7 @@ import struct
 import typing as t
 import zlib
 
+from ..system.presence import files_below, is_directory, is_link, is_plain_directory
 from ..system.rooted_path import resolve_in_root
 
 _UIMAGE_MAGIC: t.Final = 0x27051956
@@ -90,9 +91,7 @@ def sha256_of(path: str) -> str:
 def _module_homes(root: str) -> list[str]:
     """The directories of a root with modules in them, relative to it. Links (/lib is one into /usr) do not leave the root."""
     found = (resolve_in_root(root, directory) for directory in ("usr/lib/modules", "lib/modules"))
-    return list(
-        dict.fromkeys(os.path.relpath(path, root) for path in found if path is not None and os.path.isdir(path))
-    )
+    return list(dict.fromkeys(os.path.relpath(path, root) for path in found if path is not None and is_directory(path)))
 
 
 def module_releases(root: str) -> frozenset[str]:
@@ -109,14 +108,14 @@ def _holds_files(entry: os.DirEntry[str]) -> bool:
     """A removed kernel package often leaves empty directories behind: they are no modules."""
     if not entry.is_dir(follow_symlinks=False):
         return False
-    return any(files for _directory, _subdirectories, files in os.walk(entry.path))
+    return any(files for _directory, files in files_below(entry.path))
 
 
 def modules_directory(root: str, release: str) -> str | None:
     """Where a root keeps the modules of a release, relative to the root; None if it has none."""
     for home in _module_homes(root):
         path = os.path.join(root, home, release)
-        if os.path.isdir(path) and not os.path.islink(path):
+        if is_plain_directory(path):
             return os.path.join(home, release)
     return None
 
@@ -145,11 +144,11 @@ def foreign_modules(root: str, release: str) -> str | None:
 
 
 def _modules_below(top: str) -> list[str]:
-    """The paths of all modules, sorted; none where ``top`` is a link, which os.walk() would follow out of the new root."""
+    """The paths of all modules, sorted; none where ``top`` is a link, which files_below() would follow out of the new root."""
     found: list[str] = []
-    if os.path.islink(top):
+    if is_link(top):
         return found
-    for directory, _subdirectories, files in os.walk(top):
+    for directory, files in files_below(top):
         paths = [os.path.join(directory, name) for name in files if _IS_MODULE.search(name)]
         found += [path for path in paths if stat.S_ISREG(os.lstat(path).st_mode)]
     return sorted(found)
@@ -169,7 +168,9 @@ def _module_content(path: str) -> bytes:
     try:
         with unpack.open(path, "rb") as stream:
             content: bytes = stream.read(_MODULE)
-    except broken:
+    except broken as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of what is packed
+            raise
         return b""
     return content
 

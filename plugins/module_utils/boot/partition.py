@@ -11,6 +11,7 @@ import typing as t
 
 from ..errors import OvercError
 from ..system import syscalls
+from ..system.presence import is_there
 from .kernel import sha256_of
 
 # Marks our unfinished files. Only regular files with this suffix are ever removed from the boot partition.
@@ -34,7 +35,7 @@ def write_beside(source: str, directory: str, name: str, sha256: str) -> None:
     """Copy ``source`` to ``<directory>/<name>.overc-new``, fsynced, and read it back: its digest must be ``sha256``."""
     target = os.path.join(directory, name) + NEW_SUFFIX
     try:
-        if os.path.lexists(target):
+        if is_there(target):
             os.unlink(target)
         reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -77,22 +78,38 @@ def swap_in(directory: str, names: t.Sequence[str], gone: t.Sequence[str] = ()) 
     And one before: GRUB replays no journal, so it could see the new name of a file before the file's own inode, and would
     find it empty. Seen in a replay of ext4's writes: the directory reached its place first.
     """
-    if any(os.path.lexists(os.path.join(directory, name) + NEW_SUFFIX) for name in names):
+    if any(is_there(os.path.join(directory, name) + NEW_SUFFIX) for name in names):
         sync(directory)
     for name in names:
         target = os.path.join(directory, name)
         try:
-            if os.path.lexists(target + NEW_SUFFIX):
+            if is_there(target + NEW_SUFFIX):
                 os.rename(target + NEW_SUFFIX, target)
         except OSError as error:
             raise _failed("replace", target, error, unchanged=target) from error
     for name in gone:
         target = os.path.join(directory, name)
         try:
-            if os.path.lexists(target):
+            if is_there(target):
                 os.unlink(target)
         except OSError as error:
             raise _failed("remove", target, error, unchanged=target) from error
+    sync(directory)
+
+
+def write_entries_again(directory: str, names: t.Iterable[str]) -> None:
+    """Make files durable that have their names already, also where a sync of these names failed before.
+
+    After a failed sync a block may count as written that is not, and no later sync writes it. So each file gets its own
+    time of change once more: with that, the block that names it (FAT), or its inode's, is to be written again.
+    """
+    for name in names:
+        path = os.path.join(directory, name)
+        try:
+            found = os.lstat(path)
+            os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns), follow_symlinks=False)
+        except OSError as error:
+            raise _failed("sync", path, error) from error
     sync(directory)
 
 
@@ -121,4 +138,4 @@ def remove_new(directory: str, name: str) -> bool:
     return True
 
 
-__all__ = ("NEW_SUFFIX", "remove_new", "swap_in", "sync", "write_beside")
+__all__ = ("NEW_SUFFIX", "remove_new", "swap_in", "sync", "write_beside", "write_entries_again")

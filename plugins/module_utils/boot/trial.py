@@ -11,7 +11,9 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..errors import OvercError
+from ..system import syscalls
 from ..system.own_dirs import STATE_DIR
+from ..system.presence import NOT_THERE, is_directory, is_link
 from . import guard
 from .grub.environment import NEXT_ENTRY, SAVED_ENTRY, parse_environment, read_block
 from .grub.protection import Protected, find_protection, leads_to
@@ -98,7 +100,7 @@ def observe_trial_boot(
 
 def _menu_problem(boot_dir: str, configs: t.Mapping[str, str], chosen: str) -> str | None:
     config = os.path.join(boot_dir, chosen)
-    if os.path.islink(config) or os.path.realpath(config) != os.path.join(os.path.realpath(boot_dir), chosen):
+    if is_link(config) or os.path.realpath(config) != os.path.join(os.path.realpath(boot_dir), chosen):
         return f"{config} is reached through a link, which GRUB may follow to another place"
     others = [path for path, text in configs.items() if path != chosen and not leads_to(text, chosen)]
     if others:
@@ -144,13 +146,13 @@ def _mapped(device: int) -> str | None:
     """What is between a file system and its disk, by the kernel's own word; None for a plain disk or partition."""
     path = os.path.realpath(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
     for place in (path, os.path.dirname(path)):
-        if os.path.isdir(f"{place}/md"):
+        if is_directory(f"{place}/md"):
             return "a software RAID"
-        if os.path.isdir(f"{place}/dm"):
+        if is_directory(f"{place}/dm"):
             try:
                 with open(f"{place}/dm/uuid", encoding="utf-8") as stream:
                     kind = stream.read().split("-")[0]
-            except OSError:
+            except FileNotFoundError:
                 kind = ""
             return {"LVM": "LVM", "CRYPT": "an encrypted device"}.get(kind, "a device-mapper device")
     return None
@@ -160,8 +162,10 @@ def read_note(top: str) -> str | None:
     """What the guard of a failed trial wrote: a time and a reason; None if nothing, or nothing that can be shown."""
     try:
         fd = os.open(os.path.join(top, STATE_DIR, guard.NOTE), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return None
+        raise
     with os.fdopen(fd, "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             return None
@@ -175,6 +179,7 @@ def drop_note(top: str) -> None:
         os.unlink(os.path.join(top, STATE_DIR, guard.NOTE))
     except FileNotFoundError:
         return
+    syscalls.fsync_directory(os.path.join(top, STATE_DIR))
 
 
 __all__ = ("ENVIRONMENT_NAME", "WRITABLE_FILESYSTEMS", "TrialBoot", "drop_note", "observe_trial_boot", "read_note")

@@ -9,6 +9,7 @@ and never depend on what is mounted where. Output formats: btrfs-subvolume(8); t
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -18,6 +19,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..errors import OvercError
+from ..system.presence import NOT_THERE, is_there
 from ..values import decimal
 
 if t.TYPE_CHECKING:
@@ -121,19 +123,28 @@ def _btrfs(runner: Runner, *args: str) -> Completed:
 
 
 def id_of(path: str) -> int | None:
-    """The id of the subvolume whose root is at this path, as the kernel says; None if there is none."""
+    """The id of the subvolume whose root is at this path, as the kernel says; None if there is none.
+
+    Raises OSError where that cannot be told, for instance because the disk fails.
+    """
+    if "\0" in path:
+        return None
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except (OSError, ValueError):
-        return None
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return None
+        raise
     try:
         if os.fstat(fd).st_ino != _ROOT_INODE:
             return None
         answer = bytearray(struct.pack("=QQ4080x", 0, _ROOT_INODE))
         fcntl.ioctl(fd, _INO_LOOKUP, answer, True)
         return int.from_bytes(answer[:8], sys.byteorder)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in (errno.ENOTTY, errno.EINVAL, errno.ENOENT):  # another file system, or deleted meanwhile
+            return None
+        raise
     finally:
         os.close(fd)
 
@@ -175,7 +186,7 @@ def created(runner: Runner, path: str) -> str | None:
     try:
         match = _CREATED.search(_btrfs(runner, "subvolume", "show", path).stdout)
     except OvercError:
-        if os.path.lexists(path):
+        if is_there(path):
             raise
         return None
     return match.group(1) if match else None

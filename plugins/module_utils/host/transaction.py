@@ -66,6 +66,8 @@ def _steps_one_by_one(at: Apply, journal: Journal, progress: Progress) -> list[d
         step_hook("before", step)
         try:
             changed = _work(at, step, progress)
+            if not changed:
+                at.make_durable()
         except OSError as error:
             raise OvercError(
                 "no_space" if error.errno in _FULL else "internal",
@@ -92,6 +94,7 @@ def repair(runner: Runner, facts: HostFacts, now: str) -> tuple[list[dict[str, s
         Journal(facts.top).close()
         return [], []
     at = Apply(runner, facts, plan, plan.context, now, notes=dict(plan.notes))
+    at.make_durable()  # the plan follows what is seen, and each step relies on what is on the disk before it
     journal = Journal(facts.top)
     journal.resume()
     actions = _run_steps(at, journal)

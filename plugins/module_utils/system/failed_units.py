@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
+
+from .presence import is_directory
 
 if t.TYPE_CHECKING:
     from ..runner import Runner
@@ -19,7 +20,7 @@ _ASK_OPENRC: t.Final = ("rc-status", "--nocolor", "--crashed")
 
 def look(runner: Runner) -> tuple[list[str], str]:
     """Their names, as the init of this host calls them, and why they are not known; an init of neither kind knows none."""
-    asked = _ASK_SYSTEMD if os.path.isdir(SYSTEMD) else _ASK_OPENRC
+    asked = _ASK_SYSTEMD if is_directory(SYSTEMD) else _ASK_OPENRC
     if runner.find(asked[0]) is None:
         return [], ""
     done = runner.run(asked)

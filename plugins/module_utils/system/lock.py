@@ -94,7 +94,7 @@ def current_holder() -> dict[str, t.Any] | None:
     path = os.path.join(RUNTIME_DIR, "lock")
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return None
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

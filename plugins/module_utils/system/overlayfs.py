@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from ..errors import OvercError
 from . import syscalls
+from .presence import is_directory, is_there
 
 _LIMIT: t.Final = 4095
 _UMOUNT_NOFOLLOW: t.Final = 8
@@ -43,9 +44,9 @@ def escape(path: str, *, lower: bool) -> str:
 def supported_safety() -> tuple[tuple[str, str], ...]:
     """The safety options this kernel's overlayfs knows; all of them when the module is not loaded yet."""
     parameters = "/sys/module/overlay/parameters"
-    if not os.path.isdir(parameters):
+    if not is_directory(parameters):
         return _SAFETY
-    return tuple((name, value) for name, value in _SAFETY if os.path.exists(f"{parameters}/{name}"))
+    return tuple((name, value) for name, value in _SAFETY if is_there(f"{parameters}/{name}"))
 
 
 def options(layers: Layers, safety: t.Iterable[tuple[str, str]] = _SAFETY) -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import typing as t
 
 from ..errors import OvercError
 from . import syscalls
+from .presence import is_directory
 
 # In the top-level tree, outside of every root: the journal and the record.
 STATE_DIR: t.Final = ".overc"
@@ -25,7 +27,7 @@ def state_dir(top: str) -> str:
         found = os.lstat(path)
     except FileNotFoundError:
         return path
-    if not os.path.isdir(path) or os.path.islink(path) or found.st_uid != 0 or found.st_mode & 0o022:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
         raise OvercError("inconsistent", f"{STATE_DIR!r} in the top-level tree is not a directory of root's own.")
     return path
 
@@ -33,7 +35,7 @@ def state_dir(top: str) -> str:
 def create_state_dir(top: str) -> str:
     """``state_dir``, made durable if it was not there."""
     path = state_dir(top)
-    if not os.path.isdir(path):
+    if not is_directory(path):
         os.mkdir(path, 0o700)
         syscalls.fsync_directory(top)
     return path
@@ -44,7 +46,7 @@ def ensure_runtime_dir() -> str:
     with contextlib.suppress(FileExistsError):
         os.mkdir(RUNTIME_DIR, 0o700)
     found = os.lstat(RUNTIME_DIR)
-    if not os.path.isdir(RUNTIME_DIR) or os.path.islink(RUNTIME_DIR) or found.st_uid != 0 or found.st_mode & 0o022:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
         raise OvercError(
             "inconsistent", f"{RUNTIME_DIR} is not a directory that only root can write to; remove it and try again."
         )

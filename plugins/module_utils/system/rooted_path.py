@@ -9,6 +9,8 @@ import os
 import stat
 import typing as t
 
+from .presence import is_plain_file
+
 _MAX_LINKS: t.Final = 40  # as the kernel: path_resolution(7)
 
 
@@ -48,7 +50,7 @@ def resolve_in_root(root: str, path: str) -> str | None:
 def regular_file_in_root(root: str, path: str) -> str | None:
     """``resolve_in_root``, if that is a regular file."""
     found = resolve_in_root(root, path)
-    return found if found is not None and not os.path.islink(found) and os.path.isfile(found) else None
+    return found if found is not None and is_plain_file(found) else None
 
 
 def plain_parent(root: str, path: str) -> str | None:

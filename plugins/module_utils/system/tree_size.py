@@ -9,6 +9,8 @@ import os
 import typing as t
 from dataclasses import dataclass
 
+from .presence import NOT_THERE
+
 _ENTRIES: t.Final = 500_000
 
 
@@ -29,8 +31,10 @@ def tree_size(path: str, budget: int = _ENTRIES) -> TreeSize:
     while todo:
         try:
             entries = os.scandir(todo.pop())
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno in NOT_THERE:  # deleted meanwhile
+                continue
+            raise
         with entries:
             for entry in entries:
                 seen += 1
@@ -38,7 +42,7 @@ def tree_size(path: str, budget: int = _ENTRIES) -> TreeSize:
                     return TreeSize(total, seen, False)
                 try:
                     found = entry.stat(follow_symlinks=False)
-                except OSError:  # deleted meanwhile
+                except FileNotFoundError:  # deleted meanwhile
                     continue
                 if found.st_dev != device:
                     continue

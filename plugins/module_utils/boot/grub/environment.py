@@ -111,8 +111,7 @@ def write_environment(path: str, changes: t.Mapping[str, str | None]) -> bool:
     try:
         before = read_block(path)
         after = change_environment(before, changes)
-        if before == after:
-            return False
+        # Also where they are so: in memory, perhaps, and not on the disk, if a run was killed or a sync failed before it
         _write_in_place(path, after)
         found = read_block(path)
     except OSError as error:
@@ -125,7 +124,7 @@ def write_environment(path: str, changes: t.Mapping[str, str | None]) -> bool:
             "boot_write_failed",
             f"GRUB's environment block {path!r} is not what was written to it. Check that disk before anything else.",
         )
-    return True
+    return before != after
 
 
 def _write_in_place(path: str, block: bytes) -> None:

@@ -22,6 +22,7 @@ from ...boot.names import backup_of
 from ...boot.timeouts import TIMEOUTS_SPEC, Timeouts
 from ...errors import OvercError
 from ...system import syscalls
+from ...system.presence import is_directory, is_there
 from ..observe.layout import NEW_SUFFIX
 from ..observe.protection import place_requirements, protection_of
 from ..plan.refusals import refuse_unless_usable
@@ -163,7 +164,7 @@ def _absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any
     before, mode = _load(config)
     has_ours = b"# >>> overc.system" in before
     original = _before(config, before) if has_ours else before
-    left = [path for path in (config + BEFORE_SUFFIX, environment + MADE_SUFFIX) if os.path.lexists(path)]
+    left = [path for path in (config + BEFORE_SUFFIX, environment + MADE_SUFFIX) if is_there(path)]
     pieces = guard.there("/")
     changed = has_ours or bool(left) or bool(pieces)
     if has_ours:
@@ -253,19 +254,19 @@ def _make_environment(environment: str) -> None:
 
 def _forget_environment(environment: str, *, had_ours: bool) -> None:
     made = environment + MADE_SUFFIX
-    if os.path.lexists(made):
+    if is_there(made):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(environment)
         _sync(environment)
         os.unlink(made)
         _sync(environment)
-    elif had_ours and os.path.lexists(environment):
+    elif had_ours and is_there(environment):
         write_environment(environment, {SAVED_ENTRY: None, NEXT_ENTRY: None})
 
 
 def _reload(host: Host) -> None:
     """Let the running systemd know; at the next boot it would see the units anyway."""
-    if os.path.isdir("/run/systemd/system"):
+    if is_directory("/run/systemd/system"):
         host.runner.run(("systemctl", "daemon-reload"))
 
 

@@ -21,6 +21,7 @@ from ...packages.known import which
 from ...system import lock
 from ...system.fstab import subvolume_pins
 from ...system.mount_table import Mount, mount_at, mounts
+from ...system.presence import is_directory, is_file, text_of
 from ...system.rooted_path import regular_file_in_root
 from ...system.tree_size import tree_size
 from ..store.journal import OpenJournal, read_journal
@@ -105,14 +106,6 @@ class HostFacts:
         return tuple(entry for entry in self.subvolumes if entry.path.startswith(subvolume.path + "/"))
 
 
-def _read(path: str) -> str | None:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read()
-    except OSError:
-        return None
-
-
 def observe_root(top: str, subvolume: btrfs.Subvolume, names: BootNames | None, *, digest: bool) -> RootFacts:
     """Read one root subvolume."""
     path = os.path.join(top, subvolume.path)
@@ -121,7 +114,7 @@ def observe_root(top: str, subvolume: btrfs.Subvolume, names: BootNames | None, 
         subvolume=subvolume,
         path=path,
         modules=kernel.module_releases(path),
-        fstab_pins=subvolume_pins(_read(fstab) or "") if fstab else (),
+        fstab_pins=subvolume_pins(text_of(fstab) or "") if fstab else (),
         files=carried_files(path, names, digest=digest) if names else {},
     )
 
@@ -133,24 +126,24 @@ def _choose_kernel(layout: Layout, found: t.Sequence[str], entries: t.Sequence[B
         return found[0]
     if not found and entries and entries[0].kernel:
         backup = os.path.join(layout.boot_dir, backup_of(entries[0].kernel))
-        return entries[0].kernel if os.path.isfile(backup) else None
+        return entries[0].kernel if is_file(backup) else None
     booted_by_menu = {entry.kernel for entry in entries if entry.kernel in found}
     return booted_by_menu.pop() if len(booted_by_menu) == 1 else None
 
 
 def _observe_boot(layout: Layout, mounted: t.Sequence[Mount], digests: bool) -> dict[str, t.Any]:
     directory = layout.boot_dir
-    kernels = tuple(name for name in KERNEL_NAMES if os.path.isfile(os.path.join(directory, name)))
-    there = [path for path in GRUB_CONFIGS if os.path.isfile(os.path.join(directory, path))]
-    configs = {path: _read(os.path.join(directory, path)) or "" for path in there}
+    kernels = tuple(name for name in KERNEL_NAMES if is_file(os.path.join(directory, name)))
+    there = [path for path in GRUB_CONFIGS if is_file(os.path.join(directory, path))]
+    configs = {path: text_of(os.path.join(directory, path)) or "" for path in there}
     # Beside a UEFI boot loader there is often one without entries, which leads to the one that has them.
     grub_config = next((path for path in there if parse_grub_config(configs[path])), there[0] if there else None)
     entries = parse_grub_config(configs[grub_config]) if grub_config else ()
     name = _choose_kernel(layout, kernels, entries)
     initrds = [entry.initrd for entry in entries if entry.kernel == name and entry.initrd]
-    found = [entry for entry in INITRD_NAMES if os.path.isfile(os.path.join(directory, entry))]
+    found = [entry for entry in INITRD_NAMES if is_file(os.path.join(directory, entry))]
     initrd = initrds[0] if initrds else (found[0] if len(found) == 1 else None)
-    usage = os.statvfs(directory) if os.path.isdir(directory) else None
+    usage = os.statvfs(directory) if is_directory(directory) else None
     return {
         "kernels_found": kernels,
         "kernel": name,
@@ -184,7 +177,7 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
         "layout": layout,
         "root_mount": root_mount,
         "boot_mount": boot_mount,
-        "cmdline": tuple((_read("/proc/cmdline") or "").split()),
+        "cmdline": tuple((text_of("/proc/cmdline") or "").split()),
         "missing_tools": tuple(tool for tool in REQUIRED_TOOLS if runner.find(tool) is None),
         "holder": lock.current_holder(),
         **_observe_package_manager(runner, layout),

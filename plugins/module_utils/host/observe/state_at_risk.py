@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ...system.presence import NOT_THERE, is_link
 from ...system.tree_size import tree_size
 
 if t.TYPE_CHECKING:
@@ -51,11 +52,13 @@ def state_at_risk(facts: HostFacts) -> list[dict[str, t.Any]]:
     for path in STATE_DIRECTORIES:
         try:
             # As the host sees it: a mount point there (its own subvolume, another disk) is not at risk.
-            if os.lstat(path).st_dev != device or os.path.islink(path):
+            if os.lstat(path).st_dev != device or is_link(path):
                 continue
             size = tree_size(os.path.join(root, path.lstrip("/")), _BUDGET)
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno in NOT_THERE:
+                continue
+            raise
         if size.entries:
             found.append({"path": path, "bytes": size.bytes, "complete": size.complete})
     found += [{"path": "/" + path.partition("/")[2], "bytes": None, "complete": False} for path in facts.nested_data]

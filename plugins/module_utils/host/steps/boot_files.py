@@ -55,6 +55,8 @@ def swap_files(at: Apply, files: t.Mapping[str, str], *, backup: bool) -> bool:
     stale = at.boot_path_name("signature", backup=backup)
     gone = [stale] if stale and "kernel" in files and "signature" in present and "signature" not in files else []
     if not names and not gone:
+        found = (at.boot_path_name(role, backup=backup) for role in files)
+        partition.write_entries_again(at.boot, [name for name in found if name])
         return False
     partition.swap_in(at.boot, names, gone)
     _reread_boot(at)

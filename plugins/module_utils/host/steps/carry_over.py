@@ -12,6 +12,7 @@ import typing as t
 
 from ...errors import OvercError
 from ...system import syscalls
+from ...system.presence import is_there
 from ...system.rooted_path import plain_parent
 
 if t.TYPE_CHECKING:
@@ -83,18 +84,18 @@ def carry_over(runner: Runner, source_root: str, target_root: str, path: str) ->
     if _same(source, target):
         return False
     beside = target + _NEW
-    if os.path.lexists(beside):
+    if is_there(beside):
         _remove(beside)
     done = runner.run(("cp", "-a", "--reflink=auto", "--one-file-system", "--no-target-directory", source, beside))
     if done.rc != 0:
-        if os.path.lexists(beside):
+        if is_there(beside):
             _remove(beside)
         error_id = "no_space" if "No space left" in done.stderr else "internal"
         said = done.stderr.strip()
         raise OvercError(
             error_id, f"Cannot carry over {path!r}: {said}. Mend that and run the same command again.", **done.facts()
         )
-    if os.path.lexists(target):
+    if is_there(target):
         syscalls.rename(beside, target, syscalls.RENAME_EXCHANGE)
         _remove(beside)
     else:

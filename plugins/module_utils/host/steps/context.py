@@ -9,8 +9,10 @@ import os
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from ...boot import partition
 from ...btrfs import subvolumes as btrfs
 from ...errors import OvercError, certain
+from ...system import syscalls
 from ..observe.facts import HostFacts, RootFacts, observe_root
 from ..observe.layout import NEW_SUFFIX
 from ..plan.model import Context, Plan
@@ -58,6 +60,15 @@ class Apply:
 
     def path(self, name: str) -> str:
         return os.path.join(self.top, name)
+
+    def make_durable(self) -> None:
+        """Write out both file systems: what was found as it should be may be so in memory only.
+
+        A run that was killed, or whose sync failed, leaves that: a rename or a default subvolume that everybody sees and
+        that a power cut takes back. Cheap where nothing waits to be written. Raises OSError, boot_write_failed.
+        """
+        syscalls.syncfs(self.top)
+        partition.sync(self.boot)
 
     def refresh(self, changed: str | None = None) -> None:
         """Read the subvolumes again after a step changed them.

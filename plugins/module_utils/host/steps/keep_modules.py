@@ -11,6 +11,7 @@ import typing as t
 
 from ...boot.kernel import modules_directory
 from ...errors import OvercError
+from ...system.presence import files_below, is_directory, is_there
 from ...system.rooted_path import resolve_in_root
 from ..observe.facts import RootFacts
 from .context import Apply
@@ -56,8 +57,8 @@ def _has_all_modules(base: RootFacts, new: RootFacts, release: str) -> bool:
         return where is None
     top = os.path.join(base.path, where)
     return all(
-        os.path.lexists(os.path.join(new.path, there, os.path.relpath(directory, top), name))
-        for directory, _subdirectories, files in os.walk(top)
+        is_there(os.path.join(new.path, there, os.path.relpath(directory, top), name))
+        for directory, files in files_below(top)
         for name in files
     )
 
@@ -67,13 +68,13 @@ def copy_modules(at: Apply, source: RootFacts, target: RootFacts, release: str) 
     if where is None:
         return False
     parent = resolve_in_root(target.path, os.path.dirname(where))  # packages may have made a link of it
-    if parent is None or not os.path.isdir(parent):
+    if parent is None or not is_directory(parent):
         raise OvercError(
             "kernel_modules_missing",
             f"The packages leave no directory /{os.path.dirname(where)} for the modules of kernel {release}.",
         )
     remains = os.path.join(parent, release)
-    if os.path.lexists(remains):  # what a removed package left, in a root that nothing uses yet
+    if is_there(remains):  # what a removed package left, in a root that nothing uses yet
         shutil.rmtree(remains)
     done = at.runner.run(("cp", "-a", "--reflink=auto", os.path.join(source.path, where), parent + "/"))
     if done.rc != 0:
@@ -95,7 +96,7 @@ def _drop_stale_modules(at: Apply, new: RootFacts, wanted: t.Collection[str | No
     dropped = False
     for release in sorted(new.modules - {entry for entry in wanted if entry}):
         where = modules_directory(new.path, release)
-        if where is None or not os.path.lexists(os.path.join(new.path, where, KEPT_MARK)):
+        if where is None or not is_there(os.path.join(new.path, where, KEPT_MARK)):
             continue
         if at.runner.find("rpm") is None or at.runner.run(("rpm", "--root", new.path, "-qf", "/" + where)).rc == 0:
             continue

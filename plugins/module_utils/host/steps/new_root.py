@@ -19,6 +19,7 @@ from ...btrfs import namespace
 from ...errors import OvercError
 from ...runner import ENGLISH, Completed
 from ...system import syscalls
+from ...system.presence import is_link
 from ...system.rooted_path import resolve_in_root
 
 if t.TYPE_CHECKING:
@@ -98,7 +99,7 @@ class NewRoot:
     def _provide_resolver(self) -> None:
         """Where /etc/resolv.conf is a link into /run (systemd-resolved), give the private /run a copy of the host's."""
         link = os.path.join(self.path, "etc/resolv.conf")
-        if not os.path.islink(link):
+        if not is_link(link):
             return
         target = os.path.normpath(os.path.join("/etc", os.readlink(link)))
         if not target.startswith("/run/"):

@@ -10,6 +10,7 @@ import os
 from ...btrfs import subvolumes
 from ...errors import OvercError
 from ...system import syscalls
+from ...system.presence import is_there
 from ..observe.layout import KEPT_SUFFIX, NEW_SUFFIX
 from .context import Apply
 from .record import keep_record
@@ -87,7 +88,7 @@ def _only_subvolumes(at: Apply, subvolume: subvolumes.Subvolume) -> bool:
 def _free_name(at: Apply, wanted: str) -> str:
     taken = {entry.path for entry in at.facts.subvolumes}
     name, number = wanted, 1
-    while name in taken or os.path.lexists(at.path(name)):
+    while name in taken or is_there(at.path(name)):
         number += 1
         name = f"{wanted}-{number}"
     return name

@@ -10,6 +10,7 @@ torn last line (power cut) is ignored: it announced work that had not begun.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from ...errors import OvercError
 from ...system import syscalls
 from ...system.own_dirs import STATE_DIR, create_state_dir, state_dir
+from ...system.presence import is_directory
 from ...values import load_object, texts
 
 _NAME: t.Final = "journal.jsonl"
@@ -121,14 +123,12 @@ class Journal:
         self._write({"step": step, "when": when, **({"note": dict(note)} if note else {})})
 
     def close(self) -> None:
-        """The transaction is over: remove the journal, durably."""
+        """The transaction is over: remove the journal, durably, also where a killed run had removed it already."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
-        except FileNotFoundError:
-            return
         syscalls.fsync_directory(os.path.dirname(self._path))
 
     def _write(self, record: t.Mapping[str, t.Any]) -> None:
@@ -140,7 +140,7 @@ class Journal:
 
 def discard_empty_journal(top: str) -> None:
     """A journal that was cut off in its first line announces nothing, so nothing was done: remove it."""
-    if os.path.isdir(os.path.join(top, STATE_DIR)):
+    if is_directory(os.path.join(top, STATE_DIR)):
         Journal(top).close()
 
 
