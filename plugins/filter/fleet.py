@@ -146,6 +146,18 @@ def overlay_lines(answers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
     return overlay_words.overlay_lines(answers)
 
 
+def pull_abandoned(result: t.Mapping[str, t.Any], failure: str, back: t.Any = None) -> dict[str, t.Any]:
+    return pull.abandoned(result, failure, _given(back))
+
+
+def pull_interrupted(info: t.Any, note: t.Mapping[str, t.Any]) -> bool:
+    return pull.interrupted(info or {}, note)
+
+
+def pull_out_of_service(outcome: t.Mapping[str, t.Any], failure: t.Any) -> dict[str, t.Any]:
+    return pull.out_of_service(outcome, failure or {})
+
+
 def pull_verdict(answer: t.Mapping[str, t.Any], rejected: t.Collection[str]) -> dict[str, t.Any]:
     return pull.verdict(answer, rejected)
 
@@ -179,6 +191,9 @@ class FilterModule:
             "module_health": module_health,
             "must_go_back": must_go_back,
             "overlay_lines": overlay_lines,
+            "pull_abandoned": pull_abandoned,
+            "pull_interrupted": pull_interrupted,
+            "pull_out_of_service": pull_out_of_service,
             "pull_staged": pull_staged,
             "pull_verdict": pull_verdict,
             "pull_verified": pull_verified,

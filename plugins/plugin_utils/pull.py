@@ -38,12 +38,41 @@ def staged(result: Answer, *, reboot: bool) -> Entry:
     }
 
 
+def abandoned(result: Answer, failure: str, back: Answer) -> Entry:
+    """A run that failed before the reboot; ``back``: the answer to cancelling what was staged, if that was to be done."""
+    out = {key: result[key] for key in ("state", "booted_before", "upgrades", "fingerprint") if result.get(key)}
+    if not back or back.get("skipped"):
+        return {**out, "status": "failed", "reason": failure}
+    if host_outcome.answered(back) and not back.get("error_id"):
+        return {**out, "status": "failed", "reason": f"{failure} The new system was cancelled.", "state": back["state"]}
+    said = back.get("msg") or "no answer"
+    reason = f"{failure} The new system stays staged, because it could not be cancelled: {said}"
+    return {**out, "status": "rollback_failed", "reason": reason}
+
+
+def interrupted(info: Answer, note: Answer) -> bool:
+    """Whether the host restarted while its new system was being built, so that nothing is known about that."""
+    booted = info.get("booted") or {}
+    return note.get("stage") == "building" and booted.get("uuid") == note["booted_uuid"]
+
+
+def out_of_service(outcome: Answer, failure: Answer) -> Entry:
+    """An outcome after which the host could not be put back into service: its note stays, the next run tries again."""
+    reason = f"{outcome['reason']} It could not be put back into service: {host_outcome.reason(failure)}".strip()
+    return {**outcome, "status": "failed", "reason": reason, "again": True, "tried": outcome["status"]}
+
+
 def verified(info: Answer, note: Answer, failure: str = "", back: Answer | None = None) -> Entry:
     """After the reboot. ``failure``: what is wrong with the system that came up; ``back``: the rollback's answer."""
     booted = info.get("booted") or {}
     new = booted.get("uuid") != note["booted_uuid"] and not note.get("returning")
     seen = {"state": info.get("state"), "booted_before": note["booted"], "booted_after": booted.get("subvolume")}
     out = {**seen, "fingerprint": note["fingerprint"]}
+    if not failure and interrupted(info, note):
+        reason = (
+            "The host restarted while its new system was being built; the old one runs on, the next run begins anew."
+        )
+        return {**out, "status": "postponed", "reason": reason}
     if not failure and new:
         return {**out, "status": "upgraded", "reason": "", "confirmed": True}
     if not failure:
@@ -57,4 +86,4 @@ def verified(info: Answer, note: Answer, failure: str = "", back: Answer | None 
     return {**out, "status": "rollback_failed", "reason": f"{failure}{trouble}"}
 
 
-__all__ = ("staged", "verdict", "verified")
+__all__ = ("abandoned", "interrupted", "out_of_service", "staged", "verdict", "verified")

@@ -123,7 +123,7 @@ def site(make_site: Callable[..., Site]) -> Site:
 def test_installed_idempotent_and_removed(site: Site) -> None:
     host, role = site
     before = found(host)
-    assert "changed=3" in role.apply("--check")
+    assert "changed=3" in role.apply("--check"), "directories, configuration, units"
     assert found(host) == before == ""
     assert "failed=0" in role.apply()
     there = found(host)
@@ -147,7 +147,7 @@ def test_installed_idempotent_and_removed(site: Site) -> None:
 
 def test_refusals_are_one_sentence(site: Site) -> None:
     host, role = site
-    assert "There is no ansible-pull in /nowhere of this host." in role.apply(pull_program_directory="/nowhere")
+    assert "There is no ansible-playbook in /nowhere of this host." in role.apply(pull_program_directory="/nowhere")
     assert "Say what to pull" in role.apply(pull_url="")
     assert "pull_window has the form" in role.apply(pull_window="25:00-04:00")
     assert found(host) == ""
@@ -237,3 +237,57 @@ def test_system_that_does_not_come_up(make_site: Callable[..., Site]) -> None:
     host.run(["systemctl", "start", "overc-pull.service"], check=False)
     assert result(host)["status"] == "unready"
     assert result(host)["error_id"] == "known_bad"
+
+
+def sign(host: Host) -> None:
+    """Let root's git on a host trust one key, with which /srv/site.git is signed."""
+    host.sh(
+        "ssh-keygen -q -t ed25519 -N '' -f /root/signer && echo \"lab@example.net $(cat /root/signer.pub)\" > /etc/signers"
+        " && git config --system gpg.format ssh && git config --system user.signingKey /root/signer"
+        " && git config --system gpg.ssh.allowedSignersFile /etc/signers && git config --system commit.gpgSign true"
+    )
+
+
+def test_what_failed_its_check_is_not_run_after_a_reboot(site: Site) -> None:
+    """Staged with a signed commit; an unsigned one comes; the upgrade is cancelled, the host rebooted: its old half runs."""
+    host, role = site
+    sign(host)
+    publish(host, {"local.yml": LOCAL})
+    role.apply(pull_arguments=["--verify-commit"], pull_reboot=False)
+    host.release("v2")
+    host.sh("systemctl start overc-pull.service")
+    assert result(host)["status"] == "staged"
+    host.sh("git config --system commit.gpgSign false")
+    evil = "- hosts: localhost\n  tasks: [{command: touch /boot/unsigned-code-ran}]\n"
+    publish(host, {"local.yml": evil})
+    host.run(["systemctl", "start", "overc-pull.service"], check=False)
+    assert "no good signature" in result(host)["reason"]
+    host.module("overc_host_rollback")
+    host.reboot()
+    wait_for_report(host, "verify", "rolled_back")
+    assert host.run(["ls", "/boot/unsigned-code-ran"], check=False).returncode != 0
+    assert "import_playbook" in host.sh("cat /var/lib/overc-pull/checkout/local.yml")
+
+
+def test_a_power_cut_while_building_is_no_verdict(site: Site) -> None:
+    host, role = site
+    publish(host, {"local.yml": LOCAL})
+    role.apply()
+    host.release("v2")
+    host.sh("systemctl start --no-block overc-pull.service")
+    wait_for(lambda: (host.run(["test", "-e", "/var/lib/overc-pull/attempt.json"], check=False).returncode == 0
+                      and host.run(["pgrep", "-f", "overc_host_upgrade"], check=False).returncode == 0),
+             "the build to begin", timeout=120, interval=0.1)  # fmt: skip
+    time.sleep(2)
+    host.powerloss()
+    host.start()
+    wait_for_report(host, "verify", "postponed")
+    wait_for(
+        lambda: host.run(["test", "-e", "/var/lib/overc-pull/attempt.json"], check=False).returncode != 0,
+        "the end",
+        timeout=60,
+    )
+    assert host.run(["ls", "/var/lib/overc-pull/rejected.json"], check=False).returncode != 0
+    host.sh("systemctl start --no-block overc-pull.service")
+    wait_for_report(host, "verify", "upgraded")
+    assert host.rpm_version("lab-app") == "2.0"

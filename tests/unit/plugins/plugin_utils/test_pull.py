@@ -79,3 +79,32 @@ def test_cannot_go_back(seen: dict[str, t.Any], back: t.Any) -> None:
 
 def test_a_host_that_cannot_be_looked_at() -> None:
     assert pull.verified({}, NOTE, "Which system runs: broken")["status"] == "failed"
+
+
+@pytest.mark.parametrize(("uuid", "stage", "status"), [
+    ("old", "building", "postponed"),  # a power cut, a reboot: the new system was never booted
+    ("old", "staged", "rolled_back"),
+    ("new", "building", "upgraded"),  # the new system has the note as it was when it was made
+    ("new", "staged", "upgraded"),
+])  # fmt: skip
+def test_a_restart_while_building_is_no_verdict(uuid: str, stage: str, status: str) -> None:
+    note = {**NOTE, "stage": stage}
+    assert pull.interrupted(info(uuid), note) is (status == "postponed")
+    assert pull.verified(info(uuid), note)["status"] == status
+
+
+def test_abandoned_before_the_reboot() -> None:
+    assert pull.abandoned({"fingerprint": "f"}, "Drain: no.", {}) == {
+        "status": "failed", "reason": "Drain: no.", "fingerprint": "f",
+    }  # fmt: skip
+    cancelled = pull.abandoned({}, "Drain: no.", {"state": "clean", "reboot_required": False})
+    assert (cancelled["status"], cancelled["state"]) == ("failed", "clean")
+    stuck = pull.abandoned({}, "Drain: no.", {"error_id": "locked", "msg": "at work"})
+    assert stuck["status"] == "rollback_failed"
+    assert "at work" in stuck["reason"]
+
+
+def test_out_of_service_is_tried_again() -> None:
+    found = pull.out_of_service({"status": "upgraded", "reason": ""}, {"failed": True, "msg": "no balancer"})
+    assert (found["status"], found["again"]) == ("failed", True)
+    assert "no balancer" in found["reason"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import http.server
-import importlib.util
 import json
 import re
 import subprocess
@@ -17,8 +16,12 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.overc.system.plugins.module_utils.pull import arguments as pull_arguments
+from ansible_collections.overc.system.plugins.module_utils.pull import program
 
-PROGRAM = Path(__file__).resolve().parents[2] / "roles/pull/files/overc_pull.py"
+from tests.unit.plugins.module_utils.pull.repository import Repository
+
+LAUNCHER = Path(__file__).resolve().parents[5] / "roles/pull/files/overc_pull.py"
 
 
 def later() -> str:
@@ -27,29 +30,16 @@ def later() -> str:
     return f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"
 
 
-def load() -> t.Any:
-    spec = importlib.util.spec_from_file_location("overc_pull", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-program = load()
-program._PAUSES = (0, 0)
-
-
 class Place:
     """A host's directories, and an Ansible that does what a test says."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        for name in ("bin", "state", "run", "checkout"):
+        for name in ("bin", "state", "run"):
             (directory / name).mkdir()
         self.config: dict[str, t.Any] = {
-            "url": "https://git.example.net/site.git",
-            "checkout": "main",
+            "url": "",
+            "checkout": "",
             "directory": str(directory / "checkout"),
             "playbook": "local.yml",
             "inventory": "",
@@ -63,8 +53,8 @@ class Place:
             "report_token": "",
         }
 
-    def ansible(self, script: str, name: str = "ansible-pull") -> None:
-        path = self.directory / "bin" / name
+    def ansible(self, script: str) -> None:
+        path = self.directory / "bin/ansible-playbook"
         path.write_text(
             f'#!/bin/sh\necho "$@" >> {self.directory}/called\nOUT={self.directory}/run/outcome.json\n{script}\n'
         )
@@ -72,7 +62,10 @@ class Place:
 
     def pull(self, **config: t.Any) -> t.Any:
         return program.Pull(
-            {**self.config, **config}, state=str(self.directory / "state"), run=str(self.directory / "run")
+            {**self.config, **config},
+            state=str(self.directory / "state"),
+            run=str(self.directory / "run"),
+            pauses=(0, 0),
         )
 
     def result(self) -> dict[str, t.Any]:
@@ -115,7 +108,7 @@ def test_staged_and_rebooting(place: Place) -> None:
     assert (result["status"], result["upgrades"], result["rc"]) == ("staged", [1], 0)
     assert "output" not in result
     called = (place.directory / "called").read_text()
-    assert "--url=https://git.example.net/site.git --clean --checkout=main" in called
+    assert called.startswith("--inventory=localhost, --limit=localhost,"), called
     assert called.endswith(" local.yml\n")
     variables = json.loads((place.directory / "run/variables.json").read_text())["pull_run"]
     assert (variables["phase"], variables["reboot"]) == ("upgrade", True)
@@ -123,12 +116,12 @@ def test_staged_and_rebooting(place: Place) -> None:
 
 def test_arguments_of_the_pull_are_not_for_the_playbook(place: Place) -> None:
     """Nothing is pulled after the reboot, and ansible-playbook would end over an option that it does not know."""
-    place.ansible('echo \'{"status": "upgraded", "reason": ""}\' > $OUT', "ansible-playbook")
+    place.ansible('echo \'{"status": "upgraded", "reason": ""}\' > $OUT')
     place.note()
-    arguments = ["--verify-commit", "-s", "60", "--sleep=60", "--vault-password-file", "/etc/vault", "-f", "--url=x"]
+    arguments = ["--verify-commit", "--clean", "--accept-host-key", "--vault-password-file", "/etc/vault", "-f"]
     place.pull(arguments=arguments).verify()
     called = (place.directory / "called").read_text()
-    assert called.startswith("--inventory=localhost, --vault-password-file /etc/vault --extra-vars=@"), called
+    assert ",127.0.0.1 --vault-password-file /etc/vault --extra-vars=@" in called, called
     assert place.result()["status"] == "upgraded"
 
 
@@ -142,7 +135,8 @@ def test_every_argument_of_the_pull_is_known() -> None:
 
     # Of one letter, ansible-playbook knows some that mean something else there
     only = {word for word in options("ansible-pull") - options("ansible-playbook") if word.startswith("--")}
-    assert only == {word for word in program._FLAGS_OF_PULL | program._OPTIONS_OF_PULL if word.startswith("--")}
+    ours = {pull_arguments.VERIFY, pull_arguments.ACCEPT_HOST_KEY, *pull_arguments._NO_MEANING, *pull_arguments.REFUSED}
+    assert only == {word for word in ours if word.startswith("--")}
 
 
 def test_window_that_is_closed(place: Place) -> None:
@@ -181,7 +175,7 @@ def test_no_ansible_and_no_end(place: Place) -> None:
 
 def test_after_the_reboot(place: Place) -> None:
     note = place.note()
-    place.ansible('echo \'{"status": "upgraded", "reason": ""}\' > $OUT', "ansible-playbook")
+    place.ansible('echo \'{"status": "upgraded", "reason": ""}\' > $OUT')
     pull = place.pull()
     assert pull.rebooted()
     assert pull.verify() is False
@@ -198,10 +192,10 @@ def test_no_reboot_yet(place: Place) -> None:
 
 def test_bad_system_goes_back_and_is_remembered(place: Place) -> None:
     note = place.note()
-    place.ansible('echo \'{"status": "failed", "reason": "no", "reboot": true}\' > $OUT', "ansible-playbook")
+    place.ansible('echo \'{"status": "failed", "reason": "no", "reboot": true}\' > $OUT')
     assert place.pull().verify() is True
     assert note.exists(), "the system that it returns to has a note of its own, and this one may come back"
-    place.ansible('echo \'{"status": "rolled_back", "reason": "back"}\' > $OUT', "ansible-playbook")
+    place.ansible('echo \'{"status": "rolled_back", "reason": "back"}\' > $OUT')
     for _time in range(2):
         place.note()
         assert place.pull().verify() is False
@@ -212,7 +206,7 @@ def test_bad_system_goes_back_and_is_remembered(place: Place) -> None:
 
 def test_verification_that_says_nothing_is_tried_again(place: Place) -> None:
     note = place.note()
-    place.ansible("exit 4", "ansible-playbook")
+    place.ansible("exit 4")
     assert place.pull().verify() is False
     assert note.exists()
     assert place.result()["reason"] == "The run ended with exit code 4."
@@ -221,12 +215,17 @@ def test_verification_that_says_nothing_is_tried_again(place: Place) -> None:
 class Receiver(http.server.BaseHTTPRequestHandler):
     taken: t.ClassVar[list[tuple[str | None, dict[str, t.Any]]]] = []
     answer = 200
+    location = ""
+    seen: t.ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.seen.append(self.path)
         if self.answer == 200:
             self.taken.append((self.headers["Authorization"], body))
         self.send_response(self.answer)
+        if self.location:
+            self.send_header("Location", self.location)
         self.end_headers()
 
     def log_message(self, *_args: object) -> None:
@@ -252,9 +251,109 @@ def test_reports_until_somebody_takes_it(place: Place, monkeypatch: pytest.Monke
         server.server_close()
 
 
-def test_without_configuration() -> None:
-    if Path(program.CONFIG).exists():
-        pytest.skip("this machine upgrades itself")
-    done = subprocess.run([sys.executable, PROGRAM], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "run the role overc.system.pull" in done.stderr
+def test_without_configuration(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(program, "CONFIG", "/nowhere/overc-pull.json")
+    assert program.main() == 1
+    assert "run the role overc.system.pull" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argument", sorted(pull_arguments.REFUSED))
+def test_arguments_of_the_pull_that_would_be_ignored_are_refused(place: Place, argument: str) -> None:
+    place.ansible("exit 0")
+    assert (
+        place.pull(arguments=["--diff", f"{argument}=x" if argument.startswith("--") else argument]).upgrade() is False
+    )
+    assert f"pull_arguments: {argument} has no place here" in place.result()["reason"]
+    assert not (place.directory / "called").exists()
+
+
+# Says that it is good, and which playbook was there to be run
+SAY = 'cat local.yml >> {0}/ran; echo \'{{"status": "upgraded", "reason": ""}}\' > $OUT'
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "origin")
+
+
+def verified(place: Place, repository: Repository) -> dict[str, t.Any]:
+    place.ansible(SAY.format(place.directory))
+    return {"url": str(repository.path), "arguments": ["--verify-commit"], "environment": repository.environment}
+
+
+def ran(place: Place) -> str:
+    path = place.directory / "ran"
+    return path.read_text() if path.exists() else ""
+
+
+def test_what_was_refused_is_not_run_after_the_next_boot_either(place: Place, repository: Repository) -> None:
+    config = verified(place, repository)
+    good = repository.commit({"local.yml": "good "})
+    place.pull(**config).upgrade()
+    assert ran(place) == "good "
+    variables = json.loads((place.directory / "run/variables.json").read_text())["pull_run"]
+    assert variables["revision"] == good
+    repository.commit({"local.yml": "evil "}, "")
+    assert place.pull(**config).upgrade() is False
+    assert place.result()["status"] == "failed"
+    assert "no good signature" in place.result()["reason"]
+    assert (place.directory / "checkout/local.yml").read_text() == "good "
+    for note in ({"revision": good}, {}, {"revision": repository.git("rev-parse", "HEAD")}):
+        path = place.directory / "state/attempt.json"
+        path.write_text(json.dumps({"boot_id": "before", "fingerprint": "f", **note}))
+        place.pull(**config).verify()
+        assert path.exists() is (note != {"revision": good}), "what could not be verified is tried again"
+    assert ran(place) == "good good "
+
+
+def test_a_tree_that_was_changed_on_the_disk_is_not_run(place: Place, repository: Repository) -> None:
+    config = verified(place, repository)
+    good = repository.commit({"local.yml": "good "})
+    place.pull(**config).upgrade()
+    (place.directory / "checkout/local.yml").write_text("evil ")
+    (place.directory / "checkout/ansible.cfg").write_text("evil")
+    (place.directory / "state/attempt.json").write_text(json.dumps({"boot_id": "before", "revision": good}))
+    place.pull(**config).verify()
+    assert ran(place) == "good good "
+    assert not (place.directory / "checkout/ansible.cfg").exists()
+    assert len(list((place.directory / "state/trees").iterdir())) == 1
+
+
+def test_a_directory_of_somebody_else_stays(place: Place, repository: Repository) -> None:
+    repository.commit({"local.yml": "good "})
+    (place.directory / "checkout").mkdir()
+    (place.directory / "checkout/mine").write_text("")
+    place.pull(**verified(place, repository)).upgrade()
+    assert "Move it away" in place.result()["reason"]
+    assert (place.directory / "checkout/mine").exists()
+    assert ran(place) == ""
+
+
+def test_credentials_do_not_reach_the_result(place: Place) -> None:
+    place.ansible("echo 'ERROR: https://me:pw12345@git.example.net and t0ken-t0ken'; exit 1")
+    place.pull(report_token="t0ken-t0ken").upgrade()  # noqa: S106 - not one
+    text = (place.directory / "state/result.json").read_text()
+    assert "pw12345" not in text
+    assert "t0ken" not in text
+    assert "***@git.example.net" in text
+
+
+def test_a_token_does_not_follow_a_redirect(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    monkeypatch.setattr(Receiver, "seen", [])
+    monkeypatch.setattr(Receiver, "answer", 302)
+    monkeypatch.setattr(Receiver, "location", f"http://127.0.0.1:{server.server_port}/elsewhere")
+    try:
+        config = {"report_url": f"http://127.0.0.1:{server.server_port}/", "report_token": "s3cret"}
+        place.pull(**config, window=later()).upgrade()
+        assert place.result()["reported"] is False
+        assert Receiver.seen == ["/", "/"]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_launcher_finds_the_program() -> None:
+    done = subprocess.run([sys.executable, "-IB", LAUNCHER], capture_output=True, text=True, check=False)
+    assert "overc_pull" in done.stderr  # nothing is installed on this machine

@@ -1,0 +1,286 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lets a host upgrade itself: take a verified tree, run its playbook here, reboot if it says so, report.
+
+A host cannot watch its own reboot. So the playbook stages an upgrade and leaves a note in the state directory, which is
+carried over into the new system; after the reboot this program finds the note and runs the playbook once more, to check
+the system that came up and to confirm it, or to go back. Each half verifies what it runs.
+
+Called by systemd, without arguments. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import typing as t
+
+from . import arguments, report
+from .files import read, redacted, remove, write
+from .source import Source, SourceError
+
+CONFIG: t.Final = "/etc/overc-pull.json"
+STATE: t.Final = "/var/lib/overc-pull"
+RUN: t.Final = "/run/overc-pull"
+BOOT_ID: t.Final = "/proc/sys/kernel/random/boot_id"
+_OUTPUT: t.Final = 8000  # characters of a failed run that go into the report
+_REJECTED: t.Final = 100  # fingerprints that are remembered
+_PAUSES: t.Final = (0, 2, 8, 30)  # seconds before each attempt to report
+_STAMP: t.Final = "%Y-%m-%dT%H:%M:%SZ"
+_QUIET: t.Final = ("current", "staged", "upgraded", "postponed")  # statuses that are no trouble
+
+Entry = dict[str, t.Any]
+
+
+def window_open(window: str, now: dt.datetime) -> bool:
+    """Whether a time of day lies in ``22:00-04:00`` (UTC); an empty window is always open."""
+    if not window:
+        return True
+    begin, end = (tuple(map(int, clock.split(":"))) for clock in window.split("-"))
+    clock = (now.hour, now.minute)
+    return begin <= clock < end if begin < end else clock >= begin or clock < end
+
+
+class Pull:
+    """One run. The places are arguments for the tests' sake."""
+
+    def __init__(
+        self, config: Entry, *, state: str = STATE, run: str = RUN, pauses: t.Sequence[float] = _PAUSES
+    ) -> None:
+        self.config = config
+        self.pauses = pauses
+        self.state = state
+        self.note = f"{state}/attempt.json"
+        self.rejected = f"{state}/rejected.json"
+        self.result = f"{state}/result.json"
+        self.trees = f"{state}/trees"
+        self.outcome = f"{run}/outcome.json"
+        self.variables = f"{run}/variables.json"
+        self.began = time.time()
+
+    # -- what is to be done ------------------------------------------------------------------------------------------
+
+    def rebooted(self) -> bool:
+        """Whether an upgrade was staged by us, and the host was rebooted since."""
+        note = read(self.note, None)
+        with open(BOOT_ID, encoding="ascii") as file:
+            return note is not None and note.get("boot_id") != file.read().strip()
+
+    def take_tree(self, revision: str = "") -> str:
+        """Put a tree into its place that has passed in this call, and say from which revision it is.
+
+        Without a URL the place is somebody else's, and what is there is run as it is. Raises SourceError, OSError.
+        """
+        config = self.config
+        wrong = arguments.refused(config["arguments"])
+        if wrong:
+            raise SourceError(wrong)
+        if not config["url"]:
+            return ""
+        place = config["directory"]
+        if os.path.lexists(place) and not os.path.islink(place):
+            raise SourceError(
+                f"{place} is there and was not made by this program, which puts a link in its place. Move it away, or "
+                "say another pull_directory."
+            )
+        source = Source(
+            store=f"{self.state}/store.git",
+            url=config["url"],
+            checkout=config["checkout"],
+            verify=arguments.VERIFY in config["arguments"],
+            private_key=arguments.private_key(config["arguments"]),
+            accept_host_key=arguments.ACCEPT_HOST_KEY in config["arguments"],
+            environment=config["environment"],
+            timeout=config["timeout"],
+        )
+        os.makedirs(self.trees, mode=0o700, exist_ok=True)
+        fresh = f"{self.trees}/{secrets.token_hex(8)}"
+        try:
+            revision = source.obtain(fresh, revision)
+            link = f"{self.trees}/link"
+            remove(link)
+            os.symlink(fresh, link)
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.replace(link, place)
+        finally:
+            used = os.path.realpath(place)
+            for tree in os.scandir(self.trees):
+                if os.path.realpath(tree.path) != used:
+                    shutil.rmtree(tree.path, ignore_errors=True)
+        return revision
+
+    def command(self) -> list[str]:
+        """The playbook, run on this host alone."""
+        config = self.config
+        inventory = config["inventory"] or "localhost,"
+        options = [f"--inventory={inventory}", f"--limit={arguments.this_host()}"]
+        own = arguments.for_playbook(config["arguments"])
+        program = f"{config['program_directory']}/ansible-playbook"
+        return [program, *options, *own, f"--extra-vars=@{self.variables}", config["playbook"]]
+
+    def play(self, phase: str, revision: str = "") -> tuple[int, str, Entry]:
+        """Run the playbook: exit code, output, and what it says became of the host."""
+        try:
+            revision = self.take_tree(revision)
+        except SourceError as error:
+            return 1, "", {"status": "failed", "reason": str(error), "again": True}
+        except OSError as error:
+            said = f"The playbook's tree cannot be put into its place: {error.filename}: {error.strerror}."
+            return 1, "", {"status": "failed", "reason": said, "again": True}
+        variables = {
+            "phase": phase,
+            "outcome": self.outcome,
+            "state": self.state,
+            "note": read(self.note, {}),
+            "rejected": read(self.rejected, []),
+            "reboot": self.config["reboot"],
+            "revision": revision,
+        }
+        write(self.variables, {"pull_run": variables})
+        remove(self.outcome)
+        directory = self.config["directory"]
+        try:
+            done = subprocess.run(
+                self.command(),
+                cwd=directory if os.path.isdir(directory) else "/",
+                env={**os.environ, "ANSIBLE_NOCOLOR": "1", **self.config["environment"]},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=self.config["timeout"],
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            output = (error.output or b"").decode("utf-8", "replace")
+            return 124, self.shown(f"{output}\nended after {self.config['timeout']} seconds"), {}
+        except OSError as error:
+            return 127, f"{self.command()[0]}: {error.strerror}", {}
+        output = self.shown(done.stdout.decode("utf-8", "replace"))
+        sys.stdout.write(output)
+        return done.returncode, output, read(self.outcome, {})
+
+    # -- what came of it ---------------------------------------------------------------------------------------------
+
+    def shown(self, text: str) -> str:
+        """Text for a log: without what this host was given to keep for itself."""
+        return redacted(text, [self.config["report_token"]])
+
+    def finish(self, phase: str, status: str, reason: str, **more: t.Any) -> Entry:
+        """Write the result down, and send it where it is wanted."""
+        result = {
+            "format": 1,
+            "host": socket.gethostname(),
+            "phase": phase,
+            "status": status,
+            "reason": self.shown(reason),
+            "started": dt.datetime.fromtimestamp(self.began, dt.timezone.utc).strftime(_STAMP),
+            "ended": dt.datetime.now(dt.timezone.utc).strftime(_STAMP),
+            "seconds": round(time.time() - self.began, 1),
+            **more,
+        }
+        write(self.result, {**result, "reported": False})
+        if self.send(result):
+            write(self.result, {**result, "reported": True})
+        return result
+
+    def send(self, result: Entry) -> bool:
+        """POST the result; False when nobody took it, so that the next run sends it again."""
+        if not self.config["report_url"]:
+            return True
+        wrong = report.post(self.config["report_url"], self.config["report_token"], result, self.pauses)
+        if wrong:
+            sys.stderr.write(f"the report was not taken: {self.shown(wrong)}\n")
+        return not wrong
+
+    def send_again(self) -> None:
+        """What an earlier run could not report."""
+        last = read(self.result, {})
+        if last and last.pop("reported", True) is False and self.send(last):
+            write(self.result, {**last, "reported": True})
+
+    # -- the two halves ----------------------------------------------------------------------------------------------
+
+    def upgrade(self) -> bool:
+        """Returns whether the host is to be rebooted."""
+        if not window_open(self.config["window"], dt.datetime.now(dt.timezone.utc)):
+            self.finish("upgrade", "postponed", f"The maintenance window {self.config['window']} (UTC) is closed.")
+            return False
+        rc, output, outcome = self.play("upgrade")
+        outcome.pop("again", None)
+        if not outcome:
+            self.finish("upgrade", "failed", _why(output, rc), rc=rc, output=output[-_OUTPUT:])
+            return False
+        reboot = bool(outcome.pop("reboot", False))
+        if reboot and not window_open(self.config["window"], dt.datetime.now(dt.timezone.utc)):
+            outcome["reason"] = "The maintenance window closed before the reboot; the next one will do."
+            reboot = False
+        if outcome["status"] not in ("current", "staged", "withheld"):
+            outcome["output"] = output[-_OUTPUT:]
+        self.finish("upgrade", outcome.pop("status"), outcome.pop("reason"), rc=rc, **outcome)
+        return reboot
+
+    def verify(self) -> bool:
+        """Returns whether the host is to be rebooted, back into what it had."""
+        note = read(self.note, {})
+        rc, output, outcome = self.play("verify", str(note.get("revision") or ""))
+        if not outcome:
+            # The note stays, so the next run tries again
+            self.finish("verify", "failed", _why(output, rc), rc=rc, output=output[-_OUTPUT:])
+            return False
+        reboot = bool(outcome.pop("reboot", False))
+        if not reboot and not outcome.pop("again", False):
+            remove(self.note)
+        if outcome["status"] == "rolled_back" and note.get("fingerprint"):
+            known = [entry for entry in read(self.rejected, []) if entry != note["fingerprint"]]
+            write(self.rejected, [*known, note["fingerprint"]][-_REJECTED:])
+        if outcome["status"] != "upgraded":
+            outcome["output"] = output[-_OUTPUT:]
+        self.finish("verify", outcome.pop("status"), outcome.pop("reason"), rc=rc, **outcome)
+        return reboot
+
+
+def _why(output: str, rc: int) -> str:
+    """One line for people from the output of a run that said nothing of its own."""
+    said = [line.strip() for line in output.splitlines() if line.startswith(("[ERROR]", "ERROR", "fatal:"))]
+    return (said[0] if said else f"The run ended with exit code {rc}.")[:500]
+
+
+@contextlib.contextmanager
+def _alone() -> t.Iterator[bool]:
+    for directory in (STATE, RUN):
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+    with open(f"{RUN}/lock", "w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def main() -> int:
+    config = read(CONFIG, None)
+    if config is None:
+        sys.stderr.write(f"{CONFIG} is not there or cannot be read; run the role overc.system.pull on this host.\n")
+        return 1
+    with _alone() as alone:
+        if not alone:
+            sys.stdout.write("another run is under way\n")
+            return 0
+        pull = Pull(config)
+        pull.send_again()
+        reboot = pull.verify() if pull.rebooted() else pull.upgrade()
+    status = read(pull.result, {}).get("status")
+    sys.stdout.write(f"{status}: {read(pull.result, {}).get('reason')}\n")
+    if reboot:
+        return subprocess.run(["systemctl", "reboot"], check=False).returncode
+    return 0 if status in _QUIET else 1
