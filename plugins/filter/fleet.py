@@ -14,14 +14,16 @@ from ..module_utils import values as numbers
 from ..module_utils.errors import OvercError
 from ..plugin_utils import (
     host_outcome,
+    option_kinds,
     overlay_words,
     pull,
     run_gate,
-    run_options,
     run_plan,
     run_record,
     run_report,
+    run_target,
 )
+from ..plugin_utils.options import ROLES
 
 Hostvars = t.Mapping[str, t.Mapping[str, t.Any]]
 
@@ -29,7 +31,7 @@ Hostvars = t.Mapping[str, t.Mapping[str, t.Any]]
 def _said(function: t.Callable[..., t.Any], *args: t.Any, **more: t.Any) -> t.Any:
     try:
         return function(*args, **more)
-    except run_options.FleetError as error:
+    except option_kinds.FleetError as error:
         raise AnsibleFilterError(str(error)) from None
 
 
@@ -55,15 +57,35 @@ def whole_number(value: t.Any, variable: str) -> int:
         raise AnsibleFilterError(error.message) from None
 
 
-def fleet_target(target: t.Any, matched: t.Sequence[str], exclude: str = "", action: str = "change") -> list[str]:
-    if not target and context.CLIARGS.get("syntax"):
-        return []  # --syntax-check asks about the playbook, not about a target
-    return t.cast("list[str]", _said(run_options.choose, target, matched, exclude, action=action))
+def fleet_target(target: t.Any, groups: run_target.Groups, exclude: t.Any = "", action: str = "change") -> list[str]:
+    """Patterns for the keyword ``hosts`` that match exactly these hosts."""
+    if any(context.CLIARGS.get(key) for key in ("syntax", "listtasks", "listtags")):
+        return []  # that is asked about the playbook, not about a target
+    return run_target.as_patterns(_said(run_target.choose, groups, target, exclude, action=action))
+
+
+def fleet_hosts(names: t.Sequence[str]) -> list[str]:
+    return run_target.as_patterns(names)
 
 
 def fleet_plan(hosts: t.Sequence[str], hostvars: Hostvars, options: t.Mapping[str, t.Any]) -> t.Any:
     answers = {host: {} for host in hosts} | _collect(hostvars, hosts, "preflight_answer")
-    return _said(run_plan.plan, answers, options)
+    asked = _collect(hostvars, hosts, "preflight_options")
+    silent = _collect(hostvars, hosts, "preflight_delegates")
+    for host in hosts:
+        wanted = asked.get(host) or {}
+        if wanted.get("error_id"):
+            answers[host] = wanted
+        elif host in silent:
+            answers[host] = {**answers[host], **run_plan.no_delegate(wanted.get("delegates") or (), silent[host])}
+    own = {
+        host: {key: value for key, value in given.items() if key in _shown(options)} for host, given in asked.items()
+    }
+    return _said(run_plan.plan, answers, options, own)
+
+
+def _shown(options: t.Mapping[str, t.Any]) -> t.Collection[str]:
+    return ROLES[f"host_{options.get('command', 'upgrade')}"]
 
 
 def fleet_gate(plan: t.Any, hostvars: Hostvars, wave: t.Sequence[str], now: str) -> t.Any:
@@ -82,7 +104,11 @@ def fleet_record(plan: t.Any, hostvars: Hostvars, now: str) -> t.Any:
 
 
 def _results(plan: t.Any, hostvars: Hostvars) -> dict[str, t.Any]:
-    return _collect(hostvars, plan["hosts"], f"host_{plan['command']}_result")
+    """What became of the hosts so far; one that was let go and says nothing is at work, or lost."""
+    found = _collect(hostvars, plan["hosts"], f"host_{plan['command']}_result")
+    went = _collect(hostvars, ["localhost"], "fleet_went").get("localhost") or ()
+    lost = {host: run_gate.LOST for host in went if host in plan["hosts"] and host not in found}
+    return {**found, **lost}
 
 
 def fleet_table(hosts: t.Sequence[str], hostvars: Hostvars, name: str) -> t.Any:
@@ -182,6 +208,7 @@ class FilterModule:
             "failure_reason": failure_reason,
             "fleet_done": fleet_done,
             "fleet_gate": fleet_gate,
+            "fleet_hosts": fleet_hosts,
             "fleet_looked_at": fleet_looked_at,
             "fleet_plan": fleet_plan,
             "fleet_record": fleet_record,

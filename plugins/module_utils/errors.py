@@ -19,6 +19,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "btrfs_failed": "A btrfs command failed.",
     "container_running": "The container runs, and the work was asked for now.",
     "container_unknown": "There is no such container.",
+    "delegate_unreachable": "A host to which own tasks are delegated does not answer.",
     "gpg_policy": "Packages would be installed without a signature check, and the policy is to require one.",
     "inconsistent": "The facts found on the host contradict each other, so nothing is guessed and nothing is changed.",
     "internal": "A defect in this collection; nothing was left half-done on purpose, please report it.",

@@ -37,8 +37,33 @@ def first_line(text: t.Any) -> str:
     return lines[0] if lines else ""
 
 
+def _sentence(text: t.Any) -> str:
+    return f"{str(text).strip().rstrip('.')}."
+
+
+# What the module advises whoever called it alone: a role that goes back by itself has done it
+_ADVICE: t.Final = (
+    ". overc_host_rollback returns to the system before it.",
+    "; if it does not, choose the backup entry in the boot menu and run overc_host_rollback there.",
+)
+
+
+def _without_advice(said: t.Any) -> str:
+    text = str(said or "")
+    for advice in _ADVICE:
+        text = text.removesuffix(advice) if text.endswith(advice) else text
+    return text
+
+
 def error_id_of(answer: Answer) -> str:
     return str(answer.get("error_id") or "")
+
+
+def warnings_of(*answers: Answer) -> list[str]:
+    """What modules warned of, each thing once."""
+    said = [entry for answer in answers for entry in answer.get("warnings") or ()]
+    texts = [str(entry.get("msg") or entry) if isinstance(entry, dict) else str(entry) for entry in said]
+    return list(dict.fromkeys(texts))
 
 
 def changes_of(upgrades: t.Any) -> list[dict[str, t.Any]]:
@@ -71,6 +96,7 @@ def upgraded(stage: Answer, switch: Answer, confirm: Answer, *, status: str) -> 
         "fingerprint": stage.get("fingerprint") or "",
         "state_at_risk": stage.get("state_at_risk") or [],
         "seconds": {"stage": stage.get("seconds") or 0, "reboot": switch.get("seconds") or 0},
+        "warnings": warnings_of(stage, switch, confirm),
     }
 
 
@@ -93,6 +119,7 @@ def returned(stage: Answer, switch: Answer, confirm: Answer, *, reboots: bool, c
         "booted_before": stage.get("booted"),
         "booted_after": (switch or stage).get("booted"),
         "seconds": {"stage": stage.get("seconds") or 0, "reboot": switch.get("seconds") or 0},
+        "warnings": warnings_of(stage, switch, confirm),
     }
 
 
@@ -101,13 +128,14 @@ def failed_rollback(failure: Answer, stage: Answer, switch: Answer) -> Entry:
     stage, switch = apart(stage, switch)
     return {
         "status": "unreachable" if failure.get("silent") else "rollback_failed" if "state" in switch else "failed",
-        "reason": f"{failure.get('step')}: {failure.get('msg')}",
+        "reason": _sentence(f"{failure.get('step')}: {failure.get('msg')}"),
         "step": failure.get("step"),
         "error_id": error_id_of(failure),
         "output": failure.get("output") or "",
         "state": (switch or stage).get("state") or "unknown",
         "booted_before": stage.get("booted"),
         "booted_after": switch.get("booted"),
+        "warnings": warnings_of(stage, switch),
     }
 
 
@@ -137,26 +165,37 @@ def failed_upgrade(
     rebooted = "reboot" in switch
     wanted = must_go_back(stage, switch, now)
     gone_back = answered(back) and not back.get("error_id")
-    trouble = unhealthy or (back.get("msg") if wanted and not gone_back else "") or ""
     what_now = ""
     if not answered(now):
         status = "unreachable"
         what_now = "If it does not come back, choose the backup entry in its boot menu and run a rollback there."
+    elif failure.get("at") == "undrain":
+        status = "drained"
+        what_now = "The new system runs and passed its checks; only putting the host back into service failed."
     elif wanted and not rollback:
         status = "failed"
         what_now = f"It was left as it is, in state {now.get('state')}, because going back is switched off."
-    elif trouble or (wanted and not gone_back) or (rebooted and not wanted):
+    elif wanted and not gone_back:
         status = "rollback_failed"
-        what_now = f"Going back failed: {trouble or 'the host is in state ' + str(now.get('state'))}."
+        what_now = f"Going back failed: {_sentence(back.get('msg') or 'the host does not answer')}"
+    elif rebooted and not wanted:
+        status = "rollback_failed"
+        what_now = f"It was not brought back: the host is in state {now.get('state')}."
+    elif unhealthy:
+        status = "rollback_failed"
+        what_now = f"It is back on the system it had, and does not work there either: {_sentence(unhealthy)}"
     elif failure.get("withheld"):
         status = "withheld"
     else:
         status = "rolled_back" if rebooted else "failed"
+        what_now = "It is back on the system it had." if gone_back else ""
     where = back if wanted and gone_back else {}
-    said = f"{failure.get('step')}: {failure.get('msg')}"
+    said = _sentence(f"{failure.get('step')}: {_without_advice(failure.get('msg'))}")
     return {
         "status": status,
         "reason": f"{said} {what_now}".strip(),
+        # Who may be sent users again: whoever runs a system that it is to stay on
+        "in_service": answered(now) and (gone_back or not wanted) and not (rebooted and not wanted),
         "step": failure.get("step"),
         "error_id": error_id_of(failure),
         "output": failure.get("output") or "",
@@ -166,7 +205,8 @@ def failed_upgrade(
         "protection": stage.get("protection") or "",
         "upgrades": changes_of(stage.get("upgrades")),
         "fingerprint": stage.get("fingerprint") or "",
-        "rejects_plan": rebooted,
+        "rejects_plan": rebooted and status != "drained",
+        "warnings": warnings_of(stage, switch, back),
         "seconds": {
             "stage": stage.get("seconds") or 0,
             "reboot": switch.get("seconds") or 0,
@@ -190,4 +230,5 @@ __all__ = (
     "reason",
     "returned",
     "upgraded",
+    "warnings_of",
 )

@@ -8,11 +8,18 @@ from __future__ import annotations
 import typing as t
 
 from .host_outcome import Answer, Entry
-from .run_options import closed, percentage
+from .option_kinds import count_of, percentage
+from .run_options import closed
 from .run_plan import Plan
 
 # What counts against the limit of a wave
-_COUNTED: t.Final = frozenset({"rollback_failed", "unreachable", "failed", "rolled_back"})
+_COUNTED: t.Final = frozenset({"rollback_failed", "unreachable", "interrupted", "drained", "failed", "rolled_back"})
+
+# A host that was let go and has no result: it is at work, or Ansible has dropped it without one
+LOST: t.Final[Entry] = {
+    "status": "interrupted",
+    "reason": "It was at work when this was written, or was lost to the run. Run again to go on with it.",
+}
 
 
 def gate(of: Plan, results: t.Mapping[str, Answer], wave: t.Sequence[str], now: str) -> Entry:
@@ -38,21 +45,28 @@ def gate(of: Plan, results: t.Mapping[str, Answer], wave: t.Sequence[str], now: 
 def rejected_plans(of: Plan, results: t.Mapping[str, Answer]) -> set[str]:
     """Fingerprints that a host of this run took, and then failed its health checks or its reboot with."""
     named = {str(entry) for entry in of["options"].get("rejected_plans") or ()}
+    if not of["options"].get("withhold_rejected", True):
+        return named
     own = {str(result["fingerprint"]) for result in results.values() if result and result.get("rejects_plan")}
     return named | {fingerprint for fingerprint in own if fingerprint}
 
 
 def stopped(of: Plan, results: t.Mapping[str, Answer]) -> str | None:
     options = of["options"]
-    limit = percentage(options.get("max_fail_percentage", 0), "fleet_max_fail_percentage")
+    limit = percentage("fleet_max_fail_percentage", options.get("max_fail_percentage", 0))
     for number, wave in enumerate(of["waves"], 1):
         bad = [host for host in wave if (results.get(host) or {}).get("status") in _COUNTED]
-        canary = number == 1 and str(options.get("canary", 1)) not in ("0", "0%")
+        canary = number == 1 and has_canary(of)
         allowed = 0.0 if canary else limit
         if bad and 100 * len(bad) / len(wave) > allowed:
             name = "The canary" if canary else f"Wave {number}"
             return f"{name} failed on {len(bad)} of {len(wave)} ({', '.join(bad[:5])}): the run was stopped."
     return None
+
+
+def has_canary(of: Plan) -> bool:
+    """Whether the first wave is the canary."""
+    return count_of(of["options"].get("canary", 1), 1, "fleet_canary") > 0
 
 
 def done_hosts(of: Plan, results: t.Mapping[str, Answer]) -> list[str]:
@@ -62,8 +76,10 @@ def done_hosts(of: Plan, results: t.Mapping[str, Answer]) -> list[str]:
 
 
 __all__ = (
+    "LOST",
     "done_hosts",
     "gate",
+    "has_canary",
     "rejected_plans",
     "stopped",
 )

@@ -19,13 +19,8 @@ from .host_outcome import (
     first_line,
     output,
 )
-from .run_options import (
-    FleetError,
-    closed,
-    percentage,
-    seconds_of,
-    waves,
-)
+from .option_kinds import FleetError, count_of, number, percentage
+from .run_options import closed, waves
 
 Plan = dict[str, t.Any]
 # In place of an error id, where no module could answer
@@ -49,17 +44,53 @@ def verdict(answer: Answer) -> Entry:
     if answer.get("error_id") or "actions" not in answer:
         return {**base, "verdict": "unready", "error_id": error_id_of(answer), "output": output(answer)}
     work = bool(answer["actions"] or answer.get("reboot_required"))
-    return {**base, "verdict": "go" if work else "current", "operation": answer.get("operation")}
+    found = {**base, "verdict": "go" if work else "current", "operation": answer.get("operation")}
+    if work and answer.get("operation"):
+        found["returns"] = _returns(answer)
+    return found
 
 
-def plan(answers: t.Mapping[str, Answer], options: t.Mapping[str, t.Any]) -> Plan:
-    """The whole run, from what every chosen host answered. ``refused`` is the sentence that stops it, if any."""
+def _returns(answer: Answer) -> str:
+    """What a rollback leads to, in words."""
+    booted, next_one = answer.get("booted"), answer.get("staged")
+    if answer.get("operation") == "cancel":
+        return f"its staged upgrade is cancelled, {booted} runs on"
+    if answer.get("operation") == "restore":
+        return f"{booted}, its backup, becomes the normal system again as {next_one}"
+    return f"returns from {booted} to {next_one}"
+
+
+def no_delegate(delegates: t.Collection[str], asked: t.Iterable[Answer]) -> Entry:
+    """What is wrong with a host whose own tasks are delegated to ``delegates``; nothing if all of them answered."""
+    silent = [
+        str(answer.get("item")) for answer in asked if answer.get("unreachable") and answer.get("item") in delegates
+    ]
+    if not silent:
+        return {}
+    msg = f"Its own tasks are delegated to {', '.join(silent)}, which does not answer."
+    return {"error_id": "delegate_unreachable", "msg": msg}
+
+
+def plan(
+    answers: t.Mapping[str, Answer],
+    options: t.Mapping[str, t.Any],
+    asked: t.Mapping[str, t.Mapping[str, t.Any]] | None = None,
+) -> Plan:
+    """The whole run, from what every chosen host answered. ``refused`` is the sentence that stops it, if any.
+
+    ``asked`` are the options of the role that were given for each host, for the lines that people read.
+    """
     command = options.get("command", "upgrade")
     entries = {host: verdict(answer or {}) for host, answer in answers.items()}
-    ready = [host for host, entry in entries.items() if entry["verdict"] == "go"]
+    for host, entry in entries.items():
+        entry["asked"] = dict((asked or {}).get(host) or {})
+    named = {str(entry) for entry in options.get("rejected_plans") or ()}
+    # What is known to be bad takes no place in a wave: a canary that is withheld would be none
+    rejected = [host for host, entry in entries.items() if entry["verdict"] == "go" and entry["fingerprint"] in named]
+    ready = [host for host, entry in entries.items() if entry["verdict"] == "go" and host not in rejected]
     unready = [host for host, entry in entries.items() if entry["verdict"] == "unready"]
-    percentage(options.get("max_fail_percentage", 0), "fleet_max_fail_percentage")
-    seconds_of(options.get("soak", 0), "fleet_soak")
+    percentage("fleet_max_fail_percentage", options.get("max_fail_percentage", 0))
+    number("fleet_soak", options.get("soak", 0))
     ordered = waves(ready, options.get("canary", 1), options.get("serial", "25%"))
     check_mode = bool(options.get("check_mode"))
     shut = closed(options["now"], options.get("window", ""), options.get("not_after", ""))
@@ -84,6 +115,7 @@ def plan(answers: t.Mapping[str, Answer], options: t.Mapping[str, t.Any]) -> Pla
         "names": list(entries),
         "waves": ordered,
         "unready": unready,
+        "rejected": rejected,
         "refused": refused,
         "closed": shut,
         "options": {key: value for key, value in options.items() if key not in ("now", "check_mode", "command")},
@@ -98,20 +130,68 @@ def plan(answers: t.Mapping[str, Answer], options: t.Mapping[str, t.Any]) -> Pla
 def describe(of: Plan) -> list[str]:
     """The plan for people, one line each."""
     entries = of["hosts"]
-    lines = [f"{of['command']} of {len(entries)} hosts"]
-    for number, wave in enumerate(of["waves"], 1):
-        canary = number == 1 and str(of["options"].get("canary", 1)) not in ("0", "0%")
-        lines.append(f"wave {number}{' (canary)' if canary else ''}: {', '.join(wave)}")
+    lines = [f"{of['command']} of {len(entries)} host{'' if len(entries) == 1 else 's'}", _in_force(of["options"])]
+    canary = count_of(of["options"].get("canary", 1), 1, "fleet_canary") > 0
+    for number_, wave in enumerate(of["waves"], 1):
+        lines.append(f"wave {number_}{' (canary)' if number_ == 1 and canary else ''}: {', '.join(wave)}")
     current = [host for host, entry in entries.items() if entry["verdict"] == "current"]
     if current:
         lines.append(f"nothing to do: {', '.join(current)}")
+    if of["rejected"]:
+        lines.append(f"withheld, because fleet_rejected_plans names their upgrade: {', '.join(of['rejected'])}")
     lines += [f"not ready: {host}: {entries[host]['reason']} [{entries[host]['error_id']}]" for host in of["unready"]]
+    going = [host for wave in of["waves"] for host in wave]
+    for words, hosts in _alike(going, lambda host: _asked_words(of["command"], entries[host]["asked"])):
+        lines.append(f"asked of {', '.join(hosts)}: {words}")
+    for words, hosts in _alike(going, lambda host: str(entries[host].get("returns") or "")):
+        lines.append(f"on {', '.join(hosts)}: {words}")
     for upgrades, hosts in _by_changes(of):
         lines.append(f"on {', '.join(hosts)}:")
         lines += [f"  {change_line(change)}" for change in upgrades]
     if of["closed"]:
         lines.append(f"now: {of['closed']}")
     return lines
+
+
+def _in_force(options: t.Mapping[str, t.Any]) -> str:
+    """The options of the run in words, also those that nobody gave."""
+    serial = options.get("serial", "25%")
+    words = [
+        f"canary {options.get('canary', 1)}",
+        f"then waves of {','.join(map(str, serial)) if isinstance(serial, (list, tuple)) else serial}",
+        f"stops above {percentage('fleet_max_fail_percentage', options.get('max_fail_percentage', 0)):g}% failed",
+        f"soak {options.get('soak', 0)} s",
+        f"unready hosts {'are left out' if options.get('unready') == 'skip' else 'stop the run'}",
+        f"window {options.get('window') or 'none'}",
+        f"not after {options.get('not_after') or 'none'}",
+    ]
+    words += ["what was done is brought back if the run stops"] if options.get("rollback_done") else []
+    words += ["upgrades that failed are offered on"] if not options.get("withhold_rejected", True) else []
+    words += [f"without {options['exclude']}"] if options.get("exclude") else []
+    return f"options: {', '.join(words)}"
+
+
+def _asked_words(command: str, asked: t.Mapping[str, t.Any]) -> str:
+    found = {key: value for key, value in asked.items() if value not in ("", [], {}) and key != "fail"}
+    return ", ".join(f"host_{command}_{key}={_plain(value)}" for key, value in found.items())
+
+
+def _plain(value: t.Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ",".join(_plain(entry) for entry in value)
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_plain(entry)}' for key, entry in value.items())}}}"
+    return str(value)
+
+
+def _alike(hosts: t.Iterable[str], words: t.Callable[[str], str]) -> list[tuple[str, list[str]]]:
+    """Hosts of which the same is said, together; those of which nothing is said are left out."""
+    groups: dict[str, list[str]] = {}
+    for host in hosts:
+        groups.setdefault(words(host), []).append(host)
+    return [(said, found) for said, found in groups.items() if said]
 
 
 def _by_changes(of: Plan) -> list[tuple[list[dict[str, t.Any]], list[str]]]:
@@ -137,6 +217,7 @@ __all__ = (
     "Plan",
     "change_line",
     "describe",
+    "no_delegate",
     "plan",
     "verdict",
 )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from .host_outcome import Answer, Entry, answered, first_line
@@ -16,11 +17,14 @@ from .run_plan import Plan
 STATUSES: t.Final[dict[str, str]] = {
     "rollback_failed": "failed, and could not be brought back: needs a person",
     "unreachable": "does not answer: needs a person",
+    "interrupted": "was at work when the run ended, or was lost to it: run again to go on",
+    "drained": "could not be put back into service: needs a person",
+    "attention": "does not run its normal system as it should: needs a person",
     "failed": "failed, still on the system it had",
     "rolled_back": "failed, and is back on the system it had",
     "unready": "was not ready and was not touched",
     "reverted": "was done, then brought back because the run was stopped",
-    "withheld": "not touched: another host of this run rejected the same plan",
+    "withheld": "not touched: its upgrade is known to be bad",
     "not_started": "not touched: the run was stopped before its turn",
     "postponed": "not touched: the maintenance window closed before its turn",
     "staged": "the new system is built and waits for a reboot",
@@ -41,10 +45,17 @@ def summary(of: Plan, results: t.Mapping[str, Answer], reverts: t.Mapping[str, A
     started = {host for host, result in results.items() if result}
     wave_of = {host: number for number, wave in enumerate(of["waves"], 1) for host in wave}
     begun = {wave_of[host] for host in started if host in wave_of}
+    named = {str(entry) for entry in of["options"].get("rejected_plans") or ()}
     hosts = {}
     for host, entry in of["hosts"].items():
         own = _outcome(
-            of, host, results.get(host) or {}, stop=stop, rejected=rejected, begun=wave_of.get(host) in begun
+            of,
+            host,
+            results.get(host) or {},
+            stop=stop,
+            rejected=rejected,
+            named=named,
+            begun=wave_of.get(host) in begun,
         )
         back = reverts.get(host) or {}
         if back:
@@ -81,16 +92,25 @@ def summary(of: Plan, results: t.Mapping[str, Answer], reverts: t.Mapping[str, A
 
 
 def _outcome(
-    of: Plan, host: str, result: Answer, *, stop: str | None, rejected: t.Collection[str], begun: bool
+    of: Plan,
+    host: str,
+    result: Answer,
+    *,
+    stop: str | None,
+    rejected: t.Collection[str],
+    named: t.Collection[str],
+    begun: bool,
 ) -> Entry:
     entry = of["hosts"][host]
     if result:
-        return {key: value for key, value in result.items() if key != "rejects_plan"}
+        return {key: value for key, value in result.items() if key not in ("rejects_plan", "in_service")}
     if entry["verdict"] == "unready":
         known = {key: entry[key] for key in ("error_id", "output") if entry.get(key)}
         return {"status": "unready", "reason": entry["reason"], **known}
     if entry["verdict"] == "current":
         return {"status": "current", "reason": entry["reason"]}
+    if entry.get("fingerprint") in named:
+        return {"status": "withheld", "reason": "fleet_rejected_plans names this upgrade."}
     if of["check_mode"]:
         return {"status": "planned", "reason": entry["reason"]}
     if of["refused"]:
@@ -98,7 +118,7 @@ def _outcome(
     if entry.get("fingerprint") in rejected:
         return {"status": "withheld", "reason": "Another host took the same upgrade and failed with it."}
     if begun:
-        return {"status": "unreachable", "reason": "The host stopped answering during its upgrade; run again to go on."}
+        return {"status": "interrupted", "reason": "It was lost to the run; run again to go on."}
     if stop:
         return {"status": "not_started", "reason": stop}
     return {"status": "postponed", "reason": "The maintenance window closed, or the run was ended, before its turn."}
@@ -109,23 +129,36 @@ def verdict_lines(record: t.Mapping[str, t.Any]) -> list[str]:
     counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in record["counts"].items())
     lines = [f"{record['command']} of {len(record['hosts'])} hosts: {counts}"]
     lines += [record[key] for key in ("refused", "stopped") if record.get(key)]
+    warned: dict[str, list[str]] = {}
+    for host, entry in record["hosts"].items():
+        for warning in entry.get("warnings") or ():
+            warned.setdefault(warning, []).append(host)
+    lines += [f"warning on {', '.join(hosts)}: {warning}" for warning, hosts in warned.items()]
     for host in record["bad"]:
         entry = record["hosts"][host]
         lines.append(f"{host}: {entry['status'].replace('_', ' ')}: {entry.get('reason') or entry['meaning']}")
     return lines
 
 
+# States of a host that runs its normal system, or has another one ready
+_WELL: t.Final = ("clean", "staged")
+
+
 def looked_at(
     infos: t.Mapping[str, Answer],
-    records: t.Iterable[t.Mapping[str, t.Any]],
+    records: t.Iterable[t.Any],
     now: str,
     overlays: t.Mapping[str, Answer] | None = None,
 ) -> Entry:
-    """The record of the playbook `report`: what the hosts say now, and what the last run over each of them said."""
+    """The record of the playbook `report`: what the hosts say now, and what the last run over each of them said.
+
+    What a host is now decides whether it is well; a run of yesterday cannot tell. Records that are none are passed over.
+    """
     known: dict[str, Entry] = {}
-    for record in sorted(records, key=lambda entry: str(entry.get("updated"))):
+    found, damaged = _readable(records)
+    for record in sorted(found, key=lambda entry: str(entry.get("updated"))):
         for name, host in record["hosts"].items():
-            known[name] = {**host, "run": f"{record['command']} of {record['started']}"}
+            known[name] = {**host, "run": f"{record.get('command')} of {record.get('started')}"}
     hosts = {}
     for name, info in infos.items():
         last = known.get(name, {})
@@ -136,6 +169,8 @@ def looked_at(
             unmet = [entry["detail"] for entry in info.get("requirements") or () if not entry.get("ok")]
             current = {"state": info["state"], "booted_after": booted or last.get("booted_after"), "unmet": unmet}
             current["kernel"] = ((info.get("booted") or {}).get("kernel") or {}).get("release")
+            if info["state"] not in _WELL or unmet or info.get("unfinished"):
+                current.update(status="attention", reason=_trouble(info, unmet))
         sharing = shared((overlays or {}).get(name) or {})
         if sharing:
             current["overlays"] = sharing
@@ -149,10 +184,42 @@ def looked_at(
         "updated": now,
         "refused": None,
         "stopped": None,
+        "damaged": damaged,
         "counts": _counts(hosts),
         "bad": _bad(hosts),
         "hosts": hosts,
     }
+
+
+def _trouble(info: Answer, unmet: t.Sequence[str]) -> str:
+    if info["state"] not in _WELL:
+        runs = (info.get("booted") or {}).get("subvolume") or "an unknown system"
+        return "; ".join([f"It is in state {info['state']} and runs {runs}", *unmet]) + "."
+    if info.get("unfinished"):
+        return "Its last upgrade was cut off before its checks; run the upgrade again to finish it."
+    return f"{'; '.join(unmet)}."
+
+
+def _readable(records: t.Iterable[t.Any]) -> tuple[list[Answer], int]:
+    """Those that are records of runs, read if they are text, and how many are none."""
+    found, damaged = [], 0
+    for given in records:
+        record = given
+        if isinstance(given, str):
+            try:
+                record = json.loads(given)
+            except (ValueError, RecursionError):
+                record = None
+        hosts = record.get("hosts") if isinstance(record, dict) else None
+        well = isinstance(hosts, dict) and all(
+            isinstance(host, dict) and isinstance(host.get("status"), str) and host["status"] in STATUSES
+            for host in hosts.values()
+        )
+        if well:
+            found.append(t.cast("Answer", record))
+        else:
+            damaged += 1
+    return found, damaged
 
 
 def _counts(hosts: t.Mapping[str, Answer]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from ansible_collections.overc.system.plugins.plugin_utils import (
     run_record,
     run_report,
 )
+from ansible_collections.overc.system.plugins.plugin_utils.option_kinds import FleetError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,31 +76,23 @@ def test_every_host_is_in_exactly_one_wave(count: int, canary: t.Any, serial: t.
 
 @pytest.mark.parametrize("bad", ["0", "", "x", "-1", "101%", "1.5", [], [0], ["1", "no"]])
 def test_wave_sizes_that_cannot_be_meant(bad: t.Any) -> None:
-    with pytest.raises(run_options.FleetError):
+    with pytest.raises(FleetError):
         run_options.waves(["a"], 1, bad)
 
 
 @pytest.mark.parametrize("bad", [-1, 101, "x", None, True, float("nan"), float("inf"), 10**400])
 def test_limit_that_cannot_be_meant(bad: t.Any) -> None:
-    with pytest.raises(run_options.FleetError, match="fleet_max_fail_percentage"):
+    with pytest.raises(FleetError, match="fleet_max_fail_percentage"):
         five(max_fail_percentage=bad)
 
 
 @pytest.mark.parametrize("bad", [-1, "x", True, float("inf"), float("nan"), "1e999999999", 0.5, None, [1]])
 def test_bad_soak(bad: t.Any) -> None:
-    with pytest.raises(run_options.FleetError, match=r"^fleet_soak: .* is not a whole number"):
+    with pytest.raises(FleetError, match=r"^fleet_soak: .* is not a whole number"):
         five(soak=bad)
 
 
-# -- target and window -------------------------------------------------------------------------------------------------
-
-
-def test_no_default_target() -> None:
-    with pytest.raises(run_options.FleetError, match="-e target=GROUP"):
-        run_options.choose("", [], action="upgrade")
-    with pytest.raises(run_options.FleetError, match=r"target=web without h1 names no host"):
-        run_options.choose("web", [], "h1")
-    assert run_options.choose("web", ["h1", "h2"]) == ["h1", "h2"]
+# -- window -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -119,7 +112,7 @@ def test_window(clock: str, window: str, is_open: bool) -> None:
 
 @pytest.mark.parametrize(("window", "not_after"), [("22-4", ""), ("25:00-04:00", ""), ("1:00-1:00", ""), ("", "soon")])
 def test_window_that_cannot_be_meant(window: str, not_after: str) -> None:
-    with pytest.raises(run_options.FleetError, match=r"UTC|empty"):
+    with pytest.raises(FleetError, match=r"UTC|empty"):
         run_options.closed(NOW, window, not_after)
 
 
@@ -222,9 +215,115 @@ def test_window_that_closes_in_between() -> None:
 
 def test_host_that_got_lost_in_a_wave_that_began() -> None:
     record = run_record.summary(five(), {"h1": {"status": "upgraded"}, "h2": {"status": "upgraded"}}, {}, NOW)
-    assert record["hosts"]["h3"]["status"] == "unreachable"
+    assert record["hosts"]["h3"]["status"] == "interrupted"
     assert record["hosts"]["h4"]["status"] == "postponed"
     assert record["bad"][0] == "h3"
+
+
+def test_host_that_got_lost_counts_against_the_limit() -> None:
+    """Whatever made Ansible drop it: its wave failed, and the next one does not begin."""
+    plan = five()
+    results = {"h1": {"status": "upgraded"}, "h2": run_gate.LOST, "h3": {"status": "upgraded"}}
+    gate = run_gate.gate(plan, results, ["h4", "h5"], NOW)
+    assert gate["go"] == []
+    assert "Wave 2 failed on 1 of 2 (h2)" in gate["stop"]
+    assert run_record.summary(plan, results, {}, NOW)["hosts"]["h2"]["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("canary", [0, "0", "0%", "00", "00%"])
+def test_no_canary_however_it_is_written(canary: t.Any) -> None:
+    plan = five(canary=canary, max_fail_percentage=50)
+    assert [len(wave) for wave in plan["waves"]] == [2, 2, 1]
+    assert "canary)" not in " ".join(plan["lines"])
+    assert run_gate.stopped(plan, {"h1": {"status": "failed"}}) is None
+
+
+def test_upgrade_that_is_known_to_be_bad_takes_no_place_in_a_wave() -> None:
+    """The canary is a host that is upgraded."""
+    other = {**PENDING, "fingerprint": "f2"}
+    plan = planned({"h1": PENDING, "h2": other, "h3": other}, rejected_plans=["f1"])
+    assert plan["waves"] == [["h2"], ["h3"]]
+    record = run_record.summary(plan, {"h2": {"status": "upgraded"}, "h3": {"status": "upgraded"}}, {}, NOW)
+    assert record["hosts"]["h1"]["status"] == "withheld"
+    assert "fleet_rejected_plans" in record["hosts"]["h1"]["reason"]
+    assert record["bad"] == ["h1"]
+
+
+def test_upgrade_that_failed_is_offered_on_where_that_is_wanted() -> None:
+    failed = {"h1": {"status": "rolled_back", "rejects_plan": True, "fingerprint": "f1"}}
+    for withheld, go in ((True, []), (False, ["h2", "h3"])):
+        plan = five(canary=0, max_fail_percentage=100, withhold_rejected=withheld)
+        assert run_gate.gate(plan, failed, ["h2", "h3"], NOW)["go"] == go
+
+
+def test_plan_says_what_is_in_force_and_what_was_asked_of_hosts() -> None:
+    plan = run_plan.plan(
+        {"h1": PENDING, "h2": PENDING},
+        options(serial=[1, "25%"], soak=5, window="22:00-04:00"),
+        {"h1": {"reboot": False, "exclude": ["a", "b"], "health": {}}},
+    )
+    assert (
+        "options: canary 1, then waves of 1,25%, stops above 0% failed, soak 5 s, unready hosts stop the run, "
+        "window 22:00-04:00, not after none"
+    ) in plan["lines"]
+    assert "asked of h1: host_upgrade_reboot=false, host_upgrade_exclude=a,b" in plan["lines"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "words"),
+    [
+        ("rollback", "on h1: returns from rootfs_upgrade to rootfs"),
+        ("cancel", "on h1: its staged upgrade is cancelled, rootfs_upgrade runs on"),
+        ("restore", "on h1: rootfs_upgrade, its backup, becomes the normal system again as rootfs"),
+    ],
+)
+def test_plan_of_a_rollback_says_where_it_leads(operation: str, words: str) -> None:
+    answer = {**PENDING, "upgrades": [], "booted": "rootfs_upgrade", "staged": "rootfs", "operation": operation}
+    assert words in planned({"h1": answer}, command="rollback")["lines"]
+
+
+def test_delegate_that_is_silent_makes_its_hosts_unready() -> None:
+    asked: list[dict[str, t.Any]] = [{"item": "lb1", "unreachable": True}, {"item": "lb2", "ping": "pong"}]
+    assert run_plan.no_delegate(["lb2"], asked) == {}
+    answer = {**PENDING, **run_plan.no_delegate(["lb1"], asked)}
+    plan = planned({"h1": answer, "h2": PENDING})
+    assert plan["unready"] == ["h1"]
+    assert plan["hosts"]["h1"]["error_id"] == "delegate_unreachable"
+    assert plan["run"] == []
+
+
+def test_warnings_are_said_once_for_all_their_hosts() -> None:
+    done = {"status": "upgraded", "warnings": ["the host goes on with kernel 1"]}
+    plan = planned({"h1": PENDING, "h2": PENDING})
+    lines = run_record.verdict_lines(run_record.summary(plan, {"h1": done, "h2": done}, {}, NOW))
+    assert "warning on h1, h2: the host goes on with kernel 1" in lines
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"state": "backup"}, {"state": "fallback"}, {"state": "trial"}, {"state": "interrupted"}, {"state": "inconsistent"},
+        {"state": "unsupported", "requirements": [{"ok": False, "detail": "no btrfs"}]},
+        {"state": "clean", "requirements": [{"ok": False, "detail": "no kernel"}]},
+        {"state": "clean", "unfinished": {"operation": "upgrade"}},
+    ],
+)  # fmt: skip
+def test_host_that_is_not_well_is_never_green(info: dict[str, t.Any]) -> None:
+    """Whatever yesterday's run said."""
+    last = {"updated": NOW, "command": "upgrade", "started": NOW, "hosts": {"h1": {"status": "upgraded"}}}
+    record = run_record.looked_at({"h1": {"booted": {"subvolume": "x"}, **info}}, [last], NOW)
+    assert record["bad"] == ["h1"]
+    assert record["hosts"]["h1"]["status"] == "attention"
+    assert record["hosts"]["h1"]["reason"]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    ["", "[", "[]", "{}", '{"hosts": []}', '{"hosts": {"h1": {}}}', '{"hosts": {"h1": {"status": "nosuch"}}}', 3],
+)
+def test_record_that_is_none_is_passed_over(damaged: t.Any) -> None:
+    record = run_record.looked_at({"h1": {"state": "clean"}}, [damaged], NOW)
+    assert (record["hosts"]["h1"]["status"], record["damaged"]) == ("looked_at", 1)
 
 
 def test_bringing_back_what_was_done() -> None:

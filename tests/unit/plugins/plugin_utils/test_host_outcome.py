@@ -153,3 +153,34 @@ def test_failed_rollback() -> None:
         "rootfs",
     )
     assert host_outcome.failed_rollback({**failure, "silent": True}, {}, {})["status"] == "unreachable"
+
+
+def test_only_undrain_failed() -> None:
+    """The new system is good: it is kept, its plan is not rejected, and the host is not green."""
+    failure = {**FAILURE, "at": "undrain"}
+    result = host_outcome.failed_upgrade(failure, STAGE, SWITCH, info("clean", "new"), {}, "", True)
+    assert (result["status"], result["rejects_plan"], result["in_service"]) == ("drained", False, False)
+
+
+def test_back_and_not_well_there_either_is_told_apart_from_not_back() -> None:
+    result = host_outcome.failed_upgrade(
+        FAILURE, STAGE, SWITCH, info("clean", "new"), BACK, "Services: Not running: x..", True
+    )
+    assert result["status"] == "rollback_failed"
+    assert result["reason"] == (
+        "Health: It is not well. It is back on the system it had, and does not work there either: Services: Not running: x."
+    )
+    assert result["in_service"] is True
+
+
+def test_advice_of_the_module_is_not_repeated_when_it_was_followed() -> None:
+    said = {**FAILURE, "msg": "Not running: x. overc_host_rollback returns to the system before it."}
+    result = host_outcome.failed_upgrade(said, STAGE, SWITCH, info("clean", "new"), BACK, "", True)
+    assert result["reason"] == "Health: Not running: x. It is back on the system it had."
+
+
+def test_warnings_of_every_part_are_kept_once() -> None:
+    stage = {**BOTH, "warnings": ["a", {"msg": "b"}]}
+    assert host_outcome.upgraded(stage, {}, {"state": "clean", "warnings": ["a", "c"]}, status="upgraded")["warnings"] == [
+        "a", "b", "c",
+    ]  # fmt: skip
