@@ -21,6 +21,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "container_unknown": "There is no such container.",
     "delegate_unreachable": "A host to which own tasks are delegated does not answer.",
     "gpg_policy": "Packages would be installed without a signature check, and the policy is to require one.",
+    "hidden_by_mount": "Packages wrote into the new root where another file system will be mounted over it.",
     "inconsistent": "The facts found on the host contradict each other, so nothing is guessed and nothing is changed.",
     "internal": "A defect in this collection; nothing was left half-done on purpose, please report it.",
     "kernel_ambiguous": "More than one kernel could be the one meant.",

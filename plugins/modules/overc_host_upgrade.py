@@ -111,6 +111,17 @@ options:
     type: str
     choices: [require, report]
     default: require
+  hidden_policy:
+    description:
+      - What to do when packages or their scripts wrote into the new root below a path that another file system covers, by
+        C(/etc/fstab) or because it is mounted now, for instance C(/opt) on a subvolume of its own. After the reboot nobody
+        would see it.
+      - V(refuse) refuses the upgrade with V(hidden_by_mount), with the paths and their packages. V(report) stages it, warns, and
+        returns RV(hidden).
+      - What the covering file system has already just as the packages bring it does not count, nor do logs and caches.
+    type: str
+    choices: [refuse, report]
+    default: refuse
 seealso:
   - module: overc.system.overc_host_rollback
   - module: overc.system.overc_host_info
@@ -243,6 +254,24 @@ state_at_risk:
   returned: when there is something to do
   type: list
   elements: dict
+hidden:
+  description: What the packages wrote in the new root that a mount will hide, at most 100 entries; see O(hidden_policy).
+  returned: when there is any
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The path, as it is called in the new root.
+      type: str
+    mount:
+      description: The mount point that covers it.
+      type: str
+    change:
+      description: V(added), V(changed) or V(removed) since the new root was made.
+      type: str
+    package:
+      description: The package that it belongs to; null if it belongs to none (a script wrote it) or was not asked for.
+      type: str
 unchecked_repositories:
   description: Enabled repositories whose packages are installed without a signature check; see O(gpg_policy).
   returned: when there is something to do
@@ -326,6 +355,7 @@ def _upgrade(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
             refuse_state_at_risk=params["state_policy"] == "refuse",
             arm=params["arm"],
             refuse_unsigned=params["gpg_policy"] == "require",
+            refuse_hidden=params["hidden_policy"] == "refuse",
         ),
     )
 
@@ -343,6 +373,7 @@ def main() -> None:
             "rejected_plans": {"type": "list", "elements": "str", "default": []},
             "state_policy": {"type": "str", "choices": ["report", "refuse"], "default": "report"},
             "gpg_policy": {"type": "str", "choices": ["require", "report"], "default": "require"},
+            "hidden_policy": {"type": "str", "choices": ["refuse", "report"], "default": "refuse"},
             **REBOOT_SPEC,
         },
     )

@@ -157,6 +157,7 @@ ROLES: t.Final[dict[str, dict[str, Kind]]] = {
         "carry_over": texts,
         "state_policy": choice("report", "refuse"),
         "gpg_policy": choice("require", "report"),
+        "hidden_policy": choice("refuse", "report"),
         "rejected_plans": texts,
         "reboot": flag,
         "reboot_timeout": number,

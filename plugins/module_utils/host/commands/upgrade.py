@@ -39,6 +39,7 @@ class UpgradeOptions:
     carry_over: tuple[str, ...] = ()
     refuse_state_at_risk: bool = False
     refuse_unsigned: bool = True
+    refuse_hidden: bool = True
     arm: bool = True
     rejected: tuple[str, ...] = ()
 
@@ -93,7 +94,7 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     result["state_at_risk"] = state_at_risk(facts)
     state_policy(result["state_at_risk"], options.carry_over, refuse=options.refuse_state_at_risk)
     result["diff"] = difference(facts, plan.context.root_name if plan.context else None, result["upgrades"])
-    bound = Upgrade(lambda runner: detect(runner, manager.name), options.request, packages)
+    bound = Upgrade(lambda runner: detect(runner, manager.name), options.request, packages, options.refuse_hidden)
     return carry_out(host, facts, state, plan, result, bound)
 
 

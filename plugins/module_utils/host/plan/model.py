@@ -19,7 +19,7 @@ Operation = t.Literal["upgrade", "rollback", "cancel", "restore", "confirm", "re
 STEPS: t.Final[dict[str, str]] = {
     "create_root": "snapshot {base_name} as {root_name}" + NEW_SUFFIX,
     "run_packages": "run the package manager in the new root, in a private mount and process namespace",
-    "check_root": "check the new root: packages, kernel, modules, signature, fstab, space on the boot partition",
+    "check_root": "check the new root: packages, what mounts hide, kernel, modules, signature, fstab, space for the kernel",
     "keep_modules": "keep the modules of the running kernel in the new root",
     "create_backup": "snapshot {base_name} as {backup_name}" + NEW_SUFFIX,
     "write_backup_files": "write the backup kernel beside the old one, and verify it",

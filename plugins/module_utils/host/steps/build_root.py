@@ -17,6 +17,7 @@ from ..observe.layout import NEW_SUFFIX
 from ..observe.state import digests, source_of
 from .boot_files import digests_on_boot
 from .context import Apply
+from .hidden import refuse_hidden
 from .new_root import NewRoot
 
 _BOOT_MARGIN: t.Final = 64 << 10  # directory blocks, and room for the boot loader's own environment
@@ -48,6 +49,7 @@ def check_root(at: Apply) -> bool:
     at.refresh(changed=at.made_root().uuid)
     new, base = at.root(at.made_root()), at.base()
     before, after = digests(base.files), digests(new.files)
+    refuse_hidden(at, new.path, base.path)
     changed = {role: digest for role, digest in after.items() if before.get(role) != digest}
     files = {**at.context.base_files, **changed}
     unsigned = "kernel" in changed and "signature" in files and "signature" not in changed

@@ -25,11 +25,15 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What only an upgrade's steps need: the driver's class, what was asked for and what was resolved."""
+    """What only an upgrade's steps need: the driver's class, what was asked for and what was resolved.
+
+    ``refuse_hidden``: not to be staged with what a mount would hide.
+    """
 
     manager: t.Callable[[Runner], PackageManager]
     request: PackageRequest
     packages: PackagePlan
+    refuse_hidden: bool = True
 
 
 @dataclass

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The new root is the tree that will run: what a mount would hide of it is found before anything is switched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.commands import assert_refused, assert_unchanged, call, succeed
+from tests.integration.disk_facts import snapshot_of_disk
+from tests.integration.own_packages import build, install, offer
+from tests.lab import Host
+from tests.lab.packages import Package
+
+_SCRIPT = "mkdir -p /srv/own-state && echo migrated > /srv/own-state/format; echo post >> /var/log/own.log"
+
+
+def own(version: str) -> Package:
+    files = {
+        "/opt/own/bin/tool": f"tool {version}\n".encode(),
+        "/usr/share/own/version": f"{version}\n".encode(),
+        "/var/lib/own/deep/data": f"data {version}\n".encode(),
+    }
+    scripts = {"post": _SCRIPT} if version == "2.0" else {}
+    return Package("own-files", version, (), files, scriptlets=scripts)
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return build(tmp_path_factory.mktemp("own"), own("1.0"), own("2.0"))
+
+
+@pytest.fixture
+def ready(host: Host, packages: dict[str, Path]) -> Host:
+    """1.0 is installed with all its files on the root subvolume, 2.0 is offered."""
+    install(host, packages["own-files-1.0"])
+    offer(host, packages["own-files-2.0"])
+    return host
+
+
+_SUBVOLUME = """\
+set -e
+device=$(findmnt -nvo SOURCE /)
+mkdir -p /run/t {path}
+mount -o subvolid=5 $device /run/t
+btrfs subvolume create /run/t/{name}
+cp -a {path}/. /run/t/{name}/
+umount /run/t
+echo $device {path} btrfs subvol={name} 0 0 >> /etc/fstab
+mount {path}
+"""
+
+
+def subvolume(host: Host, path: str) -> None:
+    """A subvolume of its own in the top-level tree, with what is at this path, mounted there now and at boot."""
+    host.sh(_SUBVOLUME.format(path=path, name=path.strip("/").replace("/", "-")))
+
+
+def only_fstab(host: Host, path: str) -> None:
+    subvolume(host, path)
+    host.sh(f"umount {path}")
+
+
+def bind(host: Host, path: str) -> None:
+    host.sh(f"cp -a {path} /home/elsewhere && mount --bind /home/elsewhere {path}")
+
+
+def tmpfs(host: Host, path: str) -> None:
+    host.sh(f"cp -a {path} /run/copy; mount -t tmpfs lab {path} && cp -a /run/copy/. {path}/")
+
+
+HIDING: dict[str, tuple[Callable[[Host, str], None], str, str]] = {
+    "subvolume": (subvolume, "/opt", "/opt/own/bin/tool (own-files)"),
+    "of fstab, not mounted now": (only_fstab, "/opt", "/opt/own/bin/tool (own-files)"),
+    "bind": (bind, "/opt/own", "/opt/own/bin/tool (own-files)"),
+    "two levels down": (subvolume, "/var/lib/own/deep", "/var/lib/own/deep/data (own-files)"),
+    "what a script wrote": (tmpfs, "/srv", "/srv/own-state/format"),
+}
+
+
+@pytest.mark.parametrize("name", HIDING)
+def test_hidden(ready: Host, name: str) -> None:
+    hide, path, named = HIDING[name]
+    hide(ready, path)
+    before = snapshot_of_disk(ready)
+    result = call(ready, "upgrade")
+    assert_refused(result, "hidden_by_mount", path, named, "hidden_policy: report")
+    assert {entry["mount"] for entry in result["hidden"]} == {path}
+    assert_unchanged(before, ready, history=False)
+    allowed = succeed(ready, "upgrade", {"hidden_policy": "report"})
+    assert allowed["hidden"] == result["hidden"]
+    assert named in str(allowed["warnings"])
+
+
+def test_nested_mounts_and_logs(ready: Host) -> None:
+    """Logs on a file system of their own, as the documentation asks for, hide nothing that anybody misses."""
+    subvolume(ready, "/var/log")
+    subvolume(ready, "/var/cache")
+    result = succeed(ready, "upgrade")
+    assert "hidden" not in result
+    ready.reboot()
+    assert ready.rpm_version("own-files") == "2.0"
+    assert ready.sh("rpm -V own-files") == ""
+
+
+def test_everything_below_var(ready: Host) -> None:
+    subvolume(ready, "/var/lib/own")
+    subvolume(ready, "/var/lib/own/deep")
+    result = call(ready, "upgrade")
+    assert_refused(result, "hidden_by_mount", "/var/lib/own/deep/data (own-files)")
+
+
+def test_what_is_there_already_is_not_hidden(ready: Host) -> None:
+    """An administrator who brought the new files there first is not refused."""
+    subvolume(ready, "/opt")
+    ready.sh("echo 'tool 2.0' > /opt/own/bin/tool")
+    result = succeed(ready, "upgrade")
+    assert "hidden" not in result
+    ready.reboot()
+    assert ready.sh("cat /opt/own/bin/tool") == "tool 2.0"
