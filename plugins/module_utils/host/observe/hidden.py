@@ -9,7 +9,6 @@ into the directory under the mount point, and run against an empty one.
 
 from __future__ import annotations
 
-import contextlib
 import filecmp
 import os
 import stat
@@ -66,7 +65,7 @@ def hidden_changes(base: str, new: str, covered: t.Sequence[str]) -> tuple[Hidde
             found.update(_differences(base, new, path, is_mount="/" + path in covered))
     gone = {path for path, change in found.items() if change != "removed" and _is_seen(os.path.join(new, path), path)}
     left = {path: change for path, change in found.items() if path not in gone}
-    left = {path: change for path, change in left.items() if change != "removed" or os.path.lexists("/" + path)}
+    left = {path: change for path, change in left.items() if change != "removed" or _lstat("/" + path) is not None}
     # A new directory is told by what is in it
     above = {parent for path in left for parent in _parents(path)}
     return tuple(
@@ -129,9 +128,7 @@ def _is_seen(inside: str, path: str) -> bool:
         return os.readlink(inside) == os.readlink("/" + path)
     if not stat.S_ISREG(mine.st_mode) or mine.st_size != theirs.st_size or mine.st_size > _BYTES:
         return False
-    with contextlib.suppress(OSError):
-        return filecmp.cmp(inside, "/" + path, shallow=False)
-    return False
+    return filecmp.cmp(inside, "/" + path, shallow=False)
 
 
 __all__ = ("BOOKKEEPING", "Hidden", "hidden_changes")
