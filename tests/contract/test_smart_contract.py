@@ -60,7 +60,7 @@ def driver(host: Host) -> smartpm.SmartPm:
 def apply(host: Host, *names: str) -> PackagePlan:
     request = PackageRequest(tuple(f"contract-{name}" for name in names))
     plan = driver(host).pending(request, refresh=True)
-    driver(host).apply(request, plan)
+    driver(host).apply(request, plan, "")
     return plan
 
 
@@ -314,7 +314,7 @@ def test_a_package_that_is_gone(host: Host) -> None:
     for package in host.repository.glob("*.rpm"):
         package.unlink()
     with pytest.raises(OvercError) as caught:
-        driver(host).apply(PackageRequest(), plan)
+        driver(host).apply(PackageRequest(), plan, "")
     assert caught.value.error_id == "repository_failed"
     assert "contract-app-1.0" in host.installed()
 

@@ -22,7 +22,12 @@ from ansible_collections.overc.system.plugins.module_utils.host.plan import mode
 from ansible_collections.overc.system.plugins.module_utils.host.store import journal, record
 from ansible_collections.overc.system.plugins.module_utils.overlay import lxc
 from ansible_collections.overc.system.plugins.module_utils.packages import contract, rpmdb
-from ansible_collections.overc.system.plugins.module_utils.packages.dnf import errors, output, signatures, transaction
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf import (
+    configuration,
+    errors,
+    output,
+    transaction,
+)
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import channels as smartpm_channels
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import errors as smartpm_errors
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import output as smartpm_output
@@ -66,6 +71,11 @@ def _transaction(text: str) -> object:
     installed = [contract.Package(row.name, row.arch, "0-1") for row in found.upgrading]
     transaction.held_back_sentences(found, errors.problems(text))
     return contract.PackagePlan(transaction.changes(found, installed)).fingerprint
+
+
+def _effective_5(text: str) -> object:
+    found = configuration.parse_effective_5(text, text)
+    return found.paths, found.unchecked
 
 
 def _plan(text: str) -> object:
@@ -117,13 +127,12 @@ PARSERS: dict[str, Parser] = {
     "btrfs-qgroup": text(lambda said: subvolumes.parse_qgroup_limit(said, 256)),
     "dnf-transaction": text(_transaction),
     "dnf-sizes": text(output.parse_sizes),
-    "dnf-repositories": text(output.parse_repository_ids),
     "dnf-stamps": text(lambda said: output.refreshed_at(said, ("lab",))),
-    "dnf-setting": text(lambda said: output.parse_setting(said, "cachedir")),
     "dnf-failure": _completed(lambda done: (errors.failure(done), errors.unsuccessful(done, "x"))),
     "dnf-unknown": text(errors.unknown_packages),
-    "dnf-signatures-4": text(signatures.parse_effective_4),
-    "dnf-signatures-5": text(signatures.parse_effective_5),
+    "dnf-warnings": text(errors.warnings),
+    "dnf-signatures-4": text(configuration.parse_effective_4),
+    "dnf-signatures-5": text(_effective_5),
     "rpm-query": text(rpmdb.parse_query),
     "rpm-scriptlets": text(rpmdb.scriptlet_failures),
     "smart-plan": text(_plan),
@@ -169,12 +178,14 @@ SEEDS: dict[str, list[bytes]] = {
     "btrfs-default": [b"ID 256 gen 9 top level 5 path rootfs\n", b"ID 5 (FS_TREE)\n"],
     "btrfs-qgroup": [b"qgroupid rfer excl max_rfer\n0/256 1 2 1073741824\n", b"0/256 1 2 none\n"],
     "dnf-sizes": [b"lab-app|noarch|0:2.0-1|6370\n"],
-    "dnf-repositories": [b"repo id repo name\nlab lab\n"],
     "dnf-stamps": [b"100 /c/lab-0123456789abcdef/repodata/1-primary.xml.gz\n"],
     "dpkg-query": [b"ii |bash|5.2-1\nrc |gone|1\n"],
-    "dnf-setting": [b"[main]\ncachedir = /a\n"],
-    "dnf-signatures-4": [b'{"lab": true}\n'],
-    "dnf-signatures-5": [b'======== "lab" repository configuration: ========\nenabled = 1\ngpgcheck = 0\n'],
+    "dnf-signatures-4": [
+        b'{"cache": "/c", "state": "/s", "read": [], "repositories": {}}\n',
+    ],
+    "dnf-signatures-5": [
+        b'system_cachedir = /c\nreposdir = /a,/b\n======== "lab" repository configuration: ========\nbaseurl = file:///p\n'
+    ],
     "rpm-query": [b"lab-app\t0:1.0-1\tnoarch\n"],
     "mountinfo": [b"22 1 0:20 /rootfs / rw,noatime shared:1 - btrfs /dev/sda2 rw,subvolid=256,subvol=/rootfs\n"],
     "mount-options": [rb"lowerdir=/a\:b:/c,upperdir=/d\,e,workdir=/w,index=off"],
@@ -224,6 +235,7 @@ def survives(name: str, data: bytes) -> None:
 _REFUSALS: dict[str, type[ValueError]] = {
     "dnf-transaction": transaction.UnreadableTable,
     "dnf-signatures-4": ValueError,
+    "dnf-signatures-5": ValueError,
     "smart-plan": smartpm_output.UnreadableOutput,
     "smart-newer": smartpm_output.UnreadableOutput,
 }

@@ -93,7 +93,7 @@ def test_json_of_any_shape(name: str, data: st.DataObject) -> None:
 # --- the drivers ------------------------------------------------------------------------------------------------------
 
 _ALLOWED = {
-    "dnf": frozenset({"cat", "cp", "dnf", "find", "head", "mkdir", "python3", "readlink", "rpm"}),
+    "dnf": frozenset({"cp", "dnf", "find", "head", "mkdir", "python3", "readlink", "rpm", "stat"}),
     "smartpm": frozenset({"cp", "dpkg", "dpkg-query", "find", "ln", "mkdir", "readlink", "rpm", "smart", "stat"}),
 }
 _CALLS = 60
@@ -136,7 +136,7 @@ def test_driver(kind: str, data: st.DataObject) -> None:
         manager = smartpm.SmartPm(runner, sleep=lambda _seconds: None)
     request = contract.PackageRequest(data.draw(_NAMES), data.draw(_NAMES), data.draw(st.booleans()))
     with contextlib.suppress(OvercError):
-        what = data.draw(st.sampled_from(["age", "refresh", "pending", "check", "unchecked", "apply"]))
+        what = data.draw(st.sampled_from(["age", "refresh", "pending", "check", "unchecked", "download", "apply"]))
         if what == "age":
             manager.lists_age().within(60)
         elif what == "refresh":
@@ -147,5 +147,7 @@ def test_driver(kind: str, data: st.DataObject) -> None:
             manager.pending(request, refresh=True, scratch="/var/tmp/scratch")
         elif what == "unchecked":
             manager.unchecked()
+        elif what == "download":
+            manager.download(request, contract.PackagePlan(), "/var/tmp/scratch")
         else:
-            manager.apply(request, contract.PackagePlan())
+            manager.apply(request, contract.PackagePlan(), "/run/packages")

@@ -20,7 +20,6 @@ _ALLOWED: t.Final = {
     "system/lock.py:read_holder": "who holds the lock is for people only",
     "system/workers.py:_cpus": "how many processors there are decides nothing",
     "host/store/progress.py:count": "for people only",
-    "host/steps/new_root.py:_provide_resolver": "without a copy the packages' names are not resolved, which is told",
 }
 
 

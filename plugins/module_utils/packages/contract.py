@@ -121,8 +121,11 @@ class PackageManager(t.Protocol):
 
     name: t.ClassVar[str]
 
-    def lists_age(self) -> ListsAge:
-        """Of the oldest list of an enabled repository, since it was last refreshed without an error."""
+    def lists_age(self, *, scratch: str | None = None) -> ListsAge:
+        """Of the oldest list of an enabled repository, since it was last refreshed without an error.
+
+        ``scratch`` as in ``pending``: even the log of the question is not the host's.
+        """
 
     def refresh(self) -> bool:
         """Refresh the package lists of the root this driver speaks about; True only if their content changed.
@@ -148,9 +151,20 @@ class PackageManager(t.Protocol):
         leaves open. Raises gpg_policy where that cannot be told.
         """
 
-    def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:
+    def download(self, request: PackageRequest, plan: PackagePlan, directory: str) -> tuple[str, ...]:
+        """Fetch into ``directory`` (empty, 0700) what ``apply`` will need, with the running system's network and settings.
+
+        Returns the paths in the running system's own file tree that ``apply`` reads as well, for instance a repository on a
+        file system of its own: the new root has to show them. A tool that fetches its packages itself, in ``apply``, does
+        nothing here. Changes nothing else. Raises repository_failed, no_space, package_manager_failed.
+        """
+
+    def apply(
+        self, request: PackageRequest, plan: PackagePlan, directory: str, *, pass_fds: t.Sequence[int] = ()
+    ) -> Applied:
         """Perform the upgrade non-interactively and prove it: what is installed afterwards is what ``plan`` says.
 
+        ``directory`` is where this root finds what ``download`` fetched; signatures are checked here.
         Success is judged by the installed packages before and after, never by the exit code alone. Raises
         package_manager_failed, package_untrusted, no_space or repository_failed with stdout, stderr and rc.
         """

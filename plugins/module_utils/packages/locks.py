@@ -184,7 +184,9 @@ def _pid_holder(path: str) -> Holder | None:
             f"The lock {path} of the package manager cannot be read ({error.strerror}), so nobody can tell whether packages "
             "are being changed. Nothing was changed.",
         ) from error
-    return _holder(int(content)) if any(program in words for program in _PID_PROGRAMS) else None
+    # Only names count: a directory above a program may be called anything
+    names = [word.rpartition(b"/")[2] for word in words.split(b"\0")]
+    return _holder(int(content)) if any(program in name for program in _PID_PROGRAMS for name in names) else None
 
 
 __all__ = ("PATIENCE", "Database", "Holder", "Lock", "quiet")

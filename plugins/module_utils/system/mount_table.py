@@ -85,4 +85,16 @@ def mount_at(found: t.Sequence[Mount], target: str) -> Mount | None:
     return there[-1] if there else None
 
 
-__all__ = ("Mount", "mount_at", "mounts", "parse_mountinfo", "unescape")
+def is_below(path: str, directory: str) -> bool:
+    """Whether ``path`` is ``directory`` or in it; both absolute and without links."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def is_on_another(found: t.Sequence[Mount], path: str) -> bool:
+    """Whether anything that ``path`` (absolute, without links) shows comes from another mount than the one on ``/``."""
+    return any(
+        mount.target != "/" and (is_below(path, mount.target) or is_below(mount.target, path)) for mount in found
+    )
+
+
+__all__ = ("Mount", "is_below", "is_on_another", "mount_at", "mounts", "parse_mountinfo", "unescape")

@@ -14,11 +14,12 @@ from .presence import is_plain_file
 _MAX_LINKS: t.Final = 40  # as the kernel: path_resolution(7)
 
 
-def resolve_in_root(root: str, path: str) -> str | None:
+def resolve_in_root(root: str, path: str, *, may_be_missing: bool = False) -> str | None:
     """The absolute host path of what ``path`` names for somebody whose ``/`` is ``root``; None if it does not exist.
 
     Symbolic links, absolute ones included, are resolved inside the root; ``..`` does not leave it. For trees that only
-    root writes to: between this answer and its use nothing else may change them.
+    root writes to: between this answer and its use nothing else may change them. ``may_be_missing``: where it would be, if
+    it existed; None then means that there can be no such place.
     """
     todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
     done: list[str] = []
@@ -32,7 +33,12 @@ def resolve_in_root(root: str, path: str) -> str | None:
         here = os.path.join(root, *done, part)
         try:
             mode = os.lstat(here).st_mode
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
+            if not may_be_missing:
+                return None
+            done.append(part)
+            continue
+        except NotADirectoryError:
             return None
         if not stat.S_ISLNK(mode):
             done.append(part)

@@ -17,6 +17,8 @@ MS_RDONLY: t.Final = 0x1
 MS_NOSUID: t.Final = 0x2
 MS_NODEV: t.Final = 0x4
 MS_NOEXEC: t.Final = 0x8
+MS_REMOUNT: t.Final = 0x20
+MS_BIND: t.Final = 0x1000
 MS_REC: t.Final = 0x4000
 MS_PRIVATE: t.Final = 0x40000
 MNT_DETACH: t.Final = 0x2
@@ -112,12 +114,14 @@ def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
 __all__ = (
     "CLONE_NEWNS",
     "MNT_DETACH",
+    "MS_BIND",
     "MS_NODEV",
     "MS_NOEXEC",
     "MS_NOSUID",
     "MS_PRIVATE",
     "MS_RDONLY",
     "MS_REC",
+    "MS_REMOUNT",
     "RENAME_EXCHANGE",
     "RENAME_NOREPLACE",
     "fsync_directory",

@@ -20,14 +20,16 @@ def update(host: Host, cache_valid_time: float = 0) -> dict[str, t.Any]:
     _facts, state = host.observe()
     manager = detect(host.runner, host.layout.package_manager)
     everything = PackageRequest()
-    age = manager.lists_age()
-    skipped = age.within(cache_valid_time)
     if host.check_mode:
         with scratch_directory() as directory:
+            age = manager.lists_age(scratch=directory)
+            skipped = age.within(cache_valid_time)
             packages = manager.pending(everything, refresh=not skipped, scratch=directory)
         # An interrupted run would be repaired first, and that is a change too.
         changed = (packages.lists_changed and not skipped) or state.name == "interrupted"
     else:
+        age = manager.lists_age()
+        skipped = age.within(cache_valid_time)
         changed = manager.refresh() if not skipped else False
         packages = manager.pending(everything)
     return {

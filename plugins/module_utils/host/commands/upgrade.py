@@ -99,9 +99,9 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
 
 
 def _pending(host: Host, manager: PackageManager, options: UpgradeOptions) -> PackagePlan:
-    if host.check_mode and options.update_cache:
+    if host.check_mode:
         with scratch_directory() as directory:
-            return manager.pending(options.request, refresh=True, scratch=directory, sizes=False)
+            return manager.pending(options.request, refresh=options.update_cache, scratch=directory, sizes=False)
     return manager.pending(options.request, refresh=options.update_cache, sizes=False)
 
 

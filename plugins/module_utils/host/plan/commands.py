@@ -30,6 +30,7 @@ if t.TYPE_CHECKING:
     from ...packages.contract import PackagePlan
 
 UPGRADE_STEPS: t.Final = (
+    "download_packages",
     "create_root",
     "run_packages",
     "check_root",

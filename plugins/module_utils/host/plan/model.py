@@ -18,6 +18,7 @@ Operation = t.Literal["upgrade", "rollback", "cancel", "restore", "confirm", "re
 # Every step there is, and what it does, in words for people. {braces} are filled from the context of the plan.
 STEPS: t.Final[dict[str, str]] = {
     "create_root": "snapshot {base_name} as {root_name}" + NEW_SUFFIX,
+    "download_packages": "download the packages with the running system's network and settings",
     "run_packages": "run the package manager in the new root, in a private mount and process namespace",
     "check_root": "check the new root: packages, what mounts hide, kernel, modules, signature, fstab, space for the kernel",
     "keep_modules": "keep the modules of the running kernel in the new root",
@@ -45,6 +46,7 @@ STEPS: t.Final[dict[str, str]] = {
     "keep_booted": "let {root_name}, which came up, be the default subvolume with its kernel",
     "finish_backup": "complete the backup pair",
     "drop_unfinished": "delete the unfinished new root",
+    "drop_downloads": "remove the downloaded packages",
     "clean_boot": "remove unfinished files from the boot partition",
     "close": "close the journal of the interrupted run",
 }

@@ -51,7 +51,7 @@ def plan_repair(facts: HostFacts) -> Plan:
             if context.replaces_staged and begun & set(CANCEL_FIRST):
                 came_up = facts.booted is not None and facts.booted.uuid == context.root_prior
                 steps += ["keep_booted"] if came_up else [*CANCEL_FIRST, "record"]
-            steps += ["finish_backup", "drop_unfinished"]
+            steps += ["finish_backup", "drop_unfinished", "drop_downloads"]
     elif committed or "swap_kernel" in begun:
         committed = True
         steps = ["write_kernel", "swap_kernel", "set_default", "install_efi", "record"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ...boot import efi, signature
@@ -13,12 +14,14 @@ from ...btrfs import subvolumes
 from ...errors import OvercError, certain
 from ...packages.choose import locks
 from ...packages.locks import quiet
+from ...system.own_dirs import create_state_dir, state_dir
 from ..observe.layout import NEW_SUFFIX
 from ..observe.state import digests, source_of
 from .boot_files import digests_on_boot
+from .cleanup import DOWNLOADS, drop_downloads
 from .context import Apply
 from .hidden import refuse_hidden
-from .new_root import NewRoot
+from .new_root import PACKAGES, NewRoot
 
 _BOOT_MARGIN: t.Final = 64 << 10  # directory blocks, and room for the boot loader's own environment
 
@@ -32,12 +35,27 @@ def create_root(at: Apply) -> bool:
     return True
 
 
+def download_packages(at: Apply) -> bool:
+    """The running system fetches what the new root will install: it has the network, the proxies and the keys for it."""
+    upgrade = certain(at.upgrade, "the upgrade that the plan was made for")
+    drop_downloads(at)
+    directory = os.path.join(create_state_dir(at.top), DOWNLOADS)
+    os.mkdir(directory, 0o700)
+    at.notes["shown"] = list(upgrade.manager(at.runner).download(upgrade.request, upgrade.packages, directory))
+    return True
+
+
 def run_packages(at: Apply) -> bool:
     """The package manager's turn; success is what is installed afterwards."""
     upgrade = certain(at.upgrade, "the upgrade that the plan was made for")
     root_mount = certain(at.facts.root_mount, "the mount of the root")
-    with NewRoot(at.runner, root_mount.source, at.made_root().id, at.lock_fds) as inside:
-        applied = upgrade.manager(inside).apply(upgrade.request, upgrade.packages)
+    packages = os.path.join(state_dir(at.top), DOWNLOADS)
+    shown = at.notes.get("shown", ())
+    with NewRoot(
+        at.runner, root_mount.source, at.made_root().id, at.lock_fds, packages=packages, shown=shown
+    ) as inside:
+        applied = upgrade.manager(inside).apply(upgrade.request, upgrade.packages, PACKAGES)
+    drop_downloads(at)
     at.warnings.extend(applied.warnings)
     at.result.update(applied.completed.facts())
     at.result["packages"] = [change.as_dict() for change in applied.changes]
@@ -128,4 +146,4 @@ def _present(at: Apply, roles: t.Iterable[str], *, backup: bool) -> int:
     return sum(at.facts.boot_files[name].size for name in names if name and name in at.facts.boot_files)
 
 
-__all__ = ("check_root", "create_root", "run_packages")
+__all__ = ("check_root", "create_root", "download_packages", "run_packages")

@@ -5,11 +5,34 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import typing as t
+
 from ...boot import partition
 from ...boot.names import FILE_ROLES
+from ...errors import OvercError
+from ...system.own_dirs import state_dir
 from ..observe.layout import NEW_SUFFIX
 from .context import Apply
 from .places import drop
+
+# In our own directory in the top-level tree, outside of every root.
+DOWNLOADS: t.Final = "packages"
+
+
+def drop_downloads(at: Apply) -> bool:
+    """What was downloaded for a new root."""
+    path = os.path.join(state_dir(at.top), DOWNLOADS)
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise OvercError(
+            "btrfs_failed", f"The downloaded packages in {path} cannot be removed: {error.strerror}."
+        ) from error
+    return True
 
 
 def drop_replaced(at: Apply) -> bool:
@@ -57,4 +80,4 @@ def close(_at: Apply) -> bool:
     return True
 
 
-__all__ = ("clean_boot", "close", "drop_replaced", "drop_unfinished")
+__all__ = ("DOWNLOADS", "clean_boot", "close", "drop_downloads", "drop_replaced", "drop_unfinished")

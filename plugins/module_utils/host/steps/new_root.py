@@ -4,22 +4,27 @@
 """Running programs inside a new root: nothing leaks out of it, nothing keeps running in it.
 
 The module's own mount namespace is private already. The root gets a /dev with harmless nodes only, a read-only /sys, and
-/run and /tmp of its own; the host's /boot is not there. Programs run in a process namespace of their own, so whatever a
-scriptlet starts dies with the package manager, and the package manager dies with the module.
+/run and /tmp of its own; the host's /boot is not there. Of the host's file tree it sees the packages that were downloaded
+for it, and, read-only, what else the package manager needs and a snapshot does not hold. Programs run in a process namespace
+of their own (first_process), so whatever a scriptlet starts dies with the package manager, and the package manager dies with
+the module.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import stat
+import sys
 import typing as t
 
 from ...btrfs import namespace
 from ...errors import OvercError
 from ...runner import ENGLISH, Completed
-from ...system import syscalls
-from ...system.presence import is_link
+from ...system import first_process, syscalls
+from ...system.mount_table import is_below, is_on_another, mounts
+from ...system.presence import is_directory, is_there
 from ...system.rooted_path import resolve_in_root
 
 if t.TYPE_CHECKING:
@@ -32,20 +37,41 @@ _LINKS: t.Final = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "st
 _PROXY: t.Final = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
-class NewRoot:
-    """Context manager around a root subvolume; a ``Runner`` whose programs see that root as ``/``."""
+# Where the new root sees what was downloaded for it; /run is its own.
+PACKAGES: t.Final = "/run/overc-packages"
+_RESOLVER: t.Final = "/etc/resolv.conf"
 
-    def __init__(self, runner: Runner, device: str, subvolume_id: int, pass_fds: t.Sequence[int] = ()) -> None:
+
+class NewRoot:
+    """Context manager around a root subvolume; a ``Runner`` whose programs see that root as ``/``.
+
+    ``packages``: a directory of the host, seen as ``PACKAGES``. ``shown``: paths of the host that are shown read-only at
+    the same place, as far as they are on other mounts than the root; so is the resolver's configuration, over however
+    many links it is reached.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        device: str,
+        subvolume_id: int,
+        pass_fds: t.Sequence[int] = (),
+        *,
+        packages: str,
+        shown: t.Sequence[str] = (),
+    ) -> None:
         self._runner = runner
         self._device = device
         self._subvolume_id = subvolume_id
         self._pass_fds = tuple(pass_fds)
-        self._mounted: list[str] = []
+        self._packages = packages
+        self._shown = (*shown, _RESOLVER)
+        self._undo: list[tuple[t.Callable[[str], None], str]] = []
         self.path = ""
 
     def __enter__(self) -> NewRoot:
         self.path = namespace.mount_btrfs(self._device, "root", self._subvolume_id)
-        self._mounted = [self.path]
+        self._undo = [(_unmount, self.path)]
         try:
             self._populate()
         except OSError as error:
@@ -56,11 +82,10 @@ class NewRoot:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        for target in reversed(self._mounted):
-            # Programs in it are dead (their namespace's init is); a lazy unmount covers the moment until they are reaped.
-            with contextlib.suppress(OSError):
-                syscalls.umount(target, syscalls.MNT_DETACH)
-        self._mounted = []
+        for undo, path in reversed(self._undo):
+            with contextlib.suppress(OSError):  # a directory that packages filled meanwhile stays
+                undo(path)
+        self._undo = []
         namespace.forget("root")
 
     def _mount(self, source: str, where: str, fstype: str, flags: int, data: str = "") -> str | None:
@@ -71,7 +96,7 @@ class NewRoot:
         except FileNotFoundError:
             return None
         syscalls.mount(source, target, fstype, flags, data)
-        self._mounted.append(target)
+        self._undo.append((_unmount, target))
         return target
 
     def _populate(self) -> None:
@@ -94,25 +119,46 @@ class NewRoot:
         self._mount("tmpfs", "tmp", "tmpfs", safe, "mode=1777")
         if self._mount("tmpfs", "run", "tmpfs", safe, "mode=0755"):
             os.mkdir(os.path.join(self.path, "run/lock"), 0o755)
-            self._provide_resolver()
+            self._bind(self._packages, self._make(PACKAGES, directory=True))
+        found = mounts()
+        for path in dict.fromkeys(self._shown):
+            here = os.path.realpath(path)
+            if is_there(here) and is_on_another(found, here):
+                self._show(path, here)
 
-    def _provide_resolver(self) -> None:
-        """Where /etc/resolv.conf is a link into /run (systemd-resolved), give the private /run a copy of the host's."""
-        link = os.path.join(self.path, "etc/resolv.conf")
-        if not is_link(link):
+    def _show(self, path: str, here: str) -> None:
+        """Let the root see at ``path`` what the host has there; ``here`` is the same without links."""
+        place = resolve_in_root(self.path, path, may_be_missing=True)
+        if place is None or place == self.path:
             return
-        target = os.path.normpath(os.path.join("/etc", os.readlink(link)))
-        if not target.startswith("/run/"):
-            return
-        try:
-            with open("/etc/resolv.conf", "rb") as stream:
-                content = stream.read()
-        except OSError:
-            return
-        inside = self.path + target
-        os.makedirs(os.path.dirname(inside), exist_ok=True)
-        with open(inside, "wb") as stream:
-            stream.write(content)
+        if not is_there(place):
+            self._make(path, directory=is_directory(here))
+        self._bind(here, place)
+        for mount in mounts():
+            if is_below(mount.target, place):
+                flags = syscalls.MS_BIND | syscalls.MS_REMOUNT | syscalls.MS_RDONLY
+                syscalls.mount("none", mount.target, None, flags | _kept(mount.options))
+
+    def _bind(self, source: str, target: str) -> None:
+        syscalls.mount(source, target, None, syscalls.MS_BIND | syscalls.MS_REC)
+        self._undo.append((_unmount, target))
+
+    def _make(self, path: str, *, directory: bool) -> str:
+        """Make a directory or an empty file where ``path`` leads in the root, with the directories above it."""
+        place = resolve_in_root(self.path, path, may_be_missing=True)
+        if place is None:
+            raise FileNotFoundError(None, "there is no such place", path)
+        missing = [place]
+        while not is_there(os.path.dirname(missing[-1])):
+            missing.append(os.path.dirname(missing[-1]))
+        for each in reversed(missing):
+            if each != place or directory:
+                os.mkdir(each, 0o755)
+                self._undo.append((os.rmdir, each))
+            else:
+                os.close(os.open(each, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+                self._undo.append((os.unlink, each))
+        return place
 
     def find(self, program: str) -> str | None:
         for directory in _PATH.split(":"):
@@ -141,6 +187,7 @@ class NewRoot:
             (
                 *("setpriv", "--pdeathsig", "KILL"),
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={self.path}/proc"),
+                *(sys.executable, "-I", "-S", "-c", first_process.program(), f"{self.path}/proc"),
                 *("chroot", self.path, "/usr/bin/env"),
                 *(word for name in foreign for word in ("-u", name)),
                 *(f"{name}={value}" for name, value in environment.items()),
@@ -148,7 +195,20 @@ class NewRoot:
             ),
             pass_fds=(*self._pass_fds, *pass_fds),
         )
-        return Completed(argv=tuple(argv), rc=done.rc, stdout=done.stdout, stderr=done.stderr)
+        signalled = first_process.SIGNALLED < done.rc < first_process.SIGNALLED + signal.NSIG
+        rc = first_process.SIGNALLED - done.rc if signalled else done.rc
+        return Completed(argv=tuple(argv), rc=rc, stdout=done.stdout, stderr=done.stderr)
 
 
-__all__ = ("NewRoot",)
+def _unmount(target: str) -> None:
+    # Programs in it are dead (their namespace's init is); a lazy unmount covers the moment until they are reaped.
+    syscalls.umount(target, syscalls.MNT_DETACH)
+
+
+def _kept(options: frozenset[str]) -> int:
+    """The flags of a mount that a remount has to name again, or they would go."""
+    known = {"nosuid": syscalls.MS_NOSUID, "nodev": syscalls.MS_NODEV, "noexec": syscalls.MS_NOEXEC}
+    return sum(flag for name, flag in known.items() if name in options)
+
+
+__all__ = ("PACKAGES", "NewRoot")

@@ -9,8 +9,8 @@ import typing as t
 
 from . import trial
 from .backup import create_backup, finish_backup, place_backup, swap_backup_files, write_backup_files
-from .build_root import check_root, create_root, run_packages
-from .cleanup import clean_boot, close, drop_replaced, drop_unfinished
+from .build_root import check_root, create_root, download_packages, run_packages
+from .cleanup import clean_boot, close, drop_downloads, drop_replaced, drop_unfinished
 from .context import Apply
 from .keep_modules import keep_modules
 from .record import record
@@ -29,6 +29,7 @@ from .switch import (
 
 STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "create_root": create_root,
+    "download_packages": download_packages,
     "run_packages": run_packages,
     "check_root": check_root,
     "keep_modules": keep_modules,
@@ -56,6 +57,7 @@ STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "keep_booted": keep_booted,
     "finish_backup": finish_backup,
     "drop_unfinished": drop_unfinished,
+    "drop_downloads": drop_downloads,
     "clean_boot": clean_boot,
     "close": close,
 }

@@ -1,54 +1,73 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The DNF driver: DNF 4 and, as far as its sources and manual say, DNF 5, through their command line.
+"""The DNF driver: DNF 4 and DNF 5, through their command line.
 
 The resolver's own answer is the truth about what is pending: `dnf upgrade --assumeno` prints the transaction it would
-perform, one process for a host without pending upgrades. Where the facts about DNF come from is said in dnf_transaction,
-dnf_output and dnf_errors; DNF 5 itself was not run.
+perform, one process for a host without pending upgrades. "Nothing" is only what DNF says in so many words; a host's own
+settings, which may silence it, are overridden. Where the facts about DNF come from is said in ``transaction``, ``output``
+and ``errors``.
 """
 
 from __future__ import annotations
 
 import posixpath
+import re
 import time
 import typing as t
 from dataclasses import replace
 
 from ...errors import OvercError
+from ...values import decimal
 from .. import rpmdb
 from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest, packages_digest
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences, not_as_announced
 from ..tool import copy_directory, run_when_free
-from . import signatures
-from .errors import failure, is_locked, problems, unknown_packages, unsuccessful
-from .output import SIZE_FORMAT, parse_repository_ids, parse_setting, parse_sizes, refreshed_at
+from . import configuration
+from .configuration import Configuration
+from .errors import failure, is_locked, problems, unknown_packages, unsuccessful, warnings
+from .output import SIZE_FORMAT, parse_sizes, refreshed_at
 from .transaction import Row, Transaction, UnreadableTable, changes, held_back_sentences, parse_transaction
 
 if t.TYPE_CHECKING:
     from ...runner import Completed, Runner
 
-# What running unattended needs, on every call:
-#   exit_on_lock   DNF would wait for another DNF without end
+# What running unattended needs, on every call. A host's dnf.conf may say anything about these, so all are given:
+#   debuglevel, errorlevel, rpmverbosity, color   what is parsed is printed, without colours
+#   assumeno, cacheonly, installroot    what is asked for happens, here, with lists that can be refreshed
+#   exit_on_lock   DNF 4 would wait for another DNF without end; DNF 5 knows the option, and waits all the same (5.4)
 #   timeout, retries   seconds, count; a dead mirror costs seconds instead of minutes (per-repository settings win)
 #   skip_if_unavailable   a repository that cannot be read makes "nothing to do" a guess
-_OPTIONS: t.Final = (
-    "--setopt=exit_on_lock=True",
-    "--setopt=timeout=20",
-    "--setopt=retries=2",
-    "--setopt=skip_if_unavailable=False",
-    "--setopt=*.skip_if_unavailable=False",
-)
+_SETTINGS: t.Final[dict[str, str]] = {
+    "debuglevel": "2",
+    "errorlevel": "3",
+    "rpmverbosity": "info",
+    "color": "never",
+    "debug_solver": "False",
+    "assumeno": "False",
+    "cacheonly": "False",
+    "installroot": "/",
+    "exit_on_lock": "True",
+    "timeout": "20",
+    "retries": "2",
+    "skip_if_unavailable": "False",
+    "*.skip_if_unavailable": "False",
+}
 # The transaction that was announced is the one to perform: lists fetched meanwhile must not change it.
-_LISTS_AS_THEY_ARE: t.Final = ("--setopt=metadata_expire=-1", "--setopt=*.metadata_expire=-1")
-# DNF 4 prints untruncated lines when stdout is no terminal. DNF 5 cuts columns to the width it believes in.
+_LISTS_AS_THEY_ARE: t.Final = {"metadata_expire": "-1", "*.metadata_expire": "-1"}
+# By option as well: a setting of the same name would win over `--assumeno` and `-y`.
+_NO: t.Final = {"assumeno": "True", "assumeyes": "False"}
+_YES: t.Final = {"assumeyes": "True"}
+# The host's own aliases could make `upgrade` mean anything.
+_ENVIRONMENT: t.Final = {"DNF_DISABLE_ALIASES": "1"}
+# DNF 4 prints untruncated lines when stdout is no terminal. DNF 5 cuts columns to the width it believes in, and pads every
+# line of its progress to it.
 _WIDE: t.Final = {"COLUMNS": "2000", "DNF5_FORCE_COLUMNS": "2000", "FORCE_COLUMNS": "2000"}
-
-_CONFIGURATION: t.Final = "/etc/dnf/dnf.conf"
-_CACHE_4: t.Final = "/var/cache/dnf"
-_CACHE_5: t.Final = "/var/cache/libdnf5"
-_STATE_4: t.Final = "/var/lib/dnf"
+_NARROW: t.Final = {"COLUMNS": "160", "DNF5_FORCE_COLUMNS": "160", "FORCE_COLUMNS": "160"}
+_NOTHING: t.Final = re.compile(r"^Nothing to do\.\s*$", re.MULTILINE)
+_SPACE_MARGIN: t.Final = 16 << 20  # bytes; the copy of the lists, and what dnf makes of them
+_STATE: t.Final = "/var/lib/dnf"
 _LOCK_5: t.Final = "/run/dnf/rpmtransaction.lock"
 
 
@@ -60,6 +79,8 @@ class Dnf:
     def __init__(self, runner: Runner, *, sleep: t.Callable[[float], None] = time.sleep) -> None:
         self._runner = runner
         self._sleep = sleep
+        self._known: Configuration | None = None
+        self._generation_5: bool | None = None
 
     def installed(self) -> tuple[Package, ...]:
         return rpmdb.installed(self._runner)
@@ -67,25 +88,32 @@ class Dnf:
     def database(self) -> Database:
         """rpm's, and what DNF itself holds until its own history is written, too: 4 a file with its number, 5 a lock."""
         found = rpmdb.database(self._runner)
-        _cache, state = self._directories()
+        try:
+            state = self._configuration().state
+        except OvercError:  # a snapshot is also made to get away from a DNF that is broken
+            state = _STATE
         own = (Lock(f"{state}/rpmdb_lock.pid", "pid"), Lock(_LOCK_5, "fcntl"))
         return Database(found.directories, (*own, *found.locks))
 
     def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
         return rpmdb.owners(self._runner, paths)
 
-    def lists_age(self) -> ListsAge:
-        cache, _state = self._directories()
-        ids = parse_repository_ids(self._output("dnf", *_OPTIONS, "-q", "repolist", "--enabled"))
-        stamps = self._runner.run(["find", cache, "-name", "*primary.xml*", "-exec", "stat", "-c", "%Y %n", "{}", "+"])
-        at = refreshed_at(stamps.stdout, ids)
+    def lists_age(self, *, scratch: str | None = None) -> ListsAge:
+        known = self._configuration(scratch)
+        stamps = self._runner.run(
+            ["find", known.cache, "-name", "*primary.xml*", "-exec", "stat", "-c", "%Y %n", "{}", "+"]
+        )
+        at = refreshed_at(stamps.stdout, tuple(known.repositories))
         return ListsAge(None if at is None else time.time() - at)
 
     def refresh(self) -> bool:
-        """See ``PackageManager.refresh``; "their content" are the repomd.xml files of the cache."""
-        cache, _state = self._directories()
+        """See ``PackageManager.refresh``; "their content" are the repomd.xml files of the cache.
+
+        ``-y`` lets DNF take over the keys for signed lists that the administrator configured as ``gpgkey``, and no others.
+        """
+        cache = self._configuration().cache
         before = self._repomd_digests(cache)
-        completed = self._dnf("--refresh", "makecache")
+        completed = self._dnf(_YES, "-y", "--refresh", "makecache")
         if completed.rc != 0 or failure(completed) is not None:
             raise unsuccessful(completed, "refreshing the package lists")
         return self._repomd_digests(cache) != before
@@ -100,10 +128,12 @@ class Dnf:
         """
         if request.is_void:
             return PackagePlan()
-        where = self._scratch_options(scratch) if scratch is not None else ()
+        where = self._scratch_settings(scratch) if scratch is not None else {}
         before = self._repomd_digests(scratch) if scratch is not None else ()
+        if refresh:
+            self._refresh_signed_lists(where, scratch)
         completed = self._dnf(
-            *where, *(["--refresh"] if refresh else []), "upgrade", "--assumeno", *_selection(request)
+            {**where, **_NO}, *(["--refresh"] if refresh else []), "upgrade", "--assumeno", *_selection(request)
         )
         known = failure(completed)
         if known is not None:
@@ -118,11 +148,8 @@ class Dnf:
             )
         try:
             transaction = parse_transaction(completed.stdout)
-            announced = _announced(transaction)
-            if not _was_answered_no(completed) and (announced or completed.rc != 0):
-                raise unsuccessful(completed, "resolving the upgrade")
-            installed = self.installed() if announced else ()
-            planned = changes(transaction, installed) if announced else ()
+            installed = self._before(transaction, completed)
+            planned = changes(transaction, installed) if installed else ()
         except UnreadableTable as error:
             raise OvercError(
                 "package_manager_failed",
@@ -133,26 +160,103 @@ class Dnf:
             changes=self._with_sizes(planned, where) if sizes else planned,
             held_back=held_back_sentences(transaction, problems(completed.stderr)),
             lists_changed=scratch is not None and self._repomd_digests(scratch) != before,
-            base=packages_digest(installed) if announced else None,
+            base=packages_digest(installed) if installed else None,
         )
 
-    def unchecked(self, *, demanded: bool = False) -> tuple[str, ...]:  # noqa: ARG002 - DNF leaves nothing open
-        return signatures.unchecked_repositories(self._runner)
+    def _before(self, transaction: Transaction, completed: Completed) -> tuple[Package, ...]:
+        """What is installed, where DNF announced something; () where it said that there is nothing to do.
 
-    def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:
+        Raises what it failed with, or UnreadableTable for an answer that is neither.
+
+        A table is an answer only together with the refusal that was ordered, and none only with "Nothing to do.".
+        """
+        if _announced(transaction):
+            if not _was_answered_no(completed):
+                raise unsuccessful(completed, "resolving the upgrade")
+            return self.installed()
+        if _was_answered_no(completed):
+            raise UnreadableTable("it asked for a consent, and did not show for what")
+        if completed.rc != 0:
+            raise unsuccessful(completed, "resolving the upgrade")
+        if not _NOTHING.search(completed.stdout):
+            raise UnreadableTable("neither a table nor the words that there is nothing to do")
+        return ()
+
+    def _refresh_signed_lists(self, where: t.Mapping[str, str], scratch: str | None) -> None:
+        """Lists may be signed with a key that is configured and that DNF has not taken over yet: with `--assumeno` it would
+        refuse them.
+        """
+        if not self._configuration(scratch).has_signed_lists:
+            return
+        completed = self._dnf({**where, **_YES}, "-y", "--refresh", "makecache")
+        if completed.rc != 0 or failure(completed) is not None:
+            raise unsuccessful(completed, "refreshing the package lists")
+
+    def unchecked(self, *, demanded: bool = False) -> tuple[str, ...]:  # noqa: ARG002 - DNF leaves nothing open
+        try:
+            known = self._configuration()
+        except OvercError as error:
+            raise OvercError("gpg_policy", error.message, **error.facts) from error
+        if not known.repositories:
+            raise OvercError("gpg_policy", "DNF names no repository, so which signatures it checks is not known.")
+        return known.unchecked
+
+    def download(self, request: PackageRequest, plan: PackagePlan, directory: str) -> tuple[str, ...]:
+        """See ``PackageManager.download``.
+
+        The directory becomes a cache of DNF: a copy of the lists, and the packages. Signatures of packages are checked when
+        they are installed: here that would bring keys into the running system.
+        """
+        known = self._configuration()
+        self._check_space(plan, known, directory)
+        cache = posixpath.join(directory, "cache")
+        copy_directory(self._runner, known.cache, cache, may_be_missing=True)
+        unasked = {key: "False" for option in known.check_options for key in (option, f"*.{option}")}
+        completed = self._dnf(
+            {**_cache_settings(cache, known), **_LISTS_AS_THEY_ARE, **_YES, **unasked},
+            *("-y", "upgrade", "--downloadonly", *_selection(request)),
+            env=_NARROW,
+        )
+        if completed.rc != 0 or failure(completed) is not None:
+            raise unsuccessful(completed, "downloading the packages")
+        return known.paths
+
+    def _check_space(self, plan: PackagePlan, known: Configuration, directory: str) -> None:
+        """Raises no_space. Packages of a repository in the host's own file tree are not fetched."""
+        fetched = [c for c in plan.changes if c.channel is None or not known.is_local(c.channel)]
+        need = sum(c.size or 0 for c in self._with_sizes(tuple(fetched), _LISTS_AS_THEY_ARE)) + _SPACE_MARGIN
+        shown = self._runner.run(["stat", "-f", "-c", "%a %S", directory]).stdout.split()
+        blocks, size = (decimal(word) for word in shown) if len(shown) == 2 else (None, None)
+        if blocks is not None and size is not None and blocks * size < need:
+            raise OvercError(
+                "no_space",
+                f"The root file system has {blocks * size} bytes free; downloading the packages needs {need}. Free some space "
+                "on it.",
+            )
+
+    def apply(
+        self, request: PackageRequest, plan: PackagePlan, directory: str, *, pass_fds: t.Sequence[int] = ()
+    ) -> Applied:
         """See ``PackageManager.apply``. ``-y`` also accepts keys the administrator configured as ``gpgkey``."""
         before = self.installed()
         check_base(plan, before)
-        forced = signatures.FORCED if request.signed else ()
-        completed = self._dnf("-y", *_LISTS_AS_THEY_ARE, *forced, "upgrade", *_selection(request), pass_fds=pass_fds)
+        known = self._configuration()
+        forced = {key: "True" for option in known.check_options for key in (option, f"*.{option}") if request.signed}
+        offline = {**_cache_settings(posixpath.join(directory, "cache"), known), "cacheonly": known.cache_only}
+        completed = self._dnf(
+            {**offline, **_LISTS_AS_THEY_ARE, **_YES, **forced},
+            *("-y", "upgrade", *_selection(request)),
+            env=_NARROW,
+            pass_fds=pass_fds,
+        )
         output = f"{completed.stdout}\n{completed.stderr}"
         after = self.installed()
         done = differences(before, after)
+        failed_scripts = rpmdb.scriptlet_failures(output)
         if completed.rc != 0:
             error = unsuccessful(completed, "upgrading")
             error.facts["changes"] = [change.as_dict() for change in done]
             raise error
-        failed_scripts = rpmdb.scriptlet_failures(output)
         if failed_scripts:
             raise OvercError(
                 "package_manager_failed",
@@ -165,65 +269,75 @@ class Dnf:
         if said:
             raise failure(completed) or not_as_announced(said, done, completed)
         rpmdb.verify(self._runner)
-        warnings = tuple(line for line in output.splitlines() if line.startswith("warning: "))
-        return Applied(completed=completed, changes=done, warnings=warnings)
+        return Applied(completed=completed, changes=done, warnings=warnings(output))
 
     # .............................................................................................. running the tool
 
-    def _dnf(self, *arguments: str, pass_fds: t.Sequence[int] = ()) -> Completed:
+    def _dnf(
+        self,
+        settings: t.Mapping[str, str],
+        *arguments: str,
+        env: t.Mapping[str, str] = _WIDE,
+        pass_fds: t.Sequence[int] = (),
+    ) -> Completed:
         """Run DNF; while another DNF holds a lock, which it reports before it does anything, try again for a minute."""
-        argv = ["dnf", *_OPTIONS, *arguments]
-        return run_when_free(lambda: self._runner.run(argv, env=_WIDE, pass_fds=pass_fds), is_locked, self._sleep)
+        argv = ["dnf", *_options(self._settings(settings)), *arguments]
+        environment = {**_ENVIRONMENT, **env}
+        return run_when_free(lambda: self._runner.run(argv, env=environment, pass_fds=pass_fds), is_locked, self._sleep)
 
-    def _output(self, *argv: str) -> str:
-        """Standard output of a helper, empty if it failed: what it tells is optional."""
-        completed = self._runner.run(argv, env=_WIDE)
-        return completed.stdout if completed.rc == 0 else ""
+    def _settings(self, more: t.Mapping[str, str]) -> dict[str, str]:
+        """Those of every call, and these; DNF 5 has another word for "no" in one of them."""
+        if self._generation_5 is None:
+            self._generation_5 = configuration.is_5(self._runner)
+        return {**_SETTINGS, **({"cacheonly": "none"} if self._generation_5 else {}), **more}
 
-    def _directories(self) -> tuple[str, str]:
-        """(cache of the package lists, persistent state) as configured."""
-        program = self._output("readlink", "-f", self._runner.find("dnf") or "dnf")
-        if posixpath.basename(program.strip()) == "dnf5":
-            settings = self._output("dnf", "--dump-main-config")
-            return parse_setting(settings, "system_cachedir") or _CACHE_5, _STATE_4
-        settings = self._output("cat", _CONFIGURATION)
-        return parse_setting(settings, "cachedir") or _CACHE_4, parse_setting(settings, "persistdir") or _STATE_4
+    def _configuration(self, scratch: str | None = None) -> Configuration:
+        """Asked once. With ``scratch`` even the log of the question is kept there."""
+        if self._known is None:
+            log = {"logdir": scratch} if scratch is not None else {}
+            self._known = configuration.ask(self._runner, _options(self._settings(log)))
+        return self._known
 
     def _repomd_digests(self, cache: str) -> tuple[str, ...]:
         listing = self._runner.run(["find", cache, "-name", "repomd.xml", "-exec", "sha256sum", "{}", "+"])
         return tuple(sorted(listing.stdout.splitlines()))
 
-    def _scratch_options(self, scratch: str) -> tuple[str, ...]:
-        """Copy the host's lists and DNF's state into ``scratch``; options that make DNF use the copies.
+    def _scratch_settings(self, scratch: str) -> dict[str, str]:
+        """Copy the host's lists and DNF's state into ``scratch``; settings that make DNF use the copies.
 
         The lists are copied so that a host whose lists are current is not made to fetch them anew, the state because
         the resolver needs the enabled module streams and why packages were installed.
         """
-        cache, state = self._directories()
-        targets = {"cache": cache, "state": state}
-        for name, source in targets.items():
+        known = self._configuration(scratch)
+        for name, source in (("cache", known.cache), ("state", known.state)):
             copy_directory(self._runner, source, posixpath.join(scratch, name), may_be_missing=True)
-        options = {
-            "cachedir": posixpath.join(scratch, "cache"),
-            "system_cachedir": posixpath.join(scratch, "cache"),
+        return {
+            **_cache_settings(posixpath.join(scratch, "cache"), known),
             "persistdir": posixpath.join(scratch, "state"),
             "logdir": scratch,
         }
-        is_5 = cache == _CACHE_5
-        return tuple(f"--setopt={key}={value}" for key, value in options.items() if is_5 or key != "system_cachedir")
 
-    def _with_sizes(self, planned: tuple[PackageChange, ...], where: tuple[str, ...]) -> tuple[PackageChange, ...]:
+    def _with_sizes(self, planned: tuple[PackageChange, ...], where: t.Mapping[str, str]) -> tuple[PackageChange, ...]:
         """Add the exact download sizes; the table's are rounded (DNF 4) or installed sizes (DNF 5)."""
         specs = [f"{c.name}-{c.available}.{c.arch}" for c in planned if c.available is not None]
         if not specs:
             return planned
         completed = self._dnf(
-            *where, *_LISTS_AS_THEY_ARE, "-q", "repoquery", f"--queryformat={SIZE_FORMAT}", "--", *specs
+            {**where, **_LISTS_AS_THEY_ARE}, "-q", "repoquery", f"--queryformat={SIZE_FORMAT}", "--", *specs
         )
         sizes = parse_sizes(completed.stdout) if completed.rc == 0 else {}
         return tuple(
             replace(c, size=sizes.get((c.name, c.arch, c.available))) if c.available is not None else c for c in planned
         )
+
+
+def _options(settings: t.Mapping[str, str]) -> list[str]:
+    return [f"--setopt={key}={value}" for key, value in settings.items()]
+
+
+def _cache_settings(cache: str, known: Configuration) -> dict[str, str]:
+    """Settings that make DNF keep its lists and packages in ``cache``."""
+    return {"cachedir": cache, **({"system_cachedir": cache} if known.generation == 5 else {})}
 
 
 def _selection(request: PackageRequest) -> list[str]:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What DNF's output says went wrong, whatever its exit code. Pure.
 
-Facts come from dnf(8), the recorded outputs in tests/unit/transcripts/dnf4 (DNF 4.14) and, for DNF 5, from its sources.
+Facts come from dnf(8) and the recorded outputs in tests/unit/transcripts: dnf4 (DNF 4.14) and dnf5 (DNF 5.4).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _UNKNOWN: t.Final = (
     re.compile(r"^No match for argument: (\S+)", re.MULTILINE),
     re.compile(r"^Package (\S+) available, but not installed", re.MULTILINE),
     re.compile(r"^Packages for argument '([^']+)' available, but not installed", re.MULTILINE),
+    re.compile(r"^Argument '([^']+)' matches only excluded packages", re.MULTILINE),
 )
 
 
@@ -47,7 +48,8 @@ _FAILURES: t.Final = (
         "no_space",
         "There is not enough free space",
         re.compile(
-            r"more (?:space|inodes) needed on the|No space left on device|Not enough (?:free )?space"
+            r"more (?:space|inodes) needed on the|needs \S+ more (?:space|inodes) on the"
+            r"|No space left on device|Not enough (?:free )?space"
             r"|Failed writing received data to disk",  # curl error 23 while downloading
             re.IGNORECASE,
         ),
@@ -88,10 +90,12 @@ def failure(completed: Completed) -> OvercError | None:
             "locked", "Another package manager process holds DNF's lock; wait for it to end.", **completed.facts()
         )
     for error_id, meaning, pattern in _FAILURES:
-        match = pattern.search(text)
-        if match is not None:
-            lines = [each.strip() for each in text[text.rfind("\n", 0, match.start()) + 1 :].splitlines()]
-            line = " ".join(lines[: 2 if lines[0].endswith(":") else 1])
+        found = [text[text.rfind("\n", 0, match.start()) + 1 :].splitlines()[:2] for match in pattern.finditer(text)]
+        if found:
+            # DNF 5 marks with ">>>" what it tried on the way
+            lines = next((lines for lines in found if not lines[0].startswith(">>>")), found[0])
+            goes_on = lines[0].rstrip().endswith(":") or lines[-1].startswith(" ")
+            line = " ".join(each.strip() for each in lines[: 2 if goes_on else 1])
             return OvercError(error_id, f"{meaning}: {line}", **completed.facts())
     return None
 
@@ -105,8 +109,49 @@ def unsuccessful(completed: Completed, doing: str) -> OvercError:
         what = f"DNF was ended by signal {-completed.rc} while {doing}"
     else:
         what = f"DNF exited with {completed.rc} while {doing}"
-    why = problems(completed.stderr) or rpmdb.scriptlet_failures(completed.stdout) or _error_lines(completed.stderr)
-    return OvercError("package_manager_failed", ": ".join((what, *why[:1])), **completed.facts())
+    return OvercError("package_manager_failed", ": ".join((what, *_reasons(completed)[:1])), **completed.facts())
+
+
+def _reasons(completed: Completed) -> tuple[str, ...]:
+    """Why it failed, the most telling first. What DNF 4 prints as "Error:", DNF 5 prints without a mark, as the last words."""
+    output = f"{completed.stdout}\n{completed.stderr}"
+    last = [line.strip() for line in completed.stderr.splitlines() if line.strip()][-1:]
+    return (
+        problems(completed.stderr)
+        or rpmdb.scriptlet_failures(output)
+        or _package_failures(output)
+        or _transaction_failures(completed.stderr)
+        or _error_lines(completed.stderr)
+        or tuple(last)
+    )
+
+
+# rpm's own words ("error: unpacking of archive failed on file /x: cpio: rename failed"), and DNF's about them
+_UNPACKING: t.Final = re.compile(
+    r"^(?:>>> (?:\[RPM\] )?)?(error: |Error unpacking rpm package |Unpack error: )(.+)$", re.MULTILINE
+)
+
+
+def _package_failures(text: str) -> tuple[str, ...]:
+    """Which package could not be unpacked, and on which file, as one sentence."""
+    found = dict.fromkeys((match.group(1) + match.group(2)).strip() for match in _UNPACKING.finditer(text))
+    return ("; ".join(found),) if found else ()
+
+
+def _transaction_failures(text: str) -> tuple[str, ...]:
+    """DNF 5: "Transaction failed: ..." with the lines below it that say for what."""
+    _head, found, rest = text.partition("Transaction failed: ")
+    lines = rest.splitlines()
+    reasons = [line.strip()[2:] for line in lines[1:] if line.lstrip().startswith("- ")]
+    return ("; ".join(reasons),) if found and reasons else ()
+
+
+_WARNING: t.Final = re.compile(r"^(?:>>> \[RPM\] )?(warning: .+|/\S.* (?:created|saved) as /.+)$", re.MULTILINE)
+
+
+def warnings(text: str) -> tuple[str, ...]:
+    """rpm's warnings: above all, which files of the administrator were kept or put aside."""
+    return tuple(dict.fromkeys(match.group(1).strip() for match in _WARNING.finditer(text)))
 
 
 def _error_lines(text: str) -> tuple[str, ...]:
@@ -119,4 +164,4 @@ def _error_lines(text: str) -> tuple[str, ...]:
     )
 
 
-__all__ = ("failure", "is_locked", "problems", "unknown_packages", "unsuccessful")
+__all__ = ("failure", "is_locked", "problems", "unknown_packages", "unsuccessful", "warnings")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What DNF's other commands and its cache say -> values. Pure.
 
-Facts come from dnf(8), dnf.conf(5) and the recorded outputs in tests/unit/transcripts/dnf4.
+Facts come from dnf(8), dnf.conf(5) and the recorded outputs in tests/unit/transcripts.
 """
 
 from __future__ import annotations
@@ -29,17 +29,6 @@ def parse_sizes(text: str) -> dict[tuple[str, str, str], int]:
     return sizes
 
 
-def parse_setting(text: str, name: str) -> str | None:
-    """The last value of an option in an ini-like text (dnf.conf, `dnf --dump-main-config`), None if not set."""
-    found = re.findall(rf"^{re.escape(name)}\s*=\s*(\S.*?)\s*$", text, re.MULTILINE)
-    return found[-1] if found else None
-
-
-def parse_repository_ids(text: str) -> tuple[str, ...]:
-    """Output of `dnf -q repolist --enabled` -> ids; the first line is the head."""
-    return tuple(line.split()[0] for line in text.splitlines() if line.strip() and not line.startswith("repo id"))
-
-
 _CACHE_NAME: t.Final = re.compile(r"^(?P<id>.+)-[0-9a-f]{16}$")
 
 
@@ -61,4 +50,4 @@ def refreshed_at(stamps: str, repository_ids: t.Sequence[str]) -> float | None:
     return min(newest[repository] for repository in repository_ids)
 
 
-__all__ = ("SIZE_FORMAT", "parse_repository_ids", "parse_setting", "parse_sizes", "refreshed_at")
+__all__ = ("SIZE_FORMAT", "parse_sizes", "refreshed_at")

@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The transaction table that DNF prints -> values, and what it comes to for the packages that are installed. Pure.
 
-Facts come from the recorded outputs in tests/unit/transcripts/dnf4 (DNF 4.14) and, for DNF 5, from its sources
-(libdnf5-cli/output/transaction_table.cpp); DNF 5 itself was not run. The table is for humans, so parsing is checked
-against the counts of the "Transaction Summary" that follows it.
+Facts come from the recorded outputs in tests/unit/transcripts: dnf4 (DNF 4.14) and dnf5 (DNF 5.4). The table is for
+humans, so parsing is checked against the counts of the "Transaction Summary" that follows it.
 """
 
 from __future__ import annotations
@@ -81,6 +80,7 @@ _SUMMARY_WORDS: t.Final = {
     "skip": "skip",
     "skipping": "skip",
 }
+_HEAD: t.Final = re.compile(r"^ ?Package\s+Arch(?:itecture)?\s+Version\s+Repo")
 _REPLACING: t.Final = re.compile(r"^\s{3,}replacing\s+(\S+)\s+(\S+)(?:\s+(\S+))?")
 
 
@@ -119,16 +119,29 @@ def parse_transaction(text: str) -> Transaction:
 
 
 def _table(text: str) -> tuple[list[str], list[str]]:
-    """The lines between the table's head and its summary, and the lines of the summary."""
+    """The lines between the table's head and its summary, and the lines of the summary.
+
+    Plugins print what they like before and after, so the table is the last head that a summary follows.
+    """
     lines = text.splitlines()
-    end = next((i for i, line in enumerate(lines) if line.startswith("Transaction Summary")), None)
-    if end is None:
-        return [], []
-    start = next((i for i, line in enumerate(lines[:end]) if re.match(r"^\s*Package\b", line)), None)
-    if start is None:
+    found: tuple[int, int] | None = None
+    start: int | None = None
+    orphan = False
+    for number, line in enumerate(lines):
+        if _HEAD.match(line):
+            start = number + 1
+        elif line.startswith("Transaction Summary"):
+            orphan = orphan or start is None
+            found, start = ((start, number) if start is not None else found), None
+    if found is None and orphan:
         raise UnreadableTable("a summary without a table")
-    start = next((i for i in range(start + 1, end) if lines[i].startswith("=====")), start)  # DNF 4: end of the head
-    return lines[start + 1 : end], lines[end + 1 :]
+    if found is None:
+        return [], []
+    begin, end = found
+    if begin >= 2 and lines[begin - 2].startswith("====="):  # DNF 4: the head may wrap, and ends in a line as well
+        begin = next((i + 1 for i in range(begin, end) if lines[i].startswith("=====")), begin)
+    after = next((i for i in range(end + 1, len(lines)) if not lines[i].strip()), len(lines))
+    return lines[begin:end], lines[end + 1 : after]
 
 
 def _records(lines: t.Iterable[str]) -> t.Iterator[tuple[str, list[str], list[tuple[str, str, str]]]]:

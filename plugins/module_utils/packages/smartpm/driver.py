@@ -96,7 +96,7 @@ class SmartPm:
         kind = self._backend(self._channels())
         return dpkgdb.owners(self._runner, paths) if kind == "deb" else rpmdb.owners(self._runner, paths)
 
-    def lists_age(self) -> ListsAge:
+    def lists_age(self, *, scratch: str | None = None) -> ListsAge:  # noqa: ARG002 - it writes no log
         """See ``PackageManager.lists_age``.
 
         Smart notes when it last tried, not when it last succeeded, and its files carry the server's times. So the
@@ -179,7 +179,23 @@ class SmartPm:
             raise unsuccessful(shown, "asking whether signatures are checked")
         return unsigned_channels(channels, shown.stdout, demanded=demanded)
 
-    def apply(self, request: PackageRequest, plan: PackagePlan, *, pass_fds: t.Sequence[int] = ()) -> Applied:
+    def download(
+        self,
+        request: PackageRequest,  # noqa: ARG002
+        plan: PackagePlan,  # noqa: ARG002
+        directory: str,  # noqa: ARG002
+    ) -> tuple[str, ...]:
+        """See ``PackageManager.download``: Smart fetches in ``apply``, and reads directories of packages in place."""
+        return tuple(directories(self._channels()).values())
+
+    def apply(
+        self,
+        request: PackageRequest,
+        plan: PackagePlan,
+        directory: str,  # noqa: ARG002
+        *,
+        pass_fds: t.Sequence[int] = (),
+    ) -> Applied:
         """See ``PackageManager.apply``. Policies of the administrator are only ever made stricter."""
         refuse_operators(request.packages)
         channels = self._channels()

@@ -104,7 +104,9 @@ def test_a_proxy_is_not_in_the_arguments_that_every_user_can_read(monkeypatch: p
     monkeypatch.setattr(new_root.NewRoot, "find", lambda _self, program: program)
     monkeypatch.setenv("https_proxy", "http://user:S3cret@proxy:3128")
     monkeypatch.setenv("SUDO_COMMAND", "Sudo3cret")
-    new_root.NewRoot(runner.ModuleRunner(t.cast("t.Any", Module())), "/dev/x", 256).run(["dnf", "upgrade"])
+    new_root.NewRoot(runner.ModuleRunner(t.cast("t.Any", Module())), "/dev/x", 256, packages="/p").run(
+        ["dnf", "upgrade"]
+    )
     assert "3cret" not in " ".join(asked)
     assert asked[-2:] == ["dnf", "upgrade"]
     named = [asked[i + 1] for i, word in enumerate(asked) if word == "-u"]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The DNF driver against recorded outputs of DNF 4.14 (tests/unit/transcripts/dnf4)."""
+"""The DNF driver against recorded outputs of DNF 4.14 and 5.4 (tests/unit/transcripts/dnf4 and dnf5)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from ansible_collections.overc.system.plugins.module_utils.packages.contract imp
     PackagePlan,
     PackageRequest,
 )
-from ansible_collections.overc.system.plugins.module_utils.packages.dnf import driver, output
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf import configuration, driver, errors, output
 from ansible_collections.overc.system.plugins.module_utils.packages.dnf import transaction as dnf_transaction
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 Record = dict[str, t.Any]
 FILE = pathlib.Path(__file__).parents[4] / "transcripts" / "dnf4" / "dnf.jsonl"
+DNF5_FILE = FILE.parents[1] / "dnf5" / "dnf.jsonl"
+DNF5_RECORDS: dict[str, Record] = {r["scenario"]: r for r in map(json.loads, DNF5_FILE.read_text("utf-8").splitlines())}
 RECORDS: dict[str, Record] = {r["scenario"]: r for r in map(json.loads, FILE.read_text("utf-8").splitlines())}
 LONG = "lab-a-package-with-a-remarkably-long-name-for-tables"
 
@@ -35,8 +37,16 @@ def recorded(scenario: str) -> Completed:
     return Completed(tuple(record["cmd"]), record["rc"], record["stdout"], record["stderr"])
 
 
+EFFECTIVE_4 = json.dumps({
+    "cache": "/var/cache/dnf", "state": "/var/lib/dnf", "read": ["/etc/yum.repos.d"],
+    "repositories": {"lab": {"checked": True, "signed_lists": False, "packages": ["http://lab/"], "keys": []}},
+})  # fmt: skip
+
+
 class Replay:
     """Answers `dnf` calls with one transcript and `rpm -qa` with the package lists given, the last one for ever."""
+
+    program = "dnf-3"
 
     def __init__(self, scenario: str, *installed: t.Iterable[Package]) -> None:
         self.answer = recorded(scenario)
@@ -52,8 +62,14 @@ class Replay:
             packages = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
             text = "".join(f"{p.name}\t{p.version}\t{p.arch}\n" for p in packages)
             return Completed(tuple(argv), 0, text, "")
+        if argv[0] == "readlink":
+            return Completed(tuple(argv), 0, f"/usr/bin/{self.program}\n", "")
+        if argv[0] == "python3":
+            return Completed(tuple(argv), 0, EFFECTIVE_4, "")
         if argv[0] != "dnf":
             return Completed(tuple(argv), 0, "", "")
+        if any(word.startswith("--dump-") for word in argv):
+            return Completed(tuple(argv), 0, DNF5_REPOSITORIES, "")
         if "repoquery" in argv:
             return recorded("repoquery-sizes")
         return self.answer
@@ -71,10 +87,10 @@ def pending(scenario: str, *, packages: tuple[str, ...] = ()) -> PackagePlan:
 
 
 @pytest.mark.parametrize("scenario", ["nothing", "nothing-refresh"])
-def test_nothing_pending_costs_one_process(scenario: str) -> None:
+def test_nothing_pending_costs_one_start_of_dnf(scenario: str) -> None:
     runner = Replay(scenario)
     assert driver.Dnf(runner).pending(PackageRequest()) == PackagePlan()
-    assert [call[0] for call in runner.calls] == ["dnf"]
+    assert [call[0] for call in runner.calls] == ["readlink", "dnf"]
 
 
 def test_pending_tells_every_kind_of_change() -> None:
@@ -148,14 +164,14 @@ def test_a_lock_is_waited_for_only_so_long() -> None:
     pauses: list[float] = []
     with pytest.raises(OvercError):
         driver.Dnf(runner, sleep=pauses.append).pending(PackageRequest())
-    assert len(runner.calls) == len(pauses) + 1 == 12
+    assert len([call for call in runner.calls if call[0] == "dnf"]) == len(pauses) + 1 == 12
 
 
 @pytest.mark.parametrize("scenario", ["apply", "apply-obsoletes", "apply-arch-change", "apply-nothing"])
 def test_a_performed_upgrade_is_proved(scenario: str) -> None:
     before, after = before_and_after(scenario)
     plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS[scenario]["stdout"]), before))
-    applied = driver.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan)
+    applied = driver.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan, "/run/packages")
     assert {(c.name, c.available) for c in applied.changes} == {(c.name, c.available) for c in plan.changes}
 
 
@@ -180,7 +196,7 @@ def test_a_failed_upgrade_says_why(scenario: str, error_id: str, word: str) -> N
     before, after = before_and_after(scenario)
     plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS[scenario]["stdout"]), before))
     with pytest.raises(OvercError) as caught:
-        driver.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan)
+        driver.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan, "/run/packages")
     assert caught.value.error_id == error_id
     assert word in caught.value.message
     assert {"cmd", "rc", "stdout", "stderr"} <= caught.value.facts.keys()
@@ -190,13 +206,13 @@ def test_exit_code_zero_without_the_announced_packages_is_a_failure() -> None:
     before, _after = before_and_after("apply")
     plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
     with pytest.raises(OvercError, match="did not do what was announced"):
-        driver.Dnf(Replay("apply", before, before)).apply(PackageRequest(), plan)
+        driver.Dnf(Replay("apply", before, before)).apply(PackageRequest(), plan, "/run/packages")
 
 
 def test_names_cannot_be_taken_for_options() -> None:
     runner = Replay("nothing")
     driver.Dnf(runner).pending(PackageRequest(("a", "b"), ("b", "c*")))
-    assert runner.calls[0][-4:] == ("--exclude=b", "--exclude=c*", "--", "a")
+    assert runner.calls[-1][-4:] == ("--exclude=b", "--exclude=c*", "--", "a")
 
 
 def test_everything_named_is_excluded() -> None:
@@ -274,9 +290,7 @@ def test_age_is_that_of_the_oldest_enabled_repository() -> None:
         f"{stamp} /var/cache/dnf/{repository}-0123456789abcdef/repodata/{stamp}-primary.xml.gz"
         for repository, stamp in (("lab", 100), ("lab", 300), ("extra-2", 200), ("gone", 1))
     )
-    ids = output.parse_repository_ids(RECORDS["repolist"]["stdout"])
-    assert ids == ("lab",)
-    assert output.refreshed_at(stamps, ids) == 300
+    assert output.refreshed_at(stamps, ("lab",)) == 300
     assert output.refreshed_at(stamps, ("lab", "extra-2")) == 200
     assert output.refreshed_at(stamps, ("lab", "new")) is None
     assert output.refreshed_at("", ()) is None
@@ -290,11 +304,6 @@ def test_refresh_fails_with_the_repository(scenario: str) -> None:
 
 def test_refresh_without_a_change() -> None:
     assert driver.Dnf(Replay("makecache")).refresh() is False
-
-
-def test_settings() -> None:
-    assert output.parse_setting("[main]\ncachedir = /a\n#cachedir=/b\n", "cachedir") == "/a"
-    assert output.parse_setting("cachedir=\n", "cachedir") is None
 
 
 class Answering:
@@ -317,13 +326,21 @@ class Answering:
 
 
 def test_dnf_4_is_asked_through_its_own_python() -> None:
-    runner = Answering("/usr/bin/dnf-3", 'noise\n{"b": false, "a": false, "c": true}\n')
+    answer = json.loads(EFFECTIVE_4)
+    lab = answer["repositories"]["lab"]
+    answer["repositories"] = {name: {**lab, "checked": name == "c"} for name in "bac"}
+    runner = Answering("/usr/bin/dnf-3", f"noise\n{json.dumps(answer)}\nmore noise\n")
     assert driver.Dnf(runner).unchecked() == ("a", "b")
     assert runner.calls[-1][0] == "/usr/libexec/platform-python"
 
 
 # After dnf5/main.cpp, dump_repository_configuration; not a recording.
 DNF5_REPOSITORIES = """\
+======== Main configuration: ========
+gpgcheck = 1
+pkg_gpgcheck = 1
+reposdir = /etc/yum.repos.d,/etc/distro.repos.d
+system_cachedir = /var/cache/libdnf5
 ======== "both" repository configuration: ========
 enabled = 1
 gpgcheck = 0
@@ -362,7 +379,234 @@ def test_signatures_are_forced_where_they_are_required(signed: bool) -> None:
     before, after = before_and_after("apply")
     plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
     runner = Replay("apply", before, after)
-    driver.Dnf(runner).apply(PackageRequest(signed=signed), plan)
+    driver.Dnf(runner).apply(PackageRequest(signed=signed), plan, "/run/packages")
     called = next(call for call in runner.calls if "upgrade" in call)
     assert ("--setopt=gpgcheck=True" in called, "--setopt=*.gpgcheck=True" in called) == (signed, signed)
     assert not {"--nogpgcheck", "--no-gpgchecks"} & set(called)
+
+
+# -- a host's own settings ---------------------------------------------------------------------------------------------
+
+
+class Saying(Replay):
+    """As Replay, with one answer for every call of `dnf`."""
+
+    def __init__(self, rc: int, stdout: str, stderr: str = "", program: str = "dnf-3") -> None:
+        super().__init__("nothing")
+        self.program = program
+        self.answer = Completed(("dnf",), rc, stdout, stderr)
+
+
+@pytest.mark.parametrize(
+    ("rc", "stdout", "stderr"),
+    [
+        (1, "", "Operation aborted.\n"),
+        (1, "Nothing to do.\n", "Operation aborted.\n"),
+        (1, "Operation aborted by the user.\n", ""),
+        (0, "", ""),
+        (0, "Dependencies resolved.\nComplete!\n", ""),
+        (0, "A plugin says: Nothing to do\n", ""),
+        (0, RECORDS["pending"]["stdout"], ""),
+        (1, "Transaction Summary\n", "Operation aborted.\n"),
+    ],
+)
+def test_nothing_is_pending_only_where_dnf_says_so(rc: int, stdout: str, stderr: str) -> None:
+    with pytest.raises(OvercError) as caught:
+        driver.Dnf(Saying(rc, stdout, stderr)).pending(PackageRequest())
+    assert caught.value.error_id == "package_manager_failed"
+
+
+# What plugins, hooks and other chatter put before and after the table
+NOISE = (
+    "Package lab-app is watched by a plugin",
+    " Package    Size",
+    "Installing:",
+    " lab-evil    noarch   6.6-6   lab   6 k",
+    "================================================",
+    "   replacing  lab-lib.noarch 1.0-1",
+    "Transaction Summary of yesterday",
+    "Upgrade  7 Packages",
+    "Nothing to do.",
+)
+
+
+@pytest.mark.parametrize("before", NOISE)
+@pytest.mark.parametrize("after", NOISE)
+def test_chatter_around_the_table_changes_nothing(before: str, after: str) -> None:
+    record = RECORDS["pending"]
+    quiet = driver.Dnf(Saying(1, record["stdout"], record["stderr"])).pending(PackageRequest())
+    said = f"{before}\n{record['stdout']}\n{after}\n"
+    assert driver.Dnf(Saying(1, said, record["stderr"])).pending(PackageRequest()) == quiet
+
+
+@pytest.mark.parametrize("command", ["pending", "refresh", "sizes", "download", "apply"])
+def test_every_call_says_what_the_host_could_say_otherwise(command: str) -> None:
+    before, after = before_and_after("apply")
+    runner = Replay("pending" if command in ("pending", "sizes") else "apply", before, after)
+    dnf = driver.Dnf(runner)
+    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    if command == "refresh":
+        dnf.refresh()
+    elif command == "download":
+        dnf.download(PackageRequest(), plan, "/packages")
+    elif command == "apply":
+        dnf.apply(PackageRequest(), plan, "/packages")
+    else:
+        dnf.pending(PackageRequest(), sizes=command == "sizes")
+    called = [call for call in runner.calls if call[0] == "dnf"]
+    assert called
+    for call in called:
+        said = dict(word[len("--setopt=") :].split("=", 1) for word in call if word.startswith("--setopt="))
+        assert (said["debuglevel"], said["errorlevel"], said["color"]) == ("2", "3", "never")
+        assert (said["installroot"], said["rpmverbosity"], said["exit_on_lock"]) == ("/", "info", "True")
+        assert said["assumeno"] == ("True" if "--assumeno" in call else "False")
+        assert said["cacheonly"] == ("True" if command == "apply" else "False")
+        assert ("-y" in call) == (said.get("assumeyes") == "True")
+
+
+def test_packages_are_fetched_outside_and_installed_offline() -> None:
+    before, after = before_and_after("apply")
+    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    runner = Replay("apply", before, after)
+    assert driver.Dnf(runner).download(PackageRequest(signed=True), plan, "/packages") == (
+        "/etc/dnf",
+        "/etc/yum.repos.d",
+    )
+    fetched = next(call for call in runner.calls if "--downloadonly" in call)
+    assert {"--setopt=cachedir=/packages/cache", "--setopt=metadata_expire=-1", "-y"} <= set(fetched)
+    # Keys come into the new root, never into the running system
+    assert {"--setopt=gpgcheck=False", "--setopt=*.gpgcheck=False"} <= set(fetched)
+    driver.Dnf(runner).apply(PackageRequest(signed=True), plan, "/packages")
+    installed = runner.calls[-3]
+    assert {"--setopt=cachedir=/packages/cache", "--setopt=cacheonly=True", "--setopt=gpgcheck=True"} <= set(installed)
+
+
+def test_there_is_room_for_what_is_fetched() -> None:
+    class Full(Replay):
+        def run(self, argv: t.Sequence[str], **options: t.Any) -> Completed:
+            if argv[0] == "stat":
+                return Completed(tuple(argv), 0, "1000 4096\n", "")
+            return super().run(argv, **options)
+
+    before, _after = before_and_after("apply")
+    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    runner = Full("apply")
+    with pytest.raises(OvercError, match="4096000 bytes free") as caught:
+        driver.Dnf(runner).download(PackageRequest(), plan, "/packages")
+    assert caught.value.error_id == "no_space"
+    assert not any("--downloadonly" in call for call in runner.calls)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("file:///srv/repo", "/srv/repo"),
+        ("file:/srv/my%20repo/", "/srv/my repo/"),
+        ("/etc/pki/key", "/etc/pki/key"),
+        ("http://h/srv/repo", None),
+        ("media://x#1", None),
+    ],
+)
+def test_repositories_and_keys_in_the_hosts_own_tree(url: str, path: str | None) -> None:
+    known = configuration.Configuration(
+        4, "/c", "/s", (), repositories={"a": configuration.Repository(True, False, (url,))}
+    )
+    assert known.paths == ((path,) if path else ())
+    assert known.is_local("a") is bool(path)
+
+
+# -- DNF 5, recorded ---------------------------------------------------------------------------------------------------
+
+
+def dnf5(scenario: str) -> Saying:
+    record = DNF5_RECORDS[scenario]
+    return Saying(record["rc"], record["stdout"], record["stderr"], program="dnf5")
+
+
+def changes_of_dnf5(scenario: str, **installed: str) -> dict[str, tuple[str | None, str | None]]:
+    runner = dnf5(scenario)
+    runner.lists = [[Package(name.replace("_", "-"), "noarch", version) for name, version in installed.items()]]
+    plan = driver.Dnf(runner).pending(PackageRequest())
+    return {change.name: (change.installed, change.available) for change in plan.changes}
+
+
+def test_dnf_5_announces() -> None:
+    three = {"lab-app": ("1-1", "2-1"), "lab-lib": ("1-1", "2-1")}
+    installed = {"lab_app": "1-1", "lab_lib": "1-1", "lab_more": "1-1", "lab_broken": "1-1", "lab_old": "1-1"}
+    assert changes_of_dnf5("broken", **installed) == three
+    assert changes_of_dnf5("assumeno", **installed) == {
+        **three, "lab-more": ("1-1", "2-1"), "lab-extra": (None, "1-1"),
+    }  # fmt: skip
+    assert changes_of_dnf5("obsoletes", **installed) == {
+        "lab-app": ("1-1", "2-1"), "lab-new": (None, "3-1"), "lab-old": ("1-1", None),
+    }  # fmt: skip
+    assert changes_of_dnf5("nothing") == {}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "error_id", "word"),
+    [
+        ("repo-gone-strict", "repository_failed", "gone"),
+        ("named-unknown", "package_unknown", "no-such"),
+        ("broken-best", "package_manager_failed", "nothing provides nowhere"),
+        ("scriptlet-fails-no-plugins", "package_manager_failed", "%post scriptlet: lab-bad"),
+        ("no-space", "no_space", "lab-big"),
+        ("package-missing", "repository_failed", "lab-app"),
+        ("key-missing", "package_manager_failed", "/srv/lab.asc"),
+    ],
+)
+def test_dnf_5_says_why(scenario: str, error_id: str, word: str) -> None:
+    dnf, request = driver.Dnf(dnf5(scenario)), PackageRequest()
+    performed = "-y" in DNF5_RECORDS[scenario]["cmd"][-1].split()
+    with pytest.raises(OvercError) as caught:
+        dnf.apply(request, PackagePlan(), "/packages") if performed else dnf.pending(request)
+    assert caught.value.error_id == error_id
+    assert word in caught.value.message
+
+
+# As they were seen in the lab (DNF 5.4.6, rpm 6.1; DNF 4.14 the last), shortened
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "word"),
+    [
+        (
+            "",
+            "Transaction failed: Rpm transaction failed.\n  - file /usr/x from install of lab-app-2 conflicts with lab-lib-1\n",
+            "file /usr/x from install of lab-app-2 conflicts",
+        ),
+        (
+            "",
+            ">>> Error in %pre scriptlet: lab-bad-0:2-1.noarch\n>>> [RPM] x\nTransaction failed: y.\n",
+            "%pre scriptlet",
+        ),
+        (
+            "Error unpacking rpm package lab-app-2.0-1.noarch\n",
+            "error: unpacking of archive failed on file /usr/bin/x;1: cpio: rename failed\nError: Transaction failed\n",
+            "Error unpacking rpm package lab-app-2.0-1.noarch",
+        ),
+        ("", "something unheard of\n", "something unheard of"),
+    ],
+)
+def test_a_reason_is_found_wherever_it_was_printed(stdout: str, stderr: str, word: str) -> None:
+    assert word in errors.unsuccessful(Completed(("dnf",), 1, stdout, stderr), "upgrading").message
+
+
+def test_what_only_an_exclusion_hides_is_unknown() -> None:
+    said = "Failed to resolve the transaction:\nArgument 'lab-app' matches only excluded packages.\n"
+    with pytest.raises(OvercError) as caught:
+        driver.Dnf(Saying(1, "", said, program="dnf5")).pending(PackageRequest(("lab-app",)))
+    assert (caught.value.error_id, caught.value.facts["packages"]) == ("package_unknown", ["lab-app"])
+
+
+def test_files_put_aside_are_told_by_both_generations() -> None:
+    four = "  Upgrading        : lab-app\nwarning: /etc/lab-app.conf created as /etc/lab-app.conf.rpmnew\n"
+    five = ">>> Running\n>>> [RPM] /etc/lab-app.conf created as /etc/lab-app.conf.rpmnew\n>>> [RPM] %post(x) scriptlet failed\n"
+    assert errors.warnings(four) == ("warning: /etc/lab-app.conf created as /etc/lab-app.conf.rpmnew",)
+    assert errors.warnings(five) == ("/etc/lab-app.conf created as /etc/lab-app.conf.rpmnew",)
+
+
+def test_dnf_5_has_its_own_words_for_the_cache() -> None:
+    runner = Answering("/usr/bin/dnf5", DNF5_REPOSITORIES)
+    known = configuration.ask(runner, ())
+    assert (known.cache, known.check_options) == ("/var/cache/libdnf5", ("gpgcheck", "pkg_gpgcheck"))
+    assert known.paths == ("/etc/dnf", "/etc/yum.repos.d", "/etc/distro.repos.d")
+    assert known.cache_only == "all"

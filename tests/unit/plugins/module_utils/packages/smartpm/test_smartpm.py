@@ -248,7 +248,7 @@ def apply(backend: str, scenario: str, after: list[Package] | None = None, check
     if check is not None:
         answers["check"] = check
     runner = Replay(backend, [before, recorded_after if after is None else after], **answers)
-    applied = driver(runner).apply(PackageRequest(), plan)
+    applied = driver(runner).apply(PackageRequest(), plan, "/run/packages")
     upgrade = next(call for call in runner.calls if "upgrade" in call and "dry-run=true" not in call)
     assert upgrade[1:3] == ("upgrade", "-y")
     return applied, plan
@@ -306,7 +306,7 @@ def test_another_plan_than_announced_is_not_begun() -> None:
     runner = Replay("rpm-oe", [before, after], dry=recorded("rpm-oe", "upgrade-yes"))
     other = PackagePlan((PackageChange("overc-demo", "noarch", "1.0-1", "1.2-1"),))
     with pytest.raises(OvercError, match="nothing was changed"):
-        driver(runner).apply(PackageRequest(), other)
+        driver(runner).apply(PackageRequest(), other, "/run/packages")
     assert not any("upgrade" in call and "dry-run=true" not in call for call in runner.calls)
 
 
@@ -321,7 +321,7 @@ def test_a_package_registered_twice_is_found_by_check() -> None:
     before, after, plan = world("rpm-oe", "upgrade-yes")
     answers = {"dry": recorded("rpm-oe", "upgrade-yes"), "upgrade": recorded("rpm-oe", "upgrade-yes")}
     with pytest.raises(OvercError, match="can't coexist"):
-        driver(Later("rpm-oe", [before, after], **answers)).apply(PackageRequest(), plan)
+        driver(Later("rpm-oe", [before, after], **answers)).apply(PackageRequest(), plan, "/run/packages")
 
 
 @pytest.mark.parametrize(("backend", "scenario"), each("check-broken"))
@@ -363,7 +363,7 @@ def test_words_of_a_script_are_no_failure(words: str) -> None:
     done = recorded("rpm-oe", "upgrade-yes")
     noisy = Completed(done.argv, 0, done.stdout, f"Output from overc-demo-1.1-1@noarch:\n{words}\n")
     runner = Replay("rpm-oe", [before, after], dry=Completed((), 0, done.stdout, ""), upgrade=noisy)
-    assert driver(runner).apply(PackageRequest(), plan).changes
+    assert driver(runner).apply(PackageRequest(), plan, "/run/packages").changes
 
 
 def test_a_failure_is_not_explained_by_a_scripts_words() -> None:
@@ -376,7 +376,7 @@ def test_a_failure_is_not_explained_by_a_scripts_words() -> None:
     dry = Completed((), 0, RECORDS["rpm-oe", "upgrade-yes"]["stdout"], "")
     runner = Replay("rpm-oe", [before, before], dry=dry, upgrade=Completed((), 1, "", stderr))
     with pytest.raises(OvercError, match=r"%prein\(overc-demo") as caught:
-        driver(runner).apply(PackageRequest(), plan)
+        driver(runner).apply(PackageRequest(), plan, "/run/packages")
     assert caught.value.error_id == "package_manager_failed"
 
 
@@ -395,7 +395,7 @@ def test_a_script_that_fails_unseen_is_found_in_rpms_log() -> None:
     dry = Completed((), 0, RECORDS["rpm-oe", "upgrade-yes"]["stdout"], "")
     runner = Silent("rpm-oe", [before, after], dry=dry, upgrade=Completed((), 0, "", ""))
     with pytest.raises(OvercError, match=r"%post\(overc-demo"):
-        driver(runner).apply(PackageRequest(), plan)
+        driver(runner).apply(PackageRequest(), plan, "/run/packages")
     upgrade = next(call for call in runner.calls if "upgrade" in call and "dry-run=true" not in call)
     assert "rpm-log-file=/var/tmp/overc-rpm-log.1" in upgrade
     assert {"rpm-justdb=false", "rpm-noscripts=false", "commit=true"} <= set(upgrade)

@@ -1,0 +1,223 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""DNF's effective configuration: where it keeps its lists, which repositories count, and what it reads from this host.
+
+DNF itself is asked and no file is read here: values hold variables, are inherited from ``[main]`` and overridden in drop-ins.
+What counts for signatures is the effective ``gpgcheck``, which is off where nobody says anything (dnf.conf(5)).
+``repo_gpgcheck`` signs the lists, not the packages, and is no substitute; ``localpkg_gpgcheck`` is about package files
+named on the command line, which this collection never does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+import urllib.parse
+from dataclasses import dataclass, field
+
+from ...errors import OvercError
+from ...values import texts
+
+if t.TYPE_CHECKING:
+    from ...runner import Completed, Runner
+
+# DNF 4 has no command that shows this without a plugin; its Python interface is documented and stable.
+_ASK_4: t.Final = """\
+import json, dnf
+base = dnf.Base()
+base.conf.read()
+base.conf.installroot = "/"
+base.conf.substitutions.update_from_etc("/", varsdir=base.conf.varsdir)
+base.read_all_repos()
+conf = base.conf
+print(json.dumps({
+    "cache": conf.cachedir, "state": conf.persistdir, "read": [*conf.reposdir, *conf.varsdir],
+    "repositories": {
+        repo.id: {
+            "checked": bool(repo.gpgcheck), "signed_lists": bool(repo.repo_gpgcheck),
+            "packages": [] if repo.metalink or repo.mirrorlist else list(repo.baseurl), "keys": list(repo.gpgkey),
+        }
+        for repo in base.repos.iter_enabled()
+    },
+}))
+"""
+_HEAD_5: t.Final = re.compile(r'^=+ "(.+)" repository configuration: =+$')
+_TRUE: t.Final = ("1", "yes", "true", "on")  # libdnf, OptionBool
+
+
+@dataclass(frozen=True)
+class Repository:
+    """An enabled repository.
+
+    ``checked``: the signatures of its packages are; ``signed_lists``: that of its lists is. ``packages`` and ``keys`` are
+    addresses, those of the packages only where no list of mirrors counts instead.
+    """
+
+    checked: bool
+    signed_lists: bool = False
+    packages: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """``cache`` of the package lists, persistent ``state``, ``read``: further directories that DNF is configured in.
+
+    ``check_options``: the names of the option that has the signatures of packages checked.
+    """
+
+    generation: int
+    cache: str
+    state: str
+    read: tuple[str, ...] = ()
+    check_options: tuple[str, ...] = ("gpgcheck",)
+    repositories: t.Mapping[str, Repository] = field(default_factory=dict)
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """Ids of the repositories whose packages are not checked, sorted."""
+        return tuple(sorted(name for name, repository in self.repositories.items() if not repository.checked))
+
+    @property
+    def has_signed_lists(self) -> bool:
+        return any(repository.signed_lists for repository in self.repositories.values())
+
+    @property
+    def cache_only(self) -> str:
+        """The value of ``cacheonly`` with which nothing is fetched."""
+        return "all" if self.generation == 5 else "True"
+
+    def is_local(self, name: str) -> bool:
+        """Whether the packages of a repository are in this host's own file tree: DNF looks at the first address only."""
+        repository = self.repositories.get(name)
+        return repository is not None and bool(repository.packages) and _local_path(repository.packages[0]) is not None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What DNF reads from this host's own file tree: directories of packages, keys, files that configure it."""
+        urls = [url for repository in self.repositories.values() for url in (*repository.packages, *repository.keys)]
+        return tuple(dict.fromkeys([*self.read, *(path for path in map(_local_path, urls) if path)]))
+
+
+def _local_path(url: str) -> str | None:
+    """The path of a ``file:`` address, or of one without a scheme, which a key may have."""
+    if url.startswith("/"):
+        return url
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.unquote(parts.path) if parts.scheme == "file" and parts.path.startswith("/") else None
+
+
+def parse_effective_4(text: str) -> Configuration:
+    """Output of ``_ASK_4``. Raises ValueError."""
+    lines = [line for line in text.splitlines() if line.startswith('{"cache": ')]
+    answer = json.loads(lines[-1]) if lines else None
+    if not isinstance(answer, dict):
+        raise ValueError("no answer")
+    try:
+        repositories = {
+            name: Repository(
+                bool(entry["checked"]),
+                bool(entry["signed_lists"]),
+                texts(entry["packages"], "packages"),
+                texts(entry["keys"], "keys"),
+            )
+            for name, entry in answer["repositories"].items()
+        }
+        cache, state = texts([answer["cache"], answer["state"]], "directories")
+        return Configuration(4, cache, state, ("/etc/dnf", *texts(answer["read"], "read")), repositories=repositories)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def parse_effective_5(main: str, dumped: str) -> Configuration:
+    """Outputs of `dnf5 --dump-main-config` and `dnf5 --dump-repo-config=*`.
+
+    ``pkg_gpgcheck`` is what newer releases call it; where both are shown, it counts. Raises ValueError.
+    """
+    settings = _settings_5(main.splitlines())
+    if "system_cachedir" not in settings:
+        raise ValueError("no cache")
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in dumped.splitlines():
+        head = _HEAD_5.match(line)
+        if head is not None:
+            current = found.setdefault(head.group(1), [])
+        else:
+            current.append(line)
+    repositories = {}
+    for name, lines in found.items():
+        own = _settings_5(lines)
+        if own.get("enabled", "1").lower() in _TRUE:
+            repositories[name] = Repository(
+                own.get("pkg_gpgcheck", own.get("gpgcheck", "0")).lower() in _TRUE,
+                own.get("repo_gpgcheck", "0").lower() in _TRUE,
+                () if own.get("metalink") or own.get("mirrorlist") else tuple(_list_5(own.get("baseurl", ""))),
+                tuple(_list_5(own.get("gpgkey", ""))),
+            )
+    return Configuration(
+        5,
+        settings["system_cachedir"],
+        settings.get("persistdir", "/var/lib/dnf"),
+        ("/etc/dnf", *_list_5(settings.get("reposdir", "")), *_list_5(settings.get("varsdir", ""))),
+        tuple(name for name in ("gpgcheck", "pkg_gpgcheck") if name in settings),
+        repositories,
+    )
+
+
+def _settings_5(lines: t.Iterable[str]) -> dict[str, str]:
+    return {key.strip(): value.strip() for key, equals, value in (line.partition(" = ") for line in lines) if equals}
+
+
+def _list_5(value: str) -> list[str]:
+    return [word for word in re.split(r"[,\s]+", value) if word]
+
+
+def is_5(runner: Runner) -> bool:
+    return _program(runner).endswith("/dnf5")
+
+
+def _program(runner: Runner) -> str:
+    return runner.run(["readlink", "-f", runner.find("dnf") or "dnf"]).stdout.strip()
+
+
+def ask(runner: Runner, options: t.Sequence[str]) -> Configuration:
+    """The configuration of the root behind ``runner``; ``options`` are given to DNF 5.
+
+    Raises package_manager_failed where it cannot be told: it is not guessed.
+    """
+    program = _program(runner)
+    try:
+        if program.endswith("/dnf5"):
+            completed = main = runner.run(["dnf", *options, "--dump-main-config"])
+            if main.rc == 0:
+                completed = runner.run(["dnf", *options, "--dump-repo-config=*"])
+            configuration = parse_effective_5(main.stdout, completed.stdout) if completed.rc == 0 else None
+        else:
+            completed = runner.run([_interpreter(runner, program), "-c", _ASK_4])
+            configuration = parse_effective_4(completed.stdout) if completed.rc == 0 else None
+    except (ValueError, RecursionError):
+        configuration = None
+    if configuration is None:
+        raise _unknown(completed)
+    return configuration
+
+
+def _interpreter(runner: Runner, program: str) -> str:
+    """The Python that DNF itself runs with: another one may not have its modules."""
+    first = runner.run(["head", "-n", "1", program]).stdout.split()
+    found = first[0][2:] if first and first[0].startswith("#!/") else ""
+    return found if "python" in found else "python3"
+
+
+def _unknown(completed: Completed) -> OvercError:
+    return OvercError(
+        "package_manager_failed",
+        "DNF does not tell how it is configured, so neither its repositories nor their signature checks are known.",
+        **completed.facts(),
+    )
+
+
+__all__ = ("Configuration", "Repository", "ask", "is_5", "parse_effective_4", "parse_effective_5")

@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first process of a process namespace: it runs one tool, and nothing that the tool leaves behind outlives it.
+
+With the tool as first process, whatever a package's script starts in the background becomes the tool's child. A tool that
+reads its scripts' output through a pipe (DNF 5) then waits for as long as somebody holds the other end: for a daemon, for
+ever. Here an orphan that holds a pipe of the tool is ended after ``PATIENCE``, and everything else when the tool has ended.
+
+The file is run as a program of its own (``program``), so it imports only the standard library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+import typing as t
+
+PATIENCE: t.Final = 5.0  # seconds, for what a script merely did not wait for
+_LOOK_EVERY: t.Final = 0.5  # seconds
+_GONE: t.Final = (FileNotFoundError, ProcessLookupError)  # it ended meanwhile
+SIGNALLED: t.Final = 128  # as shells do: the tool was ended by signal N, and the exit code is 128 + N
+
+
+def program() -> str:
+    """The source of this file, which ends in running it: `python -c`, the proc file system, a tool with its arguments."""
+    loader: t.Any = getattr(__spec__, "loader", None)
+    source = loader.get_source(__name__)
+    text = source.decode("utf-8") if isinstance(source, bytes) else source  # bytes, where Ansible's own loader has it
+    return f"{text}\nsys.exit(main(sys.argv[1], sys.argv[2:]))\n"
+
+
+def main(proc: str, argv: list[str]) -> int:
+    """Run ``argv`` to its end; its exit code. ``proc`` shows this namespace."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD,))
+    tool = os.fork()
+    if tool == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
+        try:
+            os.execvp(argv[0], argv)
+        except OSError as error:
+            sys.stderr.write(f"{argv[0]}: {error.strerror}\n")
+            os._exit(127)
+    since: dict[int, float] = {}
+    while True:
+        code = _reap(tool)
+        if code is not None:
+            return code  # with its first process the namespace ends, and with it all that is in it
+        signal.sigtimedwait((signal.SIGCHLD,), _LOOK_EVERY)
+        _end_those_who_hold_up(proc, tool, since)
+
+
+def _reap(tool: int) -> int | None:
+    """The tool's exit code, once it has ended; all others that have are buried as well."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return 1
+        if pid == 0:
+            return None
+        if pid == tool:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else SIGNALLED - code
+
+
+def _end_those_who_hold_up(proc: str, tool: int, since: dict[int, float]) -> None:
+    """``since``: when each orphan with a pipe of the tool was first seen."""
+    parents = _parents(proc)
+    orphans = {pid for pid, parent in parents.items() if parent == os.getpid() and pid != tool}
+    waited_for = _pipes(proc, tool, first=3) if orphans else set()
+    holding = {pid for pid in orphans if _pipes(proc, pid) & waited_for}
+    for pid in set(since) - holding:
+        del since[pid]
+    now = time.monotonic()
+    for pid in holding:
+        if now - since.setdefault(pid, now) >= PATIENCE:
+            sys.stderr.write(f"warning: {_name(proc, pid)} was left running by a package script and was ended\n")
+            sys.stderr.flush()
+            for member in _family(parents, pid):
+                _kill(member)
+
+
+def _parents(proc: str) -> dict[int, int]:
+    """Process -> its parent."""
+    found: dict[int, int] = {}
+    for name in os.listdir(proc):
+        if name.isdigit():
+            try:
+                with open(f"{proc}/{name}/stat", "rb") as stream:
+                    found[int(name)] = int(stream.read().rpartition(b")")[2].split()[1])
+            except _GONE:
+                continue
+    return found
+
+
+def _pipes(proc: str, pid: int, first: int = 0) -> set[str]:
+    """The pipes and sockets that a process has open, from the descriptor ``first`` on."""
+    found: set[str] = set()
+    try:
+        descriptors = os.listdir(f"{proc}/{pid}/fd")
+    except _GONE:
+        return found
+    for descriptor in descriptors:
+        if int(descriptor) >= first:
+            try:
+                target = os.readlink(f"{proc}/{pid}/fd/{descriptor}")
+            except _GONE:
+                continue
+            if target.startswith(("pipe:", "socket:")):
+                found.add(target)
+    return found
+
+
+def _family(parents: dict[int, int], pid: int) -> list[int]:
+    """A process and all that it started."""
+    found = [pid]
+    for member in found:
+        found += [child for child, parent in parents.items() if parent == member]
+    return found
+
+
+def _name(proc: str, pid: int) -> str:
+    try:
+        with open(f"{proc}/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+            return stream.read().strip()
+    except _GONE:
+        return "a process"
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+__all__ = ("PATIENCE", "SIGNALLED", "main", "program")
