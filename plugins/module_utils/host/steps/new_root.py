@@ -45,7 +45,7 @@ _RESOLVER: t.Final = "/etc/resolv.conf"
 class NewRoot:
     """Context manager around a root subvolume; a ``Runner`` whose programs see that root as ``/``.
 
-    ``packages``: a directory of the host, seen as ``PACKAGES``. ``shown``: paths of the host that are shown read-only at
+    ``packages``: a directory of the host that is seen as ``PACKAGES``. ``shown``: paths of the host that are shown read-only at
     the same place, as far as they are on other mounts than the root; so is the resolver's configuration, over however
     many links it is reached.
     """
@@ -57,7 +57,7 @@ class NewRoot:
         subvolume_id: int,
         pass_fds: t.Sequence[int] = (),
         *,
-        packages: str,
+        packages: str | None = None,
         shown: t.Sequence[str] = (),
     ) -> None:
         self._runner = runner
@@ -119,7 +119,8 @@ class NewRoot:
         self._mount("tmpfs", "tmp", "tmpfs", safe, "mode=1777")
         if self._mount("tmpfs", "run", "tmpfs", safe, "mode=0755"):
             os.mkdir(os.path.join(self.path, "run/lock"), 0o755)
-            self._bind(self._packages, self._make(PACKAGES, directory=True))
+            if self._packages is not None:
+                self._bind(self._packages, self._make(PACKAGES, directory=True))
         found = mounts()
         for path in dict.fromkeys(self._shown):
             here = os.path.realpath(path)
