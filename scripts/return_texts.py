@@ -13,6 +13,20 @@ import typing as t
 
 # What a command that changes the host returns of it.
 SWITCH: t.Final = """\
+msg:
+  description:
+    - What is so after the module, in one line for people; after a failure what is wrong, and what to do next.
+    - In check mode it begins with C(this would be so).
+  returned: always
+  type: str
+  sample: 5 packages upgraded; rootfs_upgrade runs; rootfs_bakup is the way back
+predicted:
+  description:
+    - Whether RV(state), RV(default), RV(next_boot), RV(backup), RV(staged) and RV(reboot_required) are what they would be, in check mode with
+      something to do, and not what was found.
+  returned: success
+  type: bool
+  sample: false
 state:
   description:
     - State of the host after the module, derived from what is found on it.
@@ -26,10 +40,22 @@ booted:
   type: str
   sample: rootfs
 default:
-  description: The default subvolume, which boots next.
+  description: The default subvolume, which the normal boot entry boots.
   returned: success
   type: str
   sample: rootfs_upgrade
+next_boot:
+  description: >-
+    The subvolume that comes up if the host is started now and nobody is at its boot menu. During a trial, and until a
+    staged deployment is armed, that is the backup. None where it cannot be told.
+  returned: success
+  type: str
+  sample: rootfs_upgrade
+backup:
+  description: The subvolume of the backup boot entry, if it exists.
+  returned: success
+  type: str
+  sample: rootfs_bakup
 staged:
   description: The subvolume that waits for a reboot, if one does.
   returned: success

@@ -115,6 +115,10 @@ def fleet_table(hosts: t.Sequence[str], hostvars: Hostvars, name: str) -> t.Any:
     return run_report.table({host: {} for host in hosts} | _collect(hostvars, hosts, name))
 
 
+def fleet_unseen(hosts: t.Sequence[str], hostvars: Hostvars, name: str) -> list[str]:
+    return run_report.unseen({host: {} for host in hosts} | _collect(hostvars, hosts, name))
+
+
 def fleet_report(record: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return run_report.report(record)
 
@@ -215,6 +219,7 @@ class FilterModule:
             "fleet_report": fleet_report,
             "fleet_table": fleet_table,
             "fleet_target": fleet_target,
+            "fleet_unseen": fleet_unseen,
             "module_health": module_health,
             "must_go_back": must_go_back,
             "overlay_lines": overlay_lines,

@@ -61,7 +61,14 @@ booted:
     kernel: {sha256: 9b1c, release: 5.10.7}
     recorded: true
 default:
-  description: The deployment that boots next.
+  description: The deployment of the normal boot entry. RV(next_boot) says what boots next.
+  returned: always
+  type: dict
+next_boot:
+  description:
+    - The deployment that comes up if the host is started now and nobody is at its boot menu. During a trial, and until a
+      staged deployment is armed, that is the backup.
+    - None where it cannot be told, in the states V(unsupported) and V(inconsistent).
   returned: always
   type: dict
 staged:
@@ -83,7 +90,7 @@ protection:
   returned: always
   type: str
 protection_requirements:
-  description: What V(automatic) protection needs, each with C(id), C(ok), C(detail) and C(remedy).
+  description: What V(automatic) protection needs, as RV(requirements).
   returned: always
   type: list
   elements: dict
@@ -119,6 +126,9 @@ trial:
     confirm_deadline:
       description: Within how many seconds after its start it must be confirmed; V(0) for ever.
       type: int
+    seconds_left:
+      description: How many seconds are left to confirm the trial that is running.
+      type: int
 known_bad:
   description: Fingerprints of upgrades that were tried on this host and were not confirmed. M(overc.system.overc_host_upgrade)
     refuses them unless it is called with C(force=true).
@@ -151,7 +161,7 @@ state_at_risk:
   sample:
     - {path: /var/log, bytes: 1048576, complete: true}
 requirements:
-  description: What an upgradable host must have, each with C(id), C(ok), C(detail) and C(remedy).
+  description: What an upgradable host must have, each with C(id), C(ok), C(detail) and, where it is not C(ok), C(remedy).
   returned: always
   type: list
   elements: dict

@@ -8,16 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from .host_outcome import Answer, Entry
-
-
-def human_bytes(number: float) -> str:
-    """``1536`` -> ``1.5 KiB``."""
-    units = ["B", "KiB", "MiB", "GiB", "TiB"]
-    while number >= 1024 and len(units) > 1:
-        number /= 1024
-        del units[0]
-    unit = units[0]
-    return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
+from .people import human_bytes
 
 
 def overlay_lines(answers: t.Iterable[Answer]) -> list[str]:
@@ -66,7 +57,6 @@ def shared_words(overlays: Answer) -> str:
 
 
 __all__ = (
-    "human_bytes",
     "overlay_lines",
     "shared",
     "shared_words",

@@ -21,6 +21,7 @@ from ansible.utils.display import Display
 
 from ..module_utils.errors import OvercError
 from ..module_utils.host.observe.layout import LAYOUT_SPEC
+from ..module_utils.host.words import after_reboot
 from ..module_utils.values import whole_number
 from .background import Background
 from .orphan import end_if_orphan
@@ -32,6 +33,8 @@ _CONFIRMED: t.Final = (
     "state",
     "booted",
     "default",
+    "next_boot",
+    "backup",
     "staged",
     "staged_uuid",
     "reboot_required",
@@ -247,8 +250,7 @@ class RebootingAction(ActionBase):
                 state=info["state"],
                 trial=info.get("trial"),
                 booted=booted["subvolume"],
-                default=(info.get("default") or {}).get("subvolume"),
-                staged=(info.get("staged") or {}).get("subvolume"),
+                **{key: (info.get(key) or {}).get("subvolume") for key in ("default", "next_boot", "backup", "staged")},
                 staged_uuid=(info.get("staged") or {}).get("uuid"),
                 reboot_required=info["state"] == "staged",
             )
@@ -257,13 +259,16 @@ class RebootingAction(ActionBase):
             return {**result, "failed": True, "msg": problem, "error_id": "reboot_failed"}
         # The lock is asked for last: a system that needs no confirmation was found good by then
         fine = not answer or (answer.get("error_id") == "locked" and result["state"] == "clean")
-        return result if fine else self._unconfirmed(result, answer)
+        if not fine:
+            return self._unconfirmed(result, answer)
+        return {**result, "msg": after_reboot(result)}
 
     @staticmethod
     def _confirmed(result: Result, answer: Result) -> Result:
         result["actions"] = [*result.get("actions", []), *answer.get("actions", [])]
         result["reboot"]["came_up"] = answer["deployment"]
-        return {**result, **{key: answer[key] for key in _CONFIRMED if key in answer}}
+        confirmed = {**result, **{key: answer[key] for key in _CONFIRMED if key in answer}}
+        return {**confirmed, "msg": after_reboot(confirmed)}
 
     @staticmethod
     def _unconfirmed(result: Result, answer: Result) -> Result:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from .host_outcome import Answer, Entry, first_line
-from .overlay_words import human_bytes, shared_words
+from .overlay_words import shared_words
+from .people import human_bytes, human_seconds
 from .run_plan import change_line
 from .run_record import GOOD, STATUSES
 
@@ -48,11 +49,20 @@ def table(infos: t.Mapping[str, Answer]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
+def unseen(infos: t.Mapping[str, Answer]) -> list[str]:
+    """The hosts that did not answer, or could not be looked at."""
+    return [host for host, info in infos.items() if not seen(info)]
+
+
+def seen(info: Answer | None) -> bool:
+    """Whether overc_host_info told the state. Not ``failed``: the task that asked says that this is not its own."""
+    return bool(info and info.get("state") and not info.get("unreachable") and not info.get("error_id"))
+
+
 def _row(host: str, info: Answer) -> tuple[str, ...]:
-    if not info or info.get("unreachable"):
-        return (host, "unreachable", "-", "-", "-", "-", "-", "")
-    if info.get("failed"):
-        return (host, "failed", "-", "-", "-", "-", "-", first_line(info.get("msg")))
+    if not seen(info):
+        state = "failed" if info and not info.get("unreachable") else "unreachable"
+        return (host, state, "-", "-", "-", "-", "-", first_line(info.get("msg")) or "no answer")
 
     def name(key: str) -> str:
         return str((info.get(key) or {}).get("subvolume") or "-")
@@ -60,14 +70,29 @@ def _row(host: str, info: Answer) -> tuple[str, ...]:
     kernel = str(((info.get("booted") or {}).get("kernel") or {}).get("release") or "-")
     event = info.get("last_event") or {}
     last = f"{event.get('operation') or event.get('event') or '-'}"
-    unmet = [entry["id"] for entry in info.get("requirements") or () if not entry.get("ok")]
-    note = "unmet: " + ", ".join(unmet) if unmet else "; ".join(info.get("contradictions") or ())
     waiting = info.get("waiting_for")
     state = f"{info['state']} ({waiting})" if waiting else str(info["state"])
-    return (host, state, name("booted"), name("default"), name("backup"), kernel, last, note)
+    return (host, state, name("booted"), name("next_boot"), name("backup"), kernel, last, "; ".join(_notes(info)))
+
+
+def _notes(info: Answer) -> list[str]:
+    """What a person should know of a host beside its state."""
+    trial, notes = info.get("trial") or {}, []
+    left = trial.get("seconds_left")
+    if left is not None:
+        notes.append(f"{human_seconds(left)} left to confirm it")
+    elif trial.get("reason"):
+        notes.append(str(trial["reason"]))
+    elif info["state"] == "backup":
+        notes.append("overc_host_rollback makes the backup the normal system again")
+    unmet = [entry["id"] for entry in info.get("requirements") or () if not entry.get("ok")]
+    notes += [f"unmet: {', '.join(unmet)}"] if unmet else []
+    return notes + [str(sentence) for sentence in info.get("contradictions") or ()]
 
 
 __all__ = (
     "report",
+    "seen",
     "table",
+    "unseen",
 )

@@ -272,5 +272,7 @@ def test_result_has_the_same_keys_in_check_mode(host: Host) -> None:
         real: Result = call(host, command)
         assert set(real) - only_real == set(planned) - only_real
         assert [set(a) for a in real["actions"]] == [set(a) for a in planned["actions"]]
-        for key in ("changed", "msg", "staged", "reboot_required"):
+        for key in ("changed", "state", "default", "staged", "reboot_required"):
             assert real[key] == planned[key], key
+        assert (planned["predicted"], real["predicted"]) == (True, False)
+        assert planned["msg"] == f"this would be so: {real['msg']}"

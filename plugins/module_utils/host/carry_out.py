@@ -10,7 +10,7 @@ import typing as t
 from ..boot import signature
 from ..packages.choose import locks
 from ..packages.locks import quiet
-from . import transaction
+from . import transaction, words
 from .observe.facts import HostFacts, observe
 from .observe.state import HostState
 from .plan.model import Plan
@@ -49,7 +49,7 @@ def carry_out(
 
     ``upgrade`` is what an upgrade's steps need beside the plan. Raises what the steps raise, after they were undone.
     """
-    result.update({"changed": True, "msg": plan.reason})
+    result.update({"changed": True})
     if plan.warning:
         host.warnings.append(plan.warning)
     if host.layout.kernel_certificate and plan.operation not in ("cancel", "confirm"):
@@ -57,18 +57,18 @@ def carry_out(
     if "create_root" in plan.steps:
         refuse_busy_packages(host, facts)
     if host.check_mode:
-        stays = plan.operation in ("cancel", "confirm")
         return {
             **result,
+            "msg": words.would(plan, result.get("upgrades") or ()),
             "actions": planned(plan),
             **summary(facts, state),
-            "staged": None if stays or plan.context is None else plan.context.root_name,
-            "reboot_required": not stays,
+            **words.predicted(plan),
         }
     actions, at = transaction.apply(host.runner, facts, plan, host.now, lock_fds=host.lock_fds, upgrade=upgrade)
     host.warnings += at.warnings
     after, state = host.observe()
-    return {**result, **at.result, "actions": actions, **summary(after, state)}
+    msg = words.done(plan, at.result.get("packages") or result.get("upgrades") or ())
+    return {**result, **at.result, "msg": msg, "actions": actions, **summary(after, state)}
 
 
 __all__ = (

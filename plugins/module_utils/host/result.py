@@ -9,10 +9,10 @@ import time
 import typing as t
 
 from ..btrfs import subvolumes
-from . import transaction
+from . import transaction, words
 from .observe.facts import HostFacts
 from .observe.protection import protection_of
-from .observe.state import HostState, files_of, release_of_files
+from .observe.state import HostState, boots_next, files_of, release_of_files
 from .plan.model import Plan
 from .plan.trial import trial_facts
 
@@ -41,24 +41,28 @@ def deployment(runner: Runner, facts: HostFacts, subvolume: subvolumes.Subvolume
 
 def summary(facts: HostFacts, state: HostState) -> dict[str, t.Any]:
     booted, default = facts.booted, facts.default
+    following, backup = boots_next(facts, state), facts.by_path(facts.layout.backup)
     waiting = default is not None and booted is not None and default.id != booted.id
     return {
         "state": state.name,
         "booted": booted.path if booted else None,
         "default": default.path if default else None,
+        "next_boot": following.path if following else None,
+        "backup": backup.path if backup else None,
         "staged": default.path if default and waiting else None,
         "staged_uuid": default.uuid if default and waiting else None,
         "reboot_required": bool(waiting and state.name in ("staged", "backup")),
         "protection": protection_of(facts),
-        "trial": trial_facts(facts, state, host_started()),
+        "trial": trial_now(facts, state),
+        "predicted": False,
     }
 
 
-def host_started() -> str:
-    """When this system was started."""
+def trial_now(facts: HostFacts, state: HostState) -> dict[str, t.Any] | None:
+    """``trial_facts`` with the time that is left to confirm."""
     with open("/proc/uptime", encoding="ascii") as stream:
         uptime = float(stream.read().split()[0])
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - uptime))
+    return trial_facts(facts, state, uptime, time.time())
 
 
 def difference(
@@ -80,7 +84,8 @@ def planned(plan: Plan) -> list[dict[str, str]]:
 
 
 def nothing_to_do(facts: HostFacts, state: HostState, reason: str) -> dict[str, t.Any]:
-    return {"changed": False, "actions": [], "replaced": False, "msg": reason, **summary(facts, state)}
+    msg = words.nothing(reason, facts.booted.path if facts.booted else None)
+    return {"changed": False, "actions": [], "replaced": False, "msg": msg, **summary(facts, state)}
 
 
-__all__ = ("deployment", "difference", "host_started", "nothing_to_do", "planned", "summary")
+__all__ = ("deployment", "difference", "nothing_to_do", "planned", "summary", "trial_now")

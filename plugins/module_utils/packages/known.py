@@ -15,6 +15,9 @@ if t.TYPE_CHECKING:
 # option value -> the program that must be installed
 PROGRAMS: t.Final[dict[str, str]] = {"dnf": "dnf", "smartpm": "smart"}
 
+# Only to be named: what manages the packages of hosts that cannot be helped
+OTHERS: t.Final = ("apt-get", "zypper", "rpm-ostree", "pacman", "apk", "opkg", "xbps-install", "emerge")
+
 
 def which(runner: Runner, wanted: str = "auto") -> str:
     """The name of the package manager for ``wanted``: one of PROGRAMS, or ``auto`` for the one that is installed.
@@ -30,6 +33,13 @@ def which(runner: Runner, wanted: str = "auto") -> str:
         raise OvercError(
             "package_manager_missing", f"The program {PROGRAMS[wanted]!r} ({wanted}) is not installed on this host."
         )
+    others = [program for program in OTHERS if runner.find(program) is not None]
+    if not present and others:
+        raise OvercError(
+            "package_manager_missing",
+            f"{others[0]} manages this host's packages, which is not supported. Supported are: "
+            f"{', '.join(PROGRAMS.values())}.",
+        )
     if not present:
         raise OvercError(
             "package_manager_missing",
@@ -44,4 +54,4 @@ def which(runner: Runner, wanted: str = "auto") -> str:
     return present[0] if wanted == "auto" else wanted
 
 
-__all__ = ("PROGRAMS", "which")
+__all__ = ("OTHERS", "PROGRAMS", "which")

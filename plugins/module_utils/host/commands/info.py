@@ -8,9 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ..observe.protection import protection_of, trial_requirements
+from ..observe.state import boots_next
 from ..observe.state_at_risk import state_at_risk
-from ..plan.trial import trial_facts
-from ..result import deployment, host_started
+from ..result import deployment, trial_now
 
 if t.TYPE_CHECKING:
     from ..session import Host
@@ -29,11 +29,12 @@ def info(host: Host) -> dict[str, t.Any]:
         "waiting_for": state.waiting,
         "booted": deployment(host.runner, facts, booted),
         "default": deployment(host.runner, facts, default),
+        "next_boot": deployment(host.runner, facts, boots_next(facts, state)),
         "staged": deployment(host.runner, facts, staged),
         "previous": deployment(host.runner, facts, other if other != staged else None),
         "backup": deployment(host.runner, facts, facts.by_path(host.layout.backup)),
         "protection": protection_of(facts),
-        "trial": trial_facts(facts, state, host_started()),
+        "trial": trial_now(facts, state),
         "known_bad": list(facts.record.known_bad),
         "package_manager": facts.package_manager,
         "last_event": dict(facts.record.events[-1]) if facts.record.events else None,

@@ -54,6 +54,7 @@ class HostFacts:
     layout: Layout
     kernel: str | None = None
     kernels_found: tuple[str, ...] = ()
+    kernels_versioned: tuple[str, ...] = ()
     initrd: str | None = None
     root_mount: Mount | None = None
     boot_mount: Mount | None = None
@@ -131,6 +132,13 @@ def _choose_kernel(layout: Layout, found: t.Sequence[str], entries: t.Sequence[B
     return booted_by_menu.pop() if len(booted_by_menu) == 1 else None
 
 
+def _versioned(directory: str) -> tuple[str, ...]:
+    """Files that are kernels by their name, and hold their version in it, as most distributions install them."""
+    there = os.listdir(directory) if is_directory(directory) else []
+    stems = tuple(f"{name}-" for name in (*KERNEL_NAMES, "Image", "kernel", "linux"))
+    return tuple(sorted(name for name in there if name.startswith(stems) and any(letter.isdigit() for letter in name)))
+
+
 def _observe_boot(layout: Layout, mounted: t.Sequence[Mount], digests: bool) -> dict[str, t.Any]:
     directory = layout.boot_dir
     kernels = tuple(name for name in KERNEL_NAMES if is_file(os.path.join(directory, name)))
@@ -146,6 +154,7 @@ def _observe_boot(layout: Layout, mounted: t.Sequence[Mount], digests: bool) -> 
     usage = os.statvfs(directory) if is_directory(directory) else None
     return {
         "kernels_found": kernels,
+        "kernels_versioned": _versioned(directory),
         "kernel": name,
         "initrd": initrd,
         "grub_config": grub_config,

@@ -30,13 +30,18 @@ def place_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
         return Requirement(name, problem is None, problem or fine, remedy, "no_trial_boot")
 
     filesystems = ", ".join(sorted(WRITABLE_FILESYSTEMS))
+    menu = of(
+        "grub_menu",
+        boot.menu_problem,
+        f"GRUB's menu is {boot.config}",
+        "leave one grub.cfg with the two entries, and let any other do nothing but 'configfile' it",
+    )
+    if boot.config is None:
+        # Where there is no menu, nothing can be said of what lies beside it
+        unknown, remedy = "cannot be told without a grub.cfg", f"write GRUB's menu in {facts.layout.boot_dir} first"
+        return menu, of("grub_writes", unknown, "", remedy), of("grub_environment", unknown, "", remedy)
     return (
-        of(
-            "grub_menu",
-            boot.menu_problem,
-            f"GRUB's menu is {boot.config}",
-            "leave one grub.cfg with the two entries, and let any other do nothing but 'configfile' it",
-        ),
+        menu,
         of(
             "grub_writes",
             boot.place_problem,
@@ -66,7 +71,7 @@ def trial_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
         Requirement(
             "grub_trial_boot",
             installed,
-            f"{boot.config} knows trial boots" if installed else f"{boot.config} knows no trial boot",
+            f"{boot.config or 'no grub.cfg'} knows {'trial boots' if installed else 'no trial boot'}",
             _INSTALL,
             "no_trial_boot",
         ),

@@ -26,7 +26,7 @@ State = t.Literal[
 
 @dataclass(frozen=True)
 class Requirement:
-    """One thing a host must have. ``error_id`` is what a command that needs it is refused with."""
+    """One thing a host must have, and what mends it if it is not there. ``error_id`` is what refuses a command then."""
 
     id: str
     ok: bool
@@ -35,7 +35,8 @@ class Requirement:
     error_id: str = "layout_unsupported"
 
     def as_dict(self) -> dict[str, t.Any]:
-        return {key: value for key, value in asdict(self).items() if key != "error_id"}
+        shown = {key: value for key, value in asdict(self).items() if key != "error_id"}
+        return {**shown, "remedy": ""} if self.ok else shown
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,28 @@ def _boot_entries(facts: HostFacts) -> Requirement:
         ok,
         detail,
         f"give the boot menu a first entry 'linux /{kernel} root=<device>' without subvol=, and a second one '{wanted}'",
+    )
+
+
+def _kernel(facts: HostFacts) -> Requirement:
+    place = facts.layout.boot_dir
+    found = ", ".join(facts.kernels_found) or "none"
+    detail = f"kernel {facts.kernel or 'unknown'}; found in {place}: {found}"
+    remedy = f"install the kernel as a regular file in {place}"
+    if facts.kernel is None and facts.kernels_found:
+        remedy = "name the kernel file with the option kernel"
+    elif facts.kernel is None and facts.kernels_versioned:
+        detail = f"the kernels in {place} have their version in their names: {', '.join(facts.kernels_versioned)}"
+        remedy = (
+            "nothing that this host's packages would keep up: hosts with such kernels are not supported, see "
+            "docs/adopt.md, 'Which hosts this is for'"
+        )
+    return Requirement(
+        "kernel",
+        facts.kernel is not None and (facts.kernel in facts.boot_files or _restores_kernel(facts)),
+        detail,
+        remedy,
+        "kernel_ambiguous" if facts.kernel is None and len(facts.kernels_found) > 1 else "layout_unsupported",
     )
 
 
@@ -170,18 +193,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
                 f"mount -o remount,rw {layout.boot_dir}",
             )
         )
-    found = ", ".join(facts.kernels_found) or "none"
-    result.append(
-        Requirement(
-            "kernel",
-            facts.kernel is not None and (facts.kernel in facts.boot_files or _restores_kernel(facts)),
-            f"kernel {facts.kernel or 'unknown'}; found in {layout.boot_dir}: {found}",
-            "name the kernel file with the option kernel"
-            if facts.kernel is None and facts.kernels_found
-            else f"install the kernel as a regular file in {layout.boot_dir}",
-            "kernel_ambiguous" if facts.kernel is None and len(facts.kernels_found) > 1 else "layout_unsupported",
-        )
-    )
+    result.append(_kernel(facts))
     result.append(_boot_entries(facts))
     if facts.top is not None:
         nested = ", ".join(facts.nested_data)
@@ -208,7 +220,8 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
             "package_manager",
             facts.package_manager is not None,
             facts.package_manager or facts.package_manager_problem or "none found",
-            f"install {' or '.join(PROGRAMS.values())}, or choose one with the option package_manager",
+            f"only hosts whose packages {' or '.join(PROGRAMS.values())} manages are supported, see docs/adopt.md; where "
+            "there is one and it was not found, name it with the option package_manager",
             facts.package_manager_error or "package_manager_missing",
         ),
     ]
@@ -319,6 +332,15 @@ def source_of(facts: HostFacts, role: str, sha256: str) -> BootFile | None:
     return next((files[role] for files in places if role in files and files[role].sha256 == sha256), None)
 
 
+def boots_next(facts: HostFacts, state: HostState) -> Subvolume | None:
+    """What comes up if the host is started now and nobody is at its menu; None where that cannot be told."""
+    if state.name in ("unsupported", "inconsistent"):
+        return None
+    if facts.trial_boot.unconfirmed and not facts.trial_boot.armed:
+        return facts.by_path(facts.layout.backup)
+    return facts.default
+
+
 def release_of_files(facts: HostFacts, files: t.Mapping[str, str]) -> str | None:
     """The kernel release among files, if that kernel is still somewhere."""
     source = source_of(facts, "kernel", files["kernel"]) if "kernel" in files else None
@@ -330,6 +352,7 @@ __all__ = (
     "HostState",
     "Requirement",
     "State",
+    "boots_next",
     "contradictions_of",
     "derive",
     "digests",

@@ -11,6 +11,7 @@ the block for a reason that nobody could see, every middle would still boot.
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -93,8 +94,8 @@ def reason_of(facts: HostFacts, state: HostState) -> str | None:
     return facts.trial_boot.note or _NO_WORD
 
 
-def trial_facts(facts: HostFacts, state: HostState, started: str) -> dict[str, t.Any] | None:
-    """What is not confirmed yet, for people; None where everything is. ``started`` is when the host was."""
+def trial_facts(facts: HostFacts, state: HostState, uptime: float, now: float) -> dict[str, t.Any] | None:
+    """What is not confirmed yet; None where everything is. ``uptime`` of the host in seconds, ``now`` since the epoch."""
     boot, pending, default = facts.trial_boot, facts.record.pending, facts.default
     if not boot.unconfirmed or boot.protected is None or default is None:
         return None
@@ -105,6 +106,8 @@ def trial_facts(facts: HostFacts, state: HostState, started: str) -> dict[str, t
         outcome = "failed" if boot.tried else "not_tried"
     else:
         outcome = "armed" if boot.armed else "not_armed"
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - uptime))
+    deadline = boot.protected.settings.confirm_deadline
     return {
         "outcome": outcome,
         "operation": known.operation if known else None,
@@ -113,7 +116,8 @@ def trial_facts(facts: HostFacts, state: HostState, started: str) -> dict[str, t
         "staged": known.since if known else None,
         "booted": started if state.name in ("trial", "fallback") else None,
         "reason": reason_of(facts, state) if state.name == "fallback" else None,
-        "confirm_deadline": boot.protected.settings.confirm_deadline,
+        "confirm_deadline": deadline,
+        "seconds_left": max(0, round(deadline - uptime)) if outcome == "running" and deadline else None,
     }
 
 

@@ -10,6 +10,7 @@ import typing as t
 import pytest
 from ansible_collections.overc.system.plugins.plugin_utils import (
     overlay_words,
+    people,
     run_gate,
     run_options,
     run_plan,
@@ -346,14 +347,26 @@ def looked_at(state: str) -> dict[str, t.Any]:
 
 
 def test_table_tells_every_kind_of_answer() -> None:
-    good = {**looked_at("clean"), "default": {"subvolume": "rootfs"}, "requirements": [], "contradictions": []}
+    good = {**looked_at("clean"), "next_boot": {"subvolume": "rootfs"}, "requirements": [], "contradictions": []}
     unmet = {**good, "state": "unsupported", "requirements": [{"id": "btrfs_root", "ok": False}]}
-    lines = run_report.table({"a": good, "bee": unmet, "c": SILENT, "d": {"failed": True, "msg": "x\ny"}, "e": {}})
+    # As the module answers without root; that it failed is taken from it by the task that asked
+    refused = {"failed": False, "error_id": "not_root", "state": None, "msg": "Run it with become: true.\ny"}
+    trial = {**good, "state": "trial", "trial": {"outcome": "running", "seconds_left": 750}}
+    trial["next_boot"] = {"subvolume": "rootfs_bakup"}
+    infos = {"a": good, "bee": unmet, "c": SILENT, "d": refused, "e": {}, "f": trial, "g": {**good, "state": "backup"}}
+    lines = run_report.table(infos)
     assert lines[0].split()[:2] == ["HOST", "STATE"]
     assert "clean" in lines[1]
     assert "unmet: btrfs_root" in lines[2]
     assert "unreachable" in lines[3]
-    assert lines[4].endswith("x")
+    assert lines[3].endswith("Failed to connect")
+    assert lines[4].split()[:2] == ["d", "failed"]
+    assert lines[4].endswith("Run it with become: true.")
+    assert lines[5].endswith("no answer")
+    assert "rootfs_bakup" in lines[6]
+    assert lines[6].endswith("12 minutes left to confirm it")
+    assert "overc_host_rollback" in lines[7]
+    assert run_report.unseen(infos) == ["c", "d", "e"]
 
 
 def test_report_puts_failures_first_and_scales_the_bars() -> None:
@@ -396,4 +409,31 @@ def test_lines_about_overlays() -> None:
     ("number", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3 << 30, "3.0 GiB"), (5 << 50, "5120 TiB")]
 )
 def test_bytes_for_people(number: int, text: str) -> None:
-    assert overlay_words.human_bytes(number) == text
+    assert people.human_bytes(number) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (119, "119 seconds"),
+        (750, "12 minutes"),
+        (7200, "2 hours"),
+        (200000, "2 days"),
+    ],
+)
+def test_time_for_people(seconds: int, text: str) -> None:
+    assert people.human_seconds(seconds) == text
+
+
+def test_when_it_was() -> None:
+    assert people.ago("2026-11-23T20:48:00Z", NOW) == "12 minutes ago"
+    assert people.ago("2026-11-23T22:00:00Z", NOW) == "0 seconds ago"
+    assert people.ago("yesterday", NOW) == ""
+
+
+def test_long_lists_and_equal_sentences() -> None:
+    assert people.names(["a", "b"]) == "a, b"
+    assert people.names([str(n) for n in range(10)], 3) == "0, 1, 2 and 7 more"
+    assert people.alike({"a": "x", "b": "y", "c": "x"}) == [("x", ["a", "c"]), ("y", ["b"])]

@@ -10,7 +10,9 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import BootEntry
+from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.protection import trial_requirements
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive, files_of, requirements_of
 from ansible_collections.overc.system.plugins.module_utils.system.mount_table import Mount
 
@@ -118,3 +120,27 @@ def test_what_boots_counts_more_than_the_record() -> None:
     assert files_of(facts, make.subvolume("rootfs_upgrade")) == {"kernel": "3" * 64}
     assert files_of(facts, make.subvolume("rootfs")) == {"kernel": make.OLD}
     assert files_of(facts, make.subvolume("rootfs_bakup")) == {"kernel": make.OLD}
+
+
+def requirement(facts: HostFacts, name: str) -> dict[str, t.Any]:
+    return next(entry.as_dict() for entry in requirements_of(facts) if entry.id == name)
+
+
+def test_what_is_there_is_named() -> None:
+    found = replace(make.clean(), kernel=None, kernels_found=(), kernels_versioned=("vmlinuz-6.1.0-28-amd64",))
+    kernel = requirement(found, "kernel")
+    assert "vmlinuz-6.1.0-28-amd64" in kernel["detail"]
+    assert "not supported" in kernel["remedy"]
+
+
+def test_a_remedy_only_where_something_is_to_be_mended() -> None:
+    for facts in (make.clean(), make.automatic(make.clean())):
+        for entry in (*requirements_of(facts), *trial_requirements(facts)):
+            assert bool(entry.as_dict()["remedy"]) is not entry.ok, entry
+
+
+def test_without_a_menu_nothing_is_said_of_what_lies_beside_it() -> None:
+    bare = replace(make.clean(), trial_boot=TrialBoot(menu_problem="there is no grub.cfg in /boot"))
+    for entry in trial_requirements(bare):
+        assert not entry.ok, entry
+        assert "None" not in entry.detail + entry.remedy

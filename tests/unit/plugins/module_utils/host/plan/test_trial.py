@@ -223,7 +223,7 @@ def test_the_guard_has_its_say() -> None:
     ],
 )
 def test_what_is_shown_of_a_trial(facts: Make, outcome: str | None) -> None:
-    shown = trial_facts(facts(), derive(facts()), "now")
+    shown = trial_facts(facts(), derive(facts()), 100.0, 1000.0)
     assert (shown and shown["outcome"]) == outcome
 
 

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is so after a command, in one line for people: the ``msg`` of a result. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from .plan.model import Plan
+
+Changes = t.Sequence[t.Mapping[str, t.Any]]
+
+
+def plural(number: int, word: str) -> str:
+    """``1 package``, ``2 packages``."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def packages_words(changes: Changes) -> str:
+    """``5 packages upgraded, 1 new, 1 removed``; nothing for no change. ``changes`` as PackageChange.as_dict."""
+    new = sum(change.get("installed") is None for change in changes)
+    gone = sum(change.get("available") is None for change in changes)
+    counts = {"upgraded": len(changes) - new - gone, "new": new, "removed": gone}
+    said = [(number, what) for what, number in counts.items() if number]
+    words = [f"{number} {what}" for number, what in said]
+    if said:
+        words[0] = f"{plural(said[0][0], 'package')} {said[0][1]}"
+    return ", ".join(words)
+
+
+def done(plan: Plan, changes: Changes = ()) -> str:
+    """What is so once a plan with steps was carried out. ``changes`` are what an upgrade did to packages."""
+    context = plan.context
+    if context is None:
+        return plan.reason
+    root, runs = context.root_name, context.base_name
+    if plan.operation == "confirm":
+        return f"{root} is confirmed and boots for good"
+    if plan.operation == "cancel":
+        # There the base is the deployment that is given up, see plan/commands.py
+        return f"the staged {runs} is cancelled; {root} runs and boots next"
+    if "create_root" not in plan.steps and plan.operation != "rollback":
+        return _last_moment(plan, root)
+    if plan.operation == "rollback" and "set_default" not in plan.steps:
+        return _last_moment(plan, root)
+    what = {
+        "upgrade": f"{packages_words(changes) or 'no package changed'} in {root}, which was made from {runs}",
+        "rollback": f"the host returns from {runs} to {root}",
+        "restore": f"{root} was made from {runs}, the backup",
+    }[plan.operation]
+    return f"{what}; {_boots(plan, root)}"
+
+
+def _boots(plan: Plan, root: str) -> str:
+    context = plan.context
+    if context is None or context.backup_entry is None:
+        return f"{root} boots next"
+    backup = context.backup_name
+    if context.arm:
+        return f"the next boot tries {root}, and {backup} boots if it fails"
+    return f"{backup} boots until the trial of {root} is armed"
+
+
+def _last_moment(plan: Plan, root: str) -> str:
+    words = [f"declared paths are carried over to {root} once more"] if "carry_over" in plan.steps else []
+    words += [f"the next boot tries {root}"] if "arm_trial" in plan.steps else [f"{root} boots next"]
+    return "; ".join(words)
+
+
+def would(plan: Plan, changes: Changes = ()) -> str:
+    """The same in check mode, where nothing of it was done."""
+    return f"this would be so: {done(plan, changes)}"
+
+
+def nothing(reason: str, booted: str | None) -> str:
+    """What is so where there was nothing to do."""
+    return f"{reason}; {booted} runs" if booted and booted not in reason else reason
+
+
+def after_reboot(result: t.Mapping[str, t.Any]) -> str:
+    """What is so once the host came up with what was staged. ``result`` is the module's, ``booted`` the new system."""
+    name, backup = result.get("booted"), result.get("backup")
+    state = "runs on trial and is not confirmed" if result.get("state") == "trial" else "runs"
+    words = [f"{name} {state}"]
+    if result.get("operation") in ("rollback", "restore"):
+        words = (
+            [f"{name} {state} again"]
+            if result["operation"] == "rollback"
+            else [f"{name} {state}, made from the backup"]
+        )
+    else:
+        changed = packages_words(result.get("packages") or result.get("upgrades") or ())
+        words = [*([changed] if changed else []), *words]
+    if backup and backup != name:
+        words.append(f"{backup} is the way back")
+    return "; ".join(words)
+
+
+def predicted(plan: Plan) -> dict[str, t.Any]:
+    """How the host would be after ``plan``, as a result shows it, for check mode."""
+    if plan.context is None:
+        return {}
+    root, target = plan.context.root_name, plan.context.target
+    stays: dict[str, t.Any] = {"staged": None, "staged_uuid": None, "reboot_required": False, "trial": None}
+    if plan.operation == "confirm":
+        return {"predicted": True, "state": "clean", "next_boot": root, **stays}
+    if plan.operation == "cancel":
+        return {"predicted": True, "state": "clean", "default": root, "next_boot": root, **stays}
+    state = "backup" if plan.operation == "restore" else "staged"
+    # A root that is not built yet has no UUID; one that waits already keeps the one that is found
+    known: dict[str, t.Any] = {"staged_uuid": target} if {"create_root", "set_default"} & set(plan.steps) else {}
+    waits = plan.context.backup_entry is not None and not plan.context.arm
+    if "create_backup" in plan.steps:
+        known["backup"] = plan.context.backup_name
+    return {
+        "predicted": True,
+        "state": state,
+        "default": root,
+        "next_boot": plan.context.backup_name if waits else root,
+        "staged": root,
+        "reboot_required": True,
+        **known,
+    }
+
+
+__all__ = ("after_reboot", "done", "nothing", "packages_words", "plural", "predicted", "would")
