@@ -22,8 +22,8 @@ msg:
   sample: 5 packages upgraded; rootfs_upgrade runs; rootfs_bakup is the way back
 predicted:
   description:
-    - Whether RV(state), RV(default), RV(next_boot), RV(backup), RV(staged) and RV(reboot_required) are what they would be, in check mode with
-      something to do, and not what was found.
+    - Whether the host is shown as it would be, in check mode with something to do, and not as it was found. It concerns
+      RV(state), RV(default), RV(next_boot), RV(backup), RV(staged), RV(staged_uuid), RV(reboot_required) and RV(trial).
   returned: success
   type: bool
   sample: false

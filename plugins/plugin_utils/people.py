@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import typing as t
 
 from ..module_utils.host.words import plural
@@ -41,8 +41,8 @@ def ago(then: str, now: str) -> str:
     return f"{human_seconds(max(0.0, between.total_seconds()))} ago"
 
 
-def _moment(text: str) -> datetime.datetime:
-    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+def _moment(text: str) -> dt.datetime:
+    return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.timezone.utc)
 
 
 def names(hosts: t.Sequence[str], limit: int = _NAMES) -> str:

@@ -246,11 +246,11 @@ class RebootingAction(ActionBase):
         booted = info.get("booted") or {}
         result["reboot"]["came_up"] = booted or None
         if booted:
+            names = ("booted", "default", "next_boot", "backup", "staged")
+            result.update({key: (info.get(key) or {}).get("subvolume") for key in names})
             result.update(
                 state=info["state"],
                 trial=info.get("trial"),
-                booted=booted["subvolume"],
-                **{key: (info.get(key) or {}).get("subvolume") for key in ("default", "next_boot", "backup", "staged")},
                 staged_uuid=(info.get("staged") or {}).get("uuid"),
                 reboot_required=info["state"] == "staged",
             )

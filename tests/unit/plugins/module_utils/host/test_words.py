@@ -56,13 +56,17 @@ def confirm(facts: HostFacts) -> Plan:
         ),
         (
             upgrade(make.automatic(make.clean())),
-            "1 package upgraded in rootfs_upgrade, which was made from rootfs; the next boot tries rootfs_upgrade, and "
-            "rootfs_bakup boots if it fails",
+            (
+                "1 package upgraded in rootfs_upgrade, which was made from rootfs; the next boot tries rootfs_upgrade, and "
+                "rootfs_bakup boots if it fails"
+            ),
         ),
         (
             upgrade(make.automatic(make.clean()), arm=False),
-            "1 package upgraded in rootfs_upgrade, which was made from rootfs; rootfs_bakup boots until the trial of "
-            "rootfs_upgrade is armed",
+            (
+                "1 package upgraded in rootfs_upgrade, which was made from rootfs; rootfs_bakup boots until the trial of "
+                "rootfs_upgrade is armed"
+            ),
         ),
         (rollback(make.upgraded()), "the host returns from rootfs_upgrade to rootfs; rootfs boots next"),
         (rollback(make.staged()), "the staged rootfs_upgrade is cancelled; rootfs runs and boots next"),
