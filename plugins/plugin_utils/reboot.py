@@ -267,8 +267,8 @@ class RebootingAction(ActionBase):
     def _confirmed(result: Result, answer: Result) -> Result:
         result["actions"] = [*result.get("actions", []), *answer.get("actions", [])]
         result["reboot"]["came_up"] = answer["deployment"]
-        confirmed = {**result, **{key: answer[key] for key in _CONFIRMED if key in answer}}
-        return {**confirmed, "msg": after_reboot(confirmed)}
+        confirmed: Result = {key: answer[key] for key in _CONFIRMED if key in answer}
+        return {**result, **confirmed, "msg": after_reboot({**result, **confirmed})}
 
     @staticmethod
     def _unconfirmed(result: Result, answer: Result) -> Result:
