@@ -112,7 +112,7 @@ directories:
       description: V(shared), V(own) (the container has its own files), or V(waits_for_boot).
       type: str
     operation:
-      description: V(none), V(create), V(reshare), V(stop), V(stop_original), V(queue) or V(unqueue).
+      description: V(none), V(create), V(reshare), V(stop), V(stop_original), V(stop_copied), V(queue) or V(unqueue).
       type: str
     reason:
       description: Why.

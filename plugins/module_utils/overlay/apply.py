@@ -21,6 +21,7 @@ from ..errors import OvercError
 from ..system import overlayfs, safe_path
 from ..system.safe_path import libc, open_beneath, open_dir, printable
 from ..system.workers import translate
+from . import copied
 from . import original as overlay_original
 from .claims import refuse
 from .kept import NOTES, delete_if_there, drop_snapshots, new_id, open_layers, trim
@@ -194,7 +195,8 @@ class Work:
             raise OvercError("overlay_unsupported", f"The kernel does not take the layers: {reason}.")
 
     def _still_quiet(self) -> None:
-        if self.site.running():
+        owner = self.active.owner if self.active else ""
+        if self.site.running() or (owner and copied.owner_runs(owner)):
             raise OvercError("container_running", "The container was started meanwhile; nothing was switched over.")
         state = "present" if self.new else "absent"
         refuse(self.site.name, self.directory, used_by(self.site, self.directory, self.active, state))
@@ -251,6 +253,8 @@ class Work:
         target = self._open(self.site.open_directory(self.directory))
         if self.operation.kind == "stop_original":
             layers = overlay_original.open_layers(self.site, self.directory, self.active.layers)
+        elif self.operation.kind == "stop_copied":
+            layers = copied.open_layers(self.active.owner, self.active.layers)
         else:
             layers = open_layers(self.site, self.active.layers, self.old)
         for fd in layers:

@@ -9,8 +9,10 @@ import os
 import typing as t
 
 from ..errors import OvercError
-from ..system.safe_path import printable
+from ..system.safe_path import components, printable
 from ..values import decimal
+from . import claimants, copied, users
+from .claims import Claim, describe
 from .observe import made_by
 from .record import HOME, Record
 from .site import Site, changed_underneath, containers, has_changed
@@ -20,7 +22,24 @@ if t.TYPE_CHECKING:
     from ..runner import Runner
 
 
-def _describe(site: Site, found: Mounted, record: Record) -> dict[str, t.Any]:
+def _about_others(site: Site, found: Mounted, known: t.Sequence[Claim] | None) -> list[str]:
+    """What is wrong between this overlay and what others have, or have mounted."""
+    problems = []
+    if found.owner:
+        problems.append(copied.problem(found.owner))
+    if found.moved:
+        problems.append("the container was moved; share it again: its table names the layers by where it was")
+    if found.foreign:
+        return problems
+    over = site.table.in_the_way(found.directory)
+    if over is not None:
+        problems.append(f"this is mounted over it: {over}")
+    if found.id and known is not None:
+        problems += copied.problems_of_owner(describe(users.find(site, found.directory, found, known=known)))
+    return problems
+
+
+def _describe(site: Site, found: Mounted, record: Record, known: t.Sequence[Claim] | None) -> dict[str, t.Any]:
     overlay = record.overlays.get(found.directory)
     active = made_by(found)
     problems = []
@@ -42,11 +61,12 @@ def _describe(site: Site, found: Mounted, record: Record) -> dict[str, t.Any]:
                 problems.append("a lower layer was changed underneath; stop the overlay, and share again")
         except FileNotFoundError as error:
             problems.append(f"{printable(str(error.filename))} is gone from beside its layers")
+    problems += _about_others(site, found, known)
     totals = overlay.totals if overlay else {}
     return {
         "directory": printable(found.directory),
         "status": "broken" if problems else "mounted" if site.host_mounts(found.directory) else "shared",
-        "made_by": {"ours": "overc_overlay", "original": "original", "foreign": "unknown"}[active],
+        "made_by": {"ours": "overc_overlay", "original": "original"}.get(active, "unknown"),
         "sources": [printable(source) for source in (overlay.sources if overlay else ())],
         "sources_changed": changed,
         "layers": {
@@ -61,6 +81,14 @@ def _describe(site: Site, found: Mounted, record: Record) -> dict[str, t.Any]:
         "bytes_freed": totals.get("freed_bytes"),
         "whiteouts": totals.get("whiteouts"),
     }
+
+
+def _claims(containers_dir: str, units: str) -> list[Claim] | None:
+    """Who uses what on this host; None if it cannot all be read, which a run that changes something refuses."""
+    try:
+        return claimants.all_claims([containers_dir], units)
+    except OvercError:
+        return None
 
 
 def _pinned(runner: Runner, path: str) -> int:
@@ -83,12 +111,14 @@ def information(
 ) -> list[dict[str, t.Any]]:
     """What is shared in one container or in all of them. ``runner``: also measure the space."""
     out = []
+    components(containers_dir)
+    known = _claims(containers_dir, units)
     for name in [container] if container is not None else containers(containers_dir):
         with Site(containers_dir, name, units=units) as site:
             record = site.record()
             overlays = []
             for found in site.mounted().values():
-                overlays.append(_describe(site, found, record))
+                overlays.append(_describe(site, found, record, known))
                 if runner is not None and found.id:
                     overlays[-1]["bytes_pinned"] = _pinned(runner, f"{site.path}/{HOME}/{found.id}")
             intent = site.intent()

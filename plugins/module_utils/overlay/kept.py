@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from ..btrfs import ioctl
@@ -23,7 +22,20 @@ def new_id() -> str:
 
 
 def delete_if_there(name: str, home: int) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    """Of a container that was copied to another place file by file, the subvolume has become a plain directory."""
+    try:
+        fd = open_dir(name, home)
+    except FileNotFoundError:
+        return
+    try:
+        plain = os.fstat(fd).st_ino != ioctl.SUBVOLUME_INODE
+        if plain:
+            empty(fd)
+    finally:
+        os.close(fd)
+    if plain:
+        os.rmdir(name, dir_fd=home)
+    else:
         ioctl.delete_subvolume(name, home)
 
 

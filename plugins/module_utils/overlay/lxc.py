@@ -112,9 +112,10 @@ def _text(path: str) -> str | None:
 def read_text(path: str) -> str:
     """A regular file, or a link to one. OSError for anything else: a fifo would never answer."""
     fd = os.open(path, OPEN_FILE & ~os.O_NOFOLLOW & ~os.O_NOATIME)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", path)
     with open(fd, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
         return file.read()
 
 

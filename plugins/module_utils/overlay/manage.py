@@ -186,7 +186,7 @@ def manage(
         later = False
         operations = plan(False)
         if any(operation.kind not in ("none", "unqueue") for operation in operations):
-            later = when(wanted.apply, running)
+            later = when(wanted.apply, running or any(fact.owner_runs for fact in facts))
             operations = plan(later)
         for fact, operation in zip(facts, operations):
             totals, extra = Totals(), dict[str, t.Any]()

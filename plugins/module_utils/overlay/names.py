@@ -25,7 +25,7 @@ def below(path: str, directory: str) -> str | None:
 
     Nothing below the directory is looked at: that may be a container's.
     """
-    path = os.path.normpath(path).replace("//", "/", 1)
+    path = os.path.normpath(path.partition("\0")[0]).replace("//", "/", 1)
     if path == directory or is_below(path, directory):
         return path[len(directory.rstrip("/")) :]
     try:
@@ -35,9 +35,15 @@ def below(path: str, directory: str) -> str | None:
             found = os.stat("/" + "/".join(parts[:depth]))
             if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
                 return "".join(f"/{part}" for part in parts[depth:])
-    except OSError:
+    except (OSError, ValueError):
         pass  # no such place, so not this one
     return None
+
+
+def same_place(path: str, directory: str) -> bool:
+    """Whether a path is another name of a directory, or its own."""
+    path = path.partition("\0")[0]
+    return bool(path) and (os.path.realpath(path) == os.path.realpath(directory) or below(path, directory) == "")
 
 
 def _moved(path: str, container: str) -> str | None:
@@ -78,10 +84,12 @@ def is_original(layers: Layers, container: str) -> bool:
     )
 
 
-def owner_of(upper: str) -> str:
-    """The directory of the container whose layer of ours this is by its path, "" if it is none of ours."""
-    before, sep, _rest = upper.partition(f"/{HOME}/")
-    return before if sep else ""
+def owner_of(layers: Layers, container: str) -> str:
+    """The directory of another container whose overlay of ours this is by its layers, "" if it is none of ours."""
+    owner, sep, rest = layers.upper.partition(f"/{HOME}/")
+    prefix = f"{owner}/{HOME}/{rest.partition('/')[0]}/"
+    ours = sep and owner != container and all(path.startswith(prefix) for path in (*layers.lower, layers.work))
+    return owner if ours else ""
 
 
-__all__ = ("MASK", "OVER", "TEMP", "below", "canonical", "is_original", "our_id", "owner_of")
+__all__ = ("MASK", "OVER", "TEMP", "below", "canonical", "is_original", "our_id", "owner_of", "same_place")

@@ -13,6 +13,7 @@ from ..errors import OvercError
 from ..system.safe_path import is_below, printable
 from . import estimate, original, users
 from .claims import Claim
+from .copied import owner_runs
 from .plan import DirectoryFacts, Wanted
 from .record import Record, Request
 from .site import Site, Tree, has_changed, is_there, trees
@@ -24,6 +25,8 @@ def made_by(found: Mounted | None) -> str:
         return ""
     if found.id:
         return "ours"
+    if found.owner:
+        return "copied"
     return "original" if found.original else "foreign"
 
 
@@ -62,20 +65,16 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
         queued = queued_request(record, directory)
         stale = ""
         sources = overlay.sources if overlay and active == "ours" else ()
+        if wanted.state == "present" or not active:
+            _refuse_nested(mounted, directory)
         if wanted.state == "present":
-            for other in mounted:
-                if is_below(other, directory) or is_below(directory, other):
-                    what = f"{printable(directory)!r} and {printable(other)!r}, which is shared, lie in one another."
-                    raise OvercError("bad_argument", what)
             now = trees(site, directory, wanted.sources, wanted.essential_root)
             if not active:
-                os.close(site.open_directory(directory))
-                site.table.check(directory)
-                site.check_config()
-                _refuse_mounts(site, directory)
-                _refuse_hidden(site, directory)
+                _refuse_unfit(site, directory)
             if found is not None and active == "ours" and sources == wanted.sources:
                 stale = _stale(site, found, record, wanted, now, jobs)
+        elif found is not None and found.owner:
+            _refuse_clone(site, found)
         out.append(
             DirectoryFacts(
                 directory,
@@ -84,6 +83,7 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
                 stale,
                 on_host=bool(active and site.host_mounts(directory)),
                 queued=_same_request(queued, wanted),
+                owner_runs=found is not None and bool(found.owner) and owner_runs(found.owner),
                 used_by=tuple(used_by(site, directory, found, wanted.state)),
             )
         )
@@ -98,6 +98,34 @@ def _same_request(queued: Request | None, wanted: Wanted) -> str:
         wanted.state == "absent" or (queued.sources, queued.essential_root) == (wanted.sources, wanted.essential_root)
     )
     return queued.state if same else "other"
+
+
+def _refuse_nested(mounted: t.Iterable[str], directory: str) -> None:
+    for other in mounted:
+        if is_below(other, directory) or is_below(directory, other):
+            what = f"{printable(directory)!r} and {printable(other)!r}, which is shared, lie in one another."
+            raise OvercError("bad_argument", f"{what} Name {printable(other)!r} itself.")
+
+
+def _refuse_unfit(site: Site, directory: str) -> None:
+    """Refuse a directory that is not shared yet and cannot be."""
+    os.close(site.open_directory(directory))
+    site.table.check(directory)
+    site.check_config()
+    _refuse_mounts(site, directory)
+    _refuse_hidden(site, directory)
+
+
+def _refuse_clone(site: Site, found: Mounted) -> None:
+    try:
+        site.check_config()
+    except OvercError as error:
+        raise OvercError(
+            error.error_id,
+            f"{error.message} It is a clone of {printable(found.owner)} with that one's layers: remove the line of"
+            f" {printable(found.directory)} from its table of mounts, then stop the overlay of the other one (state=absent),"
+            " which gives the files to both.",
+        ) from error
 
 
 def used_by(site: Site, directory: str, found: Mounted | None, state: str) -> list[Claim]:

@@ -42,6 +42,13 @@ STEPS: t.Final[dict[str, str]] = {
 _BUILD: t.Final = ("snapshot_sources", "compare", "build_layers", "sync", "probe", "commit_mount", "empty_directory")
 
 
+_OTHERS: t.Final = {
+    "original": "the original tool's",
+    "copied": "another container's (this one is a copy of it)",
+    "foreign": "somebody else's",
+}
+
+
 @dataclass(frozen=True)
 class Wanted:
     """The options of the module."""
@@ -59,7 +66,8 @@ class Wanted:
 class DirectoryFacts:
     """What was observed of one directory.
 
-    ``active``: "" nothing, "ours", "original" (made by the original tool), "foreign" (an overlay of somebody else).
+    ``active``: "" nothing, "ours", "original" (made by the original tool), "copied" (another container's overlay, in the
+    table of a copy of it), "foreign" (an overlay of somebody else).
     ``stale``: why sharing again would do something ("" if it would not).
     ``on_host``: mounted on the host at this moment.
     """
@@ -70,12 +78,13 @@ class DirectoryFacts:
     stale: str = ""
     on_host: bool = False
     queued: str = ""  # the state that waits for the next boot, with these sources
+    owner_runs: bool = False  # the container that the layers of a copied one belong to
     used_by: tuple[Claim, ...] = ()  # who else uses what would be emptied or removed
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What happens to one directory. ``kind``: none, queue, unqueue, create, reshare, stop, stop_original."""
+    """What happens to one directory. ``kind``: none, queue, unqueue, create, reshare, stop, stop_original, stop_copied."""
 
     directory: str
     kind: str
@@ -120,8 +129,8 @@ def _around(kind: str, facts: DirectoryFacts, host_side: bool) -> tuple[str, ...
             *after,
             "record",
         )
-    last = "remove_original" if kind == "stop_original" else "remove_old_layers"
-    return (*unmount, "check_mount_point", "materialise", "sync", "commit_unmount", last, "record")
+    last = {"stop_original": ("remove_original",), "stop_copied": ()}.get(kind, ("remove_old_layers",))
+    return (*unmount, "check_mount_point", "materialise", "sync", "commit_unmount", *last, "record")
 
 
 def plan_directory(
@@ -139,9 +148,9 @@ def plan_directory(
     """
     where = facts.directory
     if state == "present":
-        if facts.active in ("original", "foreign"):
-            what = "the original tool's" if facts.active == "original" else "somebody else's"
-            hint = "Stop it first (state=absent)." if facts.active == "original" else "Remove it first."
+        if facts.active in _OTHERS:
+            what = _OTHERS[facts.active]
+            hint = "Remove it first." if facts.active == "foreign" else "Stop it first (state=absent)."
             raise OvercError("inconsistent", f"{printable(where)!r} is {what} overlay already. {hint}")
         if facts.active == "ours" and facts.sources == tuple(sources) and not facts.stale:
             kind, reason = "none", "shared already, and nothing changed"
@@ -153,7 +162,7 @@ def plan_directory(
     elif facts.active == "foreign":
         raise OvercError("inconsistent", f"{printable(where)!r} is an overlay that is not ours; it is left alone.")
     else:
-        kind = {"": "none", "ours": "stop", "original": "stop_original"}[facts.active]
+        kind = {"": "none", "ours": "stop", "original": "stop_original", "copied": "stop_copied"}[facts.active]
         reason = "" if kind != "none" else "not shared"
     if kind == "none":
         if facts.queued:

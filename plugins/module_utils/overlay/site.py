@@ -18,6 +18,7 @@ from ..system import safe_path
 from ..system.mount_table import Mount, mounts
 from ..system.safe_path import OPEN_DIR, components, open_beneath, printable
 from . import lxc
+from .names import same_place
 from .record import HOME, Intent, Origin, Overlay, Record, Store
 from .table import Mounted, Table, table_for
 
@@ -167,7 +168,7 @@ class Site:
         if self.config is None:
             return
         root = lxc.root_directory(self.config)
-        if root is not None and os.path.realpath(root) != os.path.realpath(self.root):
+        if root is not None and not same_place(root, self.root):
             raise OvercError(
                 "overlay_unsupported",
                 f"The configuration of container {printable(self.name)!r} has its root at {printable(root or 'no directory')},"

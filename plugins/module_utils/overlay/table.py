@@ -20,7 +20,7 @@ from ..errors import OvercError
 from ..system import fstab, overlayfs, syscalls
 from ..system.safe_path import OPEN_DIR, is_below, printable, read_file, write_atomically
 from . import lxc
-from .names import below, canonical, is_original, our_id
+from .names import below, canonical, is_original, our_id, owner_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Mounted:
     """An overlay that a table names: where, its layers, and the id of ours it belongs to ("" if it is not ours).
 
     ``original``: the original tool made it. ``moved``: the table names the layers by a path of before the container was
-    moved. A layer that the table does not name is "" or missing.
+    moved; ``owner``: the container whose overlay of ours it is, of which this one is a copy. A layer that the table does not
+    name is "" or missing.
     """
 
     directory: str
@@ -36,17 +37,19 @@ class Mounted:
     id: str
     original: bool = False
     moved: bool = False
+    owner: str = ""
 
     @property
     def foreign(self) -> bool:
-        return not self.id and not self.original
+        return not self.id and not self.original and not self.owner
 
 
 def _mounted(directory: str, options: str, container: str) -> Mounted:
     layers, moved = canonical(overlayfs.named_layers(options), container)
     whole = bool(layers.lower and layers.upper and layers.work)
     id_ = our_id(layers.upper, container) if whole else ""
-    return Mounted(directory, layers, id_, whole and is_original(layers, container), moved)
+    owner = owner_of(layers, container) if whole and not id_ else ""
+    return Mounted(directory, layers, id_, whole and not owner and is_original(layers, container), moved, owner)
 
 
 class Table(t.Protocol):

@@ -126,9 +126,10 @@ class Lookup:
         if claim.device:
             return self._hits_mount(claim, target)
         # realpath: the directories above a link are those of where it leads
-        paths = [os.path.realpath(claim.path)]
+        named = claim.path.partition("\0")[0]  # as whoever mounts it takes it
+        paths = [os.path.realpath(named)]
         if claim.through:
-            paths.append(claim.through + claim.path)
+            paths.append(claim.through + named)
         return any(self._hits_path(claim, target, path) for path in paths)
 
     def _hits_path(self, claim: Claim, target: Object, path: str) -> bool:

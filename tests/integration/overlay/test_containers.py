@@ -271,6 +271,21 @@ def test_unit_names() -> None:
     assert unit_name("/a/.b c") == "a-.b\\x20c.mount"
 
 
+@pytest.mark.parametrize("directory", ["/usr/share/d", "/usr"])
+def test_stopping_a_directory_within_or_above_a_shared_one_is_refused(world: World, directory: str) -> None:
+    populate(world.host)
+    world.container(of=world.host)
+    world.run(directories=("/usr/share",))
+    seen = world.seen()
+    for check in (True, False):
+        with pytest.raises(OvercError) as caught:
+            world.run("absent", directories=(directory,), check=check)
+        assert caught.value.error_id == "bad_argument"
+        assert "'/usr/share'" in caught.value.message
+    assert world.seen() == seen
+    assert not world.run("absent", directories=("/bin",))["changed"]
+
+
 def test_somebody_elses_overlay_is_left_alone(world: World) -> None:
     root = world.container()
     for name in ("usr", "u", "w", "l"):

@@ -104,6 +104,7 @@ def test_the_originals_overlay_of_another_container(two: World, name: str, relat
         "none mnt overlay lowerdir=/bin,upperdir={c1}/usr/share,workdir=/w 0 0",
         "{c1}/usr/share/not/there/yet mnt none bind,optional 0 0",
         "{c1}/usr/share/d/f1 mnt ext4 loop 0 0",
+        "{c1}/usr\\000/nothing mnt none bind 0 0",
     ],
 )
 @pytest.mark.parametrize("where", ["fstab", "config"])
@@ -129,6 +130,7 @@ def test_a_line_of_another_container(two: World, line: str, where: str) -> None:
         "proc proc proc nodev 0 0",
         "usr mnt none bind,relative 0 0",
         "# {c1}/usr mnt none bind 0 0",
+        "\\000 \\000 overlay lowerdir=\\000,upperdir=/\\000,workdir=\\377 0 0",
     ],
 )
 def test_lines_of_another_container_that_are_no_matter(two: World, line: str) -> None:
