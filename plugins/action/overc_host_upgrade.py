@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..plugin_utils.reboot import RebootingAction
+from ansible_collections.overc.system.plugins.plugin_utils.reboot import RebootingAction
 
 
 class ActionModule(RebootingAction):

@@ -10,11 +10,10 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
-
-from ..plugin_utils.option_kinds import FleetError
-from ..plugin_utils.option_names import refuse_unknown
-from ..plugin_utils.options import FALLBACKS, ROLES, convert, converter, public
-from ..plugin_utils.own_tasks import check_file
+from ansible_collections.overc.system.plugins.plugin_utils.option_kinds import FleetError
+from ansible_collections.overc.system.plugins.plugin_utils.option_names import refuse_unknown
+from ansible_collections.overc.system.plugins.plugin_utils.options import FALLBACKS, ROLES, convert, converter, public
+from ansible_collections.overc.system.plugins.plugin_utils.own_tasks import check_file
 
 Result = dict[str, t.Any]
 # Options that are files of tasks, and where health has one

@@ -10,10 +10,9 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-
-from ..module_utils.errors import OvercError
-from ..module_utils.values import whole_number
-from ..plugin_utils.orphan import end_if_orphan
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.values import whole_number
+from ansible_collections.overc.system.plugins.plugin_utils.orphan import end_if_orphan
 
 Result = dict[str, t.Any]
 _STEP: t.Final = 1.0

@@ -103,9 +103,9 @@ error_id:
   sample: no_trial_boot
 """
 
-from ..module_utils.boot.timeouts import timeouts_from
-from ..module_utils.host.commands import bootloader
-from ..module_utils.host.module import run_host_module
+from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import timeouts_from
+from ansible_collections.overc.system.plugins.module_utils.host.commands import bootloader
+from ansible_collections.overc.system.plugins.module_utils.host.module import run_host_module
 
 
 def main() -> None:

@@ -162,17 +162,21 @@ error_id:
 
 import typing as t
 
-from ..module_utils.errors import OvercError
-from ..module_utils.health.ask import check
-from ..module_utils.health.options import FAILED_BEFORE_SPEC, HEALTH_SPEC, health_from
-from ..module_utils.host import session
-from ..module_utils.host.commands.confirm import confirm
-from ..module_utils.host.commands.info import info
-from ..module_utils.host.module import run_host_module
-from ..module_utils.host.observe.layout import layout_from
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.health.ask import check
+from ansible_collections.overc.system.plugins.module_utils.health.options import (
+    FAILED_BEFORE_SPEC,
+    HEALTH_SPEC,
+    health_from,
+)
+from ansible_collections.overc.system.plugins.module_utils.host import session
+from ansible_collections.overc.system.plugins.module_utils.host.commands.confirm import confirm
+from ansible_collections.overc.system.plugins.module_utils.host.commands.info import info
+from ansible_collections.overc.system.plugins.module_utils.host.module import run_host_module
+from ansible_collections.overc.system.plugins.module_utils.host.observe.layout import layout_from
 
 if t.TYPE_CHECKING:
-    from ..module_utils.runner import Runner
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
 
 NAME: t.Final = "overc_host_confirm"
 

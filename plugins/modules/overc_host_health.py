@@ -74,12 +74,16 @@ rc:
 
 import typing as t
 
-from ..module_utils.health.ask import check
-from ..module_utils.health.options import CHECKS_SPEC, FAILED_BEFORE_SPEC, checks_from
-from ..module_utils.host.module import run_module
+from ansible_collections.overc.system.plugins.module_utils.health.ask import check
+from ansible_collections.overc.system.plugins.module_utils.health.options import (
+    CHECKS_SPEC,
+    FAILED_BEFORE_SPEC,
+    checks_from,
+)
+from ansible_collections.overc.system.plugins.module_utils.host.module import run_module
 
 if t.TYPE_CHECKING:
-    from ..module_utils.runner import Runner
+    from ansible_collections.overc.system.plugins.module_utils.runner import Runner
 
 
 def _health(runner: Runner, params: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -185,8 +185,8 @@ error_id:
   sample: not_root
 """
 
-from ..module_utils.host.commands.info import info
-from ..module_utils.host.module import run_host_module
+from ansible_collections.overc.system.plugins.module_utils.host.commands.info import info
+from ansible_collections.overc.system.plugins.module_utils.host.module import run_host_module
 
 
 def main() -> None:

@@ -207,12 +207,12 @@ reboot:
 
 import typing as t
 
-from ..module_utils.host.commands.rollback import rollback
-from ..module_utils.host.module import run_host_module
-from ..module_utils.host.reboot_option import REBOOT_SPEC, check_reboot_options
+from ansible_collections.overc.system.plugins.module_utils.host.commands.rollback import rollback
+from ansible_collections.overc.system.plugins.module_utils.host.module import run_host_module
+from ansible_collections.overc.system.plugins.module_utils.host.reboot_option import REBOOT_SPEC, check_reboot_options
 
 if t.TYPE_CHECKING:
-    from ..module_utils.host.session import Host
+    from ansible_collections.overc.system.plugins.module_utils.host.session import Host
 
 
 def _rollback(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -102,8 +102,8 @@ error_id:
   sample: repository_failed
 """
 
-from ..module_utils.host.commands.update import update
-from ..module_utils.host.module import run_host_module
+from ansible_collections.overc.system.plugins.module_utils.host.commands.update import update
+from ansible_collections.overc.system.plugins.module_utils.host.module import run_host_module
 
 
 def main() -> None:

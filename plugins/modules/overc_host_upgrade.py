@@ -354,13 +354,13 @@ reboot:
 
 import typing as t
 
-from ..module_utils.host.commands.upgrade import UpgradeOptions, upgrade
-from ..module_utils.host.module import check_package_names, run_host_module
-from ..module_utils.host.reboot_option import REBOOT_SPEC, check_reboot_options
-from ..module_utils.packages.contract import PackageRequest
+from ansible_collections.overc.system.plugins.module_utils.host.commands.upgrade import UpgradeOptions, upgrade
+from ansible_collections.overc.system.plugins.module_utils.host.module import check_package_names, run_host_module
+from ansible_collections.overc.system.plugins.module_utils.host.reboot_option import REBOOT_SPEC, check_reboot_options
+from ansible_collections.overc.system.plugins.module_utils.packages.contract import PackageRequest
 
 if t.TYPE_CHECKING:
-    from ..module_utils.host.session import Host
+    from ansible_collections.overc.system.plugins.module_utils.host.session import Host
 
 
 def _upgrade(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:

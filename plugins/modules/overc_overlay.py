@@ -203,9 +203,9 @@ paths:
   elements: dict
 """
 
-from ..module_utils.overlay.manage import manage
-from ..module_utils.overlay.module import run_overlay_module
-from ..module_utils.overlay.plan import Wanted
+from ansible_collections.overc.system.plugins.module_utils.overlay.manage import manage
+from ansible_collections.overc.system.plugins.module_utils.overlay.module import run_overlay_module
+from ansible_collections.overc.system.plugins.module_utils.overlay.plan import Wanted
 
 
 def main() -> None:

@@ -72,9 +72,9 @@ error_id:
 """
 
 # The unit runs it, so it must come along
-from ..module_utils.overlay import manage as overlay_manage  # noqa: F401 # pylint: disable=unused-import
-from ..module_utils.overlay.at_boot.work import manage
-from ..module_utils.overlay.module import run_overlay_module
+from ansible_collections.overc.system.plugins.module_utils.overlay import manage as overlay_manage  # noqa: F401 # pylint: disable=unused-import
+from ansible_collections.overc.system.plugins.module_utils.overlay.at_boot.work import manage
+from ansible_collections.overc.system.plugins.module_utils.overlay.module import run_overlay_module
 
 
 def main() -> None:

@@ -118,9 +118,9 @@ error_id:
   type: str
 """
 
-from ..module_utils.overlay.info import information
-from ..module_utils.overlay.module import run_overlay_module
-from ..module_utils.runner import ModuleRunner
+from ansible_collections.overc.system.plugins.module_utils.overlay.info import information
+from ansible_collections.overc.system.plugins.module_utils.overlay.module import run_overlay_module
+from ansible_collections.overc.system.plugins.module_utils.runner import ModuleRunner
 
 
 def main() -> None:
