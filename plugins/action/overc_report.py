@@ -11,7 +11,7 @@ import re
 import tempfile
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 Result = dict[str, t.Any]
@@ -25,9 +25,17 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
         text = {"type": "str", "required": True}
-        _checked, args = self.validate_argument_spec(  # type: ignore[no-untyped-call]
-            argument_spec={"directory": {"type": "path", "required": True}, "name": text, "record": text, "page": text}
-        )
+        try:
+            _checked, args = self.validate_argument_spec(  # type: ignore[no-untyped-call]
+                argument_spec={
+                    "directory": {"type": "path", "required": True},
+                    "name": text,
+                    "record": text,
+                    "page": text,
+                }
+            )
+        except AnsibleError as error:
+            raise AnsibleActionFail(str(error), result={"error_id": "bad_argument"}) from None
         if not _NAME.fullmatch(args["name"]):
             raise AnsibleActionFail(
                 f"name: {args['name']!r} is no name of a file.", result={"error_id": "bad_argument"}

@@ -21,6 +21,18 @@ class Module(AnsibleModule):
     """
 
     refused: OvercError | None = None
+    _accepted = False
+
+    def __init__(self, **given: t.Any) -> None:
+        super().__init__(**given)  # type: ignore[no-untyped-call]
+        self._accepted = True
+
+    def fail_json(self, msg: str, **more: t.Any) -> t.NoReturn:
+        """Ansible's own check of the arguments fails from within the constructor, and knows no ids."""
+        if not self._accepted:
+            more = {"error_id": "bad_argument", "changed": False, **more}
+        super().fail_json(msg, **more)
+        raise AssertionError
 
     def _load_params(self) -> None:
         super()._load_params()  # type: ignore[no-untyped-call]
@@ -46,7 +58,7 @@ def run_entry(
     known: t.Callable[[Exception], Exception] = lambda error: error,
 ) -> None:
     """Build the module, run the command, exit. ``known`` makes an OvercError of what a room knows better than this."""
-    module = Module(argument_spec=dict(spec), required_if=list(required_if), supports_check_mode=True)  # type: ignore[no-untyped-call]
+    module = Module(argument_spec=dict(spec), required_if=list(required_if), supports_check_mode=True)
     if module.refused:
         _fail(module, module.refused)
         return

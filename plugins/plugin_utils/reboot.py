@@ -25,6 +25,7 @@ from ..module_utils.host.words import after_reboot
 from ..module_utils.values import whole_number
 from .background import Background
 from .orphan import end_if_orphan
+from .waiting import Waiting, cause
 
 # Seconds before a confirmation is tried again whose connection was lost
 _AGAIN: t.Final = (1.0, 5.0, 15.0)
@@ -52,14 +53,26 @@ Result = dict[str, t.Any]
 
 
 class LinuxReboot(StockReboot):
-    """ansible.builtin.reboot, for a host of which is known that it runs Linux."""
+    """ansible.builtin.reboot, for a host of which is known that it runs Linux, and of which is told what is seen of it."""
+
+    waiting: Waiting | None = None
 
     def get_distribution(self, task_vars: Result) -> dict[str, str]:  # noqa: ARG002
         return {"name": "linux", "version": "", "family": "linux"}
 
     def get_system_boot_time(self, distribution: dict[str, str]) -> str:
         end_if_orphan()  # here, because it is the first thing of every attempt to reach the host
-        return str(super().get_system_boot_time(distribution))  # type: ignore[no-untyped-call]
+        try:
+            found = str(super().get_system_boot_time(distribution))  # type: ignore[no-untyped-call]
+        except Exception as error:
+            self._saw(cause(error))
+            raise
+        self._saw("it has not gone down yet")
+        return found
+
+    def _saw(self, what: str) -> None:
+        if self.waiting is not None:
+            self.waiting.last = what
 
     def run_test_command(self, distribution: dict[str, str], **_more: t.Any) -> None:
         """The module that looks at what came up is the test."""
@@ -288,7 +301,9 @@ class RebootingAction(ActionBase):
         # On the root that is left it would stay for ever
         self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]  # noqa: SLF001
         try:
-            reboot: Result = self._reboot_action(timeout).run(task_vars=task_vars)
+            action = self._reboot_action(timeout)
+            with Waiting(lambda text: self._say(text, task_vars), timeout) as action.waiting:
+                reboot: Result = action.run(task_vars=task_vars)
         except AnsibleError as error:
             reboot = {"failed": True, "msg": str(error)}
         # Without pipelining, the reboot made one as well: the root that came up does not have it

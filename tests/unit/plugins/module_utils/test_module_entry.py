@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import typing as t
+from pathlib import Path
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.module_entry import as_error, failure
 
@@ -31,3 +35,20 @@ def test_facts_are_told_without_secrets_and_notes_are_not_facts() -> None:
     told = failure(error)
     assert "secret" not in str(told)
     assert "notes" not in told
+
+
+MODULES = sorted(path.stem for path in (Path(__file__).resolve().parents[4] / "plugins/modules").glob("overc_*.py"))
+# These are action plugins; what stands there is for ansible-doc
+ACTIONS = ("overc_report", "overc_options", "overc_wait")
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in ACTIONS])
+@pytest.mark.parametrize("wrong", [{"rebot": True}, {"containers_dir": {}, "kernel": []}])
+def test_arguments_that_ansible_refuses_have_an_id_too(
+    name: str, wrong: dict[str, t.Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = importlib.import_module(f"ansible_collections.overc.system.plugins.modules.{name}")
+    with patch_module_args(wrong), pytest.raises(SystemExit):
+        module.main()
+    told = json.loads(capsys.readouterr().out)
+    assert (told["failed"], told["error_id"], told["changed"]) == (True, "bad_argument", False)
