@@ -12,6 +12,8 @@ T = t.TypeVar("T")
 # id -> what it means, in one sentence. The documentation of error ids is generated from this table and a test
 # checks that no other id is ever raised.
 ERROR_IDS: t.Final[dict[str, str]] = {
+    "aborted": "Somebody stopped the run; what it had begun was undone or completed, as the result says.",
+    "access_denied": "The host refuses root what is needed: an immutable file, or a security policy.",
     "backup_boot": "The host runs its backup deployment, where only a rollback (restore) makes sense.",
     "bad_argument": "An option has a value that cannot be meant.",
     "boot_write_failed": "A file on the boot partition could not be written, verified or renamed.",
@@ -23,7 +25,9 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "gpg_policy": "Packages would be installed without a signature check, and the policy is to require one.",
     "hidden_by_mount": "Packages wrote into the new root where another file system will be mounted over it.",
     "inconsistent": "The facts found on the host contradict each other, so nothing is guessed and nothing is changed.",
+    "in_use": "Something that has to be replaced is in use, for instance an active swap file.",
     "internal": "A defect in this collection; nothing was left half-done on purpose, please report it.",
+    "io_error": "A disk or a file system of the host failed while it was read or written.",
     "kernel_ambiguous": "More than one kernel could be the one meant.",
     "kernel_broken": "The new kernel is empty or cut off.",
     "kernel_modules_missing": "The new root has no modules for the kernel it would boot with.",
@@ -34,6 +38,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "layout_unsupported": "The host does not meet the requirements listed in the result.",
     "locked": "Another run is at work on this host or container, or another program on the host's packages.",
     "mount_failed": "A file system could not be mounted or unmounted in the private mount namespace.",
+    "no_resources": "The host is short of memory, processes or open files.",
     "no_space": "Not enough free space, on the root file system or on the boot partition.",
     "no_target": "There is no deployment to roll back to.",
     "no_trial_boot": "The boot loader of this host cannot try a system once and return by itself.",
@@ -48,6 +53,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "package_unknown": "A package named in the options is not installed, or nobody offers it.",
     "package_untrusted": "A package or repository failed its signature check.",
     "plan_rejected": "The plan is one of those that were not to be staged.",
+    "read_only": "A file system that has to be written to is read-only.",
     "reboot_failed": "The host did not come back as the deployment that was staged.",
     "repository_failed": "A package repository could not be read, so what is pending is unknown.",
     "rollback_staged": "A rollback waits for its reboot; finish it before anything else.",

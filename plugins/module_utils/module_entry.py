@@ -10,6 +10,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from .errors import OvercError, with_next_step
+from .failures import as_error
 from .redact import redact, redact_all
 from .values import whole_number
 
@@ -64,19 +65,15 @@ def run_entry(
         return
     try:
         result = command(module)
+    except KeyboardInterrupt as error:
+        _fail(module, as_error(error))
+        return
     except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
         _fail(module, as_error(known(error)))
         return
     if not getattr(module, "_diff", False):
         result.pop("diff", None)
     module.exit_json(**result)
-
-
-def as_error(error: Exception) -> OvercError:
-    """What is no refusal of ours is a defect of ours."""
-    if isinstance(error, OvercError):
-        return error
-    return OvercError("internal", f"{type(error).__name__}: {error}. Please report this as a defect.")
 
 
 def failure(error: OvercError) -> dict[str, t.Any]:

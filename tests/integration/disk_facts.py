@@ -85,6 +85,13 @@ def _tree(top: Path, *patterns: str) -> dict[str, str]:
     return found
 
 
+def _record(state: Path) -> dict[str, str]:
+    """What we remember; the room that is kept for an undo comes and goes."""
+    if not state.is_dir():
+        return {}
+    return {path.name: path.read_text(errors="replace") for path in state.iterdir() if path.name != "reserve"}
+
+
 def snapshot_of_disk(host: Host) -> DiskFacts:
     """Read everything that a command of this collection could change; the host may be on or off. Changes nothing."""
     with host.top() as top, host.boot_partition() as boot:
@@ -104,7 +111,7 @@ def snapshot_of_disk(host: Host) -> DiskFacts:
                 for path, what in _tree(top, *(f"{name}/{place}" for place in _WATCHED)).items()
                 if not path.endswith(_RESTLESS)
             },
-            record={path.name: path.read_text(errors="replace") for path in state.iterdir()} if state.is_dir() else {},
+            record=_record(state),
         )
 
 

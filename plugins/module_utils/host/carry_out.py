@@ -8,6 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from ..boot import signature
+from ..errors import OvercError
+from ..failures import as_error
 from ..packages.choose import locks
 from ..packages.locks import quiet
 from . import transaction, words
@@ -66,9 +68,24 @@ def carry_out(
         }
     actions, at = transaction.apply(host.runner, facts, plan, host.now, lock_fds=host.lock_fds, upgrade=upgrade)
     host.warnings += at.warnings
-    after, state = host.observe()
+    try:
+        after, state = host.observe()
+    except (OvercError, OSError) as raised:
+        raise _unseen(plan, {**at.result, "actions": actions}, as_error(raised, "Looking at the host")) from raised
     msg = words.done(plan, at.result.get("packages") or result.get("upgrades") or ())
     return {**result, **at.result, "msg": msg, "actions": actions, **summary(after, state)}
+
+
+def _unseen(plan: Plan, result: dict[str, t.Any], error: OvercError) -> OvercError:
+    """The work was done, and what came of it could not be looked at."""
+    error.message = (
+        f"The {plan.operation} was carried out to its end, but the host could not be looked at afterwards: "
+        f"{error.message.rstrip('.')}. overc_host_info tells its state."
+    )
+    error.facts.update(result, changed=True, state=None)
+    if plan.operation not in ("cancel", "confirm") and plan.context is not None:
+        error.facts.update(state="staged", staged=plan.context.root_name, reboot_required=True)
+    return error
 
 
 __all__ = (

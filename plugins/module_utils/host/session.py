@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ..btrfs import namespace
 from ..errors import OvercError
+from ..failures import as_error
 from ..system.lock import HostLock
 from . import transaction
 from .observe.facts import HostFacts, observe
@@ -63,11 +64,12 @@ def run(
                 host.lock_fds = (held.fd,)
                 _repair_first(host)
                 result = command(host)
-    except OvercError as error:
+    except (OvercError, OSError, KeyboardInterrupt) as raised:
+        error = as_error(raised, f"The command {name}")
         error.facts.setdefault("state", host.state)
         if host.repaired:
             error.facts["repaired"] = host.repaired
-        raise
+        raise error from (None if error is raised else raised)
     if host.repaired:
         result["repaired"] = host.repaired
         result["changed"] = True

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
+import signal
 import typing as t
 
 from ..errors import OvercError
+from ..failures import as_error, host_error, is_full
 from .observe.facts import HostFacts, observe
 from .observe.layout import NEW_SUFFIX
 from .observe.state import derive
@@ -17,7 +19,8 @@ from .plan.repair import plan_repair
 from .steps.context import Apply, Upgrade
 from .steps.record import event
 from .steps.table import STEP_FUNCTIONS
-from .store.journal import Journal
+from .store import reserve
+from .store.journal import Journal, discard_empty_journal
 from .store.progress import Progress
 from .store.record import write_record
 
@@ -26,7 +29,6 @@ if t.TYPE_CHECKING:
 
 # The seam of the crash tests: called right before the work of a step begins and right after it ended.
 StepHook = t.Callable[[str, str], None]
-_FULL: t.Final = (errno.ENOSPC, errno.EDQUOT)
 # Once one of these has begun, it cannot be told any more that the next boot is as it was.
 _SWITCH: t.Final = frozenset((
     "cancel_kernel", "cancel_default", "set_default", "swap_kernel", "install_efi", "arm_fallback", "arm_trial", "await_trial",
@@ -69,10 +71,7 @@ def _steps_one_by_one(at: Apply, journal: Journal, progress: Progress) -> list[d
             if not changed:
                 at.make_durable()
         except OSError as error:
-            raise OvercError(
-                "no_space" if error.errno in _FULL else "internal",
-                f"Step {step!r} ({at.plan.describe(step)}) failed on {error.filename!r}: {error.strerror}.",
-            ) from error
+            raise host_error(error, f"Step {step!r} ({at.plan.describe(step)})") from error
         step_hook("after", step)
         journal.mark(step, "after", {key: value for key, value in at.notes.items() if before.get(key) != value})
         done.append(action(at.plan, step, "done" if changed else "skipped"))
@@ -85,20 +84,33 @@ def action(plan: Plan, step: str, status: str) -> dict[str, str]:
 
 
 def repair(runner: Runner, facts: HostFacts, now: str) -> tuple[list[dict[str, str]], list[str]]:
-    """Bring the interrupted transaction found in the facts (observed with digests) to an end; actions and warnings."""
-    plan = plan_repair(facts)
+    """Bring the interrupted transaction found in the facts (observed with digests) to an end; actions and warnings.
+
+    Raises OvercError with ``state`` and, if it did anything, ``changed``; the journal stays, and the next command goes on.
+    """
     if facts.journal is None or facts.top is None:
         return [], []
+    plan = plan_repair(facts)
+    if facts.root_free < reserve.LOW:
+        reserve.give_back(facts.top)
     if plan.context is None:
         # The first line of the journal never became complete, so nothing was done.
         Journal(facts.top).close()
         return [], []
     at = Apply(runner, facts, plan, plan.context, now, notes=dict(plan.notes))
-    at.make_durable()  # the plan follows what is seen, and each step relies on what is on the disk before it
-    journal = Journal(facts.top)
-    journal.resume()
-    actions = _run_steps(at, journal)
-    journal.close()
+    try:
+        at.make_durable()  # the plan follows what is seen, and each step relies on what is on the disk before it
+        journal = Journal(facts.top)
+        journal.resume()
+        actions = _run_steps(at, journal)
+        _close(journal)
+    except (OvercError, OSError, KeyboardInterrupt) as raised:
+        error = as_error(raised, "The repair of an interrupted run")
+        error.facts.update(state="interrupted", changed=bool(at.begun))
+        if error.error_id == "no_space":  # the next command finds the room
+            with contextlib.suppress(OSError):
+                reserve.give_back(facts.top)
+        raise error from (None if error is raised else raised)
     return actions, at.warnings
 
 
@@ -119,26 +131,74 @@ def apply(
     if plan.context is None or facts.top is None:
         raise OvercError("internal", f"The plan for {plan.operation} has no context.")
     at = Apply(runner, facts, plan, plan.context, now, lock_fds=lock_fds, upgrade=upgrade)
+    _make_room(at)
     journal = Journal(facts.top)
     try:
         journal.open(plan.operation, now, plan.steps, plan.context.as_dict())
         actions = _run_steps(at, journal)
-    except OSError as error:  # the journal itself
-        full = error.errno in _FULL
-        _undo(runner, at, OvercError("no_space" if full else "internal", f"The journal failed: {error.strerror}."))
-        raise AssertionError("unreachable") from error
-    except OvercError as error:
-        _undo(runner, at, error)
-        raise AssertionError("unreachable") from error
-    journal.close()
+    except (OvercError, OSError, KeyboardInterrupt) as raised:
+        with _undisturbed():
+            _undo(runner, at, as_error(raised, "Writing the journal" if isinstance(raised, OSError) else "The run"))
+    try:
+        _close(journal)
+    except OSError as raised:
+        error = host_error(raised, "Removing the journal")
+        error.message = f"The {plan.operation} was carried out to its end. {error.message}"
+        error.facts.update(changed=True, actions=actions, **_as_it_is(runner, at))
+        raise error from raised
     return actions, at
+
+
+def _make_room(at: Apply) -> None:
+    """What an undo may need is reserved before anything begins. Where there is little left, the way back goes first."""
+    if at.plan.operation != "upgrade" and at.facts.root_free < reserve.LOW:
+        reserve.give_back(at.top)
+        return
+    try:
+        reserve.keep(at.top)
+    except OSError as error:
+        if at.plan.operation == "upgrade" or not is_full(error):
+            raise host_error(error, "Reserving room for an undo") from error
+
+
+def _close(journal: Journal) -> None:
+    try:
+        journal.close()
+    except OSError:
+        journal.close()  # what could not be written once may be written now: one failed sync is no failed disk
+
+
+@contextlib.contextmanager
+def _undisturbed() -> t.Iterator[None]:
+    """Whoever stopped the run once is heard; a second signal must not stop the undo."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _as_it_is(runner: Runner, at: Apply) -> dict[str, t.Any]:
+    """State and staged deployment, as far as they can be told now."""
+    try:
+        after = observe(runner, at.facts.layout)
+        told: dict[str, t.Any] = {"state": derive(after).name}
+    except (OvercError, OSError):
+        return {"state": None}
+    if after.default and after.booted and after.default.id != after.booted.id:
+        told.update(staged=after.default.path, staged_uuid=after.default.uuid)
+    return told
 
 
 def _undo(runner: Runner, at: Apply, error: OvercError) -> t.NoReturn:
     try:
+        if error.error_id == "no_space":
+            reserve.give_back(at.top)
         facts = observe(runner, at.facts.layout, digests=True)
         forward = facts.journal is not None and bool(plan_repair(facts).notes.get("committed"))
         undone, warnings = repair(runner, facts, at.now)
+        if facts.journal is None:
+            discard_empty_journal(at.top)
     except (OvercError, OSError) as second:
         why = "for the same reason" if str(second) == error.message else second
         raise OvercError(
@@ -149,7 +209,7 @@ def _undo(runner: Runner, at: Apply, error: OvercError) -> t.NoReturn:
         ) from error
     error.facts["undone"] = undone
     error.facts["notes"] = [*warnings, *_remember_failure(runner, at, error, completed=forward)]
-    raise error
+    raise error from None
 
 
 def _next_boot(at: Apply) -> str:
@@ -167,11 +227,15 @@ def _remember_failure(runner: Runner, at: Apply, error: OvercError, *, completed
         if completed:
             error.facts["changed"] = True
             said = f"It had switched over already, so the {at.context.operation} was completed."
+            if at.context.operation == "confirm":
+                said = "The confirmation was completed all the same: the running deployment is permanent."
             error.message = f"{error.message.rstrip('.')}. {said}"
             if after.default and after.booted and after.default.id != after.booted.id:
                 error.facts.update(staged=after.default.path, staged_uuid=after.default.uuid)
         if after.top is not None:
-            write_record(after.top, after.record.with_event(event(at, "failed", error_id=error.error_id)))
+            write_record(
+                after.top, after.record.with_event(event(at, "failed", error_id=error.error_id, completed=completed))
+            )
     except (OvercError, OSError) as second:
         return [f"This failure could not be written into the host's history: {second}."]
     return []

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -46,13 +47,14 @@ class HostLock:
                     holder=holder,
                 )
             time.sleep(_POLL_SECONDS)
-        os.ftruncate(self.fd, 0)
         note = {
             "pid": os.getpid(),
             "command": self._command,
             "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
-        os.pwrite(self.fd, json.dumps(note).encode(), 0)
+        with contextlib.suppress(OSError):  # /run may be full: who holds it is for people only
+            os.ftruncate(self.fd, 0)
+            os.pwrite(self.fd, json.dumps(note).encode(), 0)
         return self
 
     def _try(self) -> bool:

@@ -221,7 +221,8 @@ def _plan_previous(facts: HostFacts, state: HostState, booted: Subvolume, *, arm
     unrecorded = mine is None and its is None
     if other is None or not (unrecorded or (mine is not None and mine.previous == other.uuid)):
         last = facts.record.events[-1] if facts.record.events else {}
-        done = last.get("outcome") in ("done", "repaired") and last.get("to") == booted.path
+        ended_well = last.get("outcome") in ("done", "repaired") or last.get("completed")
+        done = ended_well and last.get("to") == booted.path
         if done and last.get("operation") in ("cancel", "restore"):
             return Plan("rollback", f"{booted.path} runs again since the last {last['operation']}: nothing to do")
         raise OvercError(

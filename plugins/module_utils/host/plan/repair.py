@@ -41,7 +41,7 @@ def plan_repair(facts: HostFacts) -> Plan:
             "confirm was interrupted: " + ("completing it" if runs else "the trial is over"),
             context,
             (*(CONFIRM_STEPS if runs else ()), "close"),
-            notes=dict(journal.notes),
+            notes={**journal.notes, "committed": runs},
         )
     if context.operation == "upgrade":
         if committed:

@@ -12,6 +12,7 @@ import typing as t
 
 from ...errors import OvercError
 from ...system import syscalls
+from ...system.flags import first_locked
 from ...system.presence import is_there
 from ...system.rooted_path import plain_parent
 
@@ -42,6 +43,11 @@ def check_carry_over(root: str, path: str) -> None:
         raise _refuse(path, "is neither a directory nor a regular file")
     if found.st_dev != os.lstat(root).st_dev:
         raise _refuse(path, "is a subvolume of its own, which a switch does not touch")
+    locked = first_locked(full)
+    if locked is not None:
+        # The new root has the same flag on its own copy
+        inside = "/" + os.path.relpath(locked, root)
+        raise _refuse(path, f"cannot be replaced in the new root: {inside} is immutable or append-only (lsattr)")
 
 
 def _same(left: str, right: str) -> bool:
@@ -81,16 +87,21 @@ def carry_over(runner: Runner, source_root: str, target_root: str, path: str) ->
     if parent is None:
         raise _refuse(path, "has no parent directory in the staged root, or a symbolic link there")
     target = os.path.join(parent, os.path.basename(path))
+    beside = target + _NEW
+    if is_there(beside):  # of a run that failed here
+        _remove(beside)
     if _same(source, target):
         return False
-    beside = target + _NEW
-    if is_there(beside):
-        _remove(beside)
+    locked = first_locked(target)
+    if locked is not None:
+        raise _refuse(
+            path, f"cannot be replaced in the new root, where {os.path.basename(locked)} is immutable (lsattr)"
+        )
     done = runner.run(("cp", "-a", "--reflink=auto", "--one-file-system", "--no-target-directory", source, beside))
     if done.rc != 0:
         if is_there(beside):
             _remove(beside)
-        error_id = "no_space" if "No space left" in done.stderr else "internal"
+        error_id = "no_space" if "No space left" in done.stderr else "io_error"
         said = done.stderr.strip()
         raise OvercError(
             error_id, f"Cannot carry over {path!r}: {said}. Mend that and run the same command again.", **done.facts()

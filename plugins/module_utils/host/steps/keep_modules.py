@@ -80,7 +80,7 @@ def copy_modules(at: Apply, source: RootFacts, target: RootFacts, release: str) 
     if done.rc != 0:
         full = "No space left" in done.stderr
         raise OvercError(
-            "no_space" if full else "internal",
+            "no_space" if full else "io_error",
             f"Cannot copy the modules of kernel {release}: {done.stderr.strip()}. Mend that and run the same command again.",
             **done.facts(),
         )

@@ -123,12 +123,17 @@ class Journal:
         self._write({"step": step, "when": when, **({"note": dict(note)} if note else {})})
 
     def close(self) -> None:
-        """The transaction is over: remove the journal, durably, also where a killed run had removed it already."""
+        """The transaction is over: remove the journal, durably, also where a killed run had removed it already.
+
+        With it goes what a killed run was just writing beside the record or the reserve.
+        """
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+        directory = os.path.dirname(self._path)
+        for name in (*(name for name in os.listdir(directory) if name.endswith(".overc-new")), _NAME):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(directory, name))
         syscalls.fsync_directory(os.path.dirname(self._path))
 
     def _write(self, record: t.Mapping[str, t.Any]) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.module_entry import as_error, failure
+from ansible_collections.overc.system.plugins.module_utils.failures import as_error
+from ansible_collections.overc.system.plugins.module_utils.module_entry import failure
 
 
 def test_what_is_no_refusal_is_a_defect() -> None:
