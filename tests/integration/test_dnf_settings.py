@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever a host's dnf.conf, aliases, plugins and environment say: what is pending is told, or refused, never denied."""
+
+from __future__ import annotations
+
+import typing as t
+
+from tests.integration.commands import Result, assert_refused, call
+from tests.lab import Host
+from tests.sampling import rotating
+
+PENDING: t.Final = {"lab-app", "lab-gui", "lab-kernel", "lab-lib", "lab-tool"}
+_CONFIGURATION: t.Final = "/etc/dnf/dnf.conf"
+_PLUGINS: t.Final = "/usr/lib/python3/dist-packages/dnf-plugins"
+
+# What made an answer a lie, or blocked the host, once
+KNOWN: t.Final = (
+    *("debuglevel=0", "debuglevel=1", "debuglevel=10", "errorlevel=0", "color=always", "rpmverbosity=emergency"),
+    *("assumeno=True", "assumeyes=True", "defaultyes=True", "cacheonly=True", "installroot=/mnt", "debug_solver=True"),
+    *(
+        "logdir=/var/tmp/elsewhere",
+        "cachedir=/var/tmp/cache/$releasever",
+        "persistdir=/var/tmp/state",
+        "exit_on_lock=False",
+    ),
+)
+# Every other option of DNF 4.14 that could matter, with values that are not the default
+OTHERS: t.Final = (
+    *(
+        "obsoletes=0",
+        "best=True",
+        "best=False",
+        "strict=False",
+        "skip_broken=True",
+        "clean_requirements_on_remove=False",
+    ),
+    *("install_weak_deps=True", "multilib_policy=all", "ignorearch=True", "deltarpm=False", "zchunk=False"),
+    *(
+        "history_record=False",
+        "history_list_view=users",
+        "keepcache=True",
+        "metadata_expire=never",
+        "metadata_expire=0",
+    ),
+    *("metadata_timer_sync=0", "check_config_file_age=False", "countme=True", "fastestmirror=True", "minrate=1"),
+    *("throttle=10M", "bandwidth=10M", "max_parallel_downloads=1", "ip_resolve=4", "timeout=1", "retries=1"),
+    *("logfilelevel=0", "logfilelevel=10", "log_compress=True", "log_size=1k", "log_rotate=0", "recent=1"),
+    *("plugins=False", "tsflags=nodocs", "tsflags=test", "tsflags=justdb", "diskspacecheck=False", "reset_nice=False"),
+    *("module_obsoletes=True", "module_stream_switch=True", "upgrade_group_objects_upgrade=False", "transformdb=False"),
+    *("protected_packages=lab-app", "installonly_limit=2", "installonlypkgs=lab-none", "enablegroups=False"),
+    *(
+        "localpkg_gpgcheck=True",
+        "gpgkey_dns_verification=False",
+        "skip_if_unavailable=True",
+        "allow_vendor_change=False",
+    ),
+    *("exclude_from_weak=lab-app", "exclude_from_weak_autodetect=False", "autocheck_running_kernel=False"),
+    *(
+        "user_agent=x",
+        "showdupesfromrepos=True",
+        "color_update_installed=bold",
+        "bugtracker_url=http://x/",
+        "comment=x",
+    ),
+    *("nonsense=True", "releasever=7", "reposdir=/etc/yum.repos.d", "varsdir=/etc/dnf/vars", "sslverify=False"),
+)
+_NOISY: t.Final = """\
+import atexit
+import dnf
+print("Package lab-app is watched, says a plugin that prints")
+print(" Package    Arch    Version    Repository    Size\\nTransaction Summary\\nNothing to do.")
+atexit.register(print, "Package lab-app\\n lab-app noarch 0-0 lab 1 k\\nNothing to do.\\nComplete!")
+class Noisy(dnf.Plugin):
+    name = "noisy"
+    def sack(self):
+        print("Upgrading:\\n lab-evil noarch 6-6 lab 6 k")
+    def resolved(self):
+        print("Transaction Summary\\n===\\nUpgrade  1 Package\\n")
+"""
+
+
+def answered(result: Result, expected: set[str], *, may_refuse: bool = False) -> str | None:
+    """What is wrong with an answer, None if nothing is."""
+    if result.get("failed"):
+        known = may_refuse and result["error_id"] in ("package_manager_failed", "repository_failed")
+        return None if known else f"{result['error_id']}: {result['msg']}"
+    found = {change["name"] for change in result["upgrades"]}
+    return None if found == expected else f"{sorted(found)} is pending, and not {sorted(expected)}"
+
+
+def wrong_answers(host: Host, settings: t.Iterable[str], *, may_refuse: bool) -> dict[str, str]:
+    original = host.sh(f"cat {_CONFIGURATION}")
+    wrong = {}
+    for setting in settings:
+        host.write(_CONFIGURATION, f"{original}\n{setting}\n")
+        said = answered(call(host, "update"), PENDING, may_refuse=may_refuse)
+        if said:
+            wrong[setting] = said
+    host.write(_CONFIGURATION, f"{original}\n")
+    return wrong
+
+
+def test_settings(host: Host) -> None:
+    host.release("v2")
+    assert wrong_answers(host, KNOWN, may_refuse=False) == {}
+    assert wrong_answers(host, rotating(OTHERS, 6), may_refuse=True) == {}
+
+
+def test_an_upgrade_under_hostile_settings(host: Host) -> None:
+    """All of them at once, an alias, a plugin that prints, and words in the environment: it is performed, and told."""
+    host.release("v2")
+    host.sh(
+        f"printf '%s\\n' {' '.join(setting for setting in KNOWN if 'installroot' not in setting)} >> {_CONFIGURATION}"
+    )
+    host.write("/etc/dnf/aliases.d/evil.conf", "[aliases]\nupgrade = check\nmakecache = check\n")
+    host.write(f"{_PLUGINS}/noisy.py", _NOISY)
+    environment = {"LANG": "de_DE.UTF-8", "LANGUAGE": "de", "COLUMNS": "20", "DNF0": "x", "PYTHONWARNINGS": "always"}
+    for check in (True, False):
+        result = call(host, "upgrade", check=check, env=environment)
+        assert answered(result, PENDING) is None
+        assert not result.get("failed"), result["msg"]
+    assert {change["name"] for change in result["packages"]} == PENDING
+    assert host.rpm_version("lab-app") == "1.0", "nothing may happen to the running system"
+
+
+def test_a_name_that_is_only_excluded_is_unknown(host: Host) -> None:
+    host.release("v2")
+    host.sh(f"echo excludepkgs=lab-app >> {_CONFIGURATION}")
+    assert_refused(call(host, "upgrade", {"packages": ["lab-app"]}), "package_unknown", "lab-app")

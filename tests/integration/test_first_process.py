@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first process of a new root's namespace, with tools that wait for what their scripts left, as DNF 5 does."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils.system import first_process
+
+from tests.lab import Host
+
+_NAMESPACE: t.Final = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+_PYTHON: t.Final = "/usr/bin/python3"
+# Runs a script and reads its output to the end, however long somebody holds it
+_TOOL: t.Final = """\
+import subprocess, sys
+print(subprocess.run(["sh", "-c", sys.argv[1]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout.decode())
+sys.exit(7)
+"""
+
+
+def tool(host: Host, script: str) -> tuple[int, str, str, float]:
+    begun = time.monotonic()
+    first = [_PYTHON, "-I", "-S", "-c", first_process.program(), "/proc"]
+    done = host.run([*_NAMESPACE, *first, _PYTHON, "-c", _TOOL, script], check=False, timeout=60)
+    return done.returncode, done.stdout, done.stderr, time.monotonic() - begun
+
+
+def test_nobody_holds_up_the_tool(host: Host) -> None:
+    for left in ("setsid sleep 1000 &", "(sleep 1000 & sleep 1000 & wait) &", "nohup sh -c 'sleep 1000; true' 2>&1 &"):
+        code, said, told, seconds = tool(host, f"{left} echo begun")
+        assert (code, said.strip()) == (7, "begun")
+        assert "left running by a package script" in told
+        assert seconds < 4 * first_process.PATIENCE
+    assert host.run(["pgrep", "-x", "sleep"], check=False).stdout == ""
+
+
+def test_who_holds_up_nobody_lives_as_long_as_the_tool(host: Host) -> None:
+    """A script's own daemon may work until the end, and a child that is waited for may take its time."""
+    daemon = "(while :; do date +%s > /run/alive; sleep 0.2; done) </dev/null >/dev/null 2>&1 &"
+    code, _said, told, seconds = tool(host, f"{daemon} sleep 7; cat /run/alive; date +%s > /run/ended")
+    assert (code, told) == (7, "")
+    assert seconds > first_process.PATIENCE
+    last, ended = (int(host.sh(f"cat /run/{name}")) for name in ("alive", "ended"))
+    assert abs(last - ended) <= 1
+    time.sleep(1.5)
+    assert int(host.sh("cat /run/alive")) == last
+
+
+def test_exit_codes_and_signals(host: Host) -> None:
+    first = [*_NAMESPACE, _PYTHON, "-I", "-S", "-c", first_process.program(), "/proc"]
+    for argv, code in (
+        (["true"], 0),
+        (["sh", "-c", "exit 200"], 200),
+        (["sh", "-c", "kill -9 $$"], 137),
+        (["nothing"], 127),
+    ):
+        assert host.run([*first, *argv], check=False).returncode == code
