@@ -39,7 +39,11 @@ _RECONNECT: t.Final = 600.0
 # host of the wave
 _WAITS: t.Final = (1, 2, 4, 5)
 _AT_WORK: t.Final = re.compile(r'\s*\{"started": (?:1|true), "finished": (?:0|false)')
-# The module says who it is in its first step; a wrapper that was killed before that never says anything
+_BEGIN: t.Final = "overc-begin"
+_END: t.Final = "overc-end"
+_UUID: t.Final = re.compile(r"[0-9a-f-]{36}")
+_JOB: t.Final = re.compile(r"(j[0-9]+)[.][0-9]+")
+# Looks in a row: between the end of the wrapper and its result there is nothing to be seen of either
 _DEAD_AFTER: t.Final = 5
 _LONGEST_WORDS: t.Final = 300
 
@@ -49,8 +53,9 @@ class Lost(Exception):
 
 
 class Look(t.NamedTuple):
-    """What one look at the host saw."""
+    """What one look at the host saw. ``understood`` is false where the answer came to us cut off, or not at all."""
 
+    understood: bool
     boot_id: str
     finished: bool
     progress: Result
@@ -58,17 +63,26 @@ class Look(t.NamedTuple):
 
 
 def parse_look(output: str) -> Look:
-    """The output of ``Background._look_command``: four lines."""
-    lines = [*output.splitlines(), "", "", "", ""]
+    """The output of ``Background._look_command``, among whatever else a shell, a terminal or a change of users prints.
+
+    Each line says what it is, and only what is between the marks counts. A look without both marks saw nothing.
+    """
+    lines = [line.strip() for line in output.splitlines()]
+    if _BEGIN not in lines or _END not in lines:
+        return Look(understood=False, boot_id="", finished=False, progress={}, alive=True)
+    lines = lines[lines.index(_BEGIN) + 1 : len(lines) - 1 - lines[::-1].index(_END)]
+    found = {key: rest for key, _space, rest in (line.partition(" ") for line in lines)}
     try:
-        progress = json.loads(lines[2])
+        progress = json.loads(found.get("overc-progress", ""))
     except (ValueError, RecursionError):
         progress = {}
+    results, boot_id = found.get("overc-result", "").strip(), found.get("overc-boot", "").strip()
     return Look(
-        boot_id=lines[0].strip(),
-        finished=bool(lines[1].strip()) and not _AT_WORK.match(lines[1]),
+        understood=True,
+        boot_id=boot_id if _UUID.fullmatch(boot_id) else "",
+        finished=results.startswith("{") and not _AT_WORK.match(results),
         progress=progress if isinstance(progress, dict) else {},
-        alive=lines[3].strip() != "dead",
+        alive=found.get("overc-alive", "").strip() != "no",
     )
 
 
@@ -105,18 +119,19 @@ class Background:
         if "ansible_job_id" not in job:
             # It could not be put into the background, for instance without root: let the module itself say so
             return self._execute(self._module, args, task_vars)
-        result: Result
-        try:
-            self._follow(job)
-        except Lost as lost:
-            return {"failed": True, "changed": False, "msg": str(lost)}
-        result = self._persistently(
-            lambda: self._execute(
-                "ansible.builtin.async_status",
-                {"jid": job["ansible_job_id"], "mode": "status", "_async_dir": _ASYNC_DIR},
-                task_vars,
+        result: Result = {"finished": 0}
+        while not result.get("finished", True) and not result.get("failed"):
+            try:
+                self._follow(job)
+            except Lost as lost:
+                return {"failed": True, "changed": False, "msg": str(lost)}
+            result = self._persistently(
+                lambda: self._execute(
+                    "ansible.builtin.async_status",
+                    {"jid": job["ansible_job_id"], "mode": "status", "_async_dir": _ASYNC_DIR},
+                    task_vars,
+                )
             )
-        )
         if not (then_reboots and result.get("reboot_required") and not result.get("failed")):
             self._remove(job["results_file"])
         for key in ("ansible_job_id", "finished", "results_file", "started", "stdout_lines", "stderr_lines"):
@@ -144,40 +159,58 @@ class Background:
             action._task.async_val = limit  # noqa: SLF001
             shell.set_option("remote_tmp", remote_tmp)
 
-    def _look_command(self, results: str, seconds: int) -> str:
+    def _look_command(self, results: str, seconds: int, job: str = "") -> str:
         """Wait for the end, but no longer than that, and say what is there. With nothing but the shell while waiting; four
         times a second where its sleep knows fractions.
+
+        The job is alive as long as its wrapper is, which has the job's name for an argument, or the module, which says who
+        it is in its first step. Each line is put together before it is printed: on a terminal others write in between.
         """
         file = shlex.quote(results)
+        match = _JOB.fullmatch(job)
+        wrapper = (
+            f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -qx '{_not_itself(match[1])}'"
+            if match
+            else "true"
+        )
         return (
             f"n=0; while [ $n -lt {4 * seconds} ]; do "
             f"a=; read -r a < {file}; case $a in ''|*'\"finished\": 0'*|*'\"finished\": false'*) ;; *) break ;; esac; "
             "n=$((n+1)); sleep 0.25 || { sleep 1; n=$((n+3)); }; done 2>/dev/null; "
-            # `echo` after each, because none of these files need end with a newline
-            f"cat {_BOOT_ID}; head -c 64 {file} 2>/dev/null; echo; cat {_PROGRESS_FILE} 2>/dev/null; echo; "
-            f"p=$(sed -n 's/.*\"pid\": \\([0-9]*\\).*/\\1/p' {_PROGRESS_FILE} 2>/dev/null); "
-            'if [ -n "$p" ] && ! [ -d "/proc/$p" ]; then echo dead; else echo alive; fi'
+            f"b=$(cat {_BOOT_ID} 2>/dev/null); p=$(cat {_PROGRESS_FILE} 2>/dev/null); "
+            f"i=$(sed -n 's/.*\"pid\": \\([0-9]*\\).*/\\1/p' {_PROGRESS_FILE} 2>/dev/null); "
+            f'l=yes; if ! {wrapper}; then if [ -z "$i" ] || ! [ -d "/proc/$i" ]; then l=no; fi; fi; '
+            # Last, so that a job that ended meanwhile is one with a result
+            f"r=$(head -c 64 {file} 2>/dev/null); "
+            f'printf \'%s\\n\' {_BEGIN} "overc-boot $b" "overc-result $r" "overc-progress $p" "overc-alive $l" {_END}'
         )
 
     def _follow(self, job: Result) -> None:
         """Return when there is a result."""
-        ours: set[t.Any] = set()
         boot_id, dead, turn = "", 0, 0
+        deadline = time.monotonic() + _RECONNECT
         while True:
             end_if_orphan()
-            command = self._look_command(job["results_file"], _WAITS[min(turn, len(_WAITS) - 1)])
+            seconds = _WAITS[min(turn, len(_WAITS) - 1)]
+            command = self._look_command(job["results_file"], seconds, str(job["ansible_job_id"]))
             turn += 1
-            look = parse_look(self._persistently(partial(self._shell, command)))
+            answer = self._persistently(partial(self._shell, command))
+            look = parse_look(answer)
+            if not look.understood:
+                if time.monotonic() > deadline:
+                    raise AnsibleConnectionFailure(
+                        f"For {_RECONNECT:.0f} seconds the host has not said how far it is; it said {answer[:200]!r}. What was "
+                        "started there goes on; run again to continue."
+                    )
+                time.sleep(1)
+                continue
+            deadline = time.monotonic() + _RECONNECT
             if look.finished:
                 return
-            if boot_id and look.boot_id != boot_id:
+            if boot_id and look.boot_id and look.boot_id != boot_id:
                 raise Lost("The host restarted in the middle. Run again: what was interrupted is repaired first.")
-            boot_id = look.boot_id
-            # What an earlier run left behind when it was killed says nothing about this one
-            process = look.progress.get("pid")
-            if look.alive:
-                ours.add(process)
-            dead = dead + 1 if process is not None and process in ours and not look.alive else 0
+            boot_id = look.boot_id or boot_id
+            dead = 0 if look.alive else dead + 1
             if dead >= _DEAD_AFTER:
                 raise Lost("The module was killed on the host. Run again: what was interrupted is repaired first.")
             self._say(words(look.progress))
@@ -218,7 +251,13 @@ class Background:
     def _say(self, text: str) -> None:
         if text and text != self._said:
             self._said = text
-            self._display.display(f"{self._host}: {text}")
+            # Beside the output of playbooks: callbacks make JSON of that
+            self._display.display(f"{self._host}: {text}", stderr=True)
+
+
+def _not_itself(job: str) -> str:
+    """A pattern for the name of a job that does not match itself: grep has it for an argument."""
+    return f"{job[0]}[{job[1]}]{job[2:]}"
 
 
 def _first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -21,19 +22,49 @@ AT_WORK = '{"started": true, "finished": false, "ansible_job_id": "j1.2"}'
 PROGRESS = {"operation": "upgrade", "number": 2, "total": 15, "description": "run it", "packages": [3, 5], "pid": 7}
 
 
-def look(boot: str = "b1", results: str = AT_WORK, progress: t.Any = None, alive: str = "alive") -> str:
-    return f"{boot}\n{results}\n{json.dumps(progress) if progress else ''}\n{alive}\n"
+B1, B2 = "11111111-0000-4000-8000-000000000000", "22222222-0000-4000-8000-000000000000"
+
+
+def look(boot: str = B1, results: str = AT_WORK, progress: t.Any = None, alive: str = "yes") -> str:
+    said = json.dumps(progress) if progress else ""
+    return f"overc-begin\noverc-boot {boot}\noverc-result {results}\noverc-progress {said}\noverc-alive {alive}\noverc-end\n"
 
 
 def test_look() -> None:
     seen = parse_look(look(progress=PROGRESS))
-    assert (seen.boot_id, seen.finished, seen.alive) == ("b1", False, True)
+    assert (seen.boot_id, seen.finished, seen.alive) == (B1, False, True)
     assert words(seen.progress) == "upgrade 2/15: run it (3 of 5 packages)"
     assert parse_look(look(results='{"changed": true, "msg": "x"')).finished
     # Not begun yet, cut short, or nonsense: not finished, and nothing to say
-    for output in ("", "b1\n", look(results=""), "b1\n" + AT_WORK + "\n[1]\nalive\n", look(progress={"x": 1})):
+    cut = look(results='{"changed": true}').replace("overc-end\n", "")
+    for output in (
+        "",
+        "b1\n",
+        look(results=""),
+        look(results="Permission denied"),
+        look(progress=[1]),
+        look(progress={"x": 1}),
+        cut,
+    ):
         assert not parse_look(output).finished
         assert words(parse_look(output).progress) == ""
+    assert not parse_look(cut).understood
+
+
+@pytest.mark.parametrize("results", [AT_WORK, '{"changed": true'])
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}", "\n{}", "\r\n\r\n{}", "[sudo] password for me:\n{}", "Password: \r\n{}\r\n",
+        "Welcome!\noverc-result {{}}\n{}", "+ printf %s overc-begin\n{}logout\n", "motd {{\n{}Connection to h1 closed.\n",
+    ],
+)  # fmt: skip
+def test_what_shells_and_terminals_print_besides(around: str, results: str) -> None:
+    """su, sudo with a terminal, a greeting in a profile: it is never taken for the job's own words."""
+    seen = parse_look(around.format(look(progress=PROGRESS, results=results).replace("\n", "\r\n")))
+    assert seen == parse_look(look(progress=PROGRESS, results=results))
+    assert seen.understood
+    assert (seen.boot_id, seen.finished) == (B1, results != AT_WORK)
 
 
 class FakeShell:
@@ -165,20 +196,55 @@ def test_silence_is_given_up_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_restart_in_the_middle_is_an_end() -> None:
-    result = run(FakeAction([JOB], [look("b1"), look("b2")]))
+    result = run(FakeAction([JOB], [look(B1), look(""), look(B2)]))
     assert result["failed"]
     assert "restarted" in result["msg"]
 
 
 def test_module_that_was_killed_is_an_end() -> None:
-    result = run(FakeAction([JOB], [look(progress=PROGRESS), *[look(progress=PROGRESS, alive="dead")] * 9]))
+    result = run(FakeAction([JOB], [look(progress=PROGRESS), *[look(progress=PROGRESS, alive="no")] * 9]))
     assert result["failed"]
     assert "killed" in result["msg"]
 
 
-def test_what_a_killed_run_left_behind_is_not_taken_for_this_one() -> None:
-    action = FakeAction([JOB, {"changed": True}], [*[look(progress=PROGRESS, alive="dead")] * 20, DONE])
+def test_wrapper_that_was_killed_before_the_first_step_is_an_end() -> None:
+    result = run(FakeAction([JOB], [look(alive="no")] * 9))
+    assert result["failed"]
+    assert "killed" in result["msg"]
+
+
+def test_looks_that_saw_nothing_are_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ssh that was killed, an answer that was cut off: not a restart, not an end; only for ever it is not waited."""
+    cut = look(B2, results='{"changed"')[:60]
+    action = FakeAction([JOB, {"changed": True}], [look(), "", cut, "", look(), "", DONE])
     assert run(action) == {"changed": True}
+    monkeypatch.setattr(background, "_RECONNECT", -1.0)
+    with pytest.raises(AnsibleConnectionFailure, match="run again to continue"):
+        run(FakeAction([JOB], [""] * 9))
+
+
+def test_result_that_is_not_there_yet_is_waited_for() -> None:
+    """And its file is not removed meanwhile."""
+    action = FakeAction([JOB, {"started": 1, "finished": 0}, {"changed": True}], [DONE, look(), DONE])
+    assert run(action) == {"changed": True}
+    assert sum(command.startswith("rm ") for command in action.commands) == 1
+
+
+def test_a_job_is_alive_as_long_as_its_wrapper() -> None:
+    """In the shell itself."""
+    name = "j918273645"
+    command = Background(t.cast("t.Any", None), "ns.col.mod")._look_command("/nonexistent/j", 0, f"{name}.7")
+
+    def seen() -> bool:
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+        assert parse_look(done.stdout).understood
+        return parse_look(done.stdout).alive
+
+    assert not seen()
+    with subprocess.Popen([sys.executable, "-c", "input()", name, "600"], stdin=subprocess.PIPE) as wrapper:
+        assert seen()
+        wrapper.communicate(b"\n")
+    assert not seen()
 
 
 def test_host_that_takes_no_background_job_runs_the_module_as_ever() -> None:
@@ -188,8 +254,8 @@ def test_host_that_takes_no_background_job_runs_the_module_as_ever() -> None:
 
 def test_a_host_cannot_steer_the_terminal() -> None:
     look = parse_look(
-        'b\n\n{"description": "a\\u001b]0;x\\u0007\\u202e", "packages": {"1": 2}, "operation": 1}\nalive\n'
+        'overc-begin\noverc-progress {"description": "a\\u001b]0;x\\u0007\\u202e", "packages": {"1": 2}, "operation": 1}\noverc-end'
     )
     assert words(look.progress) == "1 None/None: a?]0;x??"
-    assert parse_look("b\n\n" + "[" * 100_000 + "\nalive\n").progress == {}
+    assert parse_look("overc-begin\noverc-progress " + "[" * 100_000 + "\noverc-end\n").progress == {}
     assert len(words({"description": "x" * 10_000})) < 1000
