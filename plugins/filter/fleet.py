@@ -17,6 +17,7 @@ from ..plugin_utils import (
     option_kinds,
     overlay_words,
     pull,
+    run_cut,
     run_gate,
     run_plan,
     run_record,
@@ -64,7 +65,12 @@ def fleet_target(target: t.Any, groups: run_target.Groups, exclude: t.Any = "", 
     return run_target.as_patterns(_said(run_target.choose, groups, target, exclude, action=action))
 
 
-def fleet_hosts(names: t.Sequence[str]) -> list[str]:
+def fleet_hosts(names: t.Sequence[str], begins: str = "", ends: bool = False) -> list[str]:
+    """``begins``: the command that these hosts are for, ``ends``: they are those of a run that has come to its end."""
+    if begins:
+        run_cut.begin(begins, names)
+    elif ends:
+        run_cut.end()
     return run_target.as_patterns(names)
 
 

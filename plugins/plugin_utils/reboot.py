@@ -49,7 +49,23 @@ _REBOOT: t.Final = (
     "if command -v shutdown >/dev/null 2>&1; then exec shutdown -r now Ansible; fi; exec reboot'"
 )
 
+# As ssh says it
+_OTHER_KEY: t.Final = "Host key verification failed"
+
 Result = dict[str, t.Any]
+
+
+def _forget_interpreter(task_vars: Result | None) -> None:
+    """What was found out about Python on the root that is left says nothing about the one that came up."""
+    facts = (task_vars or {}).get("ansible_facts")
+    for name in [name for name in facts or () if str(name).startswith("discovered_interpreter_")]:
+        del t.cast("Result", facts)[name]
+
+
+def _keep_facts(result: Result, answer: t.Mapping[str, t.Any]) -> None:
+    """What was found out about it anew is for the tasks that follow as well."""
+    if answer.get("ansible_facts"):
+        result["ansible_facts"] = {**(result.get("ansible_facts") or {}), **answer["ansible_facts"]}
 
 
 class LinuxReboot(StockReboot):
@@ -199,11 +215,12 @@ class RebootingAction(ActionBase):
                 "reboot: true is not possible with async: nobody would be there to see the host come back."
             )
 
-    @staticmethod
-    def _say(text: str, task_vars: Result | None) -> None:
-        """A line for whoever waits, where the playbook shows how far its hosts are."""
-        if (task_vars or {}).get("overc_background"):
-            Display().display(f"{(task_vars or {}).get('inventory_hostname', 'host')}: {text}")
+    def _say(self, text: str, task_vars: Result | None) -> None:
+        """A line for whoever waits, where the playbook shows how far its hosts are. Beside the output of playbooks, of which
+        callbacks make JSON.
+        """
+        if self._boolean((task_vars or {}).get("overc_background", False)):
+            Display().display(f"{(task_vars or {}).get('inventory_hostname', 'host')}: {text}", stderr=True)
 
     def _boolean(self, value: t.Any) -> bool:
         try:
@@ -256,6 +273,7 @@ class RebootingAction(ActionBase):
             info = self._look(args, task_vars)
         finally:
             result["reboot"]["seconds"] = round(time.time() - began, 1)
+        _keep_facts(result, info)
         booted = info.get("booted") or {}
         result["reboot"]["came_up"] = booted or None
         if booted:
@@ -280,6 +298,7 @@ class RebootingAction(ActionBase):
     def _confirmed(result: Result, answer: Result) -> Result:
         result["actions"] = [*result.get("actions", []), *answer.get("actions", [])]
         result["reboot"]["came_up"] = answer["deployment"]
+        _keep_facts(result, answer)
         confirmed: Result = {key: answer[key] for key in _CONFIRMED if key in answer}
         return {**result, **confirmed, "msg": after_reboot({**result, **confirmed})}
 
@@ -308,6 +327,7 @@ class RebootingAction(ActionBase):
             reboot = {"failed": True, "msg": str(error)}
         # Without pipelining, the reboot made one as well: the root that came up does not have it
         self._connection._shell.tmpdir = None  # noqa: SLF001
+        _forget_interpreter(task_vars)
         return reboot
 
     def _reboot_action(self, timeout: int) -> t.Any:
@@ -333,6 +353,11 @@ class RebootingAction(ActionBase):
     def _problem(reboot: Result, info: Result, booted: Result, wanted: str, timeout: int, name: str) -> str | None:
         """One sentence on what is not as it should be, and what to do next; None if the right system came up."""
         now = f"{booted.get('subvolume')} ({booted.get('uuid')})"
+        if not booted and _OTHER_KEY in str(info.get("msg")):
+            return (
+                f"The host answers with another ssh host key: {name} brought its own one along. Compare it on the host's "
+                "console, accept it (ssh-keygen -R and connect once), and run again."
+            )
         if reboot.get("failed") and not booted:
             return (
                 f"The host did not come back within {timeout} seconds ({reboot.get('msg')}). {name} was to "
