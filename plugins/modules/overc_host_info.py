@@ -160,6 +160,33 @@ state_at_risk:
   elements: dict
   sample:
     - {path: /var/log, bytes: 1048576, complete: true}
+left_behind:
+  description:
+    - What changed in one root after another was made of it, so that the other does not have it, found by btrfs'
+      generations. While an upgrade is staged that is what the reboot would lose; after the reboot, what was left in the
+      previous root. Null where no root was made of another.
+    - C(root) has it, C(missing_in) does not, C(since) is when the one was made of the other.
+    - C(paths) are at most 100, what matters most first, each with C(path), C(kind) and C(change) (V(added), V(changed) or
+      V(removed)). Kinds in their order are V(accounts), V(keys), V(packages) (the database of packages), V(configuration),
+      V(programs), V(data) and V(system).
+    - C(counts) has the number of each kind, also of V(bookkeeping), which are logs, caches and what machines write by
+      themselves, and is not listed.
+    - C(packages) are those installed in place since. C(complete) is false where not all is listed, or C(problem) says why it
+      could not be looked at. What is equal in both roots does not count.
+  returned: always
+  type: dict
+  sample:
+    root: rootfs
+    missing_in: rootfs_upgrade
+    since: "2026-11-27T12:00:00Z"
+    counts: {accounts: 2, configuration: 1, bookkeeping: 40}
+    paths:
+      - {path: /etc/passwd, kind: accounts, change: changed}
+      - {path: /etc/shadow, kind: accounts, change: changed}
+      - {path: /etc/motd, kind: configuration, change: added}
+    packages: []
+    complete: true
+    problem:
 requirements:
   description: What an upgradable host must have, each with C(id), C(ok), C(detail) and, where it is not C(ok), C(remedy).
   returned: always

@@ -95,6 +95,9 @@ options:
       - What to do when known state directories live on the root subvolume, so that what is written there between now and
         the reboot is lost.
       - V(report) returns them as RV(state_at_risk); V(refuse) refuses the upgrade unless O(carry_over) covers them all.
+      - The same for what was changed in the running root after the staged one was made of it (accounts, keys, configuration,
+        packages installed in place, ...), which is RV(left_behind). V(report) warns. V(refuse) refuses another run on the staged
+        host, and the reboot with O(reboot=true), unless O(carry_over) covers it; O(force=true) makes the staged root anew.
     type: str
     choices: [report, refuse]
     default: report
@@ -298,6 +301,12 @@ hidden:
     package:
       description: The package that it belongs to; null if it belongs to none (a script wrote it) or was not asked for.
       type: str
+left_behind:
+  description:
+    - What changed in the running root after the staged one was made of it, so that the reboot would lose it, less what
+      O(carry_over) covers; see RV(overc.system.overc_host_info#module:left_behind).
+  returned: when an upgrade is staged
+  type: dict
 unchecked_repositories:
   description: Enabled repositories whose packages are installed without a signature check; see O(gpg_policy).
   returned: when there is something to do

@@ -143,7 +143,9 @@ class RebootingAction(ActionBase):
         self, result: Result, args: Result, timeout: int, task_vars: Result | None, *, confirm: bool
     ) -> Result:
         end_if_orphan()
-        if args.get("carry_over") or result.get("protection") == "automatic":
+        # With state_policy: refuse nothing is left behind, up to the last moment
+        careful = args.get("state_policy") == "refuse"
+        if careful or args.get("carry_over") or result.get("protection") == "automatic":
             result = self._last_moment(result, args, task_vars)
             if result.get("failed"):
                 return result
@@ -160,7 +162,7 @@ class RebootingAction(ActionBase):
             return {**result, **last, "changed": result["changed"]}
         if args.get("carry_over"):
             result["carried_over"] = last.get("carried_over", result.get("carried_over", []))
-        result.update({key: last[key] for key in ("staged", "staged_uuid", "trial") if key in last})
+        result.update({key: last[key] for key in ("staged", "staged_uuid", "trial", "left_behind") if key in last})
         result["actions"] = [*result.get("actions", []), *last.get("actions", [])]
         return result
 

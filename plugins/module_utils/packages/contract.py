@@ -175,6 +175,9 @@ class PackageManager(t.Protocol):
     def database(self) -> Database:
         """Where the installed packages are registered, and which locks whoever changes them holds."""
 
+    def installed_since(self, since: int) -> tuple[str, ...]:
+        """What was installed or upgraded at or after this time (seconds), as the tool writes it, sorted."""
+
     def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
         """Path -> name of the installed package that it belongs to, for those of the paths that belong to one."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..errors import OvercError
 from .locks import Database, Lock
 
 if t.TYPE_CHECKING:
@@ -22,6 +23,16 @@ def database() -> Database:
     )
 
 
+def installed_since(runner: Runner, since: int) -> tuple[str, ...]:
+    """See ``PackageManager.installed_since``: dpkg writes the list of a package's files when it unpacks it."""
+    said = runner.run(
+        ["find", f"{_DIRECTORY}/info", "-name", "*.list", "-newermt", f"@{since - 1}", "-printf", r"%f\n"]
+    )
+    if said.rc != 0:
+        raise OvercError("package_manager_failed", "The dpkg database cannot be read.", **said.facts())
+    return tuple(sorted(name.removesuffix(".list").partition(":")[0] for name in said.stdout.splitlines()))
+
+
 def owners(runner: Runner, paths: t.Sequence[str]) -> dict[str, str]:
     """Path -> package, as dpkg registered it."""
     found = {}
@@ -32,4 +43,4 @@ def owners(runner: Runner, paths: t.Sequence[str]) -> dict[str, str]:
     return found
 
 
-__all__ = ("database", "owners")
+__all__ = ("database", "installed_since", "owners")

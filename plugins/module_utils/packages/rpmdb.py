@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from ..errors import OvercError
+from ..values import decimal
 from .contract import Package
 from .locks import Database, Lock
 
@@ -76,6 +77,15 @@ def database(runner: Runner) -> Database:
     return Database((path,), (Lock(lock if lock.startswith("/") else f"{path}/.rpm.lock", "fcntl", make=True),))
 
 
+def installed_since(runner: Runner, since: int) -> tuple[str, ...]:
+    """See ``PackageManager.installed_since``. Raises package_manager_failed."""
+    said = runner.run(["rpm", "-qa", "--qf", r"%{INSTALLTIME} %{NAME}-%{VERSION}-%{RELEASE}\n"])
+    if said.rc != 0:
+        raise OvercError("package_manager_failed", "The RPM database cannot be read.", **said.facts())
+    rows = (line.partition(" ") for line in said.stdout.splitlines())
+    return tuple(sorted(name for at, _space, name in rows if (decimal(at) or 0) >= since))
+
+
 def owners(runner: Runner, paths: t.Sequence[str]) -> dict[str, str]:
     """Path -> package; one process for each path, for the answers do not say which path they are about."""
     found = {}
@@ -95,6 +105,7 @@ __all__ = (
     "QUERY",
     "database",
     "installed",
+    "installed_since",
     "owners",
     "parse_query",
     "scriptlet_failures",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..left_behind import left_behind
 from ..observe.protection import protection_of, trial_requirements
 from ..observe.state import boots_next
 from ..observe.state_at_risk import state_at_risk
@@ -23,6 +24,7 @@ def info(host: Host) -> dict[str, t.Any]:
     staged = default if booted and default and booted.id != default.id else None
     other = facts.by_path(host.layout.other_root(booted.path)) if booted and booted.path in host.layout.roots else None
     journal = facts.journal
+    lost = left_behind(host.runner, facts)
     return {
         "changed": False,
         "state": state.name,
@@ -41,6 +43,7 @@ def info(host: Host) -> dict[str, t.Any]:
         "events": [dict(entry) for entry in facts.record.events],
         "free_space": {"root": facts.root_free, "boot": facts.boot_free},
         "state_at_risk": state_at_risk(facts),
+        "left_behind": lost.as_dict() if lost else None,
         "requirements": [entry.as_dict() for entry in state.requirements],
         "protection_requirements": [entry.as_dict() for entry in trial_requirements(facts)],
         "contradictions": list(state.contradictions),

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...packages.choose import detect
 from ...packages.contract import PackagePlan, PackageRequest
 from ...packages.scratch import scratch_directory
 from ...system.failed_units import failed_units
 from ..carry_out import carry_out, refuse_busy_packages, repair_preview
+from ..left_behind import left_behind, refuse_or_say
 from ..observe.facts import HostFacts
 from ..observe.layout import check_absolute
 from ..observe.state import HostState
@@ -68,6 +69,7 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     if not packages.changes and not options.force and not (last_moment and state.name == "staged"):
         if state.name == "staged":
             result["failed_units"] = failed_units(host.runner, host.warnings)
+            result["left_behind"] = _left_behind(host, facts, options)
         return {**result, **nothing_to_do(facts, state, "nothing is pending")}
     result["failed_units"] = failed_units(host.runner, host.warnings)
     # Something may have to be done: now the parts of the facts are read that cost more than milliseconds.
@@ -84,6 +86,9 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
         rejected=options.rejected,
     )
     result["replaced"] = plan.replaced
+    anew = "create_root" in plan.steps
+    if state.name == "staged" and not anew:
+        result["left_behind"] = _left_behind(host, facts, options)
     if not plan.changed:
         return {**result, **nothing_to_do(facts, state, plan.reason)}
     result["unchecked_repositories"] = (
@@ -95,7 +100,19 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     state_policy(result["state_at_risk"], options.carry_over, refuse=options.refuse_state_at_risk)
     result["diff"] = difference(facts, plan.context.root_name if plan.context else None, result["upgrades"])
     bound = Upgrade(lambda runner: detect(runner, manager.name), options.request, packages, options.refuse_hidden)
-    return carry_out(host, facts, state, plan, result, bound)
+    result = carry_out(host, facts, state, plan, result, bound)
+    if anew and not host.check_mode:
+        # It is staged: what was written while it was built is told, and refused only right before the reboot
+        result["left_behind"] = _left_behind(host, host.observe()[0], replace(options, refuse_state_at_risk=False))
+    return result
+
+
+def _left_behind(host: Host, facts: HostFacts, options: UpgradeOptions) -> dict[str, t.Any] | None:
+    """What the reboot into the staged root would lose. Raises state_at_risk where the policy is to refuse that."""
+    found = left_behind(host.runner, facts)
+    warning = refuse_or_say(found, options.carry_over, refuse=options.refuse_state_at_risk)
+    host.warnings += [warning] if warning else []
+    return found.without(options.carry_over).as_dict() if found else None
 
 
 def _pending(host: Host, manager: PackageManager, options: UpgradeOptions) -> PackagePlan:

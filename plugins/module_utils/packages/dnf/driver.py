@@ -95,6 +95,9 @@ class Dnf:
         own = (Lock(f"{state}/rpmdb_lock.pid", "pid"), Lock(_LOCK_5, "fcntl"))
         return Database(found.directories, (*own, *found.locks))
 
+    def installed_since(self, since: int) -> tuple[str, ...]:
+        return rpmdb.installed_since(self._runner, since)
+
     def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
         return rpmdb.owners(self._runner, paths)
 

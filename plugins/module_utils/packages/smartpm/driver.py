@@ -92,6 +92,10 @@ class SmartPm:
         found = dpkgdb.database() if kind == "deb" else rpmdb.database(self._runner)
         return Database((data, *found.directories), (Lock(data, "flock"), *found.locks))
 
+    def installed_since(self, since: int) -> tuple[str, ...]:
+        deb = self._backend(self._channels()) == "deb"
+        return dpkgdb.installed_since(self._runner, since) if deb else rpmdb.installed_since(self._runner, since)
+
     def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
         kind = self._backend(self._channels())
         return dpkgdb.owners(self._runner, paths) if kind == "deb" else rpmdb.owners(self._runner, paths)

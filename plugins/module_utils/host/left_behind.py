@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a switch of the root leaves behind on this host: before the reboot in the running root, afterwards in the previous."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ..errors import OvercError
+from ..packages.choose import detect
+from .observe.changed_since import LeftBehind, changed_since
+from .observe.facts import HostFacts
+
+if t.TYPE_CHECKING:
+    from ..btrfs.subvolumes import Subvolume
+    from ..runner import Runner
+
+
+def left_behind(runner: Runner, facts: HostFacts) -> LeftBehind | None:
+    """None where no root was made of another one that matters now.
+
+    Staged: what changed in the running root since the staged one was made of it. Otherwise: what was left in the root that the
+    running one was made of.
+    """
+    booted, default = facts.booted, facts.default
+    if booted is None or default is None or facts.top is None:
+        return None
+    if default.parent_uuid == booted.uuid and default.id != booted.id:
+        return _look(runner, facts, booted, default, runs=True)
+    origin = facts.by_uuid(booted.parent_uuid or "")
+    if default.id == booted.id and origin is not None and origin.path in facts.layout.roots:
+        return _look(runner, facts, origin, booted, runs=False)
+    return None
+
+
+def _look(runner: Runner, facts: HostFacts, root: Subvolume, made: Subvolume, *, runs: bool) -> LeftBehind:
+    try:
+        found = changed_since(root.path, f"{facts.top}/{root.path}", made.path, f"{facts.top}/{made.path}")
+    except OSError as error:
+        return LeftBehind(root.path, made.path, problem=f"{error.filename or root.path}: {error.strerror}")
+    if not runs or not facts.package_manager or not any(entry.kind == "packages" for entry in found.changes):
+        return found
+    try:
+        names = detect(runner, facts.package_manager).installed_since(found.since)
+    except OvercError as error:
+        return replace(found, problem=f"which packages: {error.message}")
+    return replace(found, packages=names)
+
+
+def refuse_or_say(found: LeftBehind | None, carry_over: t.Sequence[str], *, refuse: bool) -> str | None:
+    """A warning of what would be lost, None if nothing would; what ``carry_over`` covers is not.
+
+    Raises state_at_risk instead where that is to be refused, also where it cannot be told.
+    """
+    if found is None:
+        return None
+    left = found.without(carry_over)
+    sentence = left.sentence()
+    if sentence is None and left.problem is not None:
+        sentence = f"What changed in {left.root} after {left.missing_in} was made of it cannot be told: {left.problem}"
+    if sentence is None:
+        return None
+    if refuse:
+        raise OvercError(
+            "state_at_risk",
+            f"{sentence}. Nothing was changed. Run it with force: true, which makes {left.missing_in} anew of what runs now, "
+            "name it in carry_over, or allow it with state_policy: report.",
+            left_behind=left.as_dict(),
+        )
+    return (
+        f"{sentence}. With force: true {left.missing_in} is made anew of what runs now; carry_over brings single paths."
+    )
+
+
+__all__ = ("left_behind", "refuse_or_say")
