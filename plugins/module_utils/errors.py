@@ -19,6 +19,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "boot_write_failed": "A file on the boot partition could not be written, verified or renamed.",
     "bootloader_changed": "What was installed in the boot loader's menu was changed by somebody since.",
     "btrfs_failed": "A btrfs command failed.",
+    "container_changed": "Somebody wrote into the container's directory while it was worked on; what was written is still there.",
     "container_running": "The container runs, and the work was asked for now.",
     "container_unknown": "There is no such container.",
     "delegate_unreachable": "A host to which own tasks are delegated does not answer.",

@@ -27,6 +27,7 @@ _GET_SUBVOL_INFO: t.Final = 0x81F8943C
 _INO_LOOKUP: t.Final = 0xD0009412
 _TREE_SEARCH_V2: t.Final = 0xC0709411
 _SNAP_RDONLY: t.Final = 1 << 1
+_ROOT_RDONLY: t.Final = 1 << 0
 SUBVOLUME_INODE: t.Final = 256
 # In a snapshot, the empty directory in place of a subvolume that lay within its source
 PLACEHOLDER_INODE: t.Final = 2
@@ -84,6 +85,7 @@ class Subvolume:
     generation: int
     origin_generation: int  # of the parent, when this snapshot was taken (otransid)
     origin_time: int  # when that was, seconds
+    readonly: bool
 
 
 def subvolume_info(fd: int) -> Subvolume:
@@ -92,10 +94,12 @@ def subvolume_info(fd: int) -> Subvolume:
     fcntl.ioctl(fd, _GET_SUBVOL_INFO, buffer, True)
     # treeid u64, name[256], parent_id, dirid, generation, flags, uuid[16], parent_uuid[16], received_uuid[16],
     # ctransid, otransid, ...
-    generation = struct.unpack_from("=Q", buffer, 280)[0]
+    generation, flags = struct.unpack_from("=QQ", buffer, 280)
     # otransid, stransid, rtransid, ctime (16 bytes), otime
     otransid, otime = struct.unpack_from("=Q32xQ", buffer, 352)
-    return Subvolume(bytes(buffer[296:312]), bytes(buffer[312:328]), generation, otransid, otime)
+    return Subvolume(
+        bytes(buffer[296:312]), bytes(buffer[312:328]), generation, otransid, otime, bool(flags & _ROOT_RDONLY)
+    )
 
 
 def parted(a: Subvolume, b: Subvolume) -> tuple[int, int] | None:

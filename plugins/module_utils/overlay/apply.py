@@ -21,7 +21,7 @@ from ..errors import OvercError
 from ..system import overlayfs, safe_path
 from ..system.safe_path import libc, open_beneath, open_dir, printable
 from ..system.workers import translate
-from . import copied
+from . import copied, own_side
 from . import original as overlay_original
 from .claims import refuse
 from .kept import NOTES, delete_if_there, drop_snapshots, new_id, open_layers, trim
@@ -31,7 +31,7 @@ from .mount import empty_under, mount_on_host, prepare_table, unmount_on_host
 from .observe import used_by
 from .plan import Operation
 from .record import Intent, Overlay
-from .repair import FILLING, STARTED_MEANWHILE, refuse_while_started, repair, settle
+from .repair import FILLING, STARTED_MEANWHILE, is_switched, refuse_while_started, repair, settle
 from .site import Site, trees
 from .sources import Sources
 
@@ -87,7 +87,8 @@ class Work:
             original = dataclasses.asdict(self.active.layers)
         store = self.site.store
         with self._stack:
-            store.begin(Intent(self.operation.kind, self.directory, self.new, self.old, original))
+            self.intent = Intent(self.operation.kind, self.directory, self.new, self.old, original)
+            store.begin(self.intent)
             self._home = store.make()
             self._stack.callback(os.close, self._home)
             try:
@@ -116,10 +117,18 @@ class Work:
             error = OvercError("internal", f"{type(error).__name__}: {error}", exception=trace)
         elif isinstance(error, OSError):
             error = translate(error, f"working on {printable(self.directory)}")
+        rest = "what remained was done, too"
         try:
+            switched = is_switched(self.site, self.intent)
             repair(self.site)
         except (OvercError, OSError) as second:
-            error.facts["repair"] = f"{second}; the next run takes it up again"
+            rest = "what remains is for the next run"
+            if str(second) != str(error):
+                error.facts["repair"] = f"{second}; the next run takes it up again"
+        if switched:
+            sees = "sees its own files" if self.operation.kind.startswith("stop") else "sees the layers"
+            error.message = f"{error.message} It was switched over already: the container {sees}, and {rest}."
+            error.facts.update(changed=True, reached="switched")
         raise error
 
     # -- steps of making an overlay -----------------------------------------------------------------------------
@@ -129,6 +138,7 @@ class Work:
         return fd
 
     def _snapshot_sources(self) -> None:
+        own_side.snapshot(self.site, self._home, self.new)
         found = trees(self.site, self.directory, self.sources, self.essential_root)
         self._shared = Sources(self.site, self.new, self._home, found, self._stack)
         self.outcome.sources_without = self._shared.without
@@ -210,11 +220,15 @@ class Work:
     def _commit_mount(self) -> None:
         self._still_quiet()
         prepare_table(self.site)
+        own_side.refuse_changed(self._home, self.new, self.site, self.directory)
         self.site.table.commit(self.directory, self.options)
         self._not_started_meanwhile()
 
     def _empty_directory(self) -> None:
-        empty_under(self.site, self.directory, jobs=self.jobs)
+        known = own_side.opened(self._home, self.new, self.site, self.directory)
+        if known is not None:
+            self._open(known)
+        empty_under(self.site, self.directory, known, jobs=self.jobs)
 
     def _trim_layer(self) -> None:
         trim(self._home, self.new, jobs=self.jobs)

@@ -64,6 +64,11 @@ def open_layers(site: Site, layers: overlayfs.Layers, id_: str) -> list[int]:
     return opened
 
 
+def own_snapshot(id_: str) -> str:
+    """The name of the snapshot of the container itself, while an overlay is being made."""
+    return f"{id_}.own"
+
+
 def trim(home: int, id_: str, *, jobs: int | None = None) -> None:
     """Leave of a snapshot only our layers, so that it holds on to nothing else."""
     try:
@@ -84,7 +89,7 @@ def drop_snapshots(home: int, id_: str) -> None:
     finally:
         os.close(fresh)
     for name in names:
-        if name.startswith(prefix) and name[len(prefix) :].isdigit():
+        if name.startswith(prefix) and (name[len(prefix) :].isdigit() or name == own_snapshot(id_)):
             delete_if_there(name, home)
 
 
@@ -122,4 +127,14 @@ def read_notes(site: Site, id_: str) -> Overlay:
         ) from error
 
 
-__all__ = ("NOTES", "delete_if_there", "drop_snapshots", "new_id", "open_layers", "read_notes", "seal", "trim")
+__all__ = (
+    "NOTES",
+    "delete_if_there",
+    "drop_snapshots",
+    "new_id",
+    "open_layers",
+    "own_snapshot",
+    "read_notes",
+    "seal",
+    "trim",
+)

@@ -137,7 +137,7 @@ def _telling(repaired: str | None, reports: t.Sequence[t.Mapping[str, t.Any]]) -
     except (OvercError, OSError) as raised:
         error = translate(raised, "looking at the container") if isinstance(raised, OSError) else raised
         done = [report for report in reports if report["operation"] != "none"]
-        if repaired is not None or done:
+        if repaired is not None or done or error.facts.get("changed"):
             error.facts.update(changed=True, repaired=repaired, directories=list(reports))
         raise error from raised
 

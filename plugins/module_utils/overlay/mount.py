@@ -15,13 +15,25 @@ from .layers.remove import empty
 from .site import Site
 
 
-def empty_under(site: Site, directory: str, *, jobs: int | None = None) -> None:
-    """Empty what lies under the mount point. ``open_directory`` refuses when the overlay itself is mounted there."""
+def empty_under(site: Site, directory: str, known: int | None, *, jobs: int | None = None) -> None:
+    """Empty what lies under the mount point. ``open_directory`` refuses when the overlay itself is mounted there.
+
+    ``known``: see ``empty``; raises ``container_changed`` for what is not known, which stays.
+    """
     fd = site.open_directory(directory)
     try:
-        empty(fd, jobs=jobs)
+        left = empty(fd, known=known, jobs=jobs)
     finally:
         os.close(fd)
+    if left:
+        where = printable(site.root + directory)
+        raise OvercError(
+            "container_changed",
+            f"Somebody wrote into {where} while the module worked on it: {printable(left[0])}"
+            f" ({len(left)} such place(s)). It is kept there, where the container does not see it. Move it away, and into"
+            " the container if it belongs there, then run the same command again.",
+            paths=[f"{where}/{printable(path)}" for path in left[:100]],
+        )
 
 
 def prepare_table(site: Site) -> None:

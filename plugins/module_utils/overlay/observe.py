@@ -14,6 +14,7 @@ from ..system.safe_path import is_below, printable
 from . import estimate, original, users
 from .claims import Claim
 from .copied import owner_runs
+from .own_side import refuse_readonly
 from .plan import DirectoryFacts, Wanted
 from .record import Record, Request
 from .site import Site, Tree, has_changed, is_there, trees
@@ -58,6 +59,8 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
     """The facts about every directory that is asked for."""
     mounted = site.mounted()
     out = []
+    if wanted.state == "present" or any(directory in mounted for directory in wanted.directories):
+        refuse_readonly(site)
     for directory in wanted.directories:
         found = mounted.get(directory)
         active = made_by(found)

@@ -23,7 +23,7 @@ STEPS: t.Final[dict[str, str]] = {
     "unmount": "unmount the directory on the host",
     "check_mount_point": "make sure that nothing lies under the mount",
     "materialise": "give the container its own copy of every file, below the mount",
-    "snapshot_sources": "snapshot the sources, so that they cannot change under the container",
+    "snapshot_sources": "snapshot the sources, so that they cannot change, and the container, to notice writers",
     "compare": "compare the directory with the snapshots",
     "build_layers": "build the container's upper layer beside the directory",
     "sync": "write everything to disk",

@@ -17,9 +17,10 @@ import typing as t
 from ..errors import OvercError
 from ..system import overlayfs
 from ..system.safe_path import printable
-from . import original
+from . import original, own_side
 from .kept import delete_if_there, drop_snapshots, read_notes, seal, trim
 from .mount import empty_under, mount_on_host, tidy_table, unmount_on_host
+from .record import Intent
 from .site import Site
 
 FILLING: t.Final = "after check_mount_point"
@@ -57,6 +58,14 @@ def settle(site: Site, directory: str, id_: str, *, seconds: float | None = None
     site.store.end()
 
 
+def is_switched(site: Site, intent: Intent) -> bool:
+    """Whether the table of mounts, which decides, says already what the operation was to bring."""
+    active = site.mounted().get(intent.directory)
+    if intent.operation in ("create", "reshare"):
+        return active is not None and active.id == intent.new
+    return active is None
+
+
 def repair(site: Site) -> str | None:
     """Take up an operation that was cut off: what the table says decides whether it is undone or finished.
 
@@ -69,22 +78,22 @@ def repair(site: Site) -> str | None:
     directory = intent.directory
     active = site.mounted().get(directory)
     home = site.store.make()
+    known = own_side.opened(home, intent.new, site, directory) if intent.new else None
     try:
         unmount_on_host(site, directory)
-        making = intent.operation in ("create", "reshare")
-        forward = (active is not None and active.id == intent.new) if making else active is None
+        forward = is_switched(site, intent)
         if not forward:
             if intent.operation != "create":
                 # It was being filled below the mount, by us: the check before that step found it empty.
                 if FILLING in site.store.steps():
-                    empty_under(site, directory)
+                    empty_under(site, directory, known)
             if intent.new:
                 delete_if_there(intent.new, home)
                 drop_snapshots(home, intent.new)
             keep = intent.old if active is not None and active.id else ""
         else:
             if intent.new:
-                empty_under(site, directory)
+                empty_under(site, directory, known)
                 trim(home, intent.new)
                 drop_snapshots(home, intent.new)
             if intent.old:
@@ -98,9 +107,11 @@ def repair(site: Site) -> str | None:
         settle(site, directory, keep)
         mount_on_host(site, directory)
     finally:
+        if known is not None:
+            os.close(known)
         os.close(home)
     how = "finished" if forward else "undone"
     return f"{intent.operation} of {printable(directory)}, cut off in an earlier run, was {how}"
 
 
-__all__ = ("FILLING", "STARTED_MEANWHILE", "refuse_while_started", "repair", "settle")
+__all__ = ("FILLING", "STARTED_MEANWHILE", "is_switched", "refuse_while_started", "repair", "settle")

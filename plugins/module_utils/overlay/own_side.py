@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The container's own side: nobody else writes into its directory unnoticed while an overlay of it is being made.
+
+A stopped container writes nothing, but a program of the host may. So the container's subvolume is snapshotted before its
+directory is compared: the switch is refused if anything was written since, and of the copies under the mount only those
+go that are still what the snapshot shows.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..btrfs import ioctl
+from ..compare.kin import enclosing_subvolume
+from ..errors import OvercError
+from ..system.safe_path import OPEN_DIR, components, open_beneath, open_dir, printable
+from .kept import own_snapshot
+from .site import Site
+
+
+def refuse_readonly(site: Site) -> None:
+    """Refuse a container that cannot be changed, before anything is."""
+    for fd, path in ((site.root_fd, site.root), (site.fd, site.path)):
+        subvolume = ioctl.filesystem_id(fd) is not None and ioctl.subvolume_info(fd).readonly
+        if subvolume or os.fstatvfs(fd).f_flag & os.ST_RDONLY:
+            what = "a read-only subvolume" if subvolume else "a read-only file system"
+            remedy = f" Make it writable (btrfs property set {printable(path)} ro false)." if subvolume else ""
+            raise OvercError(
+                "overlay_unsupported", f"{printable(path)} lies on {what}; nothing was changed.{remedy}", paths=[path]
+            )
+
+
+def snapshot(site: Site, home: int, id_: str) -> None:
+    path, _below = enclosing_subvolume(site.root)
+    fd = os.open(path, OPEN_DIR)
+    try:
+        ioctl.snapshot(fd, own_snapshot(id_), home, readonly=True)
+    finally:
+        os.close(fd)
+
+
+def _way(site: Site, directory: str) -> list[str]:
+    _path, below = enclosing_subvolume(site.root)
+    return [*below, *components(directory)]
+
+
+def opened(home: int, id_: str, site: Site, directory: str) -> int | None:
+    """The container's directory as it was snapshotted; None when there is no such snapshot (any more)."""
+    try:
+        top = open_dir(own_snapshot(id_), home)
+    except FileNotFoundError:
+        return None
+    try:
+        return open_beneath(top, _way(site, directory))
+    finally:
+        os.close(top)
+
+
+def refuse_changed(home: int, id_: str, site: Site, directory: str) -> None:
+    """Refuse if the container's directory is no longer what was snapshotted, and so what was compared."""
+    path, _below = enclosing_subvolume(site.root)
+    live = os.open(path, OPEN_DIR)
+    try:
+        top = open_dir(own_snapshot(id_), home)
+        try:
+            same = ioctl.unchanged_since(top, live, "/".join(_way(site, directory)))
+        finally:
+            os.close(top)
+    finally:
+        os.close(live)
+    if not same:
+        raise OvercError(
+            "container_changed",
+            f"Somebody wrote into {printable(site.root + directory)} while it was compared; nothing was switched over."
+            " Find out who (fuser, lsof), stop it, then run the same command again.",
+        )
+
+
+__all__ = ("opened", "refuse_changed", "refuse_readonly", "snapshot")
