@@ -18,6 +18,8 @@ from ansible_collections.overc.system.plugins.plugin_utils.own_tasks import chec
 Result = dict[str, t.Any]
 # Options that are files of tasks, and where health has one
 _FILES: t.Final = ("drain_tasks", "undrain_tasks")
+# Looked at, and not in the answer: -v shows that
+_SECRET: t.Final = ("report_token", "verdicts_token")
 _HERE: t.Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -45,6 +47,7 @@ class ActionModule(ActionBase):
                 message = f"{message} Nothing was changed."
             # No exception: whoever asks for all hosts sees to it that one of them does not end the run (failed_when)
             return {**result, "failed": True, "changed": False, "msg": message, "error_id": "bad_argument"}
+        options = {name: value for name, value in options.items() if name not in _SECRET}
         return {**result, "changed": False, **options, "delegates": delegates}
 
     @staticmethod

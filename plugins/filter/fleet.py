@@ -17,6 +17,7 @@ from ..plugin_utils import (
     option_kinds,
     overlay_words,
     pull,
+    pull_rings,
     run_cut,
     run_gate,
     run_plan,
@@ -186,6 +187,14 @@ def pull_abandoned(result: t.Mapping[str, t.Any], failure: str, back: t.Any = No
     return pull.abandoned(result, failure, _given(back))
 
 
+def pull_gated(outcome: t.Mapping[str, t.Any], answer: t.Any = None) -> dict[str, t.Any]:
+    return pull.gated(outcome, _given(answer))
+
+
+def pull_ring_config(options: t.Mapping[str, t.Any], host: str, token: bool) -> dict[str, t.Any]:
+    return t.cast("dict[str, t.Any]", _said(pull_rings.config_of, options, host, token=bool(token)))
+
+
 def pull_interrupted(info: t.Any, note: t.Mapping[str, t.Any]) -> bool:
     return pull.interrupted(info or {}, note)
 
@@ -230,8 +239,10 @@ class FilterModule:
             "must_go_back": must_go_back,
             "overlay_lines": overlay_lines,
             "pull_abandoned": pull_abandoned,
+            "pull_gated": pull_gated,
             "pull_interrupted": pull_interrupted,
             "pull_out_of_service": pull_out_of_service,
+            "pull_ring_config": pull_ring_config,
             "pull_staged": pull_staged,
             "pull_verdict": pull_verdict,
             "pull_verified": pull_verified,

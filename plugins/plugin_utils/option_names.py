@@ -39,7 +39,9 @@ INTERNAL: t.Final = frozenset({
     "overc_fleet_run",
     "overlay_answers", "overlay_directories", "overlay_installed", "overlay_options", "overlay_removed",
     "overlay_result",
-    "pull_attempt", "pull_back", "pull_carry_over", "pull_config", "pull_failure", "pull_info", "pull_note", "pull_outcome",
+    "pull_attempt", "pull_back", "pull_carry_over", "pull_config", "pull_drained", "pull_failure", "pull_gate", "pull_info",
+    "pull_interrupted", "pull_note", "pull_options", "pull_outcome", "pull_places", "pull_ring_config", "pull_systemd",
+    "pull_wanted",
     "pull_program", "pull_removed", "pull_result", "pull_run", "pull_staged", "pull_target", "pull_timer", "pull_units",
     "pull_verdict", "pull_verified",
 })  # fmt: skip

@@ -24,6 +24,7 @@ from .option_kinds import (
     commands,
     count,
     flag,
+    flow,
     mapping,
     moment,
     number,
@@ -114,6 +115,23 @@ def environment(name: str, value: t.Any) -> dict[str, str]:
     }
 
 
+_RING: t.Final[dict[str, Kind]] = {
+    "name": text,
+    "successes": number,
+    "failures": number,
+    "soak": number,
+    "hosts": texts,
+}
+
+
+def rings(name: str, value: t.Any) -> list[Values]:
+    """The rings of a fleet, the canary first."""
+    found = flow(name, value) or []
+    if not isinstance(found, (list, tuple)):
+        raise FleetError(f"{name}: {shown(value)} is no list of rings.")
+    return [_only(f"{name}[{index}]", mapping(f"{name}[{index}]", entry), _RING) for index, entry in enumerate(found)]
+
+
 # Role (or playbook) -> its options, without the prefix -> kind
 ROLES: t.Final[dict[str, dict[str, Kind]]] = {
     "bootloader": {
@@ -191,6 +209,15 @@ ROLES: t.Final[dict[str, dict[str, Kind]]] = {
         "timeout": number,
         "report_url": text,
         "report_token": text,
+        "verdicts": text,
+        "verdicts_token": text,
+        "verdicts_key_id": text,
+        "verdicts_region": text,
+        "verdicts_unsigned": flag,
+        "verdict_signers": texts,
+        "verdict_key": text,
+        "ring": text,
+        "rings": rings,
     },
 }
 # Where a role takes an option from if it is not given: what its defaults do, for whoever looks at the options before the role

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from . import host_outcome, run_plan
@@ -24,6 +25,23 @@ def verdict(answer: Answer, rejected: t.Collection[str]) -> Entry:
         reason = "This upgrade was tried on this host and taken back. It is offered again when it changes."
         return {**out, "status": "withheld", "reason": reason}
     return {**out, "status": status}
+
+
+def gated(outcome: Answer, answer: Answer) -> Entry:
+    """An outcome that may go on, after the rings were asked; ``answer``: of the task that ran the host's program."""
+    if not answer:  # there are no rings, or nothing to ask
+        return dict(outcome)
+    try:
+        said = json.loads(answer.get("stdout") or "")
+        word, reason, ignored = said["decision"], str(said["reason"]), said.get("ignored") or []
+    except (ValueError, KeyError, TypeError):
+        detail = host_outcome.first_line(answer.get("stderr") or answer.get("msg")) or "no answer"
+        word, reason, ignored = "wait", f"The rings cannot be asked, so this host waits: {detail}", []
+    kept = {**outcome, **({"verdicts_ignored": ignored} if ignored else {})}
+    if word == "go":
+        return kept
+    kept.pop("reboot", None)
+    return {**kept, "status": "withheld" if word == "withheld" else "waiting", "reason": reason}
 
 
 def staged(result: Answer, *, reboot: bool) -> Entry:
@@ -86,4 +104,4 @@ def verified(info: Answer, note: Answer, failure: str = "", back: Answer | None 
     return {**out, "status": "rollback_failed", "reason": f"{failure}{trouble}"}
 
 
-__all__ = ("abandoned", "interrupted", "out_of_service", "staged", "verdict", "verified")
+__all__ = ("abandoned", "gated", "interrupted", "out_of_service", "staged", "verdict", "verified")

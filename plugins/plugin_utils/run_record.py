@@ -27,6 +27,7 @@ STATUSES: t.Final[dict[str, str]] = {
     "withheld": "not touched: its upgrade is known to be bad",
     "not_started": "not touched: the run was stopped before its turn",
     "postponed": "not touched: the maintenance window closed before its turn",
+    "waiting": "not touched: its ring's turn has not come, or the verdicts cannot be read",
     "staged": "the new system is built and waits for a reboot",
     "upgraded": "runs the new system",
     "returned": "runs the system it is meant to return to",

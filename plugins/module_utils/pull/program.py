@@ -7,7 +7,7 @@ A host cannot watch its own reboot. So the playbook stages an upgrade and leaves
 carried over into the new system; after the reboot this program finds the note and runs the playbook once more, to check
 the system that came up and to confirm it, or to go back. Each half verifies what it runs.
 
-Called by systemd, without arguments. Standard library only.
+Called by systemd, without arguments, and by the playbook with ``gate FINGERPRINT``. Standard library only.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -26,6 +27,7 @@ import typing as t
 
 from . import arguments, report
 from .files import read, redacted, remove, write
+from .member import Member, judged
 from .source import Source, SourceError
 
 CONFIG: t.Final = "/etc/overc-pull.json"
@@ -36,7 +38,8 @@ _OUTPUT: t.Final = 8000  # characters of a failed run that go into the report
 _REJECTED: t.Final = 100  # fingerprints that are remembered
 _PAUSES: t.Final = (0, 2, 8, 30)  # seconds before each attempt to report
 _STAMP: t.Final = "%Y-%m-%dT%H:%M:%SZ"
-_QUIET: t.Final = ("current", "staged", "upgraded", "postponed")  # statuses that are no trouble
+_QUIET: t.Final = ("current", "staged", "upgraded", "postponed", "waiting")  # statuses that are no trouble
+PROGRAM: t.Final = ("/usr/bin/python3", "-IB", "/usr/local/lib/overc-pull/overc_pull.py")
 
 Entry = dict[str, t.Any]
 
@@ -66,6 +69,7 @@ class Pull:
         self.outcome = f"{run}/outcome.json"
         self.variables = f"{run}/variables.json"
         self.began = time.time()
+        self.member = Member(config["rings"], state, config["environment"]) if config.get("rings") else None
 
     # -- what is to be done ------------------------------------------------------------------------------------------
 
@@ -144,6 +148,7 @@ class Pull:
             "rejected": read(self.rejected, []),
             "reboot": self.config["reboot"],
             "revision": revision,
+            "gate": [*PROGRAM, "gate"] if self.member else [],
         }
         write(self.variables, {"pull_run": variables})
         remove(self.outcome)
@@ -172,7 +177,7 @@ class Pull:
 
     def shown(self, text: str) -> str:
         """Text for a log: without what this host was given to keep for itself."""
-        return redacted(text, [self.config["report_token"]])
+        return redacted(text, [self.config["report_token"], (self.config.get("rings") or {}).get("token", "")])
 
     def finish(self, phase: str, status: str, reason: str, **more: t.Any) -> Entry:
         """Write the result down, and send it where it is wanted."""
@@ -201,8 +206,21 @@ class Pull:
             sys.stderr.write(f"the report was not taken: {self.shown(wrong)}\n")
         return not wrong
 
+    def tell(self, phase: str, outcome: Entry, *, reboots: bool) -> Entry:
+        """Hand in what the other hosts have to know, before this one does anything else: what the result says of that."""
+        status = judged(phase, outcome, reboots=reboots)
+        if self.member is None or not status:
+            return {}
+        wrong = self.member.judge(status, outcome)
+        if wrong:
+            sys.stderr.write(f"{wrong}\n")
+        return {"verdict": status, **({"verdict_trouble": wrong} if wrong else {})}
+
     def send_again(self) -> None:
-        """What an earlier run could not report."""
+        """What an earlier run could not report or hand in."""
+        wrong = self.member.publish() if self.member else ""
+        if wrong:
+            sys.stderr.write(f"{wrong}\n")
         last = read(self.result, {})
         if last and last.pop("reported", True) is False and self.send(last):
             write(self.result, {**last, "reported": True})
@@ -223,7 +241,8 @@ class Pull:
         if reboot and not window_open(self.config["window"], dt.datetime.now(dt.timezone.utc)):
             outcome["reason"] = "The maintenance window closed before the reboot; the next one will do."
             reboot = False
-        if outcome["status"] not in ("current", "staged", "withheld"):
+        outcome.update(self.tell("upgrade", outcome, reboots=reboot))
+        if outcome["status"] not in ("current", "staged", "waiting", "withheld"):
             outcome["output"] = output[-_OUTPUT:]
         self.finish("upgrade", outcome.pop("status"), outcome.pop("reason"), rc=rc, **outcome)
         return reboot
@@ -237,6 +256,7 @@ class Pull:
             self.finish("verify", "failed", _why(output, rc), rc=rc, output=output[-_OUTPUT:])
             return False
         reboot = bool(outcome.pop("reboot", False))
+        outcome.update(self.tell("verify", outcome, reboots=reboot))
         if not reboot and not outcome.pop("again", False):
             remove(self.note)
         if outcome["status"] == "rolled_back" and note.get("fingerprint"):
@@ -272,6 +292,10 @@ def main() -> int:
     if config is None:
         sys.stderr.write(f"{CONFIG} is not there or cannot be read; run the role overc.system.pull on this host.\n")
         return 1
+    if sys.argv[1:2] == ["gate"] and len(sys.argv) == 3:
+        answer = Member(config["rings"], STATE, config["environment"]).gate(sys.argv[2])
+        sys.stdout.write(json.dumps(answer) + "\n")
+        return 0
     with _alone() as alone:
         if not alone:
             sys.stdout.write("another run is under way\n")

@@ -100,7 +100,7 @@ class Source:
         broken = self._run(store, "fsck", "--connectivity-only", "--no-dangling").returncode != 0
         if broken and store == self.store:
             return self._renew("")
-        raise SourceError(_said("The repository cannot be fetched", done.stderr))
+        raise SourceError(said("The repository cannot be fetched", done.stderr))
 
     def _renew(self, revision: str) -> str:
         fresh, old = f"{self.store}.new", f"{self.store}.old"
@@ -112,7 +112,7 @@ class Source:
             if done.returncode != 0:
                 done = self._run(fresh, "fetch", "--quiet", "--no-tags", "--unshallow", "--", self.url, *_EVERYTHING)
             if done.returncode != 0:
-                raise SourceError(_said(f"{revision[:12]} is damaged here and cannot be fetched", done.stderr))
+                raise SourceError(said(f"{revision[:12]} is damaged here and cannot be fetched", done.stderr))
             found = revision
         if os.path.lexists(self.store):
             os.rename(self.store, old)
@@ -127,7 +127,7 @@ class Source:
     def _git(self, store: str, *words: str) -> str:
         done = self._run(store, *words)
         if done.returncode != 0:
-            raise SourceError(_said(f"git {words[0]} failed", done.stderr))
+            raise SourceError(said(f"git {words[0]} failed", done.stderr))
         return done.stdout
 
     def _command(self, store: str, *words: str) -> list[str]:
@@ -148,17 +148,22 @@ class Source:
         return kept
 
     def _run(self, store: str, *words: str) -> subprocess.CompletedProcess[str]:
+        done = self.run(store, *words)
+        output, errors = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+        return subprocess.CompletedProcess(done.args, done.returncode, output, errors)
+
+    def run(self, store: str, *words: str, data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        """Git in one of our own stores; ``data`` goes to its input. Raises SourceError where it does not run or end."""
+        given: dict[str, t.Any] = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
         try:
             return subprocess.run(
                 self._command(store, *words),
                 env=self._environment(),
                 cwd="/",
-                stdin=subprocess.DEVNULL,
                 capture_output=True,
-                encoding="utf-8",
-                errors="replace",
                 timeout=self.timeout,
                 check=False,
+                **given,
             )
         except subprocess.TimeoutExpired:
             raise SourceError(f"git {words[0]} was ended after {self.timeout} seconds.") from None
@@ -166,10 +171,10 @@ class Source:
             raise SourceError(f"git cannot be run: {error.strerror}.") from None
 
 
-def _said(what: str, errors: str) -> str:
+def said(what: str, errors: str) -> str:
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
     return f"{what}: {redacted(telling[0])[:400]}" if telling else f"{what}."
 
 
-__all__ = ("Damaged", "Source", "SourceError")
+__all__ = ("Damaged", "Source", "SourceError", "said")

@@ -149,7 +149,11 @@ def test_refusals_are_one_sentence(site: Site) -> None:
     host, role = site
     assert "There is no ansible-playbook in /nowhere of this host." in role.apply(pull_program_directory="/nowhere")
     assert "Say what to pull" in role.apply(pull_url="")
-    assert "pull_window has the form" in role.apply(pull_window="25:00-04:00")
+    assert "is not of the form 22:00-04:00" in role.apply(pull_window="25:00-04:00")
+    assert "Did you mean" in role.apply(pull_rebot=False).replace("did you", "Did you")
+    assert "pull_ring: 'late' is none of pull_rings" in role.apply(
+        pull_verdicts="/srv/v", pull_ring="late", pull_rings=[{"name": "canary"}]
+    )
     assert found(host) == ""
 
 
@@ -253,7 +257,8 @@ def test_what_failed_its_check_is_not_run_after_a_reboot(site: Site) -> None:
     host, role = site
     sign(host)
     publish(host, {"local.yml": LOCAL})
-    role.apply(pull_arguments=["--verify-commit"], pull_reboot=False)
+    role.apply(pull_arguments=["--verify-commit"], pull_reboot="false")
+    assert json.loads(host.sh("cat /etc/overc-pull.json"))["reboot"] is False
     host.release("v2")
     host.sh("systemctl start overc-pull.service")
     assert result(host)["status"] == "staged"

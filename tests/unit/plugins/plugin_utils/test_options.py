@@ -39,7 +39,7 @@ OF_TYPE = {
 TEXT = [name for name, spec in SPECIFIED.items() if spec["type"] in ("str", "path") and "choices" not in spec]
 PLAIN = [name for name in TEXT if name not in ("fleet_window", "fleet_not_after", "pull_window")]
 CHOICES = [name for name, spec in SPECIFIED.items() if "choices" in spec]
-LISTS = [name for name in OF_TYPE["list"] if name != "overlay_containers"]
+LISTS = [name for name in OF_TYPE["list"] if name not in ("overlay_containers", "pull_rings")]
 NUMBERS = [
     name for name in OF_TYPE["raw"]
     if name not in ("fleet_canary", "fleet_serial", "fleet_max_fail_percentage", "fleet_exclude")
@@ -295,3 +295,17 @@ def test_what_roles_set_themselves_is_known() -> None:
     ours = {name for name in used if name.startswith(mine)}
     assert ours > {"host_upgrade_result", "fleet_plan"}
     assert ours <= INTERNAL | set(options.public())
+
+
+def test_rings() -> None:
+    wanted = [{"name": "canary", "successes": 2, "hosts": ["a", "b"]}, {"name": "rest"}]
+    assert converted("pull_rings", wanted) == wanted
+    given = '[{"name": "canary", "successes": "2", "hosts": "a,b"}, {"name": "rest"}]'
+    assert converted("pull_rings", given) == wanted
+    assert converted("pull_rings", "") == converted("pull_rings", None) == converted("pull_rings", []) == []
+    with pytest.raises(FleetError, match=r"pull_rings\[0\].*Did you mean successes"):
+        converted("pull_rings", [{"name": "canary", "sucesses": 2}])
+    for value in anything(
+        "a,b", "canary", {"name": "a"}, ["canary"], [{"name": "a", "soak": "1h"}], [{"failures": -1}], True
+    ):
+        refused("pull_rings", value)
