@@ -34,7 +34,7 @@ options:
       - Absolute paths of directories inside the container. None may lie in another, and none may be a mount point,
         a subvolume of its own or a link.
     type: list
-    elements: path
+    elements: str
     required: true
   sources:
     description:
@@ -62,6 +62,14 @@ options:
     description: Root directory of the host, for the source V(essential).
     type: path
     default: /
+  state_policy:
+    description:
+      - What to do where the containers lie on the subvolume of the running root. The layers are subvolumes inside it then,
+        which no snapshot of the root has, so M(overc.system.overc_host_upgrade) could stage no upgrade until sharing stops.
+      - V(refuse) does not begin to share there, V(report) does and warns.
+    type: str
+    choices: [refuse, report]
+    default: refuse
 extends_documentation_fragment:
   - overc.system.overlay
   - overc.system.attributes
@@ -213,11 +221,12 @@ def main() -> None:
         {
             "container": {"type": "str", "required": True},
             "containers_dir": {"type": "path", "default": "/opt/container"},
-            "directories": {"type": "list", "elements": "path", "required": True},
+            "directories": {"type": "list", "elements": "str", "required": True},
             "sources": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
             "apply": {"type": "str", "choices": ["auto", "now", "boot"], "default": "auto"},
             "essential_root": {"type": "path", "default": "/"},
+            "state_policy": {"type": "str", "choices": ["refuse", "report"], "default": "refuse"},
         },
         lambda module: manage(
             Wanted(
@@ -228,6 +237,7 @@ def main() -> None:
                 state=module.params["state"],
                 apply=module.params["apply"],
                 essential_root=module.params["essential_root"],
+                state_policy=module.params["state_policy"],
             ),
             check=module.check_mode,
         ),

@@ -191,6 +191,7 @@ ROLES: t.Final[dict[str, dict[str, Kind]]] = {
         "containers": containers,
         "apply": choice("auto", "now", "boot"),
         "essential_root": text,
+        "state_policy": choice("refuse", "report"),
     },
     "pull": {
         "state": choice("present", "absent"),

@@ -133,6 +133,15 @@ def in_top(host: Host, script: str) -> None:
         host.sh("umount /run/t")
 
 
+def place_for_containers(host: Host) -> None:
+    """/opt/container on a subvolume of its own, as docs/overlay.md asks for."""
+    in_top(host, "btrfs subvolume create containers")
+    host.sh(
+        "mkdir -p /opt/container; device=$(findmnt -nvo SOURCE /);"
+        ' echo "$device /opt/container btrfs subvol=containers 0 0" >>/etc/fstab; mount /opt/container'
+    )
+
+
 def booted(host: Host) -> str:
     """The subvolume that runs."""
     return host.sh("findmnt -vno FSROOT / | cut -c2-")

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.conformance.test_documentation import PAGES, commands, fenced, playbook
+from tests.integration.disk_facts import place_for_containers
 from tests.lab import Host
 from tests.lab.settings import REPOSITORY
 from tests.unit.test_collection import MODULES, load
@@ -58,6 +59,7 @@ def upgraded(host: Host) -> None:
 
 def containers(host: Host) -> None:
     """c0 and c1, full copies of a part of the host, which has something below /opt for them."""
+    place_for_containers(host)
     host.sh(
         "mkdir -p /opt/tool && head -c 100000 /dev/urandom >/opt/tool/data;"
         "for c in c0 c1; do mkdir -p /opt/container/$c/rootfs/usr /opt/container/$c/rootfs/opt;"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.integration.disk_facts import place_for_containers
 from tests.integration.trace import Side, Trace, traced, traced_unit
 from tests.lab import Host
 from tests.programs import IN_THE_NEW_ROOT, INDIRECT, PROGRAMS
@@ -150,6 +151,7 @@ _SHARE: t.Final = {"container": "c1", "directories": ["/usr"], "sources": ["c2"]
 
 
 def make_containers(host: Host) -> None:
+    place_for_containers(host)
     host.sh(
         "for c in c1 c2; do mkdir -p /opt/container/$c/rootfs/usr/share;"
         " head -c 100000 /dev/zero > /opt/container/$c/rootfs/usr/share/same; touch /opt/container/$c/config; done"

@@ -21,7 +21,7 @@ from . import estimate
 from .apply import Observer, Work
 from .at_boot import work as overlay_boot
 from .observe import observe, queued_request
-from .plan import DirectoryFacts, Operation, Wanted, check_directories, plan_directory, when
+from .plan import AT_RISK, DirectoryFacts, Operation, Wanted, check_directories, plan_directory, when
 from .record import HOME, Request
 from .repair import repair
 from .report import after_text, before_text, diff_text, report_of
@@ -178,7 +178,13 @@ def manage(
         def plan(later: bool) -> list[Operation]:
             return [
                 plan_directory(
-                    f, wanted.state, wanted.sources, later=later, host_side=host_side, container=wanted.container
+                    f,
+                    wanted.state,
+                    wanted.sources,
+                    later=later,
+                    host_side=host_side,
+                    container=wanted.container,
+                    state_policy=wanted.state_policy,
                 )
                 for f in facts
             ]
@@ -204,6 +210,7 @@ def manage(
         "reboot_required": any(report["status"] == "waits_for_boot" for report in reports),
         "repaired": repaired,
         "running": running,
+        "warnings": [AT_RISK] if any(f.on_root and o.sharing for f, o in zip(facts, operations)) else [],
         "diff": {"before": diff_text(before), "after": diff_text(after)},
     }
 
@@ -242,6 +249,7 @@ def _do_waiting(places: overlay_boot.Places, containers_dir: str, name: str) -> 
             request.state,
             "now",
             request.essential_root,
+            "report",  # was decided when it was asked for
         )
         for report in manage(wanted, places=places)["directories"]:
             sys.stdout.write(f"{printable(name)}: {report['directory']}: {report['status']}\n")

@@ -20,8 +20,15 @@ def run_overlay_module(
     *,
     required_if: t.Sequence[tuple[str, t.Any, tuple[str, ...]]] = (),
 ) -> None:
-    """A module around the command."""
-    run_entry(spec, command, required_if=required_if, known=_known)
+    """A module around the command; its ``warnings`` become Ansible's."""
+
+    def warning(module: AnsibleModule) -> dict[str, t.Any]:
+        result = command(module)
+        for text in result.pop("warnings", ()):
+            module.warn(text)
+        return result
+
+    run_entry(spec, warning, required_if=required_if, known=_known)
 
 
 def _known(error: Exception) -> Exception:

@@ -86,6 +86,7 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
                 stale,
                 on_host=bool(active and site.host_mounts(directory)),
                 queued=_same_request(queued, wanted),
+                on_root=site.on_root(),
                 owner_runs=found is not None and bool(found.owner) and owner_runs(found.owner),
                 used_by=tuple(used_by(site, directory, found, wanted.state)),
             )

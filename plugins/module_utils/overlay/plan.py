@@ -49,6 +49,16 @@ _OTHERS: t.Final = {
 }
 
 
+AT_RISK: t.Final = (
+    "The containers lie on the subvolume of the running root. Their layers are subvolumes inside it then, which no snapshot"
+    " of the root has: no upgrade of this host could be staged as long as they share."
+)
+_REMEDY: t.Final = (
+    "Move the directory of the containers to a subvolume in the top-level tree and mount it by fstab, or share all the same with"
+    " state_policy=report; nothing was changed."
+)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """The options of the module."""
@@ -60,6 +70,7 @@ class Wanted:
     state: str
     apply: str = "auto"
     essential_root: str = "/"
+    state_policy: str = "refuse"
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,7 @@ class DirectoryFacts:
     stale: str = ""
     on_host: bool = False
     queued: str = ""  # the state that waits for the next boot, with these sources
+    on_root: bool = False  # the container lies on the running root's own subvolume
     owner_runs: bool = False  # the container that the layers of a copied one belong to
     used_by: tuple[Claim, ...] = ()  # who else uses what would be emptied or removed
 
@@ -90,10 +102,16 @@ class Operation:
     kind: str
     steps: tuple[str, ...] = ()
     reason: str = ""
+    wanted: str = ""  # of a queue: the state that waits
 
     @property
     def changes(self) -> bool:
         return self.kind != "none"
+
+    @property
+    def sharing(self) -> bool:
+        """Whether it makes layers, now or at the next boot."""
+        return self.kind in ("create", "reshare") or (self.kind == "queue" and self.wanted == "present")
 
     def describe(self) -> list[dict[str, str]]:
         return [{"step": step, "does": STEPS[step]} for step in self.steps]
@@ -141,10 +159,12 @@ def plan_directory(
     later: bool,
     host_side: bool = False,
     container: str = "",
+    state_policy: str = "refuse",
 ) -> Operation:
     """What to do with one directory of a container (its name, for people).
 
-    ``later``: at the next boot; ``host_side``: mounted on the host, not by LXC.
+    ``later``: at the next boot; ``host_side``: mounted on the host, not by LXC; ``state_policy``: refuse or report that a
+    snapshot of the host's root would not have the layers.
     """
     where = facts.directory
     if state == "present":
@@ -169,10 +189,12 @@ def plan_directory(
             return Operation(where, "unqueue", ("unqueue",), "what waited for the next boot is no longer wanted")
         return Operation(where, "none", (), reason)
     refuse(container, where, facts.used_by)
+    if kind == "create" and facts.on_root and state_policy == "refuse":
+        raise OvercError("state_at_risk", f"{AT_RISK} {_REMEDY}")
     if later:
         if facts.queued == state:
             return Operation(where, "none", (), "waits for the next boot already")
-        return Operation(where, "queue", ("queue", "install_boot_unit"), reason)
+        return Operation(where, "queue", ("queue", "install_boot_unit"), reason, state)
     return Operation(where, kind, _around(kind, facts, host_side), reason)
 
 
@@ -186,4 +208,4 @@ def when(apply: str, running: bool) -> bool:
     return apply == "boot" or running
 
 
-__all__ = ("STEPS", "DirectoryFacts", "Operation", "Wanted", "check_directories", "plan_directory", "when")
+__all__ = ("AT_RISK", "STEPS", "DirectoryFacts", "Operation", "Wanted", "check_directories", "plan_directory", "when")

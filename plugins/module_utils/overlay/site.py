@@ -191,6 +191,14 @@ class Site:
                     f" {printable(table)}: what is mounted for one would be for both. Give each a file of its own.",
                 )
 
+    def on_root(self) -> bool:
+        """Whether the container lies on the very subvolume that is the running root."""
+        fd = os.open("/", OPEN_DIR)
+        try:
+            return os.fstat(fd).st_dev == os.fstat(self.fd).st_dev and ioctl.filesystem_id(fd) is not None
+        finally:
+            os.close(fd)
+
     def layer_paths(self, id_: str) -> str:
         return f"{self.path}/{HOME}/{id_}/{layers_name(id_)}"
 

@@ -203,7 +203,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
                 "nested_subvolumes",
                 not nested,
                 f"subvolumes with data inside the running root: {nested}" if nested else "none with data",
-                "move each to a subvolume in the top-level tree and mount it by fstab: a snapshot of the root shows it empty",
+                _remedy_of_nested(facts.nested_data),
                 "state_at_risk",
             ),
         ]
@@ -226,6 +226,16 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
         ),
     ]
     return tuple(result)
+
+
+def _remedy_of_nested(paths: t.Iterable[str]) -> str:
+    if any("/.overc-overlay/" in path for path in paths):
+        # Their layers are named by where they are, and are subvolumes themselves
+        return (
+            "containers share files there: stop that first (overc_overlay, state=absent), then move the directory of the"
+            " containers to a subvolume in the top-level tree, mount it by fstab, and share again"
+        )
+    return "move each to a subvolume in the top-level tree and mount it by fstab: a snapshot of the root shows it empty"
 
 
 def _restores_kernel(facts: HostFacts) -> bool:
