@@ -122,3 +122,21 @@ def test_what_is_there_already_is_not_hidden(ready: Host) -> None:
     assert "hidden" not in result
     ready.reboot()
     assert ready.sh("cat /opt/own/bin/tool") == "tool 2.0"
+
+
+def test_package_database_on_another_subvolume(host: Host) -> None:
+    """No new root would have it: said before anything is built, and in check mode; a rollback does not need it."""
+    host.release("v2")
+    subvolume(host, "/var/lib/rpm")
+    before = snapshot_of_disk(host)
+    entry = next(e for e in succeed(host, "info")["requirements"] if e["id"] == "package_database")
+    assert not entry["ok"]
+    for check in (True, False):
+        assert_refused(call(host, "upgrade", check=check), "database_elsewhere", "/var/lib/rpm", "to mend:")
+    assert_unchanged(before, host)
+    assert call(host, "rollback").get("error_id") == "no_target"
+
+
+def test_boot_that_is_not_mounted(host: Host) -> None:
+    host.sh("umount /boot")
+    assert_refused(call(host, "upgrade"), "layout_unsupported", "mount /boot, which /etc/fstab knows")

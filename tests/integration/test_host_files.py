@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,9 @@ from tests.integration.disk_facts import (
     version_in,
 )
 from tests.integration.host_states import host_in_state
+from tests.integration.own_packages import build, install, offer
 from tests.lab import Host, Lab
+from tests.lab.packages import Package
 
 MakeHost = Callable[..., Host]
 SIGNATURE_2 = hashlib.sha256(b"detached signature of 2.1-lab\n").hexdigest()
@@ -96,6 +99,22 @@ def test_initrd_travels(host: Host) -> None:
     assert snapshot_of_disk(host).boot["initrd"] == old
     host.reboot()
     assert_runs(host, "rootfs", "1.0")
+
+
+def test_only_the_initrd_is_new(host: Host, tmp_path: Path) -> None:
+    """Then nothing is said about kernels and their releases."""
+    give_initrd(host, "initrd_bakup")
+    text = b"070701 another initrd\n"
+    files = build(
+        tmp_path,
+        Package("own-initrd", "1.0", (), {"/usr/share/own-initrd": b"1.0"}),
+        Package("own-initrd", "2.0", (), {"/usr/share/own-initrd": b"2.0", "/boot/initrd": text}),
+    )
+    install(host, files["own-initrd-1.0"])
+    offer(host, files["own-initrd-2.0"])
+    result = succeed(host, "upgrade")
+    assert not result.get("warnings")
+    assert snapshot_of_disk(host).boot["initrd"] == hashlib.sha256(text).hexdigest()
 
 
 def test_shared_initrd_is_refused(host: Host) -> None:

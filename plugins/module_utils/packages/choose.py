@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import typing as t
 
 from .known import PROGRAMS, which
@@ -43,4 +45,18 @@ def locks(runner: Runner, wanted: str | None) -> tuple[Lock, ...]:
     return tuple(dict.fromkeys(lock for some in found for lock in some))
 
 
-__all__ = ("DRIVERS", "detect", "locks")
+def database_elsewhere(runner: Runner, name: str) -> tuple[str, ...]:
+    """The directories of this package manager's database that are not on the file system, or subvolume, of ``/``.
+
+    Raises OvercError where it cannot be asked, OSError.
+    """
+    device = os.stat("/").st_dev
+    found = []
+    for path in DRIVERS[name](runner).database().directories:
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(path).st_dev != device:
+                found.append(path)
+    return tuple(found)
+
+
+__all__ = ("DRIVERS", "database_elsewhere", "detect", "locks")

@@ -28,6 +28,7 @@ from ..store.journal import OpenJournal, read_journal
 from ..store.record import Record, read_record
 from .boot_files import BootFile, carried_files, observe_boot_files
 from .layout import Layout
+from .surroundings import Surroundings, observe_surroundings
 
 if t.TYPE_CHECKING:
     from ...runner import Runner
@@ -81,6 +82,7 @@ class HostFacts:
     root_size: int | None = None
     quota_limit: int | None = None
     nested_data: tuple[str, ...] = ()
+    surroundings: Surroundings = field(default_factory=Surroundings)
     damage: tuple[str, ...] = ()
 
     @property
@@ -192,6 +194,8 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
         **_observe_package_manager(runner, layout),
         **_observe_boot(layout, mounted, digests),
     }
+    asked = common.get("package_manager") if sizes else None
+    common["surroundings"] = observe_surroundings(runner, mounted, layout.boot_dir, asked)
     if root_mount is None or root_mount.fstype != "btrfs" or "btrfs" in common["missing_tools"]:
         return HostFacts(**common)
     top = namespace.mount_btrfs(root_mount.source, "top", read_only=root_mount.read_only)

@@ -137,6 +137,31 @@ def _pins(facts: HostFacts) -> Requirement:
     )
 
 
+def _surroundings(facts: HostFacts) -> list[Requirement]:
+    """What packages need while they are installed, and would not find in a new root."""
+    found = facts.surroundings
+    elsewhere = ", ".join(found.database or ())
+    known = "not looked for" if found.database is None else "on the root subvolume"
+    return [
+        Requirement(
+            "package_database",
+            not elsewhere,
+            f"not on the root subvolume: {elsewhere}" if elsewhere else known,
+            "move it onto the root subvolume (for rpm: /usr/lib/sysimage/rpm, by the macro %_dbpath and rpm --rebuilddb): what "
+            "is installed and what is registered must change together, and come back together",
+            "database_elsewhere",
+        ),
+        Requirement(
+            "selinux",
+            found.selinux != "enforcing",
+            f"SELinux is {found.selinux}" if found.selinux else "no SELinux policy is loaded",
+            "set SELINUX=permissive in /etc/selinux/config and run setenforce 0: packages cannot label their files in a new "
+            "root, so an enforcing system might not start",
+            "selinux_enforcing",
+        ),
+    ]
+
+
 def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     """The README's four requirements and ours, in the order in which they make sense to mend."""
     layout, root, boot = facts.layout, facts.root_mount, facts.boot_mount
@@ -181,7 +206,9 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
             f"{layout.boot_dir} is {boot.fstype} on {boot.source}"
             if boot
             else f"{layout.boot_dir} is not a mount point",
-            f"put {layout.boot_dir} on a partition of its own and mount it",
+            f"mount {layout.boot_dir}, which /etc/fstab knows, and let it be mounted at boot"
+            if facts.surroundings.boot_in_fstab
+            else f"put {layout.boot_dir} on a partition of its own and mount it",
         )
     )
     if boot is not None:
@@ -207,6 +234,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
                 "state_at_risk",
             ),
         ]
+    result += _surroundings(facts)
     missing = ", ".join(facts.missing_tools)
     result += [
         Requirement(

@@ -113,7 +113,7 @@ def check_root(at: Apply) -> bool:
     binaries = efi.outdated(at.boot, new.path, efi.efi_binaries(at.path(other.path)) if other else {})
     sizes = {role: entry.size for role, entry in new.files.items() if role in changed}
     _check_boot_space(at, sizes, efi.space_for(new.path, binaries))
-    at.notes.update({"new_files": files, "new_release": release, "kernel_changed": bool(changed)})
+    at.notes.update({"new_files": files, "new_release": release, "kernel_changed": "kernel" in changed})
     return True
 
 

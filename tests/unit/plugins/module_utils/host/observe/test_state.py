@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import BootEntry
@@ -14,6 +15,7 @@ from ansible_collections.overc.system.plugins.module_utils.boot.trial import Tri
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
 from ansible_collections.overc.system.plugins.module_utils.host.observe.protection import trial_requirements
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive, files_of, requirements_of
+from ansible_collections.overc.system.plugins.module_utils.host.observe.surroundings import Surroundings, selinux_mode
 from ansible_collections.overc.system.plugins.module_utils.system.mount_table import Mount
 
 from tests.unit import host_factory as make
@@ -57,6 +59,8 @@ VIOLATIONS: list[tuple[str, str, Change]] = [
     ("space", "no_space", lambda f: replace(f, root_size=5 << 30)),
     ("space", "no_space", lambda f: replace(f, root_size=1 << 30, quota_limit=(2 << 30) - 1)),
     ("nested_subvolumes", "state_at_risk", lambda f: replace(f, nested_data=("rootfs/var/lib/docker/x",))),
+    ("package_database", "database_elsewhere", lambda f: replace(f, surroundings=Surroundings(("/var/lib/rpm",)))),
+    ("selinux", "selinux_enforcing", lambda f: replace(f, surroundings=Surroundings(selinux="enforcing"))),
     ("tools", "tool_missing", lambda f: replace(f, missing_tools=("unshare",))),
     ("package_manager", "package_manager_missing", lambda f: replace(f, package_manager=None)),
 ]  # fmt: skip
@@ -83,6 +87,21 @@ def test_each_violation_is_named_with_its_remedy(name: str, error_id: str, chang
 
 def test_every_requirement_has_a_violation_above() -> None:
     assert {entry.id for entry in requirements_of(make.clean())} == {name for name, _id, _change in VIOLATIONS}
+
+
+def test_boot_that_is_only_not_mounted() -> None:
+    facts = replace(make.clean(), boot_mount=None, surroundings=Surroundings(boot_in_fstab=True))
+    entry = next(entry for entry in requirements_of(facts) if entry.id == "boot_separate")
+    assert entry.remedy.startswith("mount /boot, which /etc/fstab knows")
+
+
+def test_mode_of_selinux(tmp_path: Path) -> None:
+    mounted = Mount(str(tmp_path), "/", "selinuxfs", "selinuxfs", frozenset())
+    assert selinux_mode([]) is None
+    assert selinux_mode([mounted]) == "enforcing"  # it does not say
+    for text, mode in (("1", "enforcing"), ("0", "permissive"), ("0\n", "permissive"), ("", "enforcing")):
+        (tmp_path / "enforce").write_text(text)
+        assert selinux_mode([mounted]) == mode
 
 
 def test_quotas_are_not_required_and_a_generous_limit_is_fine() -> None:

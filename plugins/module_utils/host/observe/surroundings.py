@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a new root would need from the running system and not have: seen before anything is built."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ...errors import OvercError
+from ...packages.choose import database_elsewhere
+from ...system.fstab import parse
+from ...system.mount_table import Mount
+from ...system.presence import text_of
+
+if t.TYPE_CHECKING:
+    from ...runner import Runner
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """``database`` are directories of the package database outside of the root subvolume; None where they were not looked
+    for. ``selinux`` is the mode of a loaded policy. ``boot_in_fstab``: the boot directory is somewhere else, and not mounted.
+    """
+
+    database: tuple[str, ...] | None = None
+    selinux: t.Literal["enforcing", "permissive"] | None = None
+    boot_in_fstab: bool = False
+
+
+def observe_surroundings(
+    runner: Runner, mounted: t.Sequence[Mount], boot_dir: str, package_manager: str | None
+) -> Surroundings:
+    """``package_manager``: its name, None not to ask for its database (that costs a process or two). Raises OSError."""
+    database: tuple[str, ...] | None = None
+    if package_manager is not None:
+        try:
+            database = database_elsewhere(runner, package_manager)
+        except OvercError as error:
+            if error.error_id not in ("locked", "package_manager_failed", "repository_failed"):
+                raise
+            # Whoever acts asks again, and is refused with this very error
+    targets = {entry.target.rstrip("/") for entry in parse(text_of("/etc/fstab") or "")}
+    is_mounted = any(mount.target == boot_dir for mount in mounted)
+    return Surroundings(database, selinux_mode(mounted), boot_dir in targets and not is_mounted)
+
+
+def selinux_mode(mounted: t.Sequence[Mount]) -> t.Literal["enforcing", "permissive"] | None:
+    """selinuxfs is mounted only where a policy can be loaded; what its file ``enforce`` does not say counts as enforcing."""
+    where = next((mount.target for mount in mounted if mount.fstype == "selinuxfs"), None)
+    if where is None:
+        return None
+    return "permissive" if (text_of(f"{where}/enforce") or "").strip() == "0" else "enforcing"
+
+
+__all__ = ("Surroundings", "observe_surroundings", "selinux_mode")
