@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Refreshes the package lists and returns the upgrades that are pending, as the package manager itself resolves them.
   - Installs nothing.
-  - A repository that cannot be refreshed is an error, never "nothing to do".
+  - A repository that cannot be refreshed is an error, never "nothing to do"; see O(skip_if_unavailable).
 extends_documentation_fragment:
   - overc.system.layout
   - overc.system.attributes
@@ -21,6 +21,13 @@ options:
       - Do not refresh lists that are younger than this many seconds.
     type: int
     default: 0
+  skip_if_unavailable:
+    description:
+      - Skip a repository that cannot be read, if its own configuration has C(skip_if_unavailable=1), and warn about it. It is
+        named in RV(skipped_repositories), and what it offers is not known.
+      - Otherwise, and by default, a repository that cannot be read is an error. Smart knows no such setting.
+    type: bool
+    default: false
 seealso:
   - module: overc.system.overc_host_upgrade
 """
@@ -68,6 +75,11 @@ held_back:
   returned: success
   type: list
   elements: str
+skipped_repositories:
+  description: Repositories that could not be read and were skipped; see O(skip_if_unavailable).
+  returned: success
+  type: list
+  elements: str
 fingerprint:
   description: Equal for equal transactions, on every host.
   returned: success
@@ -109,8 +121,11 @@ from ansible_collections.overc.system.plugins.module_utils.host.module import ru
 def main() -> None:
     run_host_module(
         "overc_host_update",
-        lambda at, params: update(at, params["cache_valid_time"]),
-        {"cache_valid_time": {"type": "int", "default": 0}},
+        lambda at, params: update(at, params["cache_valid_time"], skip_if_unavailable=params["skip_if_unavailable"]),
+        {
+            "cache_valid_time": {"type": "int", "default": 0},
+            "skip_if_unavailable": {"type": "bool", "default": False},
+        },
     )
 
 

@@ -29,6 +29,13 @@ options:
       - Refresh the package lists first.
     type: bool
     default: true
+  skip_if_unavailable:
+    description:
+      - Skip a repository that cannot be read, if its own configuration has C(skip_if_unavailable=1), and warn about it. It is
+        named in RV(skipped_repositories), and what it offers is not known.
+      - Otherwise, and by default, a repository that cannot be read is an error. Smart knows no such setting.
+    type: bool
+    default: false
   packages:
     description:
       - Upgrade only these packages (names or globs) and what they need.
@@ -270,6 +277,11 @@ held_back:
   returned: success
   type: list
   elements: str
+skipped_repositories:
+  description: Repositories that could not be read and were skipped; see O(skip_if_unavailable).
+  returned: success
+  type: list
+  elements: str
 fingerprint:
   description: Equal for equal transactions, on every host.
   returned: success
@@ -378,6 +390,7 @@ def _upgrade(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
         packages=check_package_names("packages", params["packages"]),
         exclude=check_package_names("exclude", params["exclude"]),
         signed=params["gpg_policy"] == "require",
+        skip_unavailable=params["skip_if_unavailable"],
     )
     return upgrade(
         at,
@@ -401,6 +414,7 @@ def main() -> None:
         _upgrade,
         {
             "update_cache": {"type": "bool", "default": True},
+            "skip_if_unavailable": {"type": "bool", "default": False},
             "packages": {"type": "list", "elements": "str", "default": []},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "force": {"type": "bool", "default": False},

@@ -169,6 +169,7 @@ ROLES: t.Final[dict[str, dict[str, Kind]]] = {
     "host_upgrade": {
         "layout": layout,
         "update_cache": flag,
+        "skip_if_unavailable": flag,
         "packages": texts,
         "exclude": texts,
         "force": flag,

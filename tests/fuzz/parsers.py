@@ -127,6 +127,7 @@ PARSERS: dict[str, Parser] = {
     "btrfs-qgroup": text(lambda said: subvolumes.parse_qgroup_limit(said, 256)),
     "dnf-transaction": text(_transaction),
     "dnf-sizes": text(output.parse_sizes),
+    "dnf-offers": text(output.parse_offers),
     "dnf-stamps": text(lambda said: output.refreshed_at(said, ("lab",))),
     "dnf-failure": _completed(lambda done: (errors.failure(done), errors.unsuccessful(done, "x"))),
     "dnf-unknown": text(errors.unknown_packages),
@@ -177,11 +178,12 @@ SEEDS: dict[str, list[bytes]] = {
     "btrfs-list": [b"ID 256 gen 9 parent 5 top level 5 parent_uuid -    uuid 91a7-00 path rootfs\n"],
     "btrfs-default": [b"ID 256 gen 9 top level 5 path rootfs\n", b"ID 5 (FS_TREE)\n"],
     "btrfs-qgroup": [b"qgroupid rfer excl max_rfer\n0/256 1 2 1073741824\n", b"0/256 1 2 none\n"],
+    "dnf-offers": [b"lab-app|noarch|0:2.0-1|lab\n"],
     "dnf-sizes": [b"lab-app|noarch|0:2.0-1|6370\n"],
     "dnf-stamps": [b"100 /c/lab-0123456789abcdef/repodata/1-primary.xml.gz\n"],
     "dpkg-query": [b"ii |bash|5.2-1\nrc |gone|1\n"],
     "dnf-signatures-4": [
-        b'{"cache": "/c", "state": "/s", "read": [], "repositories": {}}\n',
+        b'{"cache": "/c", "state": "/s", "read": [], "excludes": true, "repositories": {}}\n',
     ],
     "dnf-signatures-5": [
         b'system_cachedir = /c\nreposdir = /a,/b\n======== "lab" repository configuration: ========\nbaseurl = file:///p\n'

@@ -179,3 +179,21 @@ def test_what_a_script_leaves_behind_ends_with_the_package_manager(host: Host) -
     host.enable_repo("hostile")
     assert succeed(host, "upgrade")["state"] == "staged"
     assert host.run(["pgrep", "-x", "sleep"], check=False).stdout == ""
+
+
+def test_a_dead_repository_is_skipped_where_both_sides_allow_it(host: Host) -> None:
+    host.release("v2")
+    host.enable_repo("missing")
+    for options in ({}, {"skip_if_unavailable": True}):  # its own configuration does not allow it
+        assert_refused(call(host, "upgrade", options), "repository_failed", "lab-missing")
+    host.sh("echo skip_if_unavailable=1 >> /etc/yum.repos.d/lab-missing.repo")
+    assert_refused(call(host, "upgrade"), "repository_failed", "lab-missing")
+    for command, check in (("update", True), ("update", False), ("upgrade", True), ("upgrade", False)):
+        result = succeed(host, command, {"skip_if_unavailable": True}, check=check)
+        assert result["skipped_repositories"] == ["lab-missing"]
+        assert "lab-missing could not be read" in str(result["warnings"])
+        assert {change["name"] for change in result["upgrades"]} >= {"lab-app", "lab-kernel"}
+    assert result["state"] == "staged"
+    # One that may not be skipped is an error all the same
+    host.enable_repo("corrupt")
+    assert_refused(call(host, "update", {"skip_if_unavailable": True}), "repository_failed", "lab-corrupt")

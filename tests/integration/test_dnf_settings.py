@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from tests.integration.commands import Result, assert_refused, call
+import pytest
+
+from tests.integration.commands import Result, assert_refused, call, succeed
 from tests.lab import Host
 from tests.sampling import rotating
 
@@ -49,7 +51,7 @@ OTHERS: t.Final = (
     *("logfilelevel=0", "logfilelevel=10", "log_compress=True", "log_size=1k", "log_rotate=0", "recent=1"),
     *("plugins=False", "tsflags=nodocs", "tsflags=test", "tsflags=justdb", "diskspacecheck=False", "reset_nice=False"),
     *("module_obsoletes=True", "module_stream_switch=True", "upgrade_group_objects_upgrade=False", "transformdb=False"),
-    *("protected_packages=lab-app", "installonly_limit=2", "installonlypkgs=lab-none", "enablegroups=False"),
+    *("protected_packages=lab-app", "installonly_limit=2", "installonlypkgs=lab-none"),
     *(
         "localpkg_gpgcheck=True",
         "gpgkey_dns_verification=False",
@@ -129,3 +131,15 @@ def test_a_name_that_is_only_excluded_is_unknown(host: Host) -> None:
     host.release("v2")
     host.sh(f"echo excludepkgs=lab-app >> {_CONFIGURATION}")
     assert_refused(call(host, "upgrade", {"packages": ["lab-app"]}), "package_unknown", "lab-app")
+
+
+@pytest.mark.parametrize(("setting", "held"), [("excludepkgs=lab-app", "lab-app"), ("exclude=lab-k*", "lab-kernel")])
+def test_what_the_configuration_excludes_is_held_back(host: Host, setting: str, held: str) -> None:
+    host.release("v2")
+    host.sh(f"echo {setting} >> {_CONFIGURATION}")
+    result = succeed(host, "update")
+    assert {change["name"] for change in result["upgrades"]} == PENDING - {held}
+    assert [sentence.split()[0] for sentence in result["held_back"]] == [held]
+    assert "excludes" in result["held_back"][0]
+    # It is no lie to the one who asked for it
+    assert succeed(host, "upgrade", {"exclude": [held]}, check=True)["held_back"] == []

@@ -51,11 +51,13 @@ class PackageRequest:
     """What the user asked for: only these packages (empty: all), never those.
 
     ``signed``: nothing may be installed without a valid signature, whatever the package manager's own configuration says.
+    ``skip_unavailable``: a repository whose own configuration allows it is skipped when it cannot be read.
     """
 
     packages: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     signed: bool = False
+    skip_unavailable: bool = False
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -75,12 +77,14 @@ class PackagePlan:
     ``held_back`` are sentences about upgrades that exist but were left out (unsatisfiable dependency, excluded by
     the package manager's own configuration), so that "nothing to do" never hides one. ``lists_changed`` is told only of
     a refresh in a scratch directory: whether the content of the lists there differs from the host's own. ``base`` is the
-    ``packages_digest`` of what was installed when it was resolved, None where that was not asked.
+    ``packages_digest`` of what was installed when it was resolved, None where that was not asked. ``skipped`` are the
+    repositories that could not be read and were allowed to be skipped.
     """
 
     changes: tuple[PackageChange, ...] = ()
     held_back: tuple[str, ...] = ()
     lists_changed: bool = False
+    skipped: tuple[str, ...] = ()
     base: str | None = None
 
     @property
@@ -127,10 +131,11 @@ class PackageManager(t.Protocol):
         ``scratch`` as in ``pending``: even the log of the question is not the host's.
         """
 
-    def refresh(self) -> bool:
+    def refresh(self, *, skip_unavailable: bool = False) -> bool:
         """Refresh the package lists of the root this driver speaks about; True only if their content changed.
 
-        Raises repository_failed if ANY enabled repository could not be refreshed.
+        Raises repository_failed if ANY enabled repository could not be refreshed, but for those that ``skip_unavailable``
+        lets be skipped.
         """
 
     def pending(

@@ -10,16 +10,17 @@ import typing as t
 from ...packages.choose import detect
 from ...packages.contract import PackageRequest
 from ...packages.scratch import scratch_directory
+from ..plan.policy import skipped_repositories
 
 if t.TYPE_CHECKING:
     from ..session import Host
 
 
-def update(host: Host, cache_valid_time: float = 0) -> dict[str, t.Any]:
+def update(host: Host, cache_valid_time: float = 0, *, skip_if_unavailable: bool = False) -> dict[str, t.Any]:
     """Refresh the package lists of the running system and show what is pending."""
     _facts, state = host.observe()
     manager = detect(host.runner, host.layout.package_manager)
-    everything = PackageRequest()
+    everything = PackageRequest(skip_unavailable=skip_if_unavailable)
     if host.check_mode:
         with scratch_directory() as directory:
             age = manager.lists_age(scratch=directory)
@@ -30,7 +31,7 @@ def update(host: Host, cache_valid_time: float = 0) -> dict[str, t.Any]:
     else:
         age = manager.lists_age()
         skipped = age.within(cache_valid_time)
-        changed = manager.refresh() if not skipped else False
+        changed = manager.refresh(skip_unavailable=skip_if_unavailable) if not skipped else False
         packages = manager.pending(everything)
     return {
         "changed": changed,
@@ -41,6 +42,7 @@ def update(host: Host, cache_valid_time: float = 0) -> dict[str, t.Any]:
         "upgrades": [change.as_dict() for change in packages.changes],
         "held_back": list(packages.held_back),
         "fingerprint": packages.fingerprint,
+        "skipped_repositories": skipped_repositories(host.warnings, packages),
     }
 
 

@@ -19,7 +19,7 @@ from ..observe.layout import check_absolute
 from ..observe.state import HostState
 from ..observe.state_at_risk import state_at_risk
 from ..plan.commands import can_be_armed, plan_upgrade
-from ..plan.policy import gpg_policy, state_policy
+from ..plan.policy import gpg_policy, skipped_repositories, state_policy
 from ..plan.refusals import refuse_upgrade
 from ..result import difference, nothing_to_do
 from ..steps.carry_over import check_carry_over, is_current
@@ -63,6 +63,7 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
         "package_manager": manager.name,
         "upgrades": [change.as_dict() for change in packages.changes],
         "held_back": list(packages.held_back),
+        "skipped_repositories": skipped_repositories(host.warnings, packages),
         "fingerprint": packages.fingerprint,
     }
     last_moment = options.carry_over or (options.arm and can_be_armed(facts))

@@ -9,6 +9,9 @@ import typing as t
 
 from ...errors import OvercError
 
+if t.TYPE_CHECKING:
+    from ...packages.contract import PackagePlan
+
 
 def gpg_policy(unchecked: t.Sequence[str], *, refuse: bool) -> str | None:
     """A warning if packages of these repositories are installed without a check, None if there are none.
@@ -47,7 +50,16 @@ def state_policy(found: t.Sequence[t.Mapping[str, t.Any]], carry_over: t.Sequenc
         )
 
 
+def skipped_repositories(warnings: list[str], packages: PackagePlan) -> list[str]:
+    """The repositories that were allowed to be skipped, told as warnings as well."""
+    warnings += [
+        f"Repository {name} could not be read and was skipped: what it offers is unknown." for name in packages.skipped
+    ]
+    return list(packages.skipped)
+
+
 __all__ = (
     "gpg_policy",
+    "skipped_repositories",
     "state_policy",
 )

@@ -15,7 +15,7 @@ import json
 import re
 import typing as t
 import urllib.parse
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...errors import OvercError
 from ...values import texts
@@ -25,25 +25,40 @@ if t.TYPE_CHECKING:
 
 # DNF 4 has no command that shows this without a plugin; its Python interface is documented and stable.
 _ASK_4: t.Final = """\
-import json, dnf
+import configparser, json, os, dnf
 base = dnf.Base()
 base.conf.read()
 base.conf.installroot = "/"
 base.conf.substitutions.update_from_etc("/", varsdir=base.conf.varsdir)
 base.read_all_repos()
 conf = base.conf
+enabled = list(base.repos.iter_enabled())
+def locked():
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(os.path.join(place, "versionlock.conf") for place in conf.pluginconfpath)
+        with open(parser.get("main", "locklist", fallback="/etc/dnf/plugins/versionlock.list")) as lines:
+            return any(line.strip() and not line.startswith("#") for line in lines)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, configparser.Error):
+        return True
 print(json.dumps({
     "cache": conf.cachedir, "state": conf.persistdir, "read": [*conf.reposdir, *conf.varsdir],
+    "excludes": locked() or any(list(each.excludepkgs) or list(each.includepkgs) for each in (conf, *enabled)),
     "repositories": {
         repo.id: {
             "checked": bool(repo.gpgcheck), "signed_lists": bool(repo.repo_gpgcheck),
+            "optional": bool(repo.skip_if_unavailable),
             "packages": [] if repo.metalink or repo.mirrorlist else list(repo.baseurl), "keys": list(repo.gpgkey),
         }
-        for repo in base.repos.iter_enabled()
+        for repo in enabled
     },
 }))
 """
 _HEAD_5: t.Final = re.compile(r'^=+ "(.+)" repository configuration: =+$')
+_EXCLUDES_5: t.Final = ("exclude", "excludepkgs", "includepkgs")
+_LOCKED_5: t.Final = "/etc/dnf/versionlock.toml"
 _TRUE: t.Final = ("1", "yes", "true", "on")  # libdnf, OptionBool
 
 
@@ -51,12 +66,14 @@ _TRUE: t.Final = ("1", "yes", "true", "on")  # libdnf, OptionBool
 class Repository:
     """An enabled repository.
 
-    ``checked``: the signatures of its packages are; ``signed_lists``: that of its lists is. ``packages`` and ``keys`` are
-    addresses, those of the packages only where no list of mirrors counts instead.
+    ``checked``: the signatures of its packages are; ``signed_lists``: that of its lists is; ``optional``: it may be skipped
+    when it cannot be read. ``packages`` and ``keys`` are addresses, those of the packages only where no list of mirrors
+    counts instead.
     """
 
     checked: bool
     signed_lists: bool = False
+    optional: bool = False
     packages: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
 
@@ -65,7 +82,8 @@ class Repository:
 class Configuration:
     """``cache`` of the package lists, persistent ``state``, ``read``: further directories that DNF is configured in.
 
-    ``check_options``: the names of the option that has the signatures of packages checked.
+    ``check_options``: the names of the option that has the signatures of packages checked. ``excludes``: whether any package
+    is hidden from upgrades.
     """
 
     generation: int
@@ -73,6 +91,7 @@ class Configuration:
     state: str
     read: tuple[str, ...] = ()
     check_options: tuple[str, ...] = ("gpgcheck",)
+    excludes: bool = False
     repositories: t.Mapping[str, Repository] = field(default_factory=dict)
 
     @property
@@ -83,6 +102,20 @@ class Configuration:
     @property
     def has_signed_lists(self) -> bool:
         return any(repository.signed_lists for repository in self.repositories.values())
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Ids of the repositories that may be skipped when they cannot be read, sorted."""
+        return tuple(sorted(name for name, repository in self.repositories.items() if repository.optional))
+
+    @property
+    def unhidden(self) -> tuple[str, ...]:
+        """Options with which nothing is excluded, neither by settings nor by versionlock."""
+        return (
+            ("--setopt=disable_excludes=*",)
+            if self.generation == 5
+            else ("--disableexcludes=all", "--disableplugin=versionlock")
+        )
 
     @property
     def cache_only(self) -> str:
@@ -120,13 +153,21 @@ def parse_effective_4(text: str) -> Configuration:
             name: Repository(
                 bool(entry["checked"]),
                 bool(entry["signed_lists"]),
+                bool(entry["optional"]),
                 texts(entry["packages"], "packages"),
                 texts(entry["keys"], "keys"),
             )
             for name, entry in answer["repositories"].items()
         }
         cache, state = texts([answer["cache"], answer["state"]], "directories")
-        return Configuration(4, cache, state, ("/etc/dnf", *texts(answer["read"], "read")), repositories=repositories)
+        return Configuration(
+            4,
+            cache,
+            state,
+            ("/etc/dnf", *texts(answer["read"], "read")),
+            excludes=bool(answer["excludes"]),
+            repositories=repositories,
+        )
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(str(error)) from None
 
@@ -148,12 +189,15 @@ def parse_effective_5(main: str, dumped: str) -> Configuration:
         else:
             current.append(line)
     repositories = {}
+    excludes = any(settings.get(key) for key in _EXCLUDES_5)
     for name, lines in found.items():
         own = _settings_5(lines)
+        excludes = excludes or any(own.get(key) for key in _EXCLUDES_5)
         if own.get("enabled", "1").lower() in _TRUE:
             repositories[name] = Repository(
                 own.get("pkg_gpgcheck", own.get("gpgcheck", "0")).lower() in _TRUE,
                 own.get("repo_gpgcheck", "0").lower() in _TRUE,
+                own.get("skip_if_unavailable", "0").lower() in _TRUE,
                 () if own.get("metalink") or own.get("mirrorlist") else tuple(_list_5(own.get("baseurl", ""))),
                 tuple(_list_5(own.get("gpgkey", ""))),
             )
@@ -163,6 +207,7 @@ def parse_effective_5(main: str, dumped: str) -> Configuration:
         settings.get("persistdir", "/var/lib/dnf"),
         ("/etc/dnf", *_list_5(settings.get("reposdir", "")), *_list_5(settings.get("varsdir", ""))),
         tuple(name for name in ("gpgcheck", "pkg_gpgcheck") if name in settings),
+        excludes,
         repositories,
     )
 
@@ -194,7 +239,9 @@ def ask(runner: Runner, options: t.Sequence[str]) -> Configuration:
             completed = main = runner.run(["dnf", *options, "--dump-main-config"])
             if main.rc == 0:
                 completed = runner.run(["dnf", *options, "--dump-repo-config=*"])
+            locked = runner.run(["grep", "-qs", r"^\s*\[\[packages", _LOCKED_5]).rc == 0
             configuration = parse_effective_5(main.stdout, completed.stdout) if completed.rc == 0 else None
+            configuration = replace(configuration, excludes=True) if configuration and locked else configuration
         else:
             completed = runner.run([_interpreter(runner, program), "-c", _ASK_4])
             configuration = parse_effective_4(completed.stdout) if completed.rc == 0 else None

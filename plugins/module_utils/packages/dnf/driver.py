@@ -11,6 +11,7 @@ and ``errors``.
 
 from __future__ import annotations
 
+import fnmatch
 import posixpath
 import re
 import time
@@ -27,7 +28,7 @@ from ..tool import copy_directory, run_when_free
 from . import configuration
 from .configuration import Configuration
 from .errors import failure, is_locked, problems, unknown_packages, unsuccessful, warnings
-from .output import SIZE_FORMAT, parse_sizes, refreshed_at
+from .output import OFFER_FORMAT, SIZE_FORMAT, parse_offers, parse_sizes, refreshed_at
 from .transaction import Row, Transaction, UnreadableTable, changes, held_back_sentences, parse_transaction
 
 if t.TYPE_CHECKING:
@@ -109,14 +110,15 @@ class Dnf:
         at = refreshed_at(stamps.stdout, tuple(known.repositories))
         return ListsAge(None if at is None else time.time() - at)
 
-    def refresh(self) -> bool:
+    def refresh(self, *, skip_unavailable: bool = False) -> bool:
         """See ``PackageManager.refresh``; "their content" are the repomd.xml files of the cache.
 
         ``-y`` lets DNF take over the keys for signed lists that the administrator configured as ``gpgkey``, and no others.
         """
         cache = self._configuration().cache
         before = self._repomd_digests(cache)
-        completed = self._dnf(_YES, "-y", "--refresh", "makecache")
+        skipped = self._unavailable({}, refresh=True) if skip_unavailable else ()
+        completed = self._dnf(_YES, *_without(skipped), "-y", "--refresh", "makecache")
         if completed.rc != 0 or failure(completed) is not None:
             raise unsuccessful(completed, "refreshing the package lists")
         return self._repomd_digests(cache) != before
@@ -133,10 +135,14 @@ class Dnf:
             return PackagePlan()
         where = self._scratch_settings(scratch) if scratch is not None else {}
         before = self._repomd_digests(scratch) if scratch is not None else ()
+        skipped = self._unavailable(where, refresh=refresh, scratch=scratch) if request.skip_unavailable else ()
         if refresh:
-            self._refresh_signed_lists(where, scratch)
+            self._refresh_signed_lists(where, scratch, skipped)
         completed = self._dnf(
-            {**where, **_NO}, *(["--refresh"] if refresh else []), "upgrade", "--assumeno", *_selection(request)
+            {**where, **_NO},
+            *_without(skipped),
+            *(["--refresh"] if refresh else []),
+            *("upgrade", "--assumeno", *_selection(request)),
         )
         known = failure(completed)
         if known is not None:
@@ -161,9 +167,13 @@ class Dnf:
             ) from error
         return PackagePlan(
             changes=self._with_sizes(planned, where) if sizes else planned,
-            held_back=held_back_sentences(transaction, problems(completed.stderr)),
+            held_back=(
+                *held_back_sentences(transaction, problems(completed.stderr)),
+                *self._excluded(request, transaction, planned, where, skipped),
+            ),
             lists_changed=scratch is not None and self._repomd_digests(scratch) != before,
             base=packages_digest(installed) if installed else None,
+            skipped=skipped,
         )
 
     def _before(self, transaction: Transaction, completed: Completed) -> tuple[Package, ...]:
@@ -185,13 +195,58 @@ class Dnf:
             raise UnreadableTable("neither a table nor the words that there is nothing to do")
         return ()
 
-    def _refresh_signed_lists(self, where: t.Mapping[str, str], scratch: str | None) -> None:
+    def _unavailable(self, where: t.Mapping[str, str], *, refresh: bool, scratch: str | None = None) -> tuple[str, ...]:
+        """Ids of the repositories that cannot be read and whose own configuration lets them be skipped.
+
+        Each is asked by itself, because DNF 5 does not say which it skipped.
+        """
+        dead = []
+        for name in self._configuration(scratch).optional:
+            asked = ["-y", f"--repo={name}", *(["--refresh"] if refresh else []), "makecache"]
+            completed = self._dnf({**where, **_YES}, *asked)
+            error = failure(completed)
+            if error is not None and error.error_id != "repository_failed":
+                raise error
+            if completed.rc != 0 or error is not None:
+                dead.append(name)
+        return tuple(dead)
+
+    def _excluded(
+        self,
+        request: PackageRequest,
+        transaction: Transaction,
+        planned: tuple[PackageChange, ...],
+        where: t.Mapping[str, str],
+        skipped: tuple[str, ...],
+    ) -> tuple[str, ...]:
+        """A sentence for each upgrade that the configuration, and not the request, hides."""
+        known = self._configuration()
+        if not known.excludes:
+            return ()
+        completed = self._dnf(
+            {**where, **_LISTS_AS_THEY_ARE},
+            *_without(skipped),
+            *known.unhidden,
+            *("-q", "repoquery", "--upgrades", "--latest-limit=1", f"--queryformat={OFFER_FORMAT}"),
+        )
+        if completed.rc != 0:
+            raise unsuccessful(completed, "listing what its configuration excludes")
+        told = {(change.name, change.available) for change in planned}
+        told |= {(row.name, row.version) for row, _why in transaction.held_back}
+        return tuple(
+            f"{name} {version} from {repository} is left out because DNF's configuration excludes it."
+            for name, version, repository in parse_offers(completed.stdout)
+            if (name, version) not in told and not _matches(name, request.exclude)
+            if not request.packages or _matches(name, request.packages)
+        )
+
+    def _refresh_signed_lists(self, where: t.Mapping[str, str], scratch: str | None, skipped: tuple[str, ...]) -> None:
         """Lists may be signed with a key that is configured and that DNF has not taken over yet: with `--assumeno` it would
         refuse them.
         """
         if not self._configuration(scratch).has_signed_lists:
             return
-        completed = self._dnf({**where, **_YES}, "-y", "--refresh", "makecache")
+        completed = self._dnf({**where, **_YES}, *_without(skipped), "-y", "--refresh", "makecache")
         if completed.rc != 0 or failure(completed) is not None:
             raise unsuccessful(completed, "refreshing the package lists")
 
@@ -217,7 +272,7 @@ class Dnf:
         unasked = {key: "False" for option in known.check_options for key in (option, f"*.{option}")}
         completed = self._dnf(
             {**_cache_settings(cache, known), **_LISTS_AS_THEY_ARE, **_YES, **unasked},
-            *("-y", "upgrade", "--downloadonly", *_selection(request)),
+            *(*_without(plan.skipped), "-y", "upgrade", "--downloadonly", *_selection(request)),
             env=_NARROW,
         )
         if completed.rc != 0 or failure(completed) is not None:
@@ -248,7 +303,7 @@ class Dnf:
         offline = {**_cache_settings(posixpath.join(directory, "cache"), known), "cacheonly": known.cache_only}
         completed = self._dnf(
             {**offline, **_LISTS_AS_THEY_ARE, **_YES, **forced},
-            *("-y", "upgrade", *_selection(request)),
+            *(*_without(plan.skipped), "-y", "upgrade", *_selection(request)),
             env=_NARROW,
             pass_fds=pass_fds,
         )
@@ -298,7 +353,9 @@ class Dnf:
         """Asked once. With ``scratch`` even the log of the question is kept there."""
         if self._known is None:
             log = {"logdir": scratch} if scratch is not None else {}
-            self._known = configuration.ask(self._runner, _options(self._settings(log)))
+            settings = self._settings(log)
+            own = {key: value for key, value in settings.items() if not key.endswith("skip_if_unavailable")}
+            self._known = configuration.ask(self._runner, _options(own))
         return self._known
 
     def _repomd_digests(self, cache: str) -> tuple[str, ...]:
@@ -341,6 +398,14 @@ def _options(settings: t.Mapping[str, str]) -> list[str]:
 def _cache_settings(cache: str, known: Configuration) -> dict[str, str]:
     """Settings that make DNF keep its lists and packages in ``cache``."""
     return {"cachedir": cache, **({"system_cachedir": cache} if known.generation == 5 else {})}
+
+
+def _without(repositories: t.Sequence[str]) -> list[str]:
+    return [f"--disablerepo={name}" for name in repositories]
+
+
+def _matches(name: str, patterns: t.Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _selection(request: PackageRequest) -> list[str]:

@@ -68,7 +68,8 @@ _FAILURES: t.Final = (
         "repository_failed",
         "A package repository could not be read",
         re.compile(
-            r"Failed to download (?:metadata|packages|files)|Ignoring repositories: |There are no enabled repositories"
+            r"Errors during downloading metadata for |Failed to download (?:metadata|packages|files)|Ignoring repositories: "
+            r"|There are no enabled repositories"
             r"|Error downloading packages|incorrect checksum|No more mirrors to try|All mirrors were tried"
             r"|Cannot download|Cannot find a valid baseurl|Status code: \d+ for|loading repo .* failure",
             re.IGNORECASE,

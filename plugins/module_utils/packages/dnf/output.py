@@ -29,6 +29,15 @@ def parse_sizes(text: str) -> dict[tuple[str, str, str], int]:
     return sizes
 
 
+OFFER_FORMAT: t.Final = r"%{name}|%{arch}|%{evr}|%{repoid}\n"
+
+
+def parse_offers(text: str) -> tuple[tuple[str, str, str], ...]:
+    """Output of `dnf repoquery` with ``OFFER_FORMAT`` -> (name, version, repository), sorted."""
+    rows = (line.strip().split("|") for line in text.splitlines())
+    return tuple(sorted({(row[0], rpmdb.without_zero_epoch(row[2]), row[3]) for row in rows if len(row) == 4}))
+
+
 _CACHE_NAME: t.Final = re.compile(r"^(?P<id>.+)-[0-9a-f]{16}$")
 
 
@@ -50,4 +59,4 @@ def refreshed_at(stamps: str, repository_ids: t.Sequence[str]) -> float | None:
     return min(newest[repository] for repository in repository_ids)
 
 
-__all__ = ("SIZE_FORMAT", "parse_sizes", "refreshed_at")
+__all__ = ("OFFER_FORMAT", "SIZE_FORMAT", "parse_offers", "parse_sizes", "refreshed_at")

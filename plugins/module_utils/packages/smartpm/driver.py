@@ -114,7 +114,7 @@ class SmartPm:
             return ListsAge()
         return ListsAge(time.time() - seconds)
 
-    def refresh(self) -> bool:
+    def refresh(self, *, skip_unavailable: bool = False) -> bool:  # noqa: ARG002 - no channel says that it may be skipped
         """See ``PackageManager.refresh``; "their content" are the files in the data directory's ``channels``."""
         digest, stamp = self._stamp()
         directory = posixpath.dirname(stamp)
