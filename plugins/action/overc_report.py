@@ -14,8 +14,13 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils.look_record import is_idle, read_record
+
 Result = dict[str, t.Any]
 _NAME: t.Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_STAMP: t.Final = re.compile(r"\d{8}T\d{6}Z")
+# How many runs of one name are kept beside the last one
+_KEPT: t.Final = 10
 
 
 class ActionModule(ActionBase):
@@ -48,6 +53,7 @@ class ActionModule(ActionBase):
                 changed = [not is_there(path, content) for path, content in files.items()]
             else:
                 os.makedirs(args["directory"], mode=0o755, exist_ok=True)
+                keep_older(base, args["record"])
                 changed = [replace_file(path, content) for path, content in files.items()]
         except OSError as error:
             raise AnsibleActionFail(
@@ -55,6 +61,40 @@ class ActionModule(ActionBase):
                 result={"error_id": "bad_argument"},
             ) from None  # Ansible would say it once more, as Python does
         return {**result, "changed": any(changed)}
+
+
+def keep_older(base: str, record: str) -> None:
+    """Put the files of another run that did something aside before they are replaced, and forget the oldest of those.
+
+    A run that did nothing is of no use to anybody once there is a newer one. Raises OSError.
+    """
+    try:
+        with open(f"{base}.json", encoding="utf-8", errors="replace") as stream:
+            old = read_record(stream.read())
+    except FileNotFoundError:
+        return
+    new = read_record(record)
+    if old is None or new is None or old.get("command") == "report" or is_idle(old):
+        return
+    stamp = re.sub(r"[^0-9TZ]", "", str(old.get("started")))
+    if old.get("started") == new.get("started") or not _STAMP.fullmatch(stamp):
+        return
+    for suffix in (".html", ".json"):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(base + suffix, f"{base}-{stamp}{suffix}")
+    directory, name = os.path.split(base)
+    kept = sorted({_dated(entry, name) for entry in os.listdir(directory or ".")} - {""}, reverse=True)
+    for stamp in kept[_KEPT:]:
+        for suffix in (".html", ".json"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{base}-{stamp}{suffix}")
+
+
+def _dated(entry: str, name: str) -> str:
+    """When the run was of which a file in the directory is; nothing where it is none of ``name``."""
+    stamp = entry.removeprefix(f"{name}-").removesuffix(".html").removesuffix(".json")
+    well = entry.startswith(f"{name}-") and entry.endswith((".html", ".json"))
+    return stamp if well and _STAMP.fullmatch(stamp) else ""
 
 
 def _encoded(content: str) -> bytes:
@@ -89,4 +129,4 @@ def replace_file(path: str, content: str) -> bool:
     return True
 
 
-__all__ = ("ActionModule", "is_there", "replace_file")
+__all__ = ("ActionModule", "is_there", "keep_older", "replace_file")

@@ -14,6 +14,7 @@ from ..module_utils import values as numbers
 from ..module_utils.errors import OvercError
 from ..plugin_utils import (
     host_outcome,
+    look_record,
     option_kinds,
     overlay_words,
     pull,
@@ -103,11 +104,12 @@ def fleet_done(plan: t.Any, hostvars: Hostvars) -> t.Any:
     return _said(run_gate.done_hosts, plan, _results(plan, hostvars))
 
 
-def fleet_record(plan: t.Any, hostvars: Hostvars, now: str) -> t.Any:
-    """The record of a run so far, and with ``lines`` what to tell a person."""
+def fleet_record(plan: t.Any, hostvars: Hostvars, now: str, directory: str = "") -> t.Any:
+    """The record of a run so far, and with ``lines`` what to tell a person; ``directory`` is where its report lies."""
     reverts = _collect(hostvars, plan["hosts"], "host_rollback_result") if plan["command"] == "upgrade" else {}
     record = _said(run_record.summary, plan, _results(plan, hostvars), reverts, now)
-    return {**record, "lines": run_record.verdict_lines(record)}
+    page = f"{directory}/{plan['command']}.html" if directory else ""
+    return {**record, "lines": run_record.verdict_lines(record, page)}
 
 
 def _results(plan: t.Any, hostvars: Hostvars) -> dict[str, t.Any]:
@@ -132,7 +134,7 @@ def fleet_report(record: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def fleet_looked_at(hosts: t.Sequence[str], hostvars: Hostvars, records: t.Any, now: str) -> dict[str, t.Any]:
     infos = {host: {} for host in hosts} | _collect(hostvars, hosts, "report_info")
-    return run_record.looked_at(infos, records, now, _collect(hostvars, hosts, "report_overlays"))
+    return look_record.looked_at(infos, records, now, _collect(hostvars, hosts, "report_overlays"))
 
 
 def change_lines(upgrades: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:

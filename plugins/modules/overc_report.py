@@ -13,6 +13,8 @@ description:
     whoever reads it sees the old one or the new one.
   - It works on the controller whatever host it is run for, and starts no process there - a run writes its record after
     every wave.
+  - The files of an earlier run that did something to a host are kept under its date, for instance
+    C(upgrade-20261123T210000Z.html), the last ten of them.
   - Used by the playbooks of this collection; may change with any release.
 extends_documentation_fragment:
   - overc.system.attributes

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from .host_outcome import Answer, Entry
-from .people import human_bytes
+from .people import human_bytes, plural
 
 
 def overlay_lines(answers: t.Iterable[Answer]) -> list[str]:
@@ -48,9 +48,7 @@ def shared(answer: Answer) -> Entry | None:
 
 def shared_words(overlays: Answer) -> str:
     """One cell of the page."""
-    words = [f"{human_bytes(overlays['bytes_freed'])} freed in {overlays['directories']} directories"]
-    if overlays["directories"] == 1:
-        words = [f"{human_bytes(overlays['bytes_freed'])} freed in 1 directory"]
+    words = [f"{human_bytes(overlays['bytes_freed'])} freed in {plural(overlays['directories'], 'directory')}"]
     words += [f"{overlays['waiting']} waiting for a boot"] if overlays["waiting"] else []
     words += [f"{len(overlays['outdated'])} with a source that changed"] if overlays["outdated"] else []
     return ", ".join(words)

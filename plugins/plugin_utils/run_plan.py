@@ -20,9 +20,12 @@ from .host_outcome import (
     output,
 )
 from .option_kinds import FleetError, count_of, number, percentage
+from .people import alike, names, plural
 from .run_options import closed, waves
 
 Plan = dict[str, t.Any]
+# How many hosts a line of the plan names; the record has them all
+_SHOWN: t.Final = 20
 # In place of an error id, where no module could answer
 _SILENT: t.Final = "unreachable"
 
@@ -31,7 +34,9 @@ def verdict(answer: Answer) -> Entry:
     """Whether a host may take part, from what it said in check mode: ``go``, ``current`` or ``unready``, and why."""
     if not answer or answer.get("unreachable"):
         detail = first_line(answer.get("msg")) or "no answer"
-        return {"verdict": "unready", "error_id": _SILENT, "reason": f"The host does not answer: {detail}"}
+        # What the action says of a connection that was lost says so already
+        said = detail if detail.startswith("The host ") else f"The host does not answer: {detail}"
+        return {"verdict": "unready", "error_id": _SILENT, "reason": said}
     base: Entry = {
         "state": answer.get("state"),
         "booted": answer.get("booted"),
@@ -99,10 +104,9 @@ def plan(
     if policy not in ("stop", "skip"):
         raise FleetError(f"fleet_unready: {policy!r} is neither stop nor skip.")
     if unready and policy == "stop":
-        names = ", ".join(unready[:5]) + (f" and {len(unready) - 5} more" if len(unready) > 5 else "")
-        are = "hosts are" if len(unready) > 1 else "host is"
+        are = f"{'hosts' if len(entries) > 1 else 'host'} {'are' if len(unready) > 1 else 'is'}"
         refused = (
-            f"{len(unready)} of {len(entries)} {are} not ready ({names}), so no host was touched. "
+            f"{len(unready)} of {len(entries)} {are} not ready ({names(unready, 5)}), so no host was touched. "
             "Mend them, leave them out with fleet_exclude, or go on without them with fleet_unready=skip."
         )
     elif shut and ready and not check_mode:
@@ -130,23 +134,24 @@ def plan(
 def describe(of: Plan) -> list[str]:
     """The plan for people, one line each."""
     entries = of["hosts"]
-    lines = [f"{of['command']} of {len(entries)} host{'' if len(entries) == 1 else 's'}", _in_force(of["options"])]
+    lines = [f"{of['command']} of {plural(len(entries), 'host')}", _in_force(of["options"])]
     canary = count_of(of["options"].get("canary", 1), 1, "fleet_canary") > 0
     for number_, wave in enumerate(of["waves"], 1):
-        lines.append(f"wave {number_}{' (canary)' if number_ == 1 and canary else ''}: {', '.join(wave)}")
+        lines.append(f"wave {number_}{' (canary)' if number_ == 1 and canary else ''}: {names(wave, _SHOWN)}")
     current = [host for host, entry in entries.items() if entry["verdict"] == "current"]
     if current:
-        lines.append(f"nothing to do: {', '.join(current)}")
+        lines.append(f"nothing to do: {names(current, _SHOWN)}")
     if of["rejected"]:
-        lines.append(f"withheld, because fleet_rejected_plans names their upgrade: {', '.join(of['rejected'])}")
-    lines += [f"not ready: {host}: {entries[host]['reason']} [{entries[host]['error_id']}]" for host in of["unready"]]
+        lines.append(f"withheld, because fleet_rejected_plans names their upgrade: {names(of['rejected'], _SHOWN)}")
+    unready = {host: f"{entries[host]['reason']} [{entries[host]['error_id']}]" for host in of["unready"]}
+    lines += [f"not ready: {names(hosts)}: {said}" for said, hosts in alike(unready)]
     going = [host for wave in of["waves"] for host in wave]
     for words, hosts in _alike(going, lambda host: _asked_words(of["command"], entries[host]["asked"])):
-        lines.append(f"asked of {', '.join(hosts)}: {words}")
+        lines.append(f"asked of {names(hosts)}: {words}")
     for words, hosts in _alike(going, lambda host: str(entries[host].get("returns") or "")):
-        lines.append(f"on {', '.join(hosts)}: {words}")
+        lines.append(f"on {names(hosts)}: {words}")
     for upgrades, hosts in _by_changes(of):
-        lines.append(f"on {', '.join(hosts)}:")
+        lines.append(f"on {names(hosts)}:")
         lines += [f"  {change_line(change)}" for change in upgrades]
     if of["closed"]:
         lines.append(f"now: {of['closed']}")

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
-from .host_outcome import Answer, Entry, answered, first_line
-from .overlay_words import shared
+from .host_outcome import Answer, Entry
+from .people import alike, names, plural
 from .run_gate import rejected_plans, stopped
 from .run_plan import Plan
 
@@ -20,6 +19,7 @@ STATUSES: t.Final[dict[str, str]] = {
     "interrupted": "was at work when the run ended, or was lost to it: run again to go on",
     "drained": "could not be put back into service: needs a person",
     "attention": "does not run its normal system as it should: needs a person",
+    "last_failed": "runs its normal system, but the last run over it did not end well",
     "failed": "failed, still on the system it had",
     "rolled_back": "failed, and is back on the system it had",
     "unready": "was not ready and was not touched",
@@ -34,7 +34,7 @@ STATUSES: t.Final[dict[str, str]] = {
     "cancelled": "its staged upgrade was cancelled",
     "planned": "would be changed",
     "current": "nothing to do",
-    "looked_at": "was only looked at",
+    "looked_at": "runs its normal system",
 }
 GOOD: t.Final = frozenset({"looked_at", "staged", "upgraded", "returned", "cancelled", "planned", "current"})
 
@@ -75,7 +75,7 @@ def summary(of: Plan, results: t.Mapping[str, Answer], reverts: t.Mapping[str, A
             "meaning": STATUSES[own["status"]],
         }
     # In a refused run, the others only wait for those that are not ready
-    bad = of["unready"] if of["refused"] and of["unready"] else _bad(hosts)
+    bad = of["unready"] if of["refused"] and of["unready"] else bad_of(hosts)
     return {
         "format": 1,
         "command": of["command"],
@@ -86,7 +86,7 @@ def summary(of: Plan, results: t.Mapping[str, Answer], reverts: t.Mapping[str, A
         "stopped": stop,
         "options": of["options"],
         "waves": of["waves"],
-        "counts": _counts(hosts),
+        "counts": counts_of(hosts),
         "bad": bad,
         "hosts": hosts,
     }
@@ -125,110 +125,37 @@ def _outcome(
     return {"status": "postponed", "reason": "The maintenance window closed, or the run was ended, before its turn."}
 
 
-def verdict_lines(record: t.Mapping[str, t.Any]) -> list[str]:
-    """The end of a run for people: counts, then everything that is not good."""
+def verdict_lines(record: t.Mapping[str, t.Any], report: str = "") -> list[str]:
+    """The end of a run for people: counts, then everything that is not good, equal things once; then where the report lies.
+
+    ``report`` is the path of the page, if one is written.
+    """
     counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in record["counts"].items())
-    lines = [f"{record['command']} of {len(record['hosts'])} hosts: {counts}"]
+    lines = [f"{record['command']} of {plural(len(record['hosts']), 'host')}: {counts or 'nothing'}"]
     lines += [record[key] for key in ("refused", "stopped") if record.get(key)]
     warned: dict[str, list[str]] = {}
     for host, entry in record["hosts"].items():
         for warning in entry.get("warnings") or ():
             warned.setdefault(warning, []).append(host)
-    lines += [f"warning on {', '.join(hosts)}: {warning}" for warning, hosts in warned.items()]
-    for host in record["bad"]:
-        entry = record["hosts"][host]
-        lines.append(f"{host}: {entry['status'].replace('_', ' ')}: {entry.get('reason') or entry['meaning']}")
+    lines += [f"warning on {names(hosts)}: {warning}" for warning, hosts in warned.items()]
+    for said, hosts in alike({host: _said(record["hosts"][host]) for host in record["bad"]}):
+        # What is said of all of them stands above already
+        shown = said.removesuffix(f": {record.get('stopped')}").removesuffix(f": {record.get('refused')}")
+        lines.append(f"{names(hosts)}: {shown}")
+    lines += [f"report: {report}"] if report else []
     return lines
 
 
-# States of a host that runs its normal system, or has another one ready
-_WELL: t.Final = ("clean", "staged")
+def _said(entry: Answer) -> str:
+    return f"{entry['status'].replace('_', ' ')}: {entry.get('reason') or entry['meaning']}"
 
 
-def looked_at(
-    infos: t.Mapping[str, Answer],
-    records: t.Iterable[t.Any],
-    now: str,
-    overlays: t.Mapping[str, Answer] | None = None,
-) -> Entry:
-    """The record of the playbook `report`: what the hosts say now, and what the last run over each of them said.
-
-    What a host is now decides whether it is well; a run of yesterday cannot tell. Records that are none are passed over.
-    """
-    known: dict[str, Entry] = {}
-    found, damaged = _readable(records)
-    for record in sorted(found, key=lambda entry: str(entry.get("updated"))):
-        for name, host in record["hosts"].items():
-            known[name] = {**host, "run": f"{record.get('command')} of {record.get('started')}"}
-    hosts = {}
-    for name, info in infos.items():
-        last = known.get(name, {})
-        booted = (info.get("booted") or {}).get("subvolume")
-        if not answered(info):
-            current: Entry = {"status": "unreachable", "reason": first_line(info.get("msg")) or "no answer"}
-        else:
-            unmet = [entry["detail"] for entry in info.get("requirements") or () if not entry.get("ok")]
-            current = {"state": info["state"], "booted_after": booted or last.get("booted_after"), "unmet": unmet}
-            current["kernel"] = ((info.get("booted") or {}).get("kernel") or {}).get("release")
-            if info["state"] not in _WELL or unmet or info.get("unfinished"):
-                current.update(status="attention", reason=_trouble(info, unmet))
-        sharing = shared((overlays or {}).get(name) or {})
-        if sharing:
-            current["overlays"] = sharing
-        merged = {"status": "looked_at", "reason": "", **last, **current}
-        hosts[name] = {**merged, "meaning": STATUSES[merged["status"]]}
-    return {
-        "format": 1,
-        "command": "report",
-        "check_mode": False,
-        "started": now,
-        "updated": now,
-        "refused": None,
-        "stopped": None,
-        "damaged": damaged,
-        "counts": _counts(hosts),
-        "bad": _bad(hosts),
-        "hosts": hosts,
-    }
-
-
-def _trouble(info: Answer, unmet: t.Sequence[str]) -> str:
-    if info["state"] not in _WELL:
-        runs = (info.get("booted") or {}).get("subvolume") or "an unknown system"
-        return "; ".join([f"It is in state {info['state']} and runs {runs}", *unmet]) + "."
-    if info.get("unfinished"):
-        return "Its last upgrade was cut off before its checks; run the upgrade again to finish it."
-    return f"{'; '.join(unmet)}."
-
-
-def _readable(records: t.Iterable[t.Any]) -> tuple[list[Answer], int]:
-    """Those that are records of runs, read if they are text, and how many are none."""
-    found, damaged = [], 0
-    for given in records:
-        record = given
-        if isinstance(given, str):
-            try:
-                record = json.loads(given)
-            except (ValueError, RecursionError):
-                record = None
-        hosts = record.get("hosts") if isinstance(record, dict) else None
-        well = isinstance(hosts, dict) and all(
-            isinstance(host, dict) and isinstance(host.get("status"), str) and host["status"] in STATUSES
-            for host in hosts.values()
-        )
-        if well:
-            found.append(t.cast("Answer", record))
-        else:
-            damaged += 1
-    return found, damaged
-
-
-def _counts(hosts: t.Mapping[str, Answer]) -> dict[str, int]:
+def counts_of(hosts: t.Mapping[str, Answer]) -> dict[str, int]:
     counts = {status: sum(host["status"] == status for host in hosts.values()) for status in STATUSES}
     return {status: number for status, number in counts.items() if number}
 
 
-def _bad(hosts: t.Mapping[str, Answer]) -> list[str]:
+def bad_of(hosts: t.Mapping[str, Answer]) -> list[str]:
     order = list(STATUSES)
     found = [host for host, entry in hosts.items() if entry["status"] not in GOOD]
     return sorted(found, key=lambda host: order.index(hosts[host]["status"]))
@@ -237,7 +164,8 @@ def _bad(hosts: t.Mapping[str, Answer]) -> list[str]:
 __all__ = (
     "GOOD",
     "STATUSES",
-    "looked_at",
+    "bad_of",
+    "counts_of",
     "summary",
     "verdict_lines",
 )

@@ -9,36 +9,80 @@ import typing as t
 
 from .host_outcome import Answer, Entry, first_line
 from .overlay_words import shared_words
-from .people import human_bytes, human_seconds
+from .people import ago, alike, human_bytes, human_seconds, plural
 from .run_plan import change_line
 from .run_record import GOOD, STATUSES
 
 
 def report(record: t.Mapping[str, t.Any]) -> Entry:
-    """A record made ready for the page: hosts in the order of a report, packages as lines, durations as shares."""
+    """A record made ready for the page: hosts in the order of a report, equal troubles together, durations as shares."""
     rank = {status: number for number, status in enumerate(STATUSES)}
-    hosts = {}
-    for name, host in record["hosts"].items():
-        seconds = {key: float((host.get("seconds") or {}).get(key) or 0) for key in ("stage", "reboot", "rollback")}
-        changes = [change_line(change) for change in host.get("upgrades") or ()]
-        hosts[name] = {
-            "wave": None,
-            **host,
-            "total": round(sum(seconds.values())),
-            "seconds": seconds,
-            "changes": changes,
-            "shared": shared_words(host["overlays"]) if host.get("overlays") else "",
-            "broken": (host.get("overlays") or {}).get("broken") or [],
-        }
+    hosts = {name: _ready(host, str(record["updated"])) for name, host in record["hosts"].items()}
     longest = max((sum(host["seconds"].values()) for host in hosts.values()), default=0) or 1
     for host in hosts.values():
         host["shares"] = {key: round(100 * value / longest, 1) for key, value in host["seconds"].items()}
     order = sorted(hosts, key=lambda name: rank.get(hosts[name]["status"], -1))
     sharing = [host["overlays"] for host in hosts.values() if host.get("overlays")]
     total = {key: sum(entry[key] for entry in sharing) for key in ("containers", "directories", "bytes_freed")}
-    where = f"{total['directories']} directories on {len(sharing)} host{'' if len(sharing) == 1 else 's'}"
+    where = f"{plural(total['directories'], 'directory')} on {plural(len(sharing), 'host')}"
     saved = f"Containers share {where}: {human_bytes(total['bytes_freed'])} freed."
-    return {**record, "hosts": hosts, "order": order, "good": sorted(GOOD), "saved": saved if sharing else ""}
+    runs = [{**run, "ago": ago(str(run.get("started")), str(record["updated"]))} for run in record.get("runs") or ()]
+    return {
+        **record,
+        "hosts": hosts,
+        "order": order,
+        "good": sorted(GOOD),
+        "title": f"{str(record['command']).capitalize()} of {plural(len(hosts), 'host')}",
+        "troubles": _troubles({name: hosts[name] for name in record["bad"]}),
+        "warned": alike_lists({name: hosts[name].get("warnings") or () for name in order}),
+        "runs": runs,
+        "live": record["command"] == "report",
+        "damaged": record.get("damaged") or 0,
+        "saved": saved if sharing else "",
+    }
+
+
+def _ready(host: Answer, now: str) -> Entry:
+    """One host, with everything that the page asks for."""
+    last = host.get("last_run") or {}
+    seconds = {key: float((host.get("seconds") or {}).get(key) or 0) for key in ("stage", "reboot", "rollback")}
+    return {
+        "wave": None,
+        **host,
+        "total": round(sum(seconds.values())),
+        "seconds": seconds,
+        "changes": [change_line(change) for change in host.get("upgrades") or ()],
+        "shared": shared_words(host["overlays"]) if host.get("overlays") else "",
+        "broken": (host.get("overlays") or {}).get("broken") or [],
+        "last": {
+            **last,
+            "ago": ago(str(last.get("started")), now),
+            "changes": [change_line(change) for change in last.get("upgrades") or ()],
+        }
+        if last
+        else None,
+    }
+
+
+def _troubles(bad: t.Mapping[str, Entry]) -> list[Entry]:
+    """What is not well, once for all hosts of which the same is said; the output is that of the first of them."""
+    said = {name: f"{host['status']}\n{host.get('reason') or ''}" for name, host in bad.items()}
+    found = []
+    for _words, names in alike(said):
+        first = bad[names[0]]
+        output = first.get("output") or (first.get("last_run") or {}).get("output")
+        keys = ("status", "meaning", "reason", "error_id")
+        found.append({**{key: first.get(key) or "" for key in keys}, "hosts": names, "output": output or ""})
+    return found
+
+
+def alike_lists(said: t.Mapping[str, t.Iterable[str]]) -> list[tuple[str, list[str]]]:
+    """Sentences and the hosts of which each is said."""
+    found: dict[str, list[str]] = {}
+    for host, sentences in said.items():
+        for sentence in sentences:
+            found.setdefault(sentence, []).append(host)
+    return list(found.items())
 
 
 def table(infos: t.Mapping[str, Answer]) -> list[str]:

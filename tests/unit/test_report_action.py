@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.action.overc_report import replace_file
+from ansible_collections.overc.system.plugins.action.overc_report import keep_older, replace_file
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -73,3 +73,51 @@ def test_an_old_report_stays_where_the_new_one_cannot_be_put(tmp_path: Path, mon
     assert path.read_text() == "old"
     assert replace_file(str(path), "new")
     assert not replace_file(str(path), "new")
+
+
+def run_of(started: str, status: str = "upgraded", **more: str) -> str:
+    hosts = {"h1": {"status": status}}
+    return json.dumps({"command": "upgrade", "started": started, "hosts": hosts, **more})
+
+
+def write(place: Path, record: str) -> None:
+    keep_older(str(place / "upgrade"), record)
+    replace_file(str(place / "upgrade.json"), record)
+    replace_file(str(place / "upgrade.html"), f"<p>{record}")
+
+
+def test_a_run_that_did_something_is_kept_when_the_next_one_is_written(tmp_path: Path) -> None:
+    first, idle, third = (f"2026-11-{day:02}T02:00:00Z" for day in (1, 2, 3))
+    write(tmp_path, run_of(first, "interrupted"))
+    write(tmp_path, run_of(first))  # the same run, a wave later
+    assert {path.name for path in tmp_path.iterdir()} == {"upgrade.json", "upgrade.html"}
+    write(tmp_path, run_of(idle, "current"))
+    kept = tmp_path / "upgrade-20261101T020000Z.json"
+    assert json.loads(kept.read_text())["hosts"]["h1"]["status"] == "upgraded"
+    assert kept.with_suffix(".html").exists()
+    write(tmp_path, run_of(third))
+    assert len(list(tmp_path.iterdir())) == 4, "one that did nothing is not kept"
+
+
+def test_only_our_own_old_runs_are_forgotten(tmp_path: Path) -> None:
+    others = (
+        "upgrade-notes.json",
+        "upgrade-20261101.json",
+        "rollback-20261101T020000Z.json",
+        "upgrade-20261101T020000Z.txt",
+    )
+    for name in others:
+        (tmp_path / name).write_text("mine")
+    for day in range(1, 20):
+        write(tmp_path, run_of(f"2026-12-{day:02}T02:00:00Z"))
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names >= set(others)
+    ours = sorted(name for name in names if name.endswith("Z.json") and name.startswith("upgrade-202612"))
+    assert (len(ours), ours[-1]) == (10, "upgrade-20261218T020000Z.json")
+
+
+@pytest.mark.parametrize("old", ["", "{", "[]", run_of("../../x"), run_of("yesterday"), run_of("")])
+def test_a_record_that_is_none_is_not_kept(tmp_path: Path, old: str) -> None:
+    (tmp_path / "upgrade.json").write_text(old)
+    write(tmp_path, run_of("2026-11-02T02:00:00Z"))
+    assert {path.name for path in tmp_path.iterdir()} == {"upgrade.json", "upgrade.html"}

@@ -15,7 +15,13 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from ansible_collections.overc.system.plugins.plugin_utils import overlay_words, run_plan, run_record, run_report
+from ansible_collections.overc.system.plugins.plugin_utils import (
+    look_record,
+    overlay_words,
+    run_plan,
+    run_record,
+    run_report,
+)
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "roles/report/templates/report.html.j2"
 NOW = "2026-11-23T21:00:00Z"
@@ -85,9 +91,59 @@ def test_page_is_complete_in_itself(count: int) -> None:
 
 def test_page_of_hosts_that_were_only_looked_at() -> None:
     info = {"state": "clean", "booted": {"subvolume": "rootfs", "kernel": {"release": None}}}
-    text = rendered(run_record.looked_at({"a": info, "b": {}}, [], NOW))
-    assert "looked at" in text
+    text = rendered(look_record.looked_at({"a": info, "b": {}}, [], NOW))
+    assert "in order" in text
     assert "no answer" in text
+
+
+def look(count: int) -> dict[str, t.Any]:
+    """A fleet as it is met: most are well, and everything that can be wrong is there, hostile words included."""
+    kernel = {"release": "6.1.0-lab-with-a-long-name"}
+    booted = {"subvolume": "rootfs_upgrade", "kernel": kernel}
+    well = {
+        "state": "clean",
+        "booted": booted,
+        "next_boot": booted,
+        "backup": {"subvolume": "rootfs_bakup"},
+        "protection": "automatic",
+        "events": [{"time": NOW, "operation": "upgrade", "to": "rootfs_upgrade", "outcome": "done"}],
+    }
+    kinds: list[dict[str, t.Any]] = [
+        {**well, "state": "backup", "booted": {"subvolume": "rootfs_bakup", "kernel": kernel}},
+        {**well, "state": "staged", "staged": {"subvolume": "rootfs"}, "waiting_for": "rollback"},
+        {**well, "state": "unsupported", "requirements": [{"id": "x", "ok": False, "detail": HOSTILE}]},
+        {"unreachable": True, "msg": HOSTILE},
+        {**well, "state": "trial", "trial": {"outcome": "running", "seconds_left": 700}},
+    ]
+    infos = {f"web{n:04}.rack-{n % 7}.example.net": kinds[n] if n < len(kinds) else well for n in range(count)}
+    runs = [{**record(min(count, 50)), "started": f"2026-11-{day:02}T21:00:00Z"} for day in (3, 20)]
+    for run in runs:
+        run["hosts"] = dict(zip(infos, run["hosts"].values(), strict=False))
+    return look_record.looked_at(infos, runs, NOW)
+
+
+def test_page_says_what_a_host_is_and_what_the_last_run_did() -> None:
+    text = rendered(look(8))
+    assert "<script>alert" not in text
+    assert text.index("Needs attention") < text.index("<h2>Hosts") < text.index("Past runs")
+    for said in ("It is in state backup and runs rootfs_bakup", "11 minutes left to confirm it", "6.1.0-lab", "automatic",
+                 "rootfs (rollback)", "not met: 1", "2026-11-20T21:00:00Z", "3 days ago", "upgrade to rootfs_upgrade: done"):  # fmt: skip
+        assert said in text, said
+    green = text[text.index("<h2>Hosts") :]
+    assert '<span class="good">backup</span>' not in green
+    assert '<span class="good">trial</span>' not in green
+    assert "@media print" in text
+
+
+def test_page_of_five_thousand() -> None:
+    found = look(5000)
+    text = rendered(found)
+    assert text.count("<tr>") == 5001
+    assert len(text) < 10_000_000
+    silent = {f"h{n}": {"unreachable": True, "msg": "No route to host"} for n in range(5000)}
+    alike = rendered(look_record.looked_at(silent, [], NOW))
+    assert alike.count("No route to host") == 1
+    assert alike.count('<article class="fail"') == 1
 
 
 OVERLAY = {
@@ -112,7 +168,7 @@ SHARING = {
 def test_savings_of_overlays() -> None:
     info = {"state": "clean", "booted": {"subvolume": "rootfs", "kernel": {"release": None}}}
     hosts = {"a": info, "b": info, "c": {}}
-    found = run_record.looked_at(hosts, [], NOW, {"a": SHARING, "b": {"containers": []}, "c": {"failed": True}})
+    found = look_record.looked_at(hosts, [], NOW, {"a": SHARING, "b": {"containers": []}, "c": {"failed": True}})
     assert json.loads(json.dumps(found["hosts"]["a"]["overlays"])) == {
         "containers": 2,
         "directories": 2,
@@ -128,17 +184,17 @@ def test_savings_of_overlays() -> None:
     assert "300 MiB freed in 2 directories, 2 waiting for a boot, 2 with a source that changed" in text
     assert "alert(1)</script> is gone" not in text
     assert "<th>Shared</th>" in text
-    assert "<th>Shared</th>" not in rendered(run_record.looked_at(hosts, [], NOW))
+    assert "<th>Shared</th>" not in rendered(look_record.looked_at(hosts, [], NOW))
 
 
 def test_record_is_plain_json() -> None:
     assert json.loads(json.dumps(record(3)))["counts"] == {"rolled_back": 1, "upgraded": 2}
 
 
-def show(directory: Path, count: int, width: int, height: int) -> dict[str, t.Any]:
-    file = directory / f"{count}-{width}.html"
+def show(directory: Path, text: str, width: int, height: int) -> dict[str, t.Any]:
+    file = directory / f"{width}.html"
     # The page in a frame as wide as the screen: headless Chromium does not go below 500 pixels
-    inner = page(count).replace("</body>", f"{_MEASURE}</body>")
+    inner = text.replace("</body>", f"{_MEASURE}</body>")
     file.write_text(
         f'<body style="margin:0"><iframe style="border:0;width:{width}px;height:{height}px" '
         f'srcdoc="{html.escape(inner, quote=True)}" '
@@ -152,7 +208,7 @@ def show(directory: Path, count: int, width: int, height: int) -> dict[str, t.An
         f"--window-size={width},{height}",
     ]
     profile = f"--user-data-dir={directory}/profile"
-    picture = f"--screenshot={directory}/{count}-{width}.png"
+    picture = f"--screenshot={directory}/{width}.png"
     base = [str(CHROMIUM), *options, profile]
     subprocess.run([*base, picture, file.as_uri()], check=True, capture_output=True, timeout=120)
     found = subprocess.run(
@@ -166,12 +222,15 @@ def show(directory: Path, count: int, width: int, height: int) -> dict[str, t.An
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (920, 700), (360, 740)], ids=["desktop", "small", "phone"])
-@pytest.mark.parametrize("count", [1, 500])
-def test_page_in_a_browser(tmp_path: Path, count: int, width: int, height: int) -> None:
-    seen = show(tmp_path, count, width, height)
+@pytest.mark.parametrize("kind", ["1 upgraded", "500 upgraded", "500 looked at"])
+def test_page_in_a_browser(tmp_path: Path, kind: str, width: int, height: int) -> None:
+    count = int(kind.split(maxsplit=1)[0])
+    text = page(count) if kind.endswith("upgraded") else rendered(look(count))
+    seen = show(tmp_path, text, width, height)
     assert seen["width"] == width
     assert seen["scroll"] <= width, "no sideways scrolling"
     assert seen["small"] == 0
     assert seen["split"] == [], "words are whole"
-    assert seen["first"].startswith(f"web{count:03}"), "failures first"
+    first = f"web{count:03}" if kind.endswith("upgraded") else "web0003"
+    assert seen["first"].startswith(first), "failures first"
     assert seen["heads"] == ("none" if width < 700 else "table-header-group")

@@ -14,8 +14,9 @@ Changes = t.Sequence[t.Mapping[str, t.Any]]
 
 
 def plural(number: int, word: str) -> str:
-    """``1 package``, ``2 packages``."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    """``1 package``, ``2 packages``, ``2 directories``."""
+    many = f"{word[:-1]}ies" if word.endswith("y") and word[-2:-1] not in "aeou" else f"{word}s"
+    return f"{number} {word if number == 1 else many}"
 
 
 def packages_words(changes: Changes) -> str:

@@ -271,6 +271,10 @@ def test_update_status_and_report(make_fleet: Fleet, controller: Controller, tmp
     assert report.rc == 0
     assert report.statuses() == {"h1": "looked_at", "h2": "unreachable"}
     assert "does not answer" in (tmp_path / "report.html").read_text()
+    assert f"{tmp_path}/report.html" in report.output
+    seen = controller.run("status")
+    assert seen.rc != 0
+    assert "unreachable" in seen.output
 
 
 def test_no_default_target(make_fleet: Fleet, controller: Controller) -> None:

@@ -9,6 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.plugin_utils import (
+    look_record,
     overlay_words,
     people,
     run_gate,
@@ -312,7 +313,7 @@ def test_warnings_are_said_once_for_all_their_hosts() -> None:
 def test_host_that_is_not_well_is_never_green(info: dict[str, t.Any]) -> None:
     """Whatever yesterday's run said."""
     last = {"updated": NOW, "command": "upgrade", "started": NOW, "hosts": {"h1": {"status": "upgraded"}}}
-    record = run_record.looked_at({"h1": {"booted": {"subvolume": "x"}, **info}}, [last], NOW)
+    record = look_record.looked_at({"h1": {"booted": {"subvolume": "x"}, **info}}, [last], NOW)
     assert record["bad"] == ["h1"]
     assert record["hosts"]["h1"]["status"] == "attention"
     assert record["hosts"]["h1"]["reason"]
@@ -323,7 +324,7 @@ def test_host_that_is_not_well_is_never_green(info: dict[str, t.Any]) -> None:
     ["", "[", "[]", "{}", '{"hosts": []}', '{"hosts": {"h1": {}}}', '{"hosts": {"h1": {"status": "nosuch"}}}', 3],
 )
 def test_record_that_is_none_is_passed_over(damaged: t.Any) -> None:
-    record = run_record.looked_at({"h1": {"state": "clean"}}, [damaged], NOW)
+    record = look_record.looked_at({"h1": {"state": "clean"}}, [damaged], NOW)
     assert (record["hosts"]["h1"]["status"], record["damaged"]) == ("looked_at", 1)
 
 
@@ -384,10 +385,61 @@ def test_report_puts_failures_first_and_scales_the_bars() -> None:
 
 def test_report_of_what_hosts_say_now_and_what_the_last_run_said() -> None:
     record = run_record.summary(five(), {"h1": BAD}, {}, NOW)
-    found = run_record.looked_at({"h1": looked_at("clean"), "new": looked_at("staged"), "off": SILENT}, [record], NOW)
+    found = look_record.looked_at({"h1": looked_at("clean"), "new": looked_at("staged"), "off": SILENT}, [record], NOW)
     statuses = {name: host["status"] for name, host in found["hosts"].items()}
-    assert statuses == {"h1": "rolled_back", "new": "looked_at", "off": "unreachable"}
+    assert statuses == {"h1": "last_failed", "new": "staged", "off": "unreachable"}
     assert found["bad"] == ["off", "h1"]
+    assert found["hosts"]["h1"]["last_run"]["status"] == "rolled_back"
+    assert found["hosts"]["h1"]["reason"].startswith("rolled back: ")
+
+
+def test_a_run_that_had_nothing_to_do_does_not_hide_the_one_before() -> None:
+    def run(command: str, started: str, status: str) -> dict[str, t.Any]:
+        return {"command": command, "started": started, "hosts": {"h1": {"status": status, "reason": "why"}}}
+
+    old = run("rollback", "2026-11-01T00:00:00Z", "returned")
+    idle = run("rollback", "2026-11-02T00:00:00Z", "current")
+    for records in ([old, idle], [idle, old], [old]):
+        found = look_record.looked_at({"h1": looked_at("clean")}, records, NOW)
+        last = found["hosts"]["h1"]["last_run"]
+        assert (last["command"], last["started"], last["status"]) == ("rollback", old["started"], "returned")
+        assert found["hosts"]["h1"]["status"] == "looked_at"
+    assert [entry["started"] for entry in found["runs"]] == [old["started"]]
+    assert (
+        look_record.looked_at({"h1": looked_at("clean")}, [idle], NOW)["hosts"]["h1"]["last_run"]["status"] == "current"
+    )
+
+
+@pytest.mark.parametrize("last", ["rollback_failed", "unreachable", "interrupted", "failed", "unready", "upgraded"])
+def test_a_host_is_called_what_it_is_now(last: str) -> None:
+    """Not what the last run said: a host that answers now is not unreachable, one that is silent is not upgraded."""
+    record = {"command": "upgrade", "started": NOW, "hosts": {"h1": {"status": last}}}
+    for info, status in (
+        (looked_at("clean"), "looked_at" if last == "upgraded" else "last_failed"),
+        (looked_at("backup"), "attention"),
+        ({"state": None, "error_id": "not_root", "msg": "no"}, "attention"),
+        (SILENT, "unreachable"),
+    ):
+        assert look_record.looked_at({"h1": info}, [record], NOW)["hosts"]["h1"]["status"] == status
+
+
+def test_trial_says_how_long_it_has() -> None:
+    trial = {**looked_at("trial"), "trial": {"seconds_left": 600}}
+    host = look_record.looked_at({"h1": trial}, [], NOW)["hosts"]["h1"]
+    assert "10 minutes left to confirm it" in host["reason"]
+
+
+def test_equal_reasons_are_said_once() -> None:
+    broken = {"error_id": "repository_failed", "msg": "404 at mirror.", "state": "clean"}
+    plan = planned({f"h{n}": broken for n in range(200)})
+    lines = run_record.verdict_lines(run_record.summary(plan, {}, {}, NOW), "/srv/overc-report/upgrade.html")
+    assert sum("404 at mirror" in line for line in lines) == 1
+    assert any(line.startswith("h0, h1, ") and "and 192 more: unready: 404" in line for line in lines)
+    assert lines[-1] == "report: /srv/overc-report/upgrade.html"
+    assert sum("404 at mirror" in line for line in plan["lines"]) == 1
+    assert all(len(line) < 400 for line in (*lines, *plan["lines"]))
+    one = run_record.verdict_lines(run_record.summary(planned({"h1": broken}), {}, {}, NOW))
+    assert one[0].startswith("upgrade of 1 host: ")
 
 
 def test_lines_about_overlays() -> None:
