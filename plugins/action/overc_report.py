@@ -13,8 +13,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
-
-from ..plugin_utils.look_record import is_idle, read_record
+from ansible_collections.overc.system.plugins.plugin_utils.look_record import is_idle, read_record
 
 Result = dict[str, t.Any]
 _NAME: t.Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
