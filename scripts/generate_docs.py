@@ -32,6 +32,7 @@ are in `undone`.
 | `error_id` | meaning | what to do |
 |---|---|---|
 """
+_ELSE = "The message names what is to be mended; then the same command again."
 _DEPENDENCIES_HEAD = """\
 # What it depends on
 
@@ -56,7 +57,11 @@ def errors_page() -> str:
     module = runpy.run_path(str(ROOT / _SOURCE))
     error_ids: dict[str, str] = module["ERROR_IDS"]
     steps: dict[str, str] = module["NEXT_STEPS"]
-    rows = (f"| `{name}` | {error_ids[name]} | {steps.get(name, 'See the message.')} |\n" for name in sorted(error_ids))
+    known: dict[str, str] = runpy.run_path(str(ROOT / "scripts/error_steps.py"))["STEPS"]
+    rows = (
+        f"| `{name}` | {error_ids[name]} | {steps.get(name) or known.get(name, _ELSE)} |\n"
+        for name in sorted(error_ids)
+    )
     return _ERRORS_HEAD + "".join(rows)
 
 

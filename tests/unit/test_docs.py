@@ -26,6 +26,7 @@ def test_error_page_is_up_to_date() -> None:
     page = (ROOT / "docs/errors.md").read_text()
     assert page == generator["errors_page"](), "run scripts/generate_docs.py"
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == {"error_id", *ERROR_IDS}
+    assert "See the message" not in page
 
 
 def test_dependencies_page_is_complete_and_up_to_date() -> None:
