@@ -80,6 +80,7 @@ def sync(fd: int) -> None:
 
 @dataclass(frozen=True)
 class Subvolume:
+    id: int
     uuid: bytes
     parent_uuid: bytes
     generation: int
@@ -97,8 +98,9 @@ def subvolume_info(fd: int) -> Subvolume:
     generation, flags = struct.unpack_from("=QQ", buffer, 280)
     # otransid, stransid, rtransid, ctime (16 bytes), otime
     otransid, otime = struct.unpack_from("=Q32xQ", buffer, 352)
+    tree = struct.unpack_from("=Q", buffer, 0)[0]
     return Subvolume(
-        bytes(buffer[296:312]), bytes(buffer[312:328]), generation, otransid, otime, bool(flags & _ROOT_RDONLY)
+        tree, bytes(buffer[296:312]), bytes(buffer[312:328]), generation, otransid, otime, bool(flags & _ROOT_RDONLY)
     )
 
 
@@ -182,6 +184,59 @@ def _changed(fd: int, since: int, changed_after: int | None, buffer_size: int) -
             objectid, kind, offset = objectid + 1, 0, 0
 
 
+_QUOTA_TREE: t.Final = 8
+_QGROUP_LIMIT: t.Final = 244
+_QGROUP_RELATION: t.Final = 246
+
+
+def _quota_items(fd: int, kind: int) -> t.Iterator[tuple[int, int, bytes]]:
+    """(objectid, offset, content) of the quota tree's items of one kind; none where quotas are off."""
+    buffer = bytearray(112 + (1 << 18))
+    objectid, offset = 0, 0
+    while True:
+        # from (objectid, kind, offset) on; the kernel compares whole keys, so items of other kinds come, too
+        key = (_QUOTA_TREE, objectid, _LAST, offset, _LAST, 0, _LAST, kind, 255, 0xFFFFFFFF, 0, 0, 0, 0, 0)
+        _KEY.pack_into(buffer, 0, *key)
+        _U64.pack_into(buffer, 104, 1 << 18)
+        try:
+            fcntl.ioctl(fd, _TREE_SEARCH_V2, buffer, True)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                return
+            raise
+        found = _U32.unpack_from(buffer, 64)[0]
+        if not found:
+            return
+        position = 112
+        for _index in range(found):
+            _transid, objectid, offset, item, length = _HEADER.unpack_from(buffer, position)
+            if item == kind:
+                yield objectid, offset, bytes(buffer[position + 32 : position + 32 + length])
+            position += 32 + length
+        if item != kind or offset == _LAST:
+            objectid, offset = objectid + 1, 0
+        else:
+            offset += 1
+
+
+def limited_by(fd: int) -> str | None:
+    """The quota group, as btrfs(8) writes it, that limits the subvolume of a descriptor; None if none does.
+
+    ``sync`` must have been called before.
+    """
+    groups = {subvolume_info(fd).id}
+    relations = [(child, parent) for child, parent, _raw in _quota_items(fd, _QGROUP_RELATION) if child < parent]
+    while True:
+        more = {parent for child, parent in relations if child in groups} - groups
+        if not more:
+            break
+        groups |= more
+    for _zero, group, raw in _quota_items(fd, _QGROUP_LIMIT):
+        if group in groups and _U64.unpack_from(raw)[0] & 3:  # a limit on what is referred to, or on what is its own
+            return f"{group >> 48}/{group & ((1 << 48) - 1)}"
+    return None
+
+
 def unchanged_since(snapshot: int, live: int, below: str) -> bool:
     """Whether what lies at ``below`` in a subvolume is still what a snapshot that was taken of it has there.
 
@@ -228,6 +283,7 @@ __all__ = (
     "few_changed_inodes",
     "filesystem_id",
     "is_subvolume",
+    "limited_by",
     "parted",
     "path_of",
     "snapshot",

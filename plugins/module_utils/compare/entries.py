@@ -12,7 +12,7 @@ import typing as t
 from ..system import xattrs
 from ..system.overlay_format import has_mark, is_mark
 from ..system.safe_path import OPEN_FILE
-from .files import Bytes, Status
+from .files import BLOCK, Bytes, Status
 from .model import Source, Tally
 from .sides import Theirs
 
@@ -68,6 +68,14 @@ class _Own:
         return any(map(is_mark, self._attributes))
 
 
+def _capacity(sources: t.Sequence[Source]) -> int:
+    """The size of the file system, in bytes."""
+    if not sources:
+        return 0
+    status = os.fstatvfs(sources[0].fd)
+    return status.f_blocks * status.f_frsize
+
+
 class Judge:
     """Decides about the entries of directories, one after the other; remembers which proofs pay.
 
@@ -76,7 +84,7 @@ class Judge:
 
     def __init__(self, sources: t.Sequence[Source]) -> None:
         self._sources = sources
-        self._bytes = Bytes()
+        self._bytes = Bytes(_capacity(sources))
         self._mine, self._other = Status(), Status()
 
     def decide(self, name: str, dir_fd: int, found: Theirs, twin: int, tally: Tally) -> None:
@@ -87,9 +95,7 @@ class Judge:
         mine, raw = self._mine, name.encode(*_BYTES)
         if not mine.look(raw, dir_fd):
             return  # gone since it was listed; only a live container (check mode) does that
-        if mine.nlink > 1:
-            tally.link(name, mine)
-        elif twin >= 0 and self._is_untouched(raw, found[0][1], twin):
+        if twin >= 0 and mine.nlink == 1 and self._is_untouched(raw, found[0][1], twin):
             tally.drop(name, twin, mine, once=True)
             return
         if mine.is_file:
@@ -142,8 +148,8 @@ class Judge:
         mine, other = self._mine, self._other
         if not other.look(own.raw, dir_fd) or other.size != mine.size or not other.is_file:
             return _KEEP
-        if mine.sparse and not other.sparse:
-            return _KEEP
+        if mine.sparse != other.sparse:
+            return _KEEP  # holes are neither lost nor made: a swap file must have none
         may_clone = may_clone and mine.size > _INLINE
         # one comparison for immutable & co., links, owner, group and mode, one for the time
         exact = mine.nlink == 1 and not mine.locked and mine.same_inode_facts(other)
@@ -155,7 +161,9 @@ class Judge:
             exact = exact and own.same_attributes(g)
             if not exact and not may_clone:
                 return _KEEP
-            equal, once = self._bytes.equal(f, g, mine.size, one_filesystem=self._sources[number].one_filesystem)
+            equal, once = self._bytes.equal(f, g, mine, one_filesystem=self._sources[number].one_filesystem)
+            if equal and mine.size > BLOCK and xattrs.flags(f) != xattrs.flags(g):
+                return _KEEP  # such as nodatacow, which statx does not tell
         finally:
             os.close(g)
         if not equal:

@@ -159,14 +159,47 @@ def same_bytes(f: int, g: int, size: int) -> bool:
     return True
 
 
+def _data(fd: int, offset: int, size: int) -> tuple[int, int]:
+    """Where the next data starts and ends; both are ``size`` if only a hole is left."""
+    try:
+        start = os.lseek(fd, offset, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return size, size
+        raise
+    return min(start, size), min(os.lseek(fd, start, os.SEEK_HOLE), size)
+
+
+def same_data(f: int, g: int, size: int) -> bool:
+    """For files with holes: whether they are at the same places, and the bytes between them equal. No hole is read."""
+    offset = 0
+    while offset < size:
+        start, end = _data(f, offset, size)
+        if (start, end) != _data(g, offset, size):
+            return False
+        while start < end:
+            a, b = os.pread(f, min(BLOCK, end - start), start), os.pread(g, min(BLOCK, end - start), start)
+            if a != b or not a:
+                return False
+            start += len(a)
+        offset = end
+    return True
+
+
 class Bytes:
-    """Decides per pair which way is cheaper: extents are only asked for while that keeps succeeding."""
+    """Decides per pair which way is cheaper: extents are only asked for while that keeps succeeding.
 
-    def __init__(self) -> None:
+    ``most``: how many bytes are read at most. No honest tree has more than its file system holds; files of many
+    references to the same bytes can claim any number, and would take days.
+    """
+
+    def __init__(self, most: int) -> None:
         self.hits = self.misses = 0
+        self._left = most
 
-    def equal(self, f: int, g: int, size: int, *, one_filesystem: bool) -> tuple[bool, bool]:
-        """(equal, already stored once)."""
+    def equal(self, f: int, g: int, mine: Status, *, one_filesystem: bool) -> tuple[bool, bool]:
+        """(equal, already stored once). ``mine``: of the first file; the other has its size."""
+        size = mine.size
         if size == 0:
             return True, True
         # 2048 bytes and less are inline in the metadata; above 1 MiB one ioctl is always worth it
@@ -175,7 +208,10 @@ class Bytes:
                 self.hits += 1
                 return True, True
             self.misses += 1
-        return same_bytes(f, g, size), False
+        self._left -= min(size, mine.allocated)
+        if self._left < 0:
+            return False, False
+        return (same_data(f, g, size) if mine.sparse else same_bytes(f, g, size)), False
 
 
-__all__ = ("BLOCK", "Bytes", "Status", "same_bytes", "same_extents")
+__all__ = ("BLOCK", "Bytes", "Status", "same_bytes", "same_data", "same_extents")

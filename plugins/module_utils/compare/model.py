@@ -54,8 +54,8 @@ class Source:
     live: bool = False
 
 
-# A hard-linked name of the container: (name, inode, link count).
-Link = tuple[str, int, int]
+# A hard-linked name of the container: (name, inode, link count, size, bytes on disk that cloning it would free).
+Link = tuple[str, int, int, int, int]
 # What one directory (or one part of a large one) came to, in a form that marshal carries between processes.
 Raw = tuple[
     str,  # path below the compared directory, "" for itself
@@ -155,14 +155,16 @@ class Tally:
     def keep(self, name: str, status: Status, clone: int) -> None:
         """``clone``: the source whose file has the same bytes, or -1."""
         self._kept.append(name)
-        self._kept_bytes += status.size
+        freed = 0
         if clone >= 0:
             self._clone[name] = clone
-            self._freed += status.allocated
-
-    def link(self, name: str, status: Status) -> None:
-        """One name of several that the container has for a file."""
-        self._links.append((name, status.inode, status.nlink))
+            freed = status.allocated
+        if status.nlink > 1:
+            # the bytes are counted once, when all names are known
+            self._links.append((name, status.inode, status.nlink, status.size, freed))
+        else:
+            self._kept_bytes += status.size
+            self._freed += freed
 
     def refuse(self, name: str, reason: str) -> None:
         """``name``: "" for the directory itself."""
@@ -177,8 +179,7 @@ class Tally:
 def merge(raws: t.Iterable[Raw]) -> Comparison:
     """Put the workers' parts together and decide what only the whole can tell: links, and which directories matter."""
     directories: dict[str, DirectoryPlan] = {}
-    members: dict[int, list[str]] = {}
-    counts_of: dict[int, int] = {}
+    members: dict[int, list[tuple[str, int, int, int]]] = {}
     totals = Totals()
     refused: list[tuple[str, str]] = []
     for path, like_layer, opaque, keep, white, pick, clone, links, counts, bad in raws:
@@ -193,19 +194,21 @@ def merge(raws: t.Iterable[Raw]) -> Comparison:
         totals.whiteouts += len(white)
         totals.opaque += opaque
         refused += bad
-        for name, inode, count in links:
-            members.setdefault(inode, []).append(join(path, name))
-            counts_of[inode] = count
-    for inode, names in members.items():
+        for name, inode, count, size, freed in links:
+            members.setdefault(inode, []).append((join(path, name), count, size, freed))
+    for names in members.values():
         names.sort()
-        if len(names) != counts_of[inode]:
-            refused.append((names[0], "has hard links outside the directory, which no overlay can keep together"))
+        first, count, size, freed = names[0]  # the one that is made; the others are linked to it
+        totals.add((0, 0, freed, 0, size))
+        if len(names) != count:
+            refused.append((first, "has hard links outside the directory, which no overlay can keep together"))
     # Deepest first: a directory is needed when anything below it is.
     for path in sorted(directories, key=lambda p: p.count("/"), reverse=True):
         if directories[path].needed and path:
             directories[parent_of(path)].needed = True
     directories[""].needed = True
-    return Comparison(directories, members, totals, sorted(refused))
+    linked = {inode: [name for name, *_rest in names] for inode, names in members.items()}
+    return Comparison(directories, linked, totals, sorted(refused))
 
 
 __all__ = (

@@ -21,6 +21,7 @@ from .model import Raw, Source, Tally, join, parent_of, refusal
 from .sides import WHOLE, Job, Part, Sides, Theirs, open_sides
 
 _DEPTH: t.Final = 1000  # a path of PATH_MAX bytes has at most twice as many components
+_LOCKED: t.Final = "is immutable or append-only (chattr), so the kernel could not merge anything into it"
 _NESTED: t.Final = "is a mount point or a nested subvolume, which no overlay can reach across"
 
 # Directories below one: name, and the sources' open directories whose entry of that name is a directory, too.
@@ -49,6 +50,10 @@ def _directories(name: str, listings: t.Iterable[_Listing]) -> Theirs:
     ]
 
 
+def is_locked(fd: int) -> bool:
+    return bool(xattrs.flags(fd) & xattrs.LOCKED)
+
+
 def _is_twin(entry: os.DirEntry[str], listing: _Listing) -> bool:
     return entry.name in listing.entries and listing.entries[entry.name].inode() == entry.inode()
 
@@ -75,13 +80,14 @@ class Walk:
     # -- one directory ------------------------------------------------------------------------------------------
 
     def shows_nothing(self, sides: Sides) -> bool:
-        """Whether no source may shine through here: a layer's directory that carries marks of overlayfs, or an upper
-        layer of ours that is compared again (and whose marks are the kernel's).
+        """Whether no source may shine through here: a layer's directory that carries marks of overlayfs, an upper
+        layer of ours that is compared again (and whose marks are the kernel's), or an immutable or append-only directory
+        (the kernel has to write its marks on what is merged in one, cannot, and then shows nothing of it).
         """
         if not sides.theirs:
             return False
         number, fd = sides.theirs[0]
-        return (self.sources[number].layer and has_mark(fd)) or is_opaque(sides.mine)
+        return (self.sources[number].layer and has_mark(fd)) or is_opaque(sides.mine) or is_locked(sides.mine)
 
     def _unwritten(self, sides: Sides) -> int:
         """The number of the source whose directory is the container's own, unwritten on both sides; else -1."""
@@ -103,6 +109,8 @@ class Walk:
         os.fchdir(sides.mine)  # see Judge
         if part.first and has_mark(sides.mine):
             tally.refuse("", MARK)
+        if part.first and not sides.path and is_locked(sides.mine):
+            tally.refuse("", _LOCKED)
         # A layer's directory with overlayfs's marks would be taken at its word: hide it, whatever it says.
         # (Not at the root: the kernel merges the roots of the layers without looking at their marks.)
         hidden = bool(sides.path) and self.shows_nothing(sides)

@@ -16,7 +16,7 @@ import typing as t
 from ..compare.model import Totals
 from ..errors import OvercError
 from ..system.safe_path import printable
-from ..system.workers import translate
+from ..system.workers import allow_many_files, translate
 from . import estimate
 from .apply import Observer, Work
 from .at_boot import work as overlay_boot
@@ -154,6 +154,7 @@ def manage(
     if os.geteuid() != 0:
         raise OvercError("not_root", "Sharing files among containers needs root privileges.")
     places = places or overlay_boot.Places()
+    allow_many_files()
     wanted = normalise(wanted)
     elsewhere = overlay_boot.known_places(places)
     opened = Site(wanted.containers_dir, wanted.container, units=places.units, elsewhere=elsewhere)

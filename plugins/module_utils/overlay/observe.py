@@ -14,7 +14,7 @@ from ..system.safe_path import is_below, printable
 from . import estimate, original, users
 from .claims import Claim
 from .copied import owner_runs
-from .own_side import refuse_readonly
+from .own_side import refuse_quota, refuse_readonly
 from .plan import DirectoryFacts, Wanted
 from .record import Record, Request
 from .site import Site, Tree, has_changed, is_there, trees
@@ -114,6 +114,7 @@ def _refuse_nested(mounted: t.Iterable[str], directory: str) -> None:
 def _refuse_unfit(site: Site, directory: str) -> None:
     """Refuse a directory that is not shared yet and cannot be."""
     os.close(site.open_directory(directory))
+    refuse_quota(site)
     site.table.check(directory)
     site.check_config()
     _refuse_mounts(site, directory)

@@ -32,6 +32,19 @@ def refuse_readonly(site: Site) -> None:
             )
 
 
+def refuse_quota(site: Site) -> None:
+    """Refuse a container with a quota: what it writes would go to a subvolume to which the quota does not apply."""
+    ioctl.sync(site.root_fd)
+    group = ioctl.limited_by(site.root_fd)
+    if group is not None:
+        raise OvercError(
+            "overlay_unsupported",
+            f"The root of container {printable(site.name)!r} has a quota (btrfs qgroup {group}). What it writes into a"
+            " shared directory lies in another subvolume, so the quota would be bypassed. Nothing was changed. Leave this"
+            f" container unshared, or lift the quota first (btrfs qgroup limit none {group} {printable(site.root)}).",
+        )
+
+
 def snapshot(site: Site, home: int, id_: str) -> None:
     path, _below = enclosing_subvolume(site.root)
     fd = os.open(path, OPEN_DIR)
@@ -78,4 +91,4 @@ def refuse_changed(home: int, id_: str, site: Site, directory: str) -> None:
         )
 
 
-__all__ = ("opened", "refuse_changed", "refuse_readonly", "snapshot")
+__all__ = ("opened", "refuse_changed", "refuse_quota", "refuse_readonly", "snapshot")

@@ -18,6 +18,7 @@ import typing as t
 _PREFIX: t.Final = "trusted.overlay."
 _ESCAPED: t.Final = "trusted.overlay.overlay."
 _OPAQUE: t.Final = "trusted.overlay.opaque"
+_PROTECTION: t.Final = "trusted.overlay.protattr"
 
 
 def is_mark(attribute: str) -> bool:
@@ -35,6 +36,17 @@ def seen_through(attribute: str) -> str | None:
     if attribute.startswith(_ESCAPED):
         return _PREFIX + attribute[len(_ESCAPED) :]
     return None if is_mark(attribute) else attribute
+
+
+def protection(fd: int) -> int:
+    """The inode flags (append-only, immutable) that the kernel keeps as a mark, because a layer's file must not have them."""
+    try:
+        value = os.getxattr(fd, _PROTECTION)
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
+            return 0
+        raise
+    return (0x20 if b"a" in value else 0) | (0x10 if b"i" in value else 0)
 
 
 def is_whiteout(mode: int, device: int) -> bool:
@@ -60,4 +72,13 @@ def make_opaque(fd: int) -> None:
     os.setxattr(fd, _OPAQUE, b"y")
 
 
-__all__ = ("has_mark", "is_mark", "is_opaque", "is_whiteout", "make_opaque", "make_whiteout", "seen_through")
+__all__ = (
+    "has_mark",
+    "is_mark",
+    "is_opaque",
+    "is_whiteout",
+    "make_opaque",
+    "make_whiteout",
+    "protection",
+    "seen_through",
+)

@@ -14,6 +14,7 @@ import errno
 import gc
 import marshal
 import os
+import resource
 import select
 import signal
 import struct
@@ -54,6 +55,17 @@ def _busy_seconds(pid: int) -> float:
     except (OSError, ValueError):
         return float("inf")
     return (int(ran) + int(waited)) / 1e9
+
+
+def allow_many_files() -> None:
+    """As many open files as the kernel gives: a walk holds some for every level, and a container can nest thousands."""
+    with open("/proc/sys/fs/nr_open", encoding="ascii") as file:
+        most = int(file.read())
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def dies_with(parent: int) -> bool:
@@ -194,4 +206,4 @@ def _answers(workers: t.Sequence[_Worker], doing: str) -> list[t.Any]:
     return results
 
 
-__all__ = ("dies_with", "processors", "spread", "translate")
+__all__ = ("allow_many_files", "dies_with", "processors", "spread", "translate")

@@ -12,7 +12,7 @@ import stat
 import typing as t
 
 from ...btrfs.ioctl import FICLONE
-from ...system import xattrs
+from ...system import overlay_format, xattrs
 from ...system.safe_path import OPEN_FILE
 
 _NEW_FILE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -54,6 +54,12 @@ def _fill(target: int, size: int, candidates: t.Sequence[int]) -> None:
     _copy_bytes(candidates[-1], target, size)
 
 
+def _flags(fd: int, from_upper: bool) -> int:
+    """The inode flags that a program sees of it."""
+    flags = xattrs.flags(fd) & xattrs.SETTABLE
+    return flags | overlay_format.protection(fd) if from_upper else flags
+
+
 def _file(name: str, dir_fd: int, target_fd: int, data_fd: int | None, from_upper: bool) -> os.stat_result:
     # (An ExitStack would take a tenth of the whole time.)
     opened: list[int] = []
@@ -63,7 +69,7 @@ def _file(name: str, dir_fd: int, target_fd: int, data_fd: int | None, from_uppe
         status = os.fstat(source)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.ESTALE, "the file changed while it was cloned", name)
-        flags = xattrs.flags(source) & xattrs.SETTABLE
+        flags = _flags(source, from_upper)
         target = os.open(name, _NEW_FILE, 0o600, dir_fd=target_fd)
         opened.append(target)
         if flags & xattrs.NOCOW:  # only an empty file takes it
@@ -131,7 +137,7 @@ def clone_attributes(source: int, target: int, *, from_upper: bool = False) -> N
     os.fchmod(target, stat.S_IMODE(status.st_mode))
     xattrs.copy(source, target, from_upper=from_upper)
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-    flags = xattrs.flags(source) & xattrs.SETTABLE
+    flags = _flags(source, from_upper)
     if flags != xattrs.flags(target) & xattrs.SETTABLE:
         xattrs.set_flags(target, flags)
 

@@ -29,7 +29,6 @@ Linked = tuple[int, int, str]
 Report = tuple[list[Linked], int, int]
 
 _TASKS: t.Final = 256
-_DEPTH: t.Final = 1000
 
 
 def _close(stack: Stack) -> None:
@@ -138,8 +137,6 @@ class _Maker:
         while frames:
             path, stack, target, rest = frames[-1]
             if rest:
-                if len(frames) > _DEPTH:
-                    raise OSError(40, "directories are nested too deep", path)
                 name, numbers = rest.pop()
                 deeper, made = _descend(stack, name, numbers), open_dir(name, target)
                 frames.append((join(path, name), deeper, made, self.directory(join(path, name), deeper, made)))

@@ -1,0 +1,266 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Flags, holes, hard links, depth and quotas: there and back without a loss, in bounded time, with true numbers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils.compare import merge
+from ansible_collections.overc.system.plugins.module_utils.compare.model import Comparison, Source
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.system import xattrs
+
+from .test_containers import populate
+from .world import World, subvolume, told, view
+
+
+def flags_of(path: Path) -> int:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return xattrs.flags(fd)
+    finally:
+        os.close(fd)
+
+
+def chattr(flags: str, *paths: Path) -> None:
+    subprocess.run(["chattr", flags, *map(str, paths)], check=True)
+
+
+def compared(container: Path, *sources: Path) -> Comparison:
+    fds = [os.open(path, os.O_RDONLY) for path in (container, *sources)]
+    try:
+        return merge.compare(fds[0], [Source(fd, one_filesystem=True) for fd in fds[1:]], jobs=1)
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+# -- flags -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flags", ["+i", "+a", "+ai"])
+def test_flags_that_the_container_sets_stay(world: World, flags: str) -> None:
+    populate(world.host)
+    root = world.container(of=world.host)
+    file, made = "usr/share/d/f0", "usr/share/made"
+    world.run()
+    with world.started():
+        (root / made).mkdir()
+        chattr(flags, root / file, root / made)
+        wanted = {name: flags_of(root / name) & xattrs.LOCKED for name in (file, made)}
+        assert all(wanted.values())
+    (world.host / "usr/share/d/f1").write_text("upgraded")
+    assert world.run()["changed"]
+    with world.started():
+        assert {name: flags_of(root / name) & xattrs.LOCKED for name in wanted} == wanted
+    world.run("absent")
+    assert {name: flags_of(root / name) & xattrs.LOCKED for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("flag", ["+i", "+a"])
+@pytest.mark.parametrize("kind", ["snapshot", "copy"])
+def test_everything_below_locked_directories_is_seen(world: World, flag: str, kind: str) -> None:
+    (world.host / "usr/d/e/g").mkdir(parents=True)
+    for place in ("usr/f", "usr/d/f", "usr/d/e/f", "usr/d/e/g/f"):
+        (world.host / place).write_bytes(b"f" * 5000)
+    root = world.container(of=world.host if kind == "snapshot" else None)
+    if kind == "copy":
+        subprocess.run(["cp", "-a", "--reflink=never", str(world.host / "usr"), str(root)], check=True)
+    (root / "usr/d/e/own").write_text("own")
+    chattr(flag, root / "usr/d/e/g", root / "usr/d/e", root / "usr/d")
+    before = view(root)
+    world.run()
+    assert world.seen() == before
+    world.run("absent")
+    assert view(root) == before
+    assert flags_of(root / "usr/d/e") & xattrs.LOCKED
+
+
+def test_a_locked_directory_is_not_shared_itself(world: World) -> None:
+    populate(world.host)
+    root = world.container(of=world.host)
+    chattr("+i", root / "usr")
+    for check in (True, False):
+        with pytest.raises(OvercError) as caught:
+            world.run(check=check)
+        assert (caught.value.error_id, told(caught.value)["changed"]) == ("overlay_unrepresentable", False)
+    chattr("-i", root / "usr")
+    assert world.leftovers() == []
+
+
+def test_nodatacow_is_part_of_equal(world: World) -> None:
+    for root in (world.host, world.container()):
+        (root / "usr").mkdir()
+        file = root / "usr/disk"
+        file.touch()
+        if root is not world.host:
+            chattr("+C", file)
+        file.write_bytes(b"d" * 300_000)
+        os.utime(file, (1, 1))
+    root = world.containers / "c1/rootfs"
+    world.run()
+    with world.started():
+        assert flags_of(root / "usr/disk") & xattrs.NOCOW
+    world.run("absent")
+    assert flags_of(root / "usr/disk") & xattrs.NOCOW
+
+
+# -- holes -------------------------------------------------------------------------------------------------------------
+
+
+def sparse(path: Path, size: int, *data: tuple[int, bytes]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as file:
+        for offset, content in data:
+            file.seek(offset)
+            file.write(content)
+        file.truncate(size)
+    os.utime(path, (1, 1))
+
+
+@pytest.mark.parametrize("size", [1 << 20, 1 << 40, (1 << 63) - 4096])
+def test_holes_are_not_read(world: World, size: int) -> None:
+    data = ((0, b"a" * 4096), (size // 8192 * 4096, b"b" * 200_000)) if size > 1 << 20 else ((1 << 19, b"a" * 9000),)
+    a, b, c = (subvolume(world.base / name) for name in "abc")
+    for place in (a, b):
+        sparse(place / "usr/file", size, *data)
+    sparse(c / "usr/file", size, *data[:-1], (data[-1][0], b"!" + data[-1][1][1:]))
+    started = time.monotonic()
+    assert compared(a / "usr", b / "usr").totals.shared_entries == 1
+    assert compared(a / "usr", c / "usr").totals.shared_entries == 0
+    assert time.monotonic() - started < 5
+
+
+def test_claims_of_many_references_are_not_read_for_days(world: World) -> None:
+    """One megabyte, referred to again and again: more than the file system holds."""
+    a, b = (subvolume(world.base / name) for name in "ab")
+    for place in (a, b):
+        (place / "usr").mkdir()
+        file = place / "usr/file"
+        file.write_bytes(b"x" * (1 << 20))
+        for _time in range(14):
+            size = file.stat().st_size
+            clone_behind(file, size)
+        os.utime(file, (1, 1))
+    started = time.monotonic()
+    assert compared(a / "usr", b / "usr").totals.shared_entries == 0
+    assert time.monotonic() - started < 5
+
+
+def clone_behind(path: Path, size: int) -> None:
+    import fcntl
+    import struct
+
+    fd = os.open(path, os.O_RDWR)
+    try:
+        fcntl.ioctl(fd, 0x4020940D, struct.pack("=qQQQ", fd, 0, size, size))  # FICLONERANGE
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("container_has_holes", [True, False])
+def test_holes_are_neither_lost_nor_made(world: World, container_has_holes: bool) -> None:
+    root = world.container()
+    for place, holes in ((world.host, not container_has_holes), (root, container_has_holes)):
+        sparse(place / "usr/swap", 1 << 20, *(() if holes else ((0, bytes(1 << 20)),)))
+    before = view(root)
+    world.run()
+    assert world.seen() == before
+    world.run("absent")
+    assert view(root) == before
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [2, 100])
+def test_bytes_are_counted_once_for_all_names(world: World, names: int) -> None:
+    root = world.container()
+    for place in (world.host, root):
+        (place / "usr").mkdir()
+        (place / "usr/0").write_bytes(b"x" * 5000)
+        for number in range(1, names):
+            os.link(place / "usr/0", place / f"usr/{number}")
+    planned, done = (world.run(check=check)["directories"][0] for check in (True, False))
+    for report in (planned, done):
+        assert (report["entries_kept"], report["bytes_kept"]) == (names, 5000)
+        assert report["bytes_freed"] == 8192
+
+
+# -- depth -------------------------------------------------------------------------------------------------------------
+
+
+def assert_leaf(top: Path, depth: int) -> None:
+    here = os.open(top, os.O_RDONLY)
+    for _level in range(depth):
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    assert os.listdir(here) == ["leaf"]
+    os.close(here)
+
+
+@pytest.mark.parametrize("depth", [1100, 2500])
+def test_a_container_that_nested_deeply_can_be_stopped(world: World, depth: int) -> None:
+    populate(world.host)
+    root = world.container(of=world.host)
+    world.run()
+    with world.started():
+        here = os.open(root / "usr", os.O_RDONLY)
+        for _level in range(depth):
+            os.mkdir("d", dir_fd=here)
+            below = os.open("d", os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+        os.close(os.open("leaf", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+        os.close(here)
+    try:
+        assert world.run("absent")["changed"]
+        assert world.leftovers() == []
+        assert_leaf(root / "usr", depth)
+    finally:
+        subprocess.run(
+            ["rm", "-rf", str(world.containers)], check=False
+        )  # the only one that is not stopped by such paths
+
+
+# -- quotas ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("group", ["own", "above"])
+@pytest.mark.parametrize("kind", ["", "-e"])
+def test_a_quota_is_not_bypassed(world: World, group: str, kind: str) -> None:
+    populate(world.host)
+    root = world.container(of=world.host)
+    other = world.container("c2", of=world.host)
+    assert other.exists()
+
+    def btrfs(*argv: str) -> None:
+        subprocess.run(
+            ["btrfs", *argv, str(world.base)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    btrfs("quota", "enable")
+    try:
+        assert world.run(check=True)["changed"], "a quota group without a limit limits nothing"
+        own = f"0/{subprocess.check_output(['btrfs', 'inspect-internal', 'rootid', root], text=True).strip()}"
+        name = own if group == "own" else "1/7"
+        if group == "above":
+            btrfs("qgroup", "create", "1/7")
+            btrfs("qgroup", "assign", own, "1/7")
+        btrfs("qgroup", "limit", *([kind] if kind else []), "100M", name)
+        for check in (True, False):
+            with pytest.raises(OvercError) as caught:
+                world.run(check=check)
+            assert caught.value.error_id == "overlay_unsupported"
+            assert f"qgroup {name}" in caught.value.message
+        assert world.leftovers() == []
+        assert world.run(container="c2")["changed"]
+    finally:
+        btrfs("quota", "disable")
