@@ -71,6 +71,12 @@ reboot_required:
   returned: success
   type: bool
   sample: true
+unfinished:
+  description:
+    - The switch to what runs, if nobody has found it good since, as M(overc.system.overc_host_confirm) does; a run that was
+      cut off after the reboot is known by it. Its operation, the UUID of the deployment and when it was staged.
+  returned: success
+  type: dict
 protection:
   description:
     - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu;

@@ -181,6 +181,10 @@ def must_go_back(now: t.Any, stage: t.Any, switch: t.Any) -> bool:
     return host_outcome.must_go_back(_given(stage), _given(switch), _given(now))
 
 
+def to_be_finished(stage: t.Any) -> bool:
+    return host_outcome.to_be_finished(_given(stage))
+
+
 def overlay_lines(answers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
     return overlay_words.overlay_lines(answers)
 
@@ -249,6 +253,7 @@ class FilterModule:
             "pull_verdict": pull_verdict,
             "pull_verified": pull_verified,
             "rollback_result": rollback_result,
+            "to_be_finished": to_be_finished,
             "upgrade_result": upgrade_result,
             "whole_number": whole_number,
         }

@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
 ENGLISH: t.Final[dict[str, str]] = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LANGUAGE": ""}
 # Seconds
 _SILENCE: t.Final = 1.0
+_SYSTEM: t.Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,15 @@ def _output(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
             has_ended = process.poll() is not None
 
 
+def with_system_directories(path: str) -> str:
+    """A search path that has the directories of administrators' programs as well, after what was there.
+
+    Programs look for others (``unshare`` for ``chroot``), and the path of who logged in need not have these: ``su`` keeps it.
+    """
+    there = [directory for directory in path.split(":") if directory]
+    return ":".join([*there, *[directory for directory in _SYSTEM if directory not in there]])
+
+
 class ModuleRunner:
     """``Runner`` for a module."""
 
@@ -108,6 +118,11 @@ class ModuleRunner:
         if program not in self._paths:
             self._paths[program] = self._module.get_bin_path(program)
         return self._paths[program]
+
+    @staticmethod
+    def _environment(env: t.Mapping[str, str] | None) -> dict[str, str]:
+        given = {**os.environ, **ENGLISH, **(env or {})}
+        return {**given, "PATH": with_system_directories(given.get("PATH", ""))}
 
     def run(
         self,
@@ -122,8 +137,16 @@ class ModuleRunner:
             raise OvercError(
                 "tool_missing", f"The program {argv[0]!r} is not installed on this host; install it first."
             )
-        rc, out, err = run_to_its_end([path, *argv[1:]], {**os.environ, **ENGLISH, **(env or {})}, pass_fds)
+        rc, out, err = run_to_its_end([path, *argv[1:]], self._environment(env), pass_fds)
         return Completed(tuple(argv), rc, out.decode(errors="surrogateescape"), err.decode(errors="surrogateescape"))
 
 
-__all__ = ("ENGLISH", "Completed", "ModuleRunner", "Runner", "check_arguments", "run_to_its_end")
+__all__ = (
+    "ENGLISH",
+    "Completed",
+    "ModuleRunner",
+    "Runner",
+    "check_arguments",
+    "run_to_its_end",
+    "with_system_directories",
+)

@@ -26,6 +26,12 @@ options:
     description:
       - The UUID of the deployment that is meant. If another one runs, nothing is asked or confirmed.
     type: str
+  finished:
+    description:
+      - Whether the switch to this deployment is over. V(false) if something is still to be done about it, for instance the
+        host is to be put back into service, so that RV(unfinished) goes on to say so.
+    type: bool
+    default: true
 seealso:
   - module: overc.system.overc_host_upgrade
 """
@@ -101,6 +107,12 @@ reboot_required:
   returned: success
   type: bool
   sample: true
+unfinished:
+  description:
+    - The switch to what runs, if nobody has found it good since, as M(overc.system.overc_host_confirm) does; a run that was
+      cut off after the reboot is known by it. Its operation, the UUID of the deployment and when it was staged.
+  returned: success
+  type: dict
 protection:
   description:
     - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu;
@@ -208,8 +220,13 @@ def _expected(runner: Runner, params: dict[str, t.Any]) -> dict[str, t.Any]:
 def main() -> None:
     run_host_module(
         NAME,
-        lambda at, _params: confirm(at),
-        {**HEALTH_SPEC, **FAILED_BEFORE_SPEC, "expected_uuid": {"type": "str"}},
+        lambda at, params: confirm(at, finished=params["finished"]),
+        {
+            **HEALTH_SPEC,
+            **FAILED_BEFORE_SPEC,
+            "expected_uuid": {"type": "str"},
+            "finished": {"type": "bool", "default": True},
+        },
         first=_first,
     )
 

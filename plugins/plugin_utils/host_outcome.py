@@ -81,9 +81,16 @@ def apart(stage: Answer, switch: Answer) -> tuple[Answer, Answer]:
     return {**stage, **before}, {**stage, "seconds": rebooted.get("seconds") or 0}
 
 
+def to_be_finished(stage: Answer) -> bool:
+    """Whether the host runs what an earlier run switched it to and did not find good: nothing else is left to be done."""
+    if stage.get("reboot_required") or "reboot" in stage or stage.get("actions"):
+        return False
+    return bool(stage.get("unfinished")) or stage.get("error_id") == "unconfirmed"
+
+
 def upgraded(stage: Answer, switch: Answer, confirm: Answer, *, status: str) -> Entry:
     """What became of a host whose upgrade went well; ``status`` for one that had something to do."""
-    waited = bool(stage.get("reboot_required")) or "reboot" in stage
+    waited = bool(stage.get("reboot_required")) or "reboot" in stage or to_be_finished(stage)
     stage, switch = apart(stage, switch)
     return {
         "status": status if waited else "current",
@@ -103,7 +110,7 @@ def upgraded(stage: Answer, switch: Answer, confirm: Answer, *, status: str) -> 
 def returned(stage: Answer, switch: Answer, confirm: Answer, *, reboots: bool, check_mode: bool) -> Entry:
     """What became of a host whose rollback went well."""
     if not (stage.get("changed") or stage.get("reboot_required")):
-        status = "current"
+        status = "returned" if to_be_finished(stage) else "current"
     elif check_mode:
         status = "planned"
     elif stage.get("operation") == "cancel":
@@ -145,6 +152,8 @@ def must_go_back(stage: Answer, switch: Answer, now: Answer) -> bool:
     Only then: a host whose upgrade failed before that is as it was, and a rollback there would return to the deployment
     before the present one. ``stage`` and ``switch`` are the answers of the two module runs, ``now`` is overc_host_info.
     """
+    if to_be_finished(stage) and not switch:
+        return now.get("state") == "trial" or (now.get("state") == "clean" and bool(now.get("unfinished")))
     stage, switch = apart(stage, switch)
     uuids = {result.get("staged_uuid") for result in (stage, switch)} - {None, ""}
     state = now.get("state")
@@ -161,9 +170,9 @@ def failed_upgrade(
     failure: Answer, stage: Answer, switch: Answer, now: Answer, back: Answer, unhealthy: str, rollback: bool
 ) -> Entry:
     """What became of a host whose upgrade failed: ``back`` is the rollback's answer, ``unhealthy`` what failed then."""
+    wanted, finishing = must_go_back(stage, switch, now), to_be_finished(stage)
     stage, switch = apart(stage, switch)
-    rebooted = "reboot" in switch
-    wanted = must_go_back(stage, switch, now)
+    rebooted = "reboot" in switch or finishing
     gone_back = answered(back) and not back.get("error_id")
     what_now = ""
     if not answered(now):
@@ -205,7 +214,7 @@ def failed_upgrade(
         "protection": stage.get("protection") or "",
         "upgrades": changes_of(stage.get("upgrades")),
         "fingerprint": stage.get("fingerprint") or "",
-        "rejects_plan": rebooted and status != "drained",
+        "rejects_plan": rebooted and not finishing and status != "drained",
         "warnings": warnings_of(stage, switch, back),
         "seconds": {
             "stage": stage.get("seconds") or 0,
@@ -229,6 +238,7 @@ __all__ = (
     "output",
     "reason",
     "returned",
+    "to_be_finished",
     "upgraded",
     "warnings_of",
 )

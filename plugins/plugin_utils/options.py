@@ -183,6 +183,7 @@ ROLES: t.Final[dict[str, dict[str, Kind]]] = {
         "drain_tasks": text,
         "undrain_tasks": text,
         "health": health,
+        "health_before": choice("require", "ignore"),
         "rollback": flag,
         "fail": flag,
     },

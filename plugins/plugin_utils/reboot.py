@@ -40,6 +40,7 @@ _CONFIRMED: t.Final = (
     "staged_uuid",
     "reboot_required",
     "trial",
+    "unfinished",
     "passed",
 )
 

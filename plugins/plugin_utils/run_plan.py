@@ -18,6 +18,7 @@ from .host_outcome import (
     error_id_of,
     first_line,
     output,
+    to_be_finished,
 )
 from .option_kinds import FleetError, count_of, number, percentage
 from .people import alike, names, plural
@@ -46,10 +47,11 @@ def verdict(answer: Answer) -> Entry:
         "reason": str(answer.get("msg") or ""),
     }
     # Not "failed" and "changed": the task that asked says that neither is its own
-    if answer.get("error_id") or "actions" not in answer:
+    finish = to_be_finished(answer)
+    if not finish and (answer.get("error_id") or "actions" not in answer):
         return {**base, "verdict": "unready", "error_id": error_id_of(answer), "output": output(answer)}
-    work = bool(answer["actions"] or answer.get("reboot_required"))
-    found = {**base, "verdict": "go" if work else "current", "operation": answer.get("operation")}
+    work = bool(finish or answer["actions"] or answer.get("reboot_required"))
+    found = {**base, "finish": finish, "verdict": "go" if work else "current", "operation": answer.get("operation")}
     if work and answer.get("operation"):
         found["returns"] = _returns(answer)
     return found
@@ -74,6 +76,20 @@ def no_delegate(delegates: t.Collection[str], asked: t.Iterable[Answer]) -> Entr
         return {}
     msg = f"Its own tasks are delegated to {', '.join(silent)}, which does not answer."
     return {"error_id": "delegate_unreachable", "msg": msg}
+
+
+def unhealthy_before(health: Answer) -> Entry:
+    """What is wrong with a host that does not work before its upgrade; nothing if it does, or was not asked."""
+    if health.get("unreachable"):
+        return {"unreachable": True, "msg": health.get("msg")}
+    if not health.get("error_id"):
+        return {}
+    failed = f"{health.get('check')}: " if health.get("check") else ""
+    msg = (
+        f"Before the upgrade it does not work already: {failed}{health.get('msg')} "
+        "Mend that, or go on with host_upgrade_health_before=ignore."
+    )
+    return {"error_id": str(health["error_id"]), "msg": msg}
 
 
 def plan(
@@ -146,6 +162,9 @@ def describe(of: Plan) -> list[str]:
     unready = {host: f"{entries[host]['reason']} [{entries[host]['error_id']}]" for host in of["unready"]}
     lines += [f"not ready: {names(hosts)}: {said}" for said, hosts in alike(unready)]
     going = [host for wave in of["waves"] for host in wave]
+    cut = [host for host in going if entries[host].get("finish")]
+    if cut:
+        lines.append(f"to be finished, because a run was cut off after its reboot: {', '.join(cut)}")
     for words, hosts in _alike(going, lambda host: _asked_words(of["command"], entries[host]["asked"])):
         lines.append(f"asked of {names(hosts)}: {words}")
     for words, hosts in _alike(going, lambda host: str(entries[host].get("returns") or "")):
@@ -224,5 +243,6 @@ __all__ = (
     "describe",
     "no_delegate",
     "plan",
+    "unhealthy_before",
     "verdict",
 )

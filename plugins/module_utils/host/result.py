@@ -54,8 +54,17 @@ def summary(facts: HostFacts, state: HostState) -> dict[str, t.Any]:
         "reboot_required": bool(waiting and state.name in ("staged", "backup")),
         "protection": protection_of(facts),
         "trial": trial_now(facts, state),
+        "unfinished": unfinished(facts, state),
         "predicted": False,
     }
+
+
+def unfinished(facts: HostFacts, state: HostState) -> dict[str, t.Any] | None:
+    """The switch to what runs, if nobody has found that good yet; None otherwise."""
+    switch, booted = facts.record.unfinished, facts.booted
+    if switch is None or booted is None or booted.uuid != switch.uuid or state.name not in ("clean", "trial"):
+        return None
+    return {"operation": switch.operation, "uuid": switch.uuid, "since": switch.since}
 
 
 def trial_now(facts: HostFacts, state: HostState) -> dict[str, t.Any] | None:
@@ -88,4 +97,4 @@ def nothing_to_do(facts: HostFacts, state: HostState, reason: str) -> dict[str, 
     return {"changed": False, "actions": [], "replaced": False, "msg": msg, **summary(facts, state)}
 
 
-__all__ = ("deployment", "difference", "nothing_to_do", "planned", "summary", "trial_now")
+__all__ = ("deployment", "difference", "nothing_to_do", "planned", "summary", "trial_now", "unfinished")

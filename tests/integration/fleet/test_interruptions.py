@@ -10,10 +10,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.integration.fleet.runs import NEW, Controller, assert_runs
+from tests.integration.fleet.runs import NEW, OLD, QUICK, Controller, assert_runs, stage
 from tests.lab import Host
 from tests.lab.process import wait_for
 
@@ -85,3 +86,33 @@ def test_killed_controller_and_a_second_run(make_fleet: Fleet, controller: Contr
     for host in hosts:
         assert_runs(host, NEW, "2.0")
         assert host.boots == 2
+
+
+def test_what_was_switched_and_not_found_good_is_finished(
+    make_fleet: Fleet, controller: Controller, tmp_path: Path
+) -> None:
+    """Cut off after the reboot, or back too late: health, going back, and back into service are the next run's."""
+    good, bad = make_fleet(2)
+    for host in (good, bad):
+        stage(host)
+        host.reboot()
+        assert host.module("overc_host_info")["unfinished"]["operation"] == "upgrade"
+    bad.write("/etc/lab-bad", "")
+    undrain = tmp_path / "undrain.yml"
+    undrain.write_text("- name: Mark\n  ansible.builtin.shell: echo back >> /boot/hooks\n")
+    variables = {
+        "fleet_canary": 0,
+        "fleet_serial": 2,
+        "host_upgrade_health": {**QUICK, "commands": ["test ! -e /etc/lab-bad"]},
+        "host_upgrade_undrain_tasks": str(undrain),
+    }
+    run = controller.run("upgrade", **variables)
+    assert run.rc != 0
+    assert "to be finished, because a run was cut off after its reboot: h1, h2" in run.output
+    assert run.statuses() == {"h1": "upgraded", "h2": "rolled_back"}
+    assert_runs(good, NEW, "2.0")
+    assert_runs(bad, OLD, "1.0")
+    assert [host.sh("cat /boot/hooks") for host in (good, bad)] == ["back", "back"]
+    assert [host.module("overc_host_info")["unfinished"] for host in (good, bad)] == [None, None]
+    again = controller.run("upgrade", target="h1", **variables)
+    assert (again.rc, again.status(good)) == (0, "current")

@@ -6,17 +6,30 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ..carry_out import carry_out, repair_preview
 from ..plan.commands import plan_confirm
 from ..result import nothing_to_do
+from ..store.record import write_record
 
 if t.TYPE_CHECKING:
     from ..session import Host
 
 
-def confirm(host: Host) -> dict[str, t.Any]:
-    """Make the running deployment permanent."""
+def confirm(host: Host, *, finished: bool = True) -> dict[str, t.Any]:
+    """Make the running deployment permanent; ``finished`` is whether nothing is left to be done about its switch."""
+    result = _confirm(host)
+    if finished and result.get("unfinished") and result["state"] in ("clean", "trial"):
+        if not host.check_mode:
+            facts, _state = host.observe()
+            if facts.top is not None:
+                write_record(facts.top, replace(facts.record, unfinished=None))
+        result.update(changed=True, unfinished=None)
+    return result
+
+
+def _confirm(host: Host) -> dict[str, t.Any]:
     facts, state = host.observe()
     preview = repair_preview(host, facts, state)
     if preview is not None:

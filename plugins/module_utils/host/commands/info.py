@@ -11,7 +11,7 @@ from ..left_behind import left_behind
 from ..observe.protection import protection_of, trial_requirements
 from ..observe.state import boots_next
 from ..observe.state_at_risk import state_at_risk
-from ..result import deployment, trial_now
+from ..result import deployment, trial_now, unfinished
 
 if t.TYPE_CHECKING:
     from ..session import Host
@@ -37,6 +37,7 @@ def info(host: Host) -> dict[str, t.Any]:
         "backup": deployment(host.runner, facts, facts.by_path(host.layout.backup)),
         "protection": protection_of(facts),
         "trial": trial_now(facts, state),
+        "unfinished": unfinished(facts, state),
         "known_bad": list(facts.record.known_bad),
         "package_manager": facts.package_manager,
         "last_event": dict(facts.record.events[-1]) if facts.record.events else None,

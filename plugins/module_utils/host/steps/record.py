@@ -27,7 +27,9 @@ def record(at: Apply) -> bool:
     if context.operation == "cancel" or cancelling:
         # A cancel cut off in its middle, with the staged root booted since: completing it is a rollback from that root.
         came_up = context.operation == "cancel" and booted is not None and booted.uuid == context.root_prior
-        keep_record(at, replace(before, pending=Pending("rollback", context.base) if came_up else None))
+        keep_record(
+            at, replace(before, pending=Pending("rollback", context.base) if came_up else None, unfinished=None)
+        )
         return True
     target = at.target()
     entries = _target_entries(at, target)
@@ -37,7 +39,8 @@ def record(at: Apply) -> bool:
     pending = Pending(context.operation, target.uuid, context.fingerprint, at.now)
     # With automatic protection what runs already still waits: to be confirmed.
     settled = booted is not None and booted.uuid == target.uuid and context.backup_entry is None
-    keep_record(at, replace(before.with_deployments(*entries), pending=None if settled else pending))
+    after = before.with_deployments(*entries)
+    keep_record(at, replace(after, pending=None if settled else pending, unfinished=pending))
     return True
 
 

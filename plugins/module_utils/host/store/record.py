@@ -59,12 +59,16 @@ class Pending:
 
 @dataclass(frozen=True)
 class Record:
-    """The whole file. ``events`` are the last transactions, newest last."""
+    """The whole file. ``events`` are the last transactions, newest last.
+
+    ``unfinished`` is the last switch that was made, until somebody has found good what came up.
+    """
 
     deployments: t.Mapping[str, Deployment] = field(default_factory=dict)
     pending: Pending | None = None
     events: tuple[t.Mapping[str, t.Any], ...] = ()
     known_bad: tuple[str, ...] = ()
+    unfinished: Pending | None = None
 
     def with_deployments(self, *added: Deployment, dropped: t.Collection[str] = ()) -> Record:
         """A copy with these entries added or replaced, and those uuids forgotten."""
@@ -99,6 +103,7 @@ def parse_record(data: bytes) -> Record:
             pending=build(Pending, raw["pending"]) if raw["pending"] else None,
             events=tuple(raw["events"]),
             known_bad=texts(raw["known_bad"], "known_bad"),
+            unfinished=build(Pending, raw["unfinished"]) if raw.get("unfinished") else None,
         )
     except (ValueError, KeyError) as error:
         raise OvercError(
@@ -117,6 +122,7 @@ def format_record(record: Record) -> bytes:
             "pending": asdict(record.pending) if record.pending else None,
             "events": [dict(event) for event in record.events],
             "known_bad": list(record.known_bad),
+            "unfinished": asdict(record.unfinished) if record.unfinished else None,
         },
         indent=1,
     ).encode()

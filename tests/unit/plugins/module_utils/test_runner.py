@@ -11,7 +11,11 @@ from collections.abc import Sequence
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.runner import Completed, ModuleRunner
+from ansible_collections.overc.system.plugins.module_utils.runner import (
+    Completed,
+    ModuleRunner,
+    with_system_directories,
+)
 
 
 class Module:
@@ -78,3 +82,15 @@ def test_what_cannot_be_run(argv: Sequence[str], error_id: str) -> None:
     with pytest.raises(OvercError) as caught:
         ModuleRunner(t.cast("t.Any", Module())).run(argv)
     assert caught.value.error_id == error_id
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("/usr/bin:/opt/x", "/usr/bin:/opt/x:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin"),
+        ("/sbin::/bin", "/sbin:/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"),
+    ],
+)
+def test_programs_find_what_administrators_have(path: str, wanted: str) -> None:
+    assert with_system_directories(path) == wanted

@@ -294,6 +294,35 @@ def test_delegate_that_is_silent_makes_its_hosts_unready() -> None:
     assert plan["run"] == []
 
 
+UNFINISHED = {"operation": "upgrade", "uuid": "u"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {**NOTHING, "unfinished": UNFINISHED},
+        {"state": "trial", "error_id": "unconfirmed", "msg": "on trial", "unfinished": UNFINISHED},
+        {"state": "trial", "error_id": "unconfirmed", "msg": "on trial"},
+    ],
+)
+def test_host_that_was_switched_and_not_found_good_is_not_done(answer: dict[str, t.Any]) -> None:
+    """A run that was cut off after the reboot, a host that came back late: the next run finishes it."""
+    plan = planned({"h1": answer, "h2": NOTHING})
+    assert plan["waves"] == [["h1"]]
+    assert "to be finished, because a run was cut off after its reboot: h1" in plan["lines"]
+
+
+def test_host_that_does_not_work_before_is_not_ready() -> None:
+    health = {"error_id": "unhealthy", "check": "Declared services run", "msg": "Not running: nosuch."}
+    plan = planned({"h1": {**PENDING, **run_plan.unhealthy_before(health)}, "h2": PENDING})
+    assert (plan["unready"], plan["run"]) == (["h1"], [])
+    assert (
+        "Before the upgrade it does not work already: Declared services run: Not running: nosuch."
+        in plan["hosts"]["h1"]["reason"]
+    )
+    assert run_plan.unhealthy_before({"passed": []}) == run_plan.unhealthy_before({"skipped": True}) == {}
+
+
 def test_warnings_are_said_once_for_all_their_hosts() -> None:
     done = {"status": "upgraded", "warnings": ["the host goes on with kernel 1"]}
     plan = planned({"h1": PENDING, "h2": PENDING})

@@ -184,3 +184,24 @@ def test_warnings_of_every_part_are_kept_once() -> None:
     assert host_outcome.upgraded(stage, {}, {"state": "clean", "warnings": ["a", "c"]}, status="upgraded")["warnings"] == [
         "a", "b", "c",
     ]  # fmt: skip
+
+
+CUT = {"state": "clean", "booted": "rootfs_upgrade", "actions": [], "unfinished": {"uuid": "new"}, "fingerprint": "f0"}
+ON_TRIAL = {"state": "trial", "error_id": "unconfirmed"}
+
+
+@pytest.mark.parametrize("stage", [CUT, ON_TRIAL])
+def test_what_an_earlier_run_left_is_finished_or_taken_back(stage: dict[str, t.Any]) -> None:
+    assert host_outcome.to_be_finished(stage)
+    assert host_outcome.upgraded(stage, {}, {"state": "clean"}, status="upgraded")["status"] == "upgraded"
+    now = {**info(stage["state"], "new"), "unfinished": {"uuid": "new"}}
+    assert host_outcome.must_go_back(stage, {}, now)
+    result = host_outcome.failed_upgrade(FAILURE, stage, {}, now, BACK, "", True)
+    assert (result["status"], result["rejects_plan"]) == ("rolled_back", False)
+    # Found good meanwhile by another controller
+    assert not host_outcome.must_go_back(stage, {}, info("clean", "new"))
+
+
+@pytest.mark.parametrize("stage", [STAGE, BOTH, {**CUT, "actions": [{}]}, {**CUT, "unfinished": None}, {}])
+def test_what_this_run_does_is_not_left_by_an_earlier_one(stage: dict[str, t.Any]) -> None:
+    assert not host_outcome.to_be_finished(stage)
