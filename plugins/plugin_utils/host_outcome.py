@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 Answer = t.Mapping[str, t.Any]
@@ -29,7 +30,19 @@ def reason(result: Answer) -> str:
         return reason(failed[0])
     said = [str(result.get(key) or "").strip() for key in ("msg", "stderr", "stdout")]
     said = [text for text in said if text and text != "non-zero return code"] or said[:1]
-    return " ".join(said[0].split())[:500] if said[0] else "It failed without a message."
+    return as_asked(" ".join(said[0].split()))[:500] if said[0] else "It failed without a message."
+
+
+# Options whose names no sentence would have for words, and those that a sentence calls an option
+_NAMES: t.Final = re.compile(
+    r"(?<![\w.])(carry_over|state_policy|gpg_policy|hidden_policy|rejected_plans|update_cache|reboot_timeout)\b"
+    r"|\bthe option (exclude|packages|force)\b|^(exclude|packages)(?=: )"
+)
+
+
+def as_asked(text: str) -> str:
+    """What a module said, with the names of the role's variables for those of its options: these are what people have set."""
+    return _NAMES.sub(lambda found: f"host_upgrade_{found[1] or found[2] or found[3]}", text)
 
 
 def first_line(text: t.Any) -> str:
@@ -63,7 +76,7 @@ def warnings_of(*answers: Answer) -> list[str]:
     """What modules warned of, each thing once."""
     said = [entry for answer in answers for entry in answer.get("warnings") or ()]
     texts = [str(entry.get("msg") or entry) if isinstance(entry, dict) else str(entry) for entry in said]
-    return list(dict.fromkeys(texts))
+    return list(dict.fromkeys(as_asked(text) for text in texts))
 
 
 def changes_of(upgrades: t.Any) -> list[dict[str, t.Any]]:
@@ -229,6 +242,7 @@ __all__ = (
     "Entry",
     "answered",
     "apart",
+    "as_asked",
     "changes_of",
     "error_id_of",
     "failed_rollback",

@@ -14,11 +14,13 @@ import typing as t
 from .host_outcome import (
     Answer,
     Entry,
+    as_asked,
     changes_of,
     error_id_of,
     first_line,
     output,
     to_be_finished,
+    warnings_of,
 )
 from .option_kinds import FleetError, count_of, number, percentage
 from .people import alike, names, plural
@@ -44,7 +46,8 @@ def verdict(answer: Answer) -> Entry:
         "protection": answer.get("protection"),
         "fingerprint": answer.get("fingerprint"),
         "upgrades": changes_of(answer.get("upgrades")),
-        "reason": str(answer.get("msg") or ""),
+        "warnings": warnings_of(answer),
+        "reason": as_asked(str(answer.get("msg") or "")),
     }
     # Not "failed" and "changed": the task that asked says that neither is its own
     finish = to_be_finished(answer)
@@ -172,6 +175,9 @@ def describe(of: Plan) -> list[str]:
     for upgrades, hosts in _by_changes(of):
         lines.append(f"on {names(hosts)}:")
         lines += [f"  {change_line(change)}" for change in upgrades]
+    for warning in dict.fromkeys(said for entry in entries.values() for said in entry.get("warnings") or ()):
+        hosts = [host for host, entry in entries.items() if warning in (entry.get("warnings") or ())]
+        lines.append(f"warning on {', '.join(hosts)}: {warning}")
     if of["closed"]:
         lines.append(f"now: {of['closed']}")
     return lines

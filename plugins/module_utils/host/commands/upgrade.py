@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import typing as t
 from dataclasses import dataclass, replace
 
 from ...packages.choose import detect
-from ...packages.contract import PackagePlan, PackageRequest
+from ...packages.contract import Package, PackagePlan, PackageRequest
 from ...packages.scratch import scratch_directory
 from ...system.failed_units import failed_units
 from ..carry_out import carry_out, refuse_busy_packages, repair_preview
@@ -59,6 +60,7 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     manager = detect(host.runner, host.layout.package_manager)
     refuse_busy_packages(host, facts)  # what is pending is not told either from the middle of a transaction
     packages = _pending(host, manager, options)
+    host.warnings += _idle_exclusions(options.request.exclude, manager.installed() if options.request.exclude else ())
     result: dict[str, t.Any] = {
         "package_manager": manager.name,
         "upgrades": [change.as_dict() for change in packages.changes],
@@ -121,6 +123,17 @@ def _pending(host: Host, manager: PackageManager, options: UpgradeOptions) -> Pa
         with scratch_directory() as directory:
             return manager.pending(options.request, refresh=options.update_cache, scratch=directory, sizes=False)
     return manager.pending(options.request, refresh=options.update_cache, sizes=False)
+
+
+def _idle_exclusions(exclude: t.Sequence[str], installed: t.Iterable[Package]) -> list[str]:
+    """What to say of names among ``exclude`` that leave nothing out. No refusal: a package that is not there yet may be meant."""
+    names = {
+        name
+        for package in installed
+        for name in (package.name, f"{package.name}.{package.arch}", f"{package.name}-{package.version}")
+    }
+    idle = [pattern for pattern in exclude if not any(fnmatch.fnmatchcase(name, pattern) for name in names)]
+    return [f"exclude: {', '.join(idle)} matches no installed package. Is it misspelt?"] if idle else []
 
 
 def _running_root(facts: HostFacts) -> str:

@@ -323,6 +323,11 @@ def test_host_that_does_not_work_before_is_not_ready() -> None:
     assert run_plan.unhealthy_before({"passed": []}) == run_plan.unhealthy_before({"skipped": True}) == {}
 
 
+def test_warnings_of_the_preflight_are_in_the_plan() -> None:
+    plan = planned({"h1": {**PENDING, "warnings": ["exclude: lab-ap matches no installed package."]}, "h2": NOTHING})
+    assert "warning on h1: host_upgrade_exclude: lab-ap matches no installed package." in plan["lines"]
+
+
 def test_warnings_are_said_once_for_all_their_hosts() -> None:
     done = {"status": "upgraded", "warnings": ["the host goes on with kernel 1"]}
     plan = planned({"h1": PENDING, "h2": PENDING})

@@ -205,3 +205,16 @@ def test_what_an_earlier_run_left_is_finished_or_taken_back(stage: dict[str, t.A
 @pytest.mark.parametrize("stage", [STAGE, BOTH, {**CUT, "actions": [{}]}, {**CUT, "unfinished": None}, {}])
 def test_what_this_run_does_is_not_left_by_an_earlier_one(stage: dict[str, t.Any]) -> None:
     assert not host_outcome.to_be_finished(stage)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("leave it out with the option exclude, then", "leave it out with host_upgrade_exclude, then"),
+        ("name it in carry_over: x", "name it in host_upgrade_carry_over: x"),
+        ("allow it with state_policy: report.", "allow it with host_upgrade_state_policy: report."),
+        ("host_upgrade_gpg_policy is exclude", "host_upgrade_gpg_policy is exclude"),
+    ],
+)
+def test_messages_name_the_variables_of_the_role(said: str, told: str) -> None:
+    assert host_outcome.as_asked(said) == host_outcome.reason({"msg": said}) == told
