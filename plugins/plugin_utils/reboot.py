@@ -53,6 +53,9 @@ _REBOOT: t.Final = (
 # As ssh says it
 _OTHER_KEY: t.Final = "Host key verification failed"
 
+# Exit codes of what was ended by a signal (HUP, INT, KILL, TERM), or by the end of its connection
+_ENDED: t.Final = (129, 130, 137, 143, 255)
+
 Result = dict[str, t.Any]
 
 
@@ -91,6 +94,15 @@ class LinuxReboot(StockReboot):
         if self.waiting is not None:
             self.waiting.last = what
 
+    def _low_level_execute_command(self, cmd: str, *args: t.Any, **more: t.Any) -> Result:
+        """On a terminal the command that shuts the host down is ended with its session; whether the host really went down is
+        looked at afterwards.
+        """
+        answer: Result = super()._low_level_execute_command(cmd, *args, **more)  # type: ignore[no-untyped-call]
+        if "shutdown" in cmd and answer.get("rc") in _ENDED:
+            answer["rc"] = 0
+        return answer
+
     def run_test_command(self, distribution: dict[str, str], **_more: t.Any) -> None:
         """The module that looks at what came up is the test."""
 
@@ -107,6 +119,11 @@ class RebootingAction(ActionBase):
             return self._all(result, task_vars)
         except AnsibleConnectionFailure as error:
             return self._silent(result, error, task_vars)
+
+    def cleanup(self, force: bool = False) -> None:
+        """What cannot be removed because the host is away must not take the place of what is known about it."""
+        with contextlib.suppress(AnsibleError):
+            super().cleanup(force)  # type: ignore[no-untyped-call]
 
     def _silent(self, result: Result, error: AnsibleConnectionFailure, task_vars: Result | None) -> Result:
         """A host that fell silent is unreachable; or failed, where a role asks for that: only a failure leads into its
