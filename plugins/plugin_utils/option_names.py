@@ -38,7 +38,7 @@ INTERNAL: t.Final = frozenset({
     "host_upgrade_now", "host_upgrade_options", "host_upgrade_others", "host_upgrade_own_checks",
     "host_upgrade_result", "host_upgrade_stage", "host_upgrade_switch", "host_upgrade_unhealthy",
     "host_upgrade_undrain_failed", "host_upgrade_warnings",
-    "overc_fleet_run",
+    "overc_finishes", "overc_fleet_run",
     "overlay_answers", "overlay_directories", "overlay_installed", "overlay_options", "overlay_removed",
     "overlay_result",
     "pull_attempt", "pull_back", "pull_carry_over", "pull_config", "pull_drained", "pull_failure", "pull_gate", "pull_info",

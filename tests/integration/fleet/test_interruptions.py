@@ -116,3 +116,15 @@ def test_what_was_switched_and_not_found_good_is_finished(
     assert [host.module("overc_host_info")["unfinished"] for host in (good, bad)] == [None, None]
     again = controller.run("upgrade", target="h1", **variables)
     assert (again.rc, again.status(good)) == (0, "current")
+
+
+def test_trial_that_was_left_by_a_run_is_finished(make_fleet: Fleet, controller: Controller) -> None:
+    (host,) = make_fleet(1, automatic=True)
+    stage(host)
+    host.reboot()
+    assert host.module("overc_host_info")["state"] == "trial"
+    run = controller.run("upgrade", host_upgrade_health=QUICK)
+    assert (run.rc, run.status(host)) == (0, "upgraded"), run.reason(host)
+    info = host.module("overc_host_info")
+    assert (info["state"], info["unfinished"]) == ("clean", None)
+    assert_runs(host, NEW, "2.0")
