@@ -102,6 +102,8 @@ options:
       - What to do when known state directories live on the root subvolume, so that what is written there between now and
         the reboot is lost.
       - V(report) returns them as RV(state_at_risk); V(refuse) refuses the upgrade unless O(carry_over) covers them all.
+      - Snapshots of the root that lie inside of it (as snapper makes them) are among them; they stay there. Other
+        subvolumes with data inside of the root are refused in any case.
       - The same for what was changed in the running root after the staged one was made of it (accounts, keys, configuration,
         packages installed in place, ...), which is RV(left_behind). V(report) warns. V(refuse) refuses another run on the staged
         host, and the reboot with O(reboot=true), unless O(carry_over) covers it; O(force=true) makes the staged root anew.

@@ -284,6 +284,32 @@ def test_nested_subvolume_with_data_is_refused(host: Host) -> None:
     assert_unchanged(before, host)
 
 
+def test_nested_snapshots_are_told_and_refused_by_policy(host: Host) -> None:
+    """As snapper makes them: copies, which stay in the root that they are of."""
+    host.sh(
+        "btrfs subvolume create /.snapshots && for n in 1 2 3; do mkdir /.snapshots/$n && echo x > /.snapshots/$n/info.xml"
+        " && btrfs subvolume snapshot -r / /.snapshots/$n/snapshot; done"
+    )
+    host.release("v2")
+    before = snapshot_of_disk(host)
+    result = call(host, "upgrade", {"state_policy": "refuse"})
+    assert_refused(result, "state_at_risk", "/.snapshots")
+    assert_unchanged(before, host)
+    result = succeed(host, "upgrade", {"state_policy": "report"})
+    assert [entry["path"] for entry in result["state_at_risk"] if "snap" in entry["path"]] == ["/.snapshots"]
+    host.reboot()
+    assert_runs(host, "rootfs_upgrade", "2.0")
+    succeed(host, "rollback")
+    host.reboot()
+    assert host.sh("ls /.snapshots/2/snapshot/etc/os-release")
+
+
+def test_a_snapshot_of_something_else_is_data(host: Host) -> None:
+    host.sh("btrfs subvolume create /srv/db && echo rows > /srv/db/table && btrfs subvolume snapshot /srv/db /srv/copy")
+    host.release("v2")
+    assert_refused(call(host, "upgrade", {"state_policy": "report"}), "state_at_risk", "rootfs/srv/copy")
+
+
 def test_empty_nested_subvolume_goes_with_its_root(host: Host) -> None:
     """As systemd makes them: var/lib/machines, var/lib/portables."""
     host.sh("rm -rf /var/lib/machines && btrfs subvolume create /var/lib/machines")

@@ -82,6 +82,7 @@ class HostFacts:
     root_size: int | None = None
     quota_limit: int | None = None
     nested_data: tuple[str, ...] = ()
+    nested_snapshots: tuple[str, ...] = ()
     surroundings: Surroundings = field(default_factory=Surroundings)
     damage: tuple[str, ...] = ()
 
@@ -202,7 +203,9 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
     facts = HostFacts(**common, **_observe_btrfs(runner, layout, top, root_mount, common, digests))
     facts = replace(facts, trial_boot=replace(facts.trial_boot, note=read_note(top)))
     if facts.booted:
-        facts = replace(facts, nested_data=_nested_data(facts, facts.booted))
+        booted = facts.booted
+        facts = replace(facts, nested_snapshots=_nested_snapshots(facts, booted))
+        facts = replace(facts, nested_data=_nested_data(facts, booted))
     if sizes and facts.booted:
         limit = btrfs.quota_limit(runner, facts.booted.id, top)
         facts = replace(facts, root_size=_root_size(facts), quota_limit=limit)
@@ -210,14 +213,28 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
 
 
 def _nested_data(facts: HostFacts, subvolume: btrfs.Subvolume) -> tuple[str, ...]:
-    """The subvolumes inside a root that hold something: no snapshot contains them."""
+    """The subvolumes inside a root that hold something of their own: no snapshot contains them."""
     found = []
     for entry in facts.nested_in(subvolume):
+        if entry.path in facts.nested_snapshots:
+            continue
         # Those of a container engine come and go
         with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(facts.top or "", entry.path)) as entries:
             if next(entries, None) is not None:
                 found.append(entry.path)
     return tuple(found)
+
+
+def _nested_snapshots(facts: HostFacts, subvolume: btrfs.Subvolume) -> tuple[str, ...]:
+    """The snapshots of a root inside of it, and the subvolume that a tool keeps them in: copies, and nobody's only data."""
+    nested = facts.nested_in(subvolume)
+    copies = [entry.path for entry in nested if entry.parent_uuid == subvolume.uuid]
+    stores = [
+        entry.path
+        for entry in nested
+        if os.path.basename(entry.path) == ".snapshots" and any(path.startswith(entry.path + "/") for path in copies)
+    ]
+    return tuple(sorted((*copies, *stores)))
 
 
 def _root_size(facts: HostFacts) -> int:

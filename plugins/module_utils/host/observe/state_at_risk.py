@@ -62,7 +62,14 @@ def state_at_risk(facts: HostFacts) -> list[dict[str, t.Any]]:
         if size.entries:
             found.append({"path": path, "bytes": size.bytes, "complete": size.complete})
     found += [{"path": "/" + path.partition("/")[2], "bytes": None, "complete": False} for path in facts.nested_data]
+    # Many, and all alike: the outermost say enough
+    snapshots = [path for path in facts.nested_snapshots if not _lies_in(path, facts.nested_snapshots)]
+    found += [{"path": "/" + path.partition("/")[2], "bytes": None, "complete": False} for path in snapshots]
     return found
+
+
+def _lies_in(path: str, others: t.Iterable[str]) -> bool:
+    return any(path.startswith(other + "/") for other in others)
 
 
 __all__ = ("STATE_DIRECTORIES", "state_at_risk")
