@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ...boot import efi, signature
+from ...boot.initrd import pins_of
 from ...boot.kernel import foreign_modules, read_defect
 from ...btrfs import subvolumes
 from ...errors import OvercError, certain
@@ -103,6 +104,8 @@ def check_root(at: Apply) -> bool:
             "layout_unsupported",
             f"The packages changed /etc/fstab to name a subvolume for /: {' '.join(new.fstab_pins)}.",
         )
+    if "initrd" in changed:
+        _look_into_initrd(at, new.files["initrd"].path)
     certificate = at.facts.layout.kernel_certificate
     if certificate:  # asked again of the copies: here a refusal leaves even the backup alone
         sources = {role: source_of(at.facts, role, files[role]) for role in ("kernel", "signature") if role in files}
@@ -115,6 +118,22 @@ def check_root(at: Apply) -> bool:
     _check_boot_space(at, sizes, efi.space_for(new.path, binaries))
     at.notes.update({"new_files": files, "new_release": release, "kernel_changed": "kernel" in changed})
     return True
+
+
+def _look_into_initrd(at: Apply, path: str) -> None:
+    """An initrd that was made in the new root may name the subvolume that it was made in, under its unfinished name."""
+    pins, problem = pins_of(path)
+    if pins:
+        raise OvercError(
+            "layout_unsupported",
+            f"The packages made an initrd that names a subvolume for /: {' '.join(pins)}. For dracut, set hostonly_cmdline=no in "
+            "/etc/dracut.conf.d, then run the same command again.",
+        )
+    if problem:
+        at.warnings.append(
+            f"The new {at.context.initrd} was not looked into for the name of a subvolume ({problem}): with dracut, make sure "
+            "that hostonly_cmdline=no is set."
+        )
 
 
 def _initrd_is_shared(at: Apply) -> bool:
