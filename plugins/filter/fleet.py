@@ -25,6 +25,7 @@ from ..plugin_utils import (
     run_record,
     run_report,
     run_target,
+    verdict_report,
 )
 from ..plugin_utils.options import ROLES
 
@@ -160,6 +161,11 @@ def failed_rollback(failure: t.Any, answers: t.Mapping[str, t.Any]) -> dict[str,
     return host_outcome.failed_rollback(failure, *[_given(answers.get(key)) for key in ("stage", "switch")])
 
 
+def fleet_verdicts(url: str, signers: t.Any = "", token: str = "") -> dict[str, t.Any]:
+    lines = signers if isinstance(signers, str) else "\n".join(map(str, signers or []))
+    return verdict_report.collected(str(url), lines, token)
+
+
 def module_health(health: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
     """What a module can ask by itself: without own tasks and the soak, which are for the role."""
     return {key: value for key, value in (health or {}).items() if key not in ("tasks", "soak")}
@@ -241,6 +247,7 @@ class FilterModule:
             "fleet_table": fleet_table,
             "fleet_target": fleet_target,
             "fleet_unseen": fleet_unseen,
+            "fleet_verdicts": fleet_verdicts,
             "module_health": module_health,
             "must_go_back": must_go_back,
             "overlay_lines": overlay_lines,

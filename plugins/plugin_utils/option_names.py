@@ -28,6 +28,8 @@ INTERNAL: t.Final = frozenset({
     "bootloader_answer", "bootloader_options", "bootloader_result",
     "fleet_bad", "fleet_command", "fleet_gate", "fleet_known", "fleet_next", "fleet_options", "fleet_plan",
     "fleet_record", "fleet_revert", "fleet_asked", "fleet_wanted", "fleet_went",
+    # of the playbook report, which takes none of the options of runs
+    "fleet_verdict_signers", "fleet_verdicts", "fleet_verdicts_token",
     "host_rollback_answers", "host_rollback_confirm", "host_rollback_failure", "host_rollback_options",
     "host_rollback_others", "host_rollback_own_checks", "host_rollback_result", "host_rollback_stage",
     "host_rollback_switch", "host_rollback_at",
@@ -42,7 +44,8 @@ INTERNAL: t.Final = frozenset({
     "overlay_answers", "overlay_directories", "overlay_installed", "overlay_options", "overlay_removed",
     "overlay_result",
     "pull_attempt", "pull_back", "pull_carry_over", "pull_config", "pull_drained", "pull_failure", "pull_gate", "pull_info",
-    "pull_interrupted", "pull_note", "pull_options", "pull_outcome", "pull_places", "pull_ring_config", "pull_systemd",
+    "pull_interrupted", "pull_key", "pull_note",
+    "pull_options", "pull_outcome", "pull_places", "pull_ring_config", "pull_systemd",
     "pull_wanted",
     "pull_program", "pull_removed", "pull_result", "pull_run", "pull_staged", "pull_target", "pull_timer", "pull_units",
     "pull_verdict", "pull_verified",

@@ -187,6 +187,22 @@ def test_savings_of_overlays() -> None:
     assert "<th>Shared</th>" not in rendered(look_record.looked_at(hosts, [], NOW))
 
 
+def test_verdicts_of_rings() -> None:
+    info = {"state": "clean", "booted": {"subvolume": "rootfs", "kernel": {"release": None}}}
+    found = run_record.looked_at({"a": info}, [], NOW)
+    failure = {"host": "web1", "ring": "canary", "status": "bad", "reason": HOSTILE, "at": NOW}
+    rings = {"canary": {"bad": 1, "failed": 0, "good": 3}}
+    upgrade = {"fingerprint": "f" * 64, "newest": NOW, "rings": rings, "failures": [failure]}
+    found["verdicts"] = {"place": "/mnt/v", "upgrades": [upgrade], "trouble": HOSTILE, "ignored": 2}
+    text = rendered(found)
+    assert "<h2>Rings" in text
+    assert "3 good" in text
+    assert "web1" in text
+    assert "<script>alert" not in text
+    assert "2\n  entries are no verdicts" in text
+    assert "<h2>Rings" not in rendered(run_record.looked_at({"a": info}, [], NOW))
+
+
 def test_record_is_plain_json() -> None:
     assert json.loads(json.dumps(record(3)))["counts"] == {"rolled_back": 1, "upgraded": 2}
 

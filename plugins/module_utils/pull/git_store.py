@@ -61,5 +61,10 @@ class GitStore:
         found = self._git(*words).decode("utf-8", "replace").split()
         return [name.rpartition("/")[2] for name in found]
 
+    def paths(self, limit: int) -> list[str]:
+        self._fetch("v1")
+        found = self._git("for-each-ref", f"--count={limit}", "--format=%(refname)", f"{_REFS}/v1/")
+        return [name[len(_REFS) + 1 :] for name in found.decode("utf-8", "replace").split()]
+
 
 __all__ = ("GitStore",)

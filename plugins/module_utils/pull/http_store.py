@@ -59,6 +59,9 @@ class HttpStore:
     def names(self, directory: str, limit: int) -> list[str]:  # noqa: ARG002 - what every store is asked
         raise StoreError("a plain HTTP store cannot be listed: let the ring name its hosts, or use one like S3.")
 
+    def paths(self, limit: int) -> list[str]:
+        return self.names("v1", limit)
+
 
 @dataclass(frozen=True)
 class S3Store(HttpStore):
@@ -72,6 +75,12 @@ class S3Store(HttpStore):
         return signature(method, url, data or b"", now, (self.key_id, self.token), self.region) if self.key_id else {}
 
     def names(self, directory: str, limit: int) -> list[str]:
+        return [name for name in self._below(directory, limit) if "/" not in name]
+
+    def paths(self, limit: int) -> list[str]:
+        return [f"v1/{name}" for name in self._below("v1", limit)]
+
+    def _below(self, directory: str, limit: int) -> list[str]:
         parts = urllib.parse.urlsplit(self.url)
         bucket, _slash, inner = parts.path.strip("/").partition("/")
         prefix = f"{inner.strip('/')}/{directory}/".lstrip("/")
@@ -86,7 +95,7 @@ class S3Store(HttpStore):
                 raise StoreError(f"the store answers {status} and no list to the question for {directory}.")
             text = data.decode("utf-8", "replace")
             keys = [html.unescape(key) for key in _KEY.findall(text)]
-            found += [key[len(prefix) :] for key in keys if key.startswith(prefix) and "/" not in key[len(prefix) :]]
+            found += [key[len(prefix) :] for key in keys if key.startswith(prefix)]
             token = re.search(r"<NextContinuationToken>([^<]+)</NextContinuationToken>", text)
             if token is None or not keys:
                 break

@@ -30,6 +30,9 @@ class Store(t.Protocol):
     def names(self, directory: str, limit: int) -> list[str]:
         """Names of the files in a directory, at most ``limit``; none where there is no such directory. Raises StoreError."""
 
+    def paths(self, limit: int) -> list[str]:
+        """All verdicts there are, at most ``limit``. Raises StoreError."""
+
 
 class DirectoryStore:
     """A directory that hosts share, however that is done. It has to be there: an empty mount point is not one."""
@@ -90,6 +93,17 @@ class DirectoryStore:
         except OSError as error:
             raise StoreError(f"{directory}: {error.strerror}.") from None
         return sorted(found)
+
+    def paths(self, limit: int) -> list[str]:
+        self._there()
+        found: list[str] = []
+        for place, inner, names in os.walk(os.path.join(self.root, "v1")):
+            inner.sort()
+            below = os.path.relpath(place, self.root)
+            found += [f"{below}/{name}" for name in sorted(names) if not name.startswith(".")]
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
 
 __all__ = ("DirectoryStore", "Store", "StoreError")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A plain HTTP store with GET and PUT, and one that lists as S3 does. Standard library only: lab hosts run it as well.
 
-``python3 object_store.py DIRECTORY PORT`` serves a directory on loopback.
+``python3 object_store.py DIRECTORY PORT ADDRESS`` serves a directory.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class ObjectStore(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, root: Path, port: int = 0, *, lists: bool = False) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, root: Path, port: int = 0, address: str = "127.0.0.1", *, lists: bool = False) -> None:
+        super().__init__((address, port), Handler)
         self.root, self.lists = root, lists
         self.status, self.body, self.elsewhere = 0, b"", ""
         self.keeps: int | None = None
@@ -103,4 +103,4 @@ def serving(root: Path, *, lists: bool = False) -> t.Iterator[ObjectStore]:
 
 
 if __name__ == "__main__":
-    ObjectStore(Path(sys.argv[1]), int(sys.argv[2])).serve_forever()
+    ObjectStore(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]).serve_forever()

@@ -58,9 +58,20 @@ def test_what_is_put_is_what_others_get(maker: t.Callable[[], Store]) -> None:
     mine.put("v1/g/canary/good/c.json", b"elsewhere")
     other.put(f"{PLACE}/d.json", b"other")
     if type(mine) is HttpStore:
-        with pytest.raises(StoreError, match="cannot be listed"):
-            mine.names(PLACE, 10)
+        asks: list[t.Callable[[], t.Any]] = [lambda: mine.names(PLACE, 10), lambda: mine.paths(10)]
+        for ask in asks:
+            with pytest.raises(StoreError, match="cannot be listed"):
+                ask()
         return
+    everything = [
+        f"{PLACE}/=C3=A4.json",
+        f"{PLACE}/a.json",
+        f"{PLACE}/d.json",
+        "v1/f/canary/bad/b.json",
+        "v1/g/canary/good/c.json",
+    ]
+    assert sorted(maker().paths(10)) == sorted(everything)
+    assert len(maker().paths(2)) == 2
     assert sorted(maker().names(PLACE, 10)) == ["=C3=A4.json", "a.json", "d.json"]
     assert len(maker().names(PLACE, 2)) == 2
     assert maker().names("v1/f/none/good", 10) == []
