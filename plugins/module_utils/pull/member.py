@@ -116,9 +116,19 @@ class Member:
             outcome=str(outcome.get("status") or ""),
             reason=self.shown(str(outcome.get("reason") or "")),
         )
+        if status == BAD and self._told(verdict.fingerprint):
+            return ""  # with the reason of the system that failed, which says more than that of the one it went back to
         place = f"{directory(verdict.fingerprint, verdict.ring, status)}/{file_name(verdict.host)}"
         write(self.pending, {"path": place, "verdict": written(verdict)})
         return self.publish()
+
+    def _told(self, fingerprint: str) -> bool:
+        look = Look(self.store, fingerprint, self._signed(), int(time.time()))
+        try:
+            found = look.one(self.config["ring"], BAD, self.config["host"])
+        except (SigningError, StoreError, OSError, ValueError):
+            return False
+        return found is not None and found.instance == instance()
 
     def publish(self) -> str:
         """Tell the others what they were not told yet; what went wrong with that, empty if nothing."""

@@ -113,6 +113,15 @@ def test_the_end_of_a_bad_one(fleet: Fleet) -> None:
     assert fleet.host("canary", "me").gate("another")["decision"] == "go"
 
 
+def test_the_first_reason_of_a_failure_stays(fleet: Fleet) -> None:
+    fleet.judge("canary", "c1", BAD)
+    assert fleet.host("canary", "c1").judge(BAD, {**BROKEN, "reason": "It runs the old system again."}) == ""
+    assert "is down" in fleet.answer("early")["reason"]
+    path = fleet.forge("canary", "c2", BAD, ("rest", "evil"))
+    fleet.judge("canary", "c2", BAD)
+    assert "is down" in path.read_text(), "what a stranger put there is no reason to be silent"
+
+
 def test_a_failed_build_heals(fleet: Fleet) -> None:
     for host in ("c1", "c2"):
         fleet.judge("canary", host)
