@@ -32,6 +32,7 @@ NOT_HERE: t.Final[dict[str, str]] = {
     "docs/adopt.md#sh2": _ELSEWHERE + "test_an_ordinary_host_is_adopted",
     "docs/adopt.md#text1": _ELSEWHERE + "test_an_ordinary_host_is_adopted",
     "docs/fleet.md#1": _ELSEWHERE + "test_ansible_builder_takes_the_execution_environment",
+    "docs/fleet.md#3": _ELSEWHERE + "test_the_documented_rings_can_be_meant",
     "roles/pull/README.md#1": _ELSEWHERE + "test_host_upgrades_itself",
     "ansible-galaxy collection build --output-path /tmp": _ELSEWHERE + "test_the_checkout_builds_the_same",
     "ansible-galaxy collection install /tmp/overc-system-0.1.0.tar.gz": _ELSEWHERE

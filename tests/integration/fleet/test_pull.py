@@ -132,6 +132,7 @@ def test_installed_idempotent_and_removed(site: Site) -> None:
         host.sh("systemctl is-active overc-pull.timer; systemctl is-enabled overc-pull-verify.service")
         == "active\nenabled"
     )
+    assert host.sh("systemctl show overc-pull.timer --property=Persistent") == "Persistent=yes"
     assert "changed=0" in role.apply()
     assert "changed=0" in role.apply("--check")
     assert found(host) == there

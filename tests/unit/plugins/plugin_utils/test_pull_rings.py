@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
+from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.plugin_utils import pull, pull_rings
+import yaml  # type: ignore[import-untyped]
+from ansible_collections.overc.system.plugins.plugin_utils import options, pull, pull_rings
 from ansible_collections.overc.system.plugins.plugin_utils.option_kinds import FleetError
 
 RINGS: list[dict[str, t.Any]] = [{"name": "canary", "hosts": ["h1"]}, {"name": "rest", "hosts": ["h2", "h3"]}]
@@ -72,3 +75,14 @@ def test_only_a_clear_yes_goes_on(answer: dict[str, t.Any], status: str) -> None
     found = pull.gated({"status": "planned", "reason": "", "fingerprint": "f", "reboot": True}, answer)
     assert found["status"] == status
     assert ("reboot" in found) == (status == "planned")
+
+
+def test_the_documented_rings_can_be_meant() -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs/fleet.md").read_text()
+    (example,) = [block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "pull_rings" in block]
+    given = {
+        name.removeprefix("pull_"): options.converter(name)(value) for name, value in yaml.safe_load(example).items()
+    }
+    found = pull_rings.config_of(given, "web1", token=False)
+    assert [ring["name"] for ring in found["rings"]] == ["canary", "early", "rest"]
+    assert found["rings"][0]["successes"] == 2
