@@ -189,7 +189,7 @@ def test_savings_of_overlays() -> None:
 
 def test_verdicts_of_rings() -> None:
     info = {"state": "clean", "booted": {"subvolume": "rootfs", "kernel": {"release": None}}}
-    found = run_record.looked_at({"a": info}, [], NOW)
+    found = look_record.looked_at({"a": info}, [], NOW)
     failure = {"host": "web1", "ring": "canary", "status": "bad", "reason": HOSTILE, "at": NOW}
     rings = {"canary": {"bad": 1, "failed": 0, "good": 3}}
     upgrade = {"fingerprint": "f" * 64, "newest": NOW, "rings": rings, "failures": [failure]}
@@ -200,7 +200,7 @@ def test_verdicts_of_rings() -> None:
     assert "web1" in text
     assert "<script>alert" not in text
     assert "2\n  entries are no verdicts" in text
-    assert "<h2>Rings" not in rendered(run_record.looked_at({"a": info}, [], NOW))
+    assert "<h2>Rings" not in rendered(look_record.looked_at({"a": info}, [], NOW))
 
 
 def test_record_is_plain_json() -> None:
