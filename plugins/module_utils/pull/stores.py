@@ -35,14 +35,16 @@ class Store(t.Protocol):
 
 
 class DirectoryStore:
-    """A directory that hosts share, however that is done. It has to be there: an empty mount point is not one."""
+    """A directory that hosts share, however that is done. It has a directory ``v1``, which is made once by hand: where that
+    is missing, nothing is mounted, and an empty mount point must not be taken for a store without failures.
+    """
 
     def __init__(self, root: str) -> None:
         self.root = root
 
     def _there(self) -> None:
-        if not os.path.isdir(self.root):
-            raise StoreError(f"there is no directory {self.root}.")
+        if not os.path.isdir(os.path.join(self.root, "v1")):
+            raise StoreError(f"there is no directory {self.root}/v1 (make it once, where the store is mounted).")
 
     def get(self, path: str) -> bytes | None:
         self._there()

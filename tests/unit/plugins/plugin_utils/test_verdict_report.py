@@ -28,7 +28,7 @@ from ansible_collections.overc.system.plugins.plugin_utils import verdict_report
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
-    (tmp_path / "store").mkdir()
+    (tmp_path / "store/v1").mkdir(parents=True)
     return tmp_path / "key"
 
 

@@ -39,7 +39,7 @@ class Fleet:
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path, self.patch = tmp_path, monkeypatch
         self.store = tmp_path / "shared"
-        self.store.mkdir()
+        (self.store / "v1").mkdir(parents=True)
         self.signers = tmp_path / "signers"
         self.signers.write_text("")
         self.options: dict[str, t.Any] = {}
@@ -240,7 +240,7 @@ def test_an_unreachable_store(fleet: Fleet) -> None:
         assert "cannot be read, so this host waits" in answer["reason"]
     one = fleet.host("canary", "c1")
     assert "could not be handed in" in one.judge(GOOD, UPGRADED)
-    (fleet.path / "nowhere").mkdir()
+    (fleet.path / "nowhere/v1").mkdir(parents=True)
     assert fleet.host("canary", "c1").publish() == "", "the next run hands it in"
     assert fleet.host("canary", "c1").publish() == ""
     assert len(list((fleet.path / "nowhere").rglob("c1.json"))) == 1

@@ -25,7 +25,7 @@ KINDS = ("directory", "http", "s3", "git")
 
 def make(kind: str, tmp_path: Path, server: ObjectStore | None = None) -> Store:
     if kind == "directory":
-        (tmp_path / "shared").mkdir(exist_ok=True)
+        (tmp_path / "shared/v1").mkdir(parents=True, exist_ok=True)
         return DirectoryStore(str(tmp_path / "shared"))
     if kind == "git":
         origin = tmp_path / "origin.git"
@@ -83,15 +83,19 @@ def test_large_files_are_not_taken_for_short_ones(maker: t.Callable[[], Store]) 
     assert len(maker().get(f"{PLACE}/a.json") or b"") in (0, LARGEST + 1)
 
 
-def test_a_directory_that_is_not_mounted_is_no_empty_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mount_point", [True, False])
+def test_a_directory_that_is_not_mounted_is_no_empty_one(tmp_path: Path, mount_point: bool) -> None:
     store = DirectoryStore(str(tmp_path / "nowhere"))
+    if mount_point:
+        (tmp_path / "nowhere").mkdir()
     asks: list[t.Callable[[], t.Any]] = [
         lambda: store.get("a"), lambda: store.put("a", b""), lambda: store.names("a", 1),
     ]  # fmt: skip
     for ask in asks:
         with pytest.raises(StoreError, match="no directory"):
             ask()
-    assert not (tmp_path / "nowhere").exists()
+    assert (tmp_path / "nowhere").exists() is mount_point
+    assert list(tmp_path.rglob("*.json")) == []
 
 
 def test_links_and_pipes_in_a_directory(tmp_path: Path) -> None:
