@@ -234,6 +234,10 @@ def _to_do(places: overlay_boot.Places, unreadable: list[OvercError]) -> list[tu
 
 
 def _do_waiting(places: overlay_boot.Places, containers_dir: str, name: str) -> None:
+    if overlay_boot.is_destroyed(places, containers_dir, name):
+        overlay_boot.forget(places, containers_dir, name)
+        sys.stdout.write(f"{printable(name)}: destroyed since, so its work is forgotten\n")
+        return
     with Site(containers_dir, name, units=places.units) as site:
         requests = site.record().requests
         if not requests:

@@ -279,9 +279,28 @@ def trees(site: Site, directory: str, sources: t.Sequence[str], essential_root: 
         finally:
             os.close(fd)
         shared = [] if source == ESSENTIAL else _shared_trees(site, source, directory)
-        subvolume, way = enclosing_subvolume(root)
-        out += shared or [Tree(source, subvolume, way + parts, whole=not way)]
+        out += shared or [_own_tree(site, source, root, parts)]
     return out
+
+
+def _own_tree(site: Site, source: str, root: str, parts: tuple[str, ...]) -> Tree:
+    """The tree of a directory below a root: in the innermost subvolume of the same btrfs that is there, mounted or nested."""
+    subvolume, way = enclosing_subvolume(root)
+    tree = Tree(source, subvolume, way + parts, whole=not way)
+    fd = os.open(root, OPEN_DIR)
+    try:
+        for depth, part in enumerate(parts, 1):
+            try:
+                deeper = os.open(part, OPEN_DIR, dir_fd=fd)
+            except OSError:
+                break  # nothing there, or a link, which is not followed
+            os.close(fd)
+            fd = deeper
+            if os.fstat(fd).st_ino == ioctl.SUBVOLUME_INODE and ioctl.filesystem_id(fd) == site.filesystem():
+                tree = Tree(source, f"{root.rstrip('/')}/{'/'.join(parts[:depth])}", parts[depth:], whole=False)
+    finally:
+        os.close(fd)
+    return tree
 
 
 def is_there(tree: Tree) -> bool:

@@ -188,16 +188,22 @@ def write_atomically(name: str, data: bytes, dir_fd: int, *, like: os.stat_resul
     mode = stat.S_IMODE(like.st_mode) if like else 0o644
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
-        if like:
-            os.fchown(fd, like.st_uid, like.st_gid)
-        os.fchmod(fd, mode)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    os.rename(beside, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            if like:
+                os.fchown(fd, like.st_uid, like.st_gid)
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(beside, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    except OSError:
+        # A full disk, or an immutable file in the place: nothing of ours stays there
+        with contextlib.suppress(OSError):
+            os.unlink(beside, dir_fd=dir_fd)
+        raise
     os.fsync(dir_fd)
 
 

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
+import subprocess
 import typing as t
 import zipfile
 from pathlib import Path
@@ -147,3 +149,20 @@ def test_a_list_that_cannot_be_read_is_not_guessed(world: World) -> None:
     with pytest.raises(OvercError) as caught:
         install(world)
     assert caught.value.error_id == "inconsistent"
+
+
+def test_work_of_a_container_that_was_destroyed_is_forgotten(world: World) -> None:
+    populate(world.host)
+    root = world.container(of=world.host)
+    world.run(apply="boot")
+    away = world.base / "away"
+    world.containers.rename(away)  # a file system that is not mounted: only its mount point is there
+    world.containers.mkdir()
+    assert boot(world) == 1
+    assert Path(world.places.pending).exists()
+    world.containers.rmdir()
+    away.rename(world.containers)
+    subprocess.run(["btrfs", "-q", "subvolume", "delete", str(root)], check=True)
+    shutil.rmtree(root.parent)
+    assert boot(world) == 0
+    assert not Path(world.places.base).exists()

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay.table import unit_name
 
-from .world import PlainRunner, World, boot, view
+from .world import PlainRunner, World, boot, subvolume, view
 
 APPLETS = ("sh", "sleep", "cat", "ls", "md5sum", "find", "rm", "mv", "stat", "mkdir")
 
@@ -371,3 +371,30 @@ def test_what_snapshots_hold_on_to_is_measured(world: World) -> None:
     found = listed(world, runner=runner)
     assert found["bytes_pinned"] >= before + (1 << 20)
     assert found["sources_changed"] == {"essential": "changed"}
+
+
+@pytest.mark.parametrize("how", ["nested", "mounted"])
+@pytest.mark.parametrize("where", ["usr", "usr/share"])
+def test_a_source_whose_directory_is_a_subvolume_of_its_own(world: World, how: str, where: str) -> None:
+    """The host's /usr as a mount, or as a subvolume inside the root: a snapshot of the root has nothing there."""
+    populate(world.host)
+    root = world.container(of=world.host)
+    own = subvolume(world.base / "own")
+    place = world.host / where
+    subprocess.run(["cp", "-a", f"{place}/.", str(own)], check=True)
+    shutil.rmtree(place)
+    if how == "nested":
+        own.rename(place)
+    else:
+        place.mkdir()
+        subprocess.run(["mount", "--bind", str(own), str(place)], check=True)
+    try:
+        before = view(root)
+        planned = world.run(check=True, directories=("/usr/share",))["directories"][0]
+        done = world.run(directories=("/usr/share",))["directories"][0]
+        assert planned["entries_shared"] == done["entries_shared"] == 50
+        assert world.seen() == before
+        assert not world.run(directories=("/usr/share",))["changed"]
+    finally:
+        if how == "mounted":
+            subprocess.run(["umount", str(place)], check=True)

@@ -16,6 +16,7 @@ import os
 import sys
 import typing as t
 
+from ...btrfs import ioctl
 from ...errors import OvercError
 from ...system.safe_path import OPEN_DIR, components, printable, read_file, write_atomically
 from ...values import load_object, texts
@@ -158,8 +159,31 @@ def _put(places: Places, containers: t.Iterable[tuple[str, str]]) -> None:
 def remember(places: Places, containers_dir: str, container: str) -> None:
     """Put a container on the list, and the code and the unit where the boot finds them."""
     _put(places, [*waiting(places), (containers_dir, container)])
-    data = json.dumps({"containers_dir": containers_dir, "container": container}).encode("ascii")
+    content = {"containers_dir": containers_dir, "container": container, "place": _place(containers_dir)}
+    data = json.dumps(content).encode("ascii")
     _write(f"{places.pending}/{_pointer(containers_dir, container)}", data)
+
+
+def _place(containers_dir: str) -> str:
+    """Which directory that is, to tell it from the empty one below a file system that is not mounted; "" if none."""
+    try:
+        fd = os.open(containers_dir, OPEN_DIR)
+    except OSError:
+        return ""
+    try:
+        return f"{(ioctl.filesystem_id(fd) or b'').hex()} {os.fstat(fd).st_ino}"
+    finally:
+        os.close(fd)
+
+
+def is_destroyed(places: Places, containers_dir: str, container: str) -> bool:
+    """Whether a container on the list is certainly no more: its place is the very same, and has no such directory."""
+    try:
+        data = load_object(_read(f"{places.pending}/{_pointer(containers_dir, container)}") or b"")
+    except ValueError:
+        return False
+    place = _place(containers_dir)
+    return bool(place) and data.get("place") == place and not os.path.lexists(f"{containers_dir}/{container}")
 
 
 def forget(places: Places, containers_dir: str, container: str) -> None:
@@ -254,4 +278,15 @@ def manage(
     }
 
 
-__all__ = ("UNIT", "Places", "forget", "installed", "known_places", "manage", "remember", "tidy", "waiting")
+__all__ = (
+    "UNIT",
+    "Places",
+    "forget",
+    "installed",
+    "is_destroyed",
+    "known_places",
+    "manage",
+    "remember",
+    "tidy",
+    "waiting",
+)

@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.module_utils.system.safe_path import OPEN_DIR, Descent
+from ansible_collections.overc.system.plugins.module_utils.system.safe_path import OPEN_DIR, Descent, write_atomically
 
 
 @pytest.fixture
@@ -74,3 +74,14 @@ def test_a_link_is_refused_and_the_rest_still_reached(tmp_path: Path, root: int,
             assert os.fstat(descent.to([*above, "there"])).st_ino == (place / "there").stat().st_ino
     descent.close()
     assert opened() == before
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "name").mkdir()  # cannot be replaced by a file
+    fd = os.open(tmp_path, OPEN_DIR)
+    try:
+        with pytest.raises(IsADirectoryError):
+            write_atomically("name", b"data", fd)
+    finally:
+        os.close(fd)
+    assert os.listdir(tmp_path) == ["name"]
