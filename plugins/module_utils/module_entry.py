@@ -11,6 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .errors import OvercError, with_next_step
 from .failures import as_error
+from .plain import plain
 from .redact import redact, redact_all
 from .values import whole_number
 
@@ -81,13 +82,13 @@ def failure(error: OvercError) -> dict[str, t.Any]:
     facts = {key: value for key, value in error.facts.items() if key not in ("msg", "error_id", "notes", "changed")}
     # A refusal changes nothing; but what it found interrupted was repaired before, and a switch is not taken back
     changed = bool(error.facts.get("changed") or error.facts.get("repaired"))
-    message = redact(with_next_step(error.error_id, error.message))
+    message = redact(plain(with_next_step(error.error_id, error.message)))
     return {"msg": message, "error_id": error.error_id, "changed": changed, **redact_all(facts)}
 
 
 def _fail(module: AnsibleModule, error: OvercError) -> None:
     for note in error.facts.get("notes", ()):
-        module.warn(redact(note))
+        module.warn(redact(plain(note)))
     module.fail_json(**failure(error))
 
 

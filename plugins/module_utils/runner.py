@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .errors import OvercError
+from .plain import plain
 from .redact import redact
 
 if t.TYPE_CHECKING:
@@ -37,12 +38,12 @@ class Completed:
     stderr: str
 
     def facts(self) -> dict[str, t.Any]:
-        """The keys under which a result returns a tool's own output, without credentials."""
+        """The keys under which a result returns a tool's own output, without credentials and escapes."""
         return {
             "cmd": [redact(word) for word in self.argv],
             "rc": self.rc,
-            "stdout": redact(self.stdout),
-            "stderr": redact(self.stderr),
+            "stdout": redact(plain(self.stdout)),
+            "stderr": redact(plain(self.stderr)),
         }
 
 

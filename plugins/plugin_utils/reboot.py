@@ -22,6 +22,7 @@ from ansible.utils.display import Display
 from ..module_utils.errors import OvercError
 from ..module_utils.host.observe.layout import LAYOUT_SPEC
 from ..module_utils.host.words import after_reboot
+from ..module_utils.plain import plain
 from ..module_utils.values import whole_number
 from .background import Background
 from .orphan import end_if_orphan
@@ -309,7 +310,8 @@ class RebootingAction(ActionBase):
             )
         problem = self._problem(reboot, info, booted, wanted, timeout, name)
         if problem:
-            return {**result, "failed": True, "msg": problem, "error_id": "reboot_failed"}
+            # In it may be what the host's own tools print for a terminal
+            return {**result, "failed": True, "msg": " ".join(plain(problem).split()), "error_id": "reboot_failed"}
         # The lock is asked for last: a system that needs no confirmation was found good by then
         fine = not answer or (answer.get("error_id") == "locked" and result["state"] == "clean")
         if not fine:

@@ -13,7 +13,7 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.overc.system.plugins.module_utils import redact
+from ansible_collections.overc.system.plugins.module_utils import plain, redact
 from ansible_collections.overc.system.plugins.module_utils.boot import kernel
 from ansible_collections.overc.system.plugins.module_utils.boot.grub import config, environment
 from ansible_collections.overc.system.plugins.module_utils.btrfs import subvolumes
@@ -156,6 +156,7 @@ PARSERS: dict[str, Parser] = {
     "journal-context": _json(model.context_from),
     "record": _record,
     "redact": text(redact.redact),
+    "plain": text(plain.plain),
 }
 
 
@@ -208,6 +209,7 @@ SEEDS: dict[str, list[bytes]] = {
             record.Record({"u": record.Deployment("u", "upgrade", {"kernel": "0" * 64})}, record.Pending("upgrade", "u"))
         )
     ],
+    "plain": [b"\x1b[1mbold\x1b[0m\r\x1b]0;title\x07 50%\r100%\n"],
     "redact": [b"https://user:password@host/path?token=x Authorization: Basic x\n"],
 }  # fmt: skip
 SEEDS["mountinfo-overlay"] = SEEDS["mountinfo"]
