@@ -90,6 +90,7 @@ def _parts(totals: list[float], steps: list[dict[str, float]]) -> list[Row]:
     """What an upgrade spends its time on."""
     parts = {
         "asking what is pending": [entry["pending"] for entry in steps],
+        "downloading the packages": [entry["download_packages"] for entry in steps],
         "package manager in the new root": [entry["run_packages"] for entry in steps],
         "snapshots, checks and switch": [switching(entry) for entry in steps],
         "starting Python, observing": [

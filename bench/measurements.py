@@ -46,7 +46,7 @@ def _pending(*args, _original=upgrade._pending):
 upgrade._pending = _pending
 """
 # The package manager's own work; the rest is what atomicity adds
-PACKAGE_STEPS = ("pending", "run_packages")
+PACKAGE_STEPS = ("pending", "download_packages", "run_packages")
 _FILL = """\
 import os, sys
 mib, block = int(sys.argv[1]), os.urandom(65536)

@@ -41,7 +41,14 @@ class Cut:
 
 
 # These work on the new root alone; the state "packaged" begins behind them.
-_PACKAGES: t.Final = ("create_root", "run_packages", "check_root", "keep_modules", "install_guard")
+_PACKAGES: t.Final = (
+    "download_packages",
+    "create_root",
+    "run_packages",
+    "check_root",
+    "keep_modules",
+    "install_guard",
+)
 _OLD, _NEW = frozenset({"old"}), frozenset({"new"})
 
 
