@@ -50,7 +50,9 @@ waiting_for:
   returned: always
   type: str
 booted:
-  description: The running deployment.
+  description:
+    - The running deployment. As in the other deployments here, C(defects) tells why it would not boot (no init,
+      no modules for its kernel, the btrfs property ro).
   returned: always
   type: dict
   sample:
@@ -60,6 +62,7 @@ booted:
     created: "2026-11-23 20:01:12 +0000"
     kernel: {sha256: 9b1c, release: 5.10.7}
     recorded: true
+    defects: []
 default:
   description: The deployment of the normal boot entry. RV(next_boot) says what boots next.
   returned: always

@@ -11,7 +11,7 @@ import typing as t
 
 from ..errors import OvercError
 from ..system import syscalls
-from ..system.presence import is_there
+from ..system.presence import is_plain_directory, is_there
 from .kernel import sha256_of
 
 # Marks our unfinished files. Only regular files with this suffix are ever removed from the boot partition.
@@ -35,8 +35,9 @@ def write_beside(source: str, directory: str, name: str, sha256: str) -> None:
     """Copy ``source`` to ``<directory>/<name>.overc-new``, fsynced, and read it back: its digest must be ``sha256``."""
     target = os.path.join(directory, name) + NEW_SUFFIX
     try:
+        remove_new(directory, name)
         if is_there(target):
-            os.unlink(target)
+            raise OSError(errno.EEXIST, "something that is no file of ours is in the way", target)
         reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             mode = os.fstat(reading).st_mode & 0o777
@@ -127,12 +128,12 @@ def sync(directory: str) -> None:
 
 
 def remove_new(directory: str, name: str) -> bool:
-    """Remove an unfinished file of ours; True if there was one."""
+    """Remove an unfinished file of ours; True if there was one. A directory is not ours."""
     path = os.path.join(directory, name) + NEW_SUFFIX
     try:
+        if not is_there(path) or is_plain_directory(path):
+            return False
         os.unlink(path)
-    except FileNotFoundError:
-        return False
     except OSError as error:
         raise _failed("remove", path, error) from error
     return True

@@ -32,7 +32,8 @@ class TrialBoot:
     """``environment`` is the block beside the grub.cfg, ``values`` its variables, ``mount_point`` what it lies on.
 
     The problems are sentences: ``menu_problem`` which grub.cfg GRUB runs cannot be told, ``place_problem`` GRUB could not
-    write there, ``block_problem`` the block is damaged. ``guard_missing`` are the pieces that the running root lacks.
+    write there, ``block_problem`` the block is damaged. ``guard_missing`` are the pieces that the running root lacks,
+    ``guard_left`` those that it still has where the menu knows nothing of them.
     ``note`` is what the guard of a failed trial left behind.
     """
 
@@ -46,6 +47,7 @@ class TrialBoot:
     place_problem: str | None = None
     block_problem: str | None = None
     guard_missing: tuple[str, ...] = ()
+    guard_left: tuple[str, ...] = ()
     note: str | None = None
 
     @property
@@ -95,6 +97,7 @@ def observe_trial_boot(
         place_problem=_place_problem(config, mount),
         block_problem=block_problem,
         guard_missing=missing,
+        guard_left=guard.there("/") if protected is None else (),
     )
 
 

@@ -34,6 +34,8 @@ _LIST_LINE = re.compile(
 _MAX_NEWLINES: t.Final = 255  # a name has at most 255 bytes
 _INO_LOOKUP: t.Final = 0xD0009412  # linux/btrfs.h; struct btrfs_ioctl_ino_lookup_args: treeid, objectid, name[4080]
 _ROOT_INODE: t.Final = 256
+_GETFLAGS: t.Final = 0x80089419
+_READ_ONLY: t.Final = 0x2
 _CREATED = re.compile(r"^\s*Creation time:\s+(\S+ \S+ \S+)\s*$", re.MULTILINE)
 
 
@@ -149,6 +151,37 @@ def id_of(path: str) -> int | None:
         os.close(fd)
 
 
+def tree_of(path: str) -> int | None:
+    """The id of the subvolume that a file lies in; None where there is no such file, or not on btrfs. Raises OSError."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return None
+        raise
+    try:
+        answer = bytearray(struct.pack("=QQ4080x", 0, _ROOT_INODE))
+        fcntl.ioctl(fd, _INO_LOOKUP, answer, True)
+        return int.from_bytes(answer[:8], sys.byteorder)
+    except OSError as error:
+        if error.errno in (errno.ENOTTY, errno.EINVAL):
+            return None
+        raise
+    finally:
+        os.close(fd)
+
+
+def is_read_only(path: str) -> bool:
+    """Whether a subvolume has the property ro=true (BTRFS_IOC_SUBVOL_GETFLAGS). Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        answer = bytearray(8)
+        fcntl.ioctl(fd, _GETFLAGS, answer, True)
+        return bool(int.from_bytes(answer, sys.byteorder) & _READ_ONLY)
+    finally:
+        os.close(fd)
+
+
 def list_subvolumes(runner: Runner, top: str) -> tuple[Subvolume, ...]:
     """All subvolumes of the file system, each of them as the kernel confirms it."""
     listing = _btrfs(runner, "subvolume", "list", "-p", "-q", "-u", top).stdout
@@ -219,6 +252,7 @@ __all__ = (
     "created",
     "delete",
     "get_default",
+    "is_read_only",
     "list_subvolumes",
     "parse_default",
     "parse_qgroup_limit",
@@ -227,4 +261,5 @@ __all__ = (
     "set_default",
     "snapshot",
     "sync",
+    "tree_of",
 )

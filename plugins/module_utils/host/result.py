@@ -10,6 +10,7 @@ import typing as t
 
 from ..btrfs import subvolumes
 from . import transaction, words
+from .observe.bootable import defects_of
 from .observe.facts import HostFacts
 from .observe.protection import protection_of
 from .observe.state import HostState, boots_next, files_of, release_of_files
@@ -36,6 +37,7 @@ def deployment(runner: Runner, facts: HostFacts, subvolume: subvolumes.Subvolume
             "release": release_of_files(facts, files) or (known.release if known else None),
         },
         "recorded": known is not None,
+        "defects": list(defects_of(facts, subvolume)),
     }
 
 

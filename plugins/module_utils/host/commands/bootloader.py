@@ -15,7 +15,7 @@ import os
 import stat
 import typing as t
 
-from ...boot import guard
+from ...boot import guard, partition
 from ...boot.grub.environment import EMPTY, NEXT_ENTRY, SAVED_ENTRY, write_environment
 from ...boot.grub.protection import NoTrialBoot, find_protection, protect
 from ...boot.names import backup_of
@@ -124,6 +124,8 @@ def _present(host: Host, facts: HostFacts, derived: HostState, settings: Timeout
             _replace(config + BEFORE_SUFFIX, original, mode)
             _replace(config, after, mode)
         _reload(host)
+    if not host.check_mode:
+        _make_durable(config)
     return _result(host, facts, changed, _diff(config, before, after, (), missing))
 
 
@@ -178,6 +180,8 @@ def _absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any
         _sync(config)
         guard.remove("/")
         _reload(host)
+    if not host.check_mode:
+        _make_durable(config)
     return _result(host, facts, changed, _diff(config, before, original, pieces, ()))
 
 
@@ -242,8 +246,13 @@ def _replace(path: str, content: bytes, mode: int) -> None:
 
 
 def _sync(path: str) -> None:
-    syscalls.fsync_directory(os.path.dirname(path))
-    syscalls.syncfs(os.path.dirname(path))
+    partition.sync(os.path.dirname(path))
+
+
+def _make_durable(config: str) -> None:
+    """Also what an earlier run was killed over: what is seen to be there, or gone, may be so in memory only."""
+    _sync(config)
+    syscalls.syncfs("/")
 
 
 def _make_environment(environment: str) -> None:

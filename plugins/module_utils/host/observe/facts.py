@@ -28,6 +28,7 @@ from ..store.journal import OpenJournal, read_journal
 from ..store.record import Record, read_record
 from .boot_files import BootFile, carried_files, observe_boot_files
 from .layout import Layout
+from .obstacles import Obstacles, observe_obstacles
 from .surroundings import Surroundings, observe_surroundings
 
 if t.TYPE_CHECKING:
@@ -39,12 +40,16 @@ GRUB_CONFIGS: t.Final = ("grub/grub.cfg", "grub2/grub.cfg", "EFI/BOOT/grub.cfg",
 
 @dataclass(frozen=True)
 class RootFacts:
-    """What is known of one root subvolume. ``files`` are the boot files it carries in its own tree, by role."""
+    """What is known of one root subvolume. ``files`` are the boot files it carries in its own tree, by role; ``init``:
+    it has something that a kernel could start; ``read_only``: its btrfs property.
+    """
 
     subvolume: btrfs.Subvolume
     path: str
     modules: frozenset[str] = frozenset()
     fstab_pins: tuple[str, ...] = ()
+    init: bool = True
+    read_only: bool = False
     files: t.Mapping[str, BootFile] = field(default_factory=dict)
 
 
@@ -83,6 +88,7 @@ class HostFacts:
     quota_limit: int | None = None
     nested_data: tuple[str, ...] = ()
     nested_snapshots: tuple[str, ...] = ()
+    obstacles: Obstacles = field(default_factory=Obstacles)
     surroundings: Surroundings = field(default_factory=Surroundings)
     damage: tuple[str, ...] = ()
 
@@ -119,8 +125,15 @@ def observe_root(top: str, subvolume: btrfs.Subvolume, names: BootNames | None, 
         path=path,
         modules=kernel.module_releases(path),
         fstab_pins=subvolume_pins(text_of(fstab) or "") if fstab else (),
+        init=kernel.has_init(path, _named_inits()),
+        read_only=btrfs.is_read_only(path),
         files=carried_files(path, names, digest=digest) if names else {},
     )
+
+
+def _named_inits() -> tuple[str, ...]:
+    words = (text_of("/proc/cmdline") or "").split()
+    return tuple(word[len("init=") :] for word in words if word.startswith("init="))
 
 
 def _choose_kernel(layout: Layout, found: t.Sequence[str], entries: t.Sequence[BootEntry]) -> str | None:
@@ -267,6 +280,7 @@ def _observe_btrfs(
             for entry in subvolumes
             if entry.path in layout.looked_into
         },
+        "obstacles": observe_obstacles(top, layout, subvolumes, names),
         "record": record,
         "journal": journal,
         "damage": tuple(damage),

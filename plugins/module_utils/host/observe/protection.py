@@ -63,7 +63,8 @@ def trial_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
     installed = boot.protected is not None and boot.exists
     missing = ", ".join(f"/{path}" for path in boot.guard_missing)
     if boot.protected is None:
-        guard = "not installed"
+        left = ", ".join(f"/{path}" for path in boot.guard_left)
+        guard = f"left by a removal that was cut off: {left}" if left else "not installed"
     else:
         guard = f"missing or changed in the running root: {missing}" if missing else "installed in the running root"
     return (

@@ -16,6 +16,7 @@ from .facts import REQUIRED_TOOLS, HostFacts
 from .layout import NEW_SUFFIX
 
 MIB: t.Final = 1 << 20
+_SHOWN: t.Final = 5  # of many names, in a sentence
 # What a violated requirement is refused with when the layout itself is not the documented one.
 LAYOUT_ERRORS: t.Final = ("layout_unsupported", "kernel_ambiguous")
 
@@ -162,6 +163,56 @@ def _surroundings(facts: HostFacts) -> list[Requirement]:
     ]
 
 
+def shortened(names: t.Sequence[str]) -> str:
+    """Names for a sentence: not more than people read."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _writable(facts: HostFacts) -> Requirement:
+    root, booted = facts.root_mount, facts.booted
+    path = booted.path if booted else ""
+    is_ro = path in facts.roots and facts.roots[path].read_only
+    if root is None or root.read_only:
+        detail, remedy = "/ is mounted read-only", "mount -o remount,rw / (and find out why it was not: dmesg)"
+    elif is_ro:
+        detail, remedy = f"subvolume {path} has the btrfs property ro=true", "btrfs property set -ts / ro false"
+    else:
+        detail, remedy = "/ is writable", ""
+    return Requirement("root_writable", not remedy, detail, remedy or "mount -o remount,rw /")
+
+
+def _obstacles(facts: HostFacts) -> list[Requirement]:
+    """What an upgrade would meet late."""
+    found = facts.obstacles
+    ours = {entry.id for entry in facts.subvolumes if entry.path in facts.layout.looked_into}
+    swap = [path for path, tree in found.swap_files if tree in ours]
+    boot = tuple((found.boot_files or {}).values())
+    return [
+        Requirement(
+            "names_free",
+            not found.names,
+            f"in the top-level tree, but no subvolumes: {', '.join(found.names)}" if found.names else "none is taken",
+            "rename what has the names of the layout there",
+            "inconsistent",
+        ),
+        Requirement(
+            "swap_files",
+            not swap,
+            f"active on a root subvolume: {', '.join(swap)}" if swap else "none on a root subvolume",
+            "swapoff them, and put them on a subvolume of their own: a root with one can be neither copied nor deleted",
+            "in_use",
+        ),
+        Requirement(
+            "boot_files",
+            not boot,
+            "; ".join(boot) or "can be replaced",
+            "chattr -i the file, or move away what is in its way",
+            "access_denied",
+        ),
+    ]
+
+
 def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     """The README's four requirements and ours, in the order in which they make sense to mend."""
     layout, root, boot = facts.layout, facts.root_mount, facts.boot_mount
@@ -192,12 +243,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
                 f"btrfs subvolume set-default to {names}",
             ),
             _pins(facts),
-            Requirement(
-                "root_writable",
-                root is not None and not root.read_only,
-                "/ is mounted read-only" if root and root.read_only else "/ is writable",
-                "mount -o remount,rw / (and find out why it was not: dmesg)",
-            ),
+            _writable(facts),
         ]
     result.append(
         Requirement(
@@ -223,9 +269,10 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     result.append(_kernel(facts))
     result.append(_boot_entries(facts))
     if facts.top is not None:
-        nested = ", ".join(facts.nested_data)
+        nested = shortened(facts.nested_data)
         result += [
             _space(facts),
+            *_obstacles(facts),
             Requirement(
                 "nested_subvolumes",
                 not nested,
@@ -397,5 +444,6 @@ __all__ = (
     "files_of",
     "release_of_files",
     "requirements_of",
+    "shortened",
     "source_of",
 )

@@ -22,7 +22,15 @@ from ...errors import OvercError, certain
 from ..observe.facts import HostFacts
 from ..observe.state import HostState, files_of, release_of_files, source_of
 from .model import Context, Operation, Plan
-from .refusals import booted_and_default, known_files, refuse_strangers, refuse_unless_usable, refuse_upgrade
+from .refusals import (
+    booted_and_default,
+    known_files,
+    refuse_strangers,
+    refuse_unbootable,
+    refuse_unless_usable,
+    refuse_unwritable,
+    refuse_upgrade,
+)
 from .trial import backup_is_complete, failed_trial, trial_context, with_trial
 
 if t.TYPE_CHECKING:
@@ -238,6 +246,7 @@ def _plan_previous(facts: HostFacts, state: HostState, booted: Subvolume, *, arm
             f"The kernel that belongs to {other.path} cannot be told or found any more, so a rollback to it might not boot. "
             "The backup pair can be booted from the boot menu and restored with overc_host_rollback.",
         )
+    refuse_unbootable(facts, other)
     # A trial without a complete backup pair behind it would be worse than none.
     protects = backup_is_complete(facts)
     trial = trial_context(facts, arm=arm) if protects else {}
@@ -309,7 +318,9 @@ def _without_kernel(facts: HostFacts, files: t.Mapping[str, str], steps: t.Seque
     """Leave out the kernel's steps where the boot partition has the right files already."""
     default = facts.default
     same = default is not None and files_of(facts, default) == dict(files)
-    return tuple(step for step in steps if not (same and step in ("write_kernel", "swap_kernel")))
+    left = tuple(step for step in steps if not (same and step in ("write_kernel", "swap_kernel")))
+    refuse_unwritable(facts, left)
+    return left
 
 
 __all__ = (

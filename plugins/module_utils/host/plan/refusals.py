@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ...boot.names import backup_of
+from ...boot.names import FILE_ROLES, backup_of
 from ...errors import OvercError
+from ..observe.bootable import defects_of
 from ..observe.facts import HostFacts
 from ..observe.layout import NEW_SUFFIX
 from ..observe.state import LAYOUT_ERRORS, HostState, files_of, source_of
@@ -85,7 +86,38 @@ def known_files(facts: HostFacts, subvolume: Subvolume) -> dict[str, str]:
     return files
 
 
+def refuse_unwritable(facts: HostFacts, steps: t.Collection[str]) -> None:
+    """Before a switch: each file of the normal entry that it would replace can be replaced. Raises access_denied."""
+    names = facts.names
+    if names is None or "swap_kernel" not in steps:
+        return
+    said = facts.obstacles.on_boot(names.of(role) for role in FILE_ROLES)
+    if said:
+        raise OvercError(
+            "access_denied",
+            f"{'; '.join(said)}. Nothing was changed; chattr -i it or move it away, then run the same command again.",
+        )
+
+
+def refuse_unbootable(facts: HostFacts, subvolume: Subvolume) -> None:
+    """Before a switch to a deployment that was not looked at when it was made. Raises no_target."""
+    found = defects_of(facts, subvolume)
+    if found:
+        raise OvercError(
+            "no_target",
+            f"{'; '.join(found)}: it would not boot, so nothing was changed. The backup pair can be booted from the boot menu "
+            "and restored with overc_host_rollback.",
+        )
+
+
 def refuse_strangers(facts: HostFacts, *names: str) -> None:
+    taken = [entry for entry in facts.obstacles.names if entry.removesuffix(NEW_SUFFIX) in names]
+    if taken:
+        raise OvercError(
+            "inconsistent",
+            f"{', '.join(taken)} in the top-level tree is no subvolume, so it is nobody's known work. Look what it is, then "
+            "rename it.",
+        )
     found = [name + NEW_SUFFIX for name in names if facts.by_path(name + NEW_SUFFIX)]
     if found:
         raise OvercError(
@@ -95,4 +127,12 @@ def refuse_strangers(facts: HostFacts, *names: str) -> None:
         )
 
 
-__all__ = ("booted_and_default", "known_files", "refuse_strangers", "refuse_unless_usable", "refuse_upgrade")
+__all__ = (
+    "booted_and_default",
+    "known_files",
+    "refuse_strangers",
+    "refuse_unbootable",
+    "refuse_unless_usable",
+    "refuse_unwritable",
+    "refuse_upgrade",
+)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import typing as t
 
 from ...btrfs import subvolumes
 from ...errors import OvercError
@@ -58,9 +59,10 @@ def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str) -
         raise OvercError("inconsistent", f"{subvolume.path} is in use and would have been deleted; nothing was.")
     nested = sorted(at.facts.nested_in(subvolume), key=lambda entry: -len(entry.path))
     with_data = [entry.path for entry in nested if os.listdir(at.path(entry.path)) and not _only_subvolumes(at, entry)]
+    refused = None
     if ours and not with_data:
-        for entry in (*nested, subvolume):
-            subvolumes.delete(at.runner, at.path(entry.path))
+        refused = _delete(at, (*nested, subvolume))
+    if ours and not with_data and refused is None:
         known = at.facts.record
         if subvolume.uuid in known.deployments:
             keep_record(at, known.with_deployments(dropped=(subvolume.uuid,)))
@@ -72,12 +74,24 @@ def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str) -
     why = (
         f"it contains subvolumes with data ({', '.join(with_data)})"
         if with_data
-        else "it was not made by this collection"
+        else refused or "it was not made by this collection"
     )
     at.warnings.append(
         f"Subvolume {name} was replaced and is kept as {kept}, because {why}. Delete it when you are sure."
     )
     at.refresh()
+
+
+def _delete(at: Apply, entries: t.Iterable[subvolumes.Subvolume]) -> str | None:
+    """None, or why btrfs would not: something in it is in use, for instance an active swap file. Nothing depends on it."""
+    for entry in entries:
+        try:
+            subvolumes.delete(at.runner, at.path(entry.path))
+        except OvercError as error:
+            if error.error_id != "btrfs_failed" or not is_there(at.path(entry.path)):
+                raise
+            return f"it cannot be deleted now ({str(error.facts.get('stderr') or error.message).strip()})"
+    return None
 
 
 def _only_subvolumes(at: Apply, subvolume: subvolumes.Subvolume) -> bool:

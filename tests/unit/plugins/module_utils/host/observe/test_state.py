@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import BootEntry
 from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.obstacles import Obstacles
 from ansible_collections.overc.system.plugins.module_utils.host.observe.protection import trial_requirements
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive, files_of, requirements_of
 from ansible_collections.overc.system.plugins.module_utils.host.observe.surroundings import Surroundings, selinux_mode
@@ -58,6 +59,10 @@ VIOLATIONS: list[tuple[str, str, Change]] = [
     ("space", "no_space", lambda f: replace(f, root_free=1 << 20)),
     ("space", "no_space", lambda f: replace(f, root_size=5 << 30)),
     ("space", "no_space", lambda f: replace(f, root_size=1 << 30, quota_limit=(2 << 30) - 1)),
+    ("root_writable", "layout_unsupported", lambda f: replace(f, roots={"rootfs": replace(f.roots["rootfs"], read_only=True)})),
+    ("names_free", "inconsistent", lambda f: replace(f, obstacles=Obstacles(names=("rootfs_upgrade",)))),
+    ("swap_files", "in_use", lambda f: replace(f, obstacles=Obstacles(swap_files=(("/swapfile", 256),)))),
+    ("boot_files", "access_denied", lambda f: replace(f, obstacles=Obstacles(boot_files={"bzImage": "/boot/bzImage is immutable"}))),
     ("nested_subvolumes", "state_at_risk", lambda f: replace(f, nested_data=("rootfs/var/lib/docker/x",))),
     ("package_database", "database_elsewhere", lambda f: replace(f, surroundings=Surroundings(("/var/lib/rpm",)))),
     ("selinux", "selinux_enforcing", lambda f: replace(f, surroundings=Surroundings(selinux="enforcing"))),
@@ -102,6 +107,18 @@ def test_mode_of_selinux(tmp_path: Path) -> None:
     for text, mode in (("1", "enforcing"), ("0", "permissive"), ("0\n", "permissive"), ("", "enforcing")):
         (tmp_path / "enforce").write_text(text)
         assert selinux_mode([mounted]) == mode
+
+
+def test_a_swap_file_elsewhere_is_no_obstacle() -> None:
+    facts = replace(make.clean(), obstacles=Obstacles(swap_files=(("/swap/file", 300),)))
+    assert all(entry.ok for entry in requirements_of(facts))
+
+
+def test_many_names_are_not_all_told() -> None:
+    facts = replace(make.clean(), nested_data=tuple(f"rootfs/.snapshots/{number}/snapshot" for number in range(40)))
+    (found,) = (entry for entry in requirements_of(facts) if entry.id == "nested_subvolumes")
+    assert "and 35 more" in found.detail
+    assert len(found.detail) < 300
 
 
 def test_quotas_are_not_required_and_a_generous_limit_is_fine() -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import ERROR_IDS, OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.obstacles import Obstacles
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import HostState, derive
 from ansible_collections.overc.system.plugins.module_utils.host.plan import commands, model, repair
 from ansible_collections.overc.system.plugins.module_utils.host.plan.model import Plan
@@ -174,6 +175,32 @@ def test_a_rollback_never_guesses_between_two_kernels() -> None:
     with pytest.raises(OvercError) as caught:
         commands.plan_rollback(facts, derive(facts))
     assert caught.value.error_id == "no_target"
+
+
+@pytest.mark.parametrize("broken", [{"init": False}, {"read_only": True}, {"modules": frozenset()}])
+def test_a_rollback_to_what_would_not_boot_is_refused(broken: dict[str, t.Any]) -> None:
+    facts = make.upgraded()
+    facts = replace(facts, roots={**facts.roots, "rootfs": replace(facts.roots["rootfs"], **broken)})
+    with pytest.raises(OvercError, match=r"rootfs has .* would not boot") as caught:
+        commands.plan_rollback(facts, derive(facts))
+    assert caught.value.error_id == "no_target"
+
+
+def test_a_host_without_any_modules_has_a_kernel_that_needs_none() -> None:
+    facts = make.upgraded()
+    facts = replace(facts, roots={name: replace(root, modules=frozenset()) for name, root in facts.roots.items()})
+    assert commands.plan_rollback(facts, derive(facts)).changed
+
+
+@pytest.mark.parametrize(("name", "refused"), [("bzImage", True), ("bzImage_bakup", False)])
+def test_a_rollback_asks_whether_its_kernel_can_be_replaced(name: str, refused: bool) -> None:
+    facts = replace(make.upgraded(), obstacles=Obstacles(boot_files={name: f"/boot/{name} is immutable"}))
+    if not refused:
+        assert commands.plan_rollback(facts, derive(facts)).changed
+        return
+    with pytest.raises(OvercError, match="/boot/bzImage is immutable") as caught:
+        commands.plan_rollback(facts, derive(facts))
+    assert caught.value.error_id == "access_denied"
 
 
 def test_a_stranger_with_our_unfinished_name_is_never_touched() -> None:

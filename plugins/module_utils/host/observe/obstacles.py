@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What would stop a run late, seen before it begins: names that are taken, files that cannot be replaced, swap files."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ...boot.names import FILE_ROLES, BootNames
+from ...boot.partition import NEW_SUFFIX as NEW_BOOT_FILE
+from ...btrfs.subvolumes import Subvolume, tree_of
+from ...system.flags import is_locked
+from ...system.presence import is_plain_directory, is_there, text_of
+
+if t.TYPE_CHECKING:
+    from .layout import Layout
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True)
+class Obstacles:
+    """``names`` are names of ours in the top-level tree that are no subvolumes. ``swap_files`` has the path of each active
+    one with the id of its subvolume. ``boot_files`` has a sentence for each file name that cannot be written.
+    """
+
+    names: tuple[str, ...] = ()
+    swap_files: tuple[tuple[str, int], ...] = ()
+    boot_files: t.Mapping[str, str] | None = None
+
+    def on_boot(self, names: t.Iterable[str | None]) -> tuple[str, ...]:
+        """The sentences about these files of the boot partition."""
+        return tuple(said for name, said in (self.boot_files or {}).items() if name in set(names))
+
+
+def observe_obstacles(top: str, layout: Layout, subvolumes: t.Sequence[Subvolume], boot: BootNames | None) -> Obstacles:
+    """Look at the names of a layout; ``top`` is the mount of the top-level tree. Raises OSError."""
+    known = {entry.path for entry in subvolumes}
+    taken = sorted(name for name in layout.looked_into if name not in known and is_there(os.path.join(top, name)))
+    return Obstacles(tuple(taken), _swap_files(), _boot_files(layout.boot_dir, boot) if boot else None)
+
+
+def _boot_files(directory: str, names: BootNames) -> dict[str, str]:
+    found = {}
+    for name in (names.of(role, backup=backup) for role in FILE_ROLES for backup in (False, True)):
+        if name is None:
+            continue
+        path = os.path.join(directory, name)
+        beside = path + NEW_BOOT_FILE
+        if is_locked(path):
+            found[name] = f"{path} is immutable (lsattr)"
+        elif is_plain_directory(beside) or is_locked(beside):
+            found[name] = f"{beside} is in the way: a directory, or immutable (lsattr)"
+    return found
+
+
+def _swap_files() -> tuple[tuple[str, int], ...]:
+    """The active swap files on btrfs; proc(5): name, type, size, used, priority, with octal escapes in the name."""
+    found = []
+    for line in (text_of("/proc/swaps") or "").splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 2 or fields[1] != "file":
+            continue
+        path = _ESCAPED.sub(lambda match: chr(int(match.group(1), 8)), fields[0])
+        tree = tree_of(path)
+        if tree is not None:
+            found.append((path, tree))
+    return tuple(found)
+
+
+__all__ = ("Obstacles", "observe_obstacles")

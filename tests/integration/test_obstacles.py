@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What would stop a run late is found before it begins, named with its remedy; and nothing is changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.commands import assert_refused, assert_unchanged, call, succeed, upgrade_to
+from tests.integration.disk_facts import assert_no_leftovers, assert_runs, in_top, snapshot_of_disk
+from tests.lab import Host
+
+
+def _swap_on(path: str) -> str:
+    return (
+        f"touch {path} && chattr +C {path} && dd if=/dev/zero of={path} bs=1M count=8 2>/dev/null && chmod 600 {path} && "
+        f"mkswap {path} >/dev/null && swapon {path}"
+    )
+
+
+OBSTACLES = {
+    "a plain directory": ("names_free", "inconsistent", "mkdir /run/t/rootfs_bakup", "rmdir /run/t/rootfs_bakup"),
+    "a file": ("names_free", "inconsistent", "touch /run/t/rootfs_upgrade", "rm /run/t/rootfs_upgrade"),
+    "a read-only root": (
+        "root_writable",
+        "layout_unsupported",
+        "btrfs property set -ts /run/t/rootfs ro true",
+        "btrfs property set -ts /run/t/rootfs ro false",
+    ),
+    "an immutable kernel": ("boot_files", "access_denied", "chattr +i /boot/bzImage", "chattr -i /boot/bzImage"),
+    "a directory in the way": (
+        "boot_files",
+        "access_denied",
+        "mkdir /boot/bzImage.overc-new",
+        "rmdir /boot/bzImage.overc-new",
+    ),
+    "an active swap file": ("swap_files", "in_use", _swap_on("/swapfile"), "swapoff /swapfile; rm /swapfile"),
+}
+
+
+@pytest.mark.parametrize("name", OBSTACLES)
+def test_an_obstacle_is_found_first(host: Host, name: str) -> None:
+    requirement, error_id, put, take = OBSTACLES[name]
+    host.release("v2")
+    if (
+        name == "an active swap file"
+        and host.run(["sh", "-c", put + "; swapon --show | grep -q swapfile"], check=False).returncode
+    ):
+        pytest.skip("this kernel lets nobody use a swap file")
+    if name != "an active swap file":
+        in_top(host, put)
+    try:
+        before = snapshot_of_disk(host)
+        info = succeed(host, "info")
+        assert [entry["id"] for entry in info["requirements"] if not entry["ok"]] == [requirement]
+        for check in (True, False):
+            assert_refused(call(host, "upgrade", check=check), error_id)
+        assert_unchanged(before, host)
+    finally:
+        in_top(host, take)
+    assert succeed(host, "info")["state"] == "clean"
+
+
+def test_a_rollback_target_that_would_not_boot(host: Host) -> None:
+    upgrade_to(host, "v2")
+    host.reboot()
+    for harm, word in (
+        ("mv rootfs/usr/lib/modules rootfs/usr/lib/gone", "modules"),
+        (
+            """mv rootfs/usr/lib/gone rootfs/usr/lib/modules; rm -f rootfs/usr/sbin/init rootfs/bin/init rootfs/etc/init
+            mv rootfs/usr/lib/systemd/systemd rootfs/usr/lib/systemd/none""",
+            "init",
+        ),
+        ("mv rootfs/usr/lib/systemd/none rootfs/usr/lib/systemd/systemd; btrfs property set -ts rootfs ro true", "ro"),
+    ):
+        in_top(host, harm)
+        info = succeed(host, "info")
+        assert any(word in said for said in info["previous"]["defects"]), info["previous"]
+        assert info["booted"]["defects"] == []
+        assert_refused(call(host, "rollback"), "no_target", "rootfs ", "it would not boot")
+    in_top(host, "btrfs property set -ts rootfs ro false")
+    host.sh("chattr +i /boot/bzImage")
+    assert_refused(call(host, "rollback"), "access_denied", "/boot/bzImage is immutable")
+    host.sh("chattr -i /boot/bzImage")
+    assert succeed(host, "rollback")["state"] == "staged"
+
+
+def test_what_cannot_be_deleted_after_the_switch_is_kept(host: Host) -> None:
+    """The previous root is in use by btrfs's own word: the new system is staged all the same."""
+    upgrade_to(host, "v2")
+    host.reboot()
+    host.release("v3")
+    prelude = """\
+from ansible_collections.overc.system.plugins.module_utils.btrfs import subvolumes
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+whole = subvolumes.delete
+def delete(runner, path):
+    if path.endswith("rootfs.overc-new"):
+        raise OvercError("btrfs_failed", "busy", stderr="ERROR: Could not destroy subvolume: Text file busy")
+    whole(runner, path)
+subvolumes.delete = delete
+"""
+    result = succeed(host, "upgrade", prelude=prelude)
+    assert result["state"] == "staged"
+    assert "Text file busy" in str(result["warnings"])
+    assert "rootfs.overc-kept" in snapshot_of_disk(host).names
+    assert_no_leftovers(host)
+    host.reboot()
+    assert_runs(host, "rootfs", "3.0")
+
+
+def test_an_immutable_file_to_carry_over_is_refused_first(host: Host) -> None:
+    host.release("v2")
+    host.sh("mkdir -p /etc/lab-dir/below && echo x >/etc/lab-dir/below/file && chattr +i /etc/lab-dir/below/file")
+    try:
+        refused = call(host, "upgrade", {"carry_over": ["/etc/lab-dir"]})
+        assert_refused(refused, "bad_argument", "/etc/lab-dir/below/file", "immutable")
+    finally:
+        host.sh("chattr -i /etc/lab-dir/below/file")
+    assert_no_leftovers(host)
+
+
+def test_a_killed_write_of_the_record_leaves_nothing(host: Host) -> None:
+    upgrade_to(host, "v2")
+    in_top(host, "echo torn >.overc/record.json.overc-new")
+    succeed(host, "info")
+    succeed(host, "rollback")
+    assert list(snapshot_of_disk(host).record) == ["record.json"]
+
+
+def test_programs_find_others_without_sbin(host: Host) -> None:
+    host.release("v2")
+    assert succeed(host, "upgrade", env={"PATH": "/usr/bin:/bin"})["state"] == "staged"
+
+
+def test_a_kill_of_the_bootloader_module_is_made_durable(host: Host) -> None:
+    kill = """\
+import os, signal
+whole = os.rename
+def rename(source, target, **more):
+    whole(source, target, **more)
+    if target.endswith("grub.cfg"):
+        os.kill(os.getpid(), signal.SIGKILL)
+os.rename = rename
+"""
+    host.module_start("overc_bootloader", prelude=kill).process.communicate()
+    again = host.module("overc_bootloader")
+    assert not again.get("failed"), again
+    host.powerloss()
+    host.start()
+    assert succeed(host, "info")["protection"] == "automatic"
+    kill = "import os, signal\nfrom ansible_collections.overc.system.plugins.module_utils.boot import guard\n"
+    kill += "guard.remove = lambda root: os.kill(os.getpid(), signal.SIGKILL)\n"
+    host.module_start("overc_bootloader", {"state": "absent"}, prelude=kill).process.communicate()
+    said = {entry["id"]: entry["detail"] for entry in succeed(host, "info")["protection_requirements"]}
+    assert "left by a removal" in said["trial_guard"]
+    assert host.module("overc_bootloader", {"state": "absent"})["changed"]
+    said = {entry["id"]: entry["detail"] for entry in succeed(host, "info")["protection_requirements"]}
+    assert said["trial_guard"] == "not installed"
