@@ -45,6 +45,8 @@ _CONFIRMED: t.Final = (
     "passed",
 )
 
+_OUTPUT: t.Final = ("stdout", "stdout_lines", "stderr", "stderr_lines", "rc", "cmd")
+
 # The path is that of who logged in, which need not have sbin; what busybox has is reboot
 _REBOOT: t.Final = (
     "/bin/sh -c 'PATH=$PATH:/sbin:/usr/sbin:/usr/local/sbin; "
@@ -71,6 +73,11 @@ def _keep_facts(result: Result, answer: t.Mapping[str, t.Any]) -> None:
     """What was found out about it anew is for the tasks that follow as well."""
     if answer.get("ansible_facts"):
         result["ansible_facts"] = {**(result.get("ansible_facts") or {}), **answer["ansible_facts"]}
+
+
+def _without_output(result: Result) -> Result:
+    """What the package manager said when it succeeded says nothing about what failed after the reboot."""
+    return {key: value for key, value in result.items() if key not in _OUTPUT}
 
 
 class LinuxReboot(StockReboot):
@@ -311,7 +318,8 @@ class RebootingAction(ActionBase):
         problem = self._problem(reboot, info, booted, wanted, timeout, name)
         if problem:
             # In it may be what the host's own tools print for a terminal
-            return {**result, "failed": True, "msg": " ".join(plain(problem).split()), "error_id": "reboot_failed"}
+            said = " ".join(plain(problem).split())
+            return {**_without_output(result), "failed": True, "msg": said, "error_id": "reboot_failed"}
         # The lock is asked for last: a system that needs no confirmation was found good by then
         fine = not answer or (answer.get("error_id") == "locked" and result["state"] == "clean")
         if not fine:
@@ -338,7 +346,7 @@ class RebootingAction(ActionBase):
             key: value for key, value in answer.items() if key not in ("changed", "invocation", "state", "warnings")
         }
         problem += ". overc_host_rollback returns to the system before it."
-        return {**result, **said, "failed": True, "msg": problem}
+        return {**_without_output(result), **said, "failed": True, "msg": problem}
 
     def _restart(self, timeout: int, task_vars: Result | None) -> Result:
         # On the root that is left it would stay for ever

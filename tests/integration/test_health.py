@@ -43,6 +43,9 @@ def test_asked_alone(host: Host) -> None:
     assert host.module("overc_host_health", {"failed_before": ["bad.service"]})["passed"]
     down = host.module("overc_host_health", {"units": False, "services": ["bad"], "retries": 0})
     assert (down["check"], down["msg"]) == ("Declared services run", "Not running: bad.")
+    for told in (sick, down):
+        assert "bad.service" in told["stdout"], "the state of the unit and its journal"
+        assert "Active: " in told["stdout"]
 
 
 def test_nothing_is_confirmed_that_does_not_work_or_is_not_meant(host: Host) -> None:
@@ -84,6 +87,7 @@ def test_upgrade_and_rollback_with_health(ansible: Controller, host: Host) -> No
     assert (sick.rc, sick.result["error_id"]) == (2, "unhealthy"), sick.output
     assert sick.result["check"] == "Declared commands succeed"
     assert "overc_host_rollback returns to the system before it" in sick.result["msg"]
+    assert "lab-app" not in sick.result.get("stdout", ""), "what the package manager said is no reason"
     assert sick.result["reboot"]["came_up"]["subvolume"] == "rootfs"
     assert (sick.result["state"], host.boots, host.rpm_version("lab-app")) == ("clean", 3, "1.0")
 

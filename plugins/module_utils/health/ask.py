@@ -36,12 +36,16 @@ _PATIENCE: t.Final = 10
 # How timeout(1) of coreutils says that it ended the command; where it had to kill it, it dies in the same way
 _TIMED_OUT: t.Final = (124, -signal.SIGKILL)
 
+# How much of the journal of units that do not work is shown
+_JOURNAL_LINES: t.Final = 20
+
 
 class _Failure(Exception):
-    """What was found; ``facts`` is a tool's own output."""
+    """What was found; ``facts`` is a tool's own output, ``units`` are those whose state and journal say more."""
 
-    def __init__(self, message: str, **facts: t.Any) -> None:
+    def __init__(self, message: str, units: t.Sequence[str] = (), **facts: t.Any) -> None:
         super().__init__(message)
+        self.units = units
         self.facts = facts
 
 
@@ -52,7 +56,7 @@ def check(runner: Runner, checks: Checks) -> list[str]:
     """The names of the checks that were made and passed. Raises unhealthy with ``check``, the one that did not pass."""
     wanted = _wanted(runner, checks)
     for name, attempt in wanted:
-        _persist(name, attempt, checks)
+        _persist(runner, name, attempt, checks)
     return list(dict.fromkeys(name for name, _attempt in wanted))
 
 
@@ -68,17 +72,29 @@ def _wanted(runner: Runner, checks: Checks) -> list[Check]:
     return wanted
 
 
-def _persist(name: str, attempt: t.Callable[[], None], checks: Checks) -> None:
+def _persist(runner: Runner, name: str, attempt: t.Callable[[], None], checks: Checks) -> None:
     """``retries`` tries after the first one."""
     for left in range(checks.retries, -1, -1):
         try:
             attempt()
         except _Failure as failure:
             if not left:
-                raise OvercError("unhealthy", str(failure), check=name, **failure.facts) from None
+                facts = {**_told(runner, failure.units), **failure.facts}
+                raise OvercError("unhealthy", str(failure), check=name, **facts) from None
         else:
             return
         time.sleep(checks.delay)
+
+
+def _told(runner: Runner, units: t.Sequence[str]) -> dict[str, str]:
+    """What systemd says of units that do not work, and the end of their journal."""
+    if not units or not os.path.isdir(SYSTEMD):
+        return {}
+    said = [runner.run(["systemctl", "status", "--no-pager", "--full", "--lines=0", "--", *units]).stdout]
+    if runner.find("journalctl") is not None:
+        journal = ["journalctl", "--no-pager", "--quiet", "--boot", f"--lines={_JOURNAL_LINES}"]
+        said.append(runner.run([*journal, *(f"--unit={unit}" for unit in units)]).stdout)
+    return {"stdout": "\n".join(text.strip() for text in said if text.strip())}
 
 
 def _units(runner: Runner, failed_before: t.Collection[str]) -> None:
@@ -95,13 +111,14 @@ def _units(runner: Runner, failed_before: t.Collection[str]) -> None:
         raise _Failure(f"Which units have failed is not known: {problem}.")
     new = [unit for unit in units if unit not in failed_before]
     if new:
-        raise _Failure(f"Failed: {', '.join(new)}.")
+        raise _Failure(f"Failed: {', '.join(new)}.", new)
 
 
 def _services(runner: Runner, services: t.Sequence[str]) -> None:
     missing = [name for name in services if not _runs(runner, name.removesuffix(".service"))]
     if missing:
-        raise _Failure(f"Not running: {', '.join(missing)}.")
+        units = [f"{name.removesuffix('.service')}.service" for name in missing]
+        raise _Failure(f"Not running: {', '.join(missing)}.", units)
 
 
 def _runs(runner: Runner, name: str) -> bool:

@@ -59,7 +59,9 @@ class Site:
         elsewhere: t.Sequence[str] = (),
     ) -> None:
         if not name or "/" in name or name.startswith(".") or "\0" in name or name == ESSENTIAL:
-            raise OvercError("bad_argument", f"{printable(name)!r} cannot be the name of a container.")
+            last = name.rstrip("/").rpartition("/")[2]
+            advice = f" Give its name, {printable(last)}." if last and last != name and not last.startswith(".") else ""
+            raise OvercError("bad_argument", f"{printable(name)!r} cannot be the name of a container.{advice}")
         components(containers_dir)
         self.containers_dir = os.path.realpath(containers_dir)
         self.name = name
