@@ -264,3 +264,21 @@ def test_a_quota_is_not_bypassed(world: World, group: str, kind: str) -> None:
         assert world.run(container="c2")["changed"]
     finally:
         btrfs("quota", "disable")
+
+
+# -- compression -------------------------------------------------------------------------------------------------------
+
+
+def test_the_kind_of_compression_stays(world: World) -> None:
+    root = world.container()
+    for name in ("usr/d/zstd", "usr/d/lzo"):
+        (root / name).mkdir(parents=True)
+        (root / name / "file").touch()
+        for path in (root / name, root / name / "file"):
+            subprocess.run(["btrfs", "property", "set", path, "compression", name.rpartition("/")[2]], check=True)
+        (root / name / "file").write_bytes(b"x" * 50_000)
+    before = view(root)
+    world.run()
+    assert world.seen() == before
+    world.run("absent")
+    assert view(root) == before

@@ -18,6 +18,7 @@ from ...system.safe_path import OPEN_FILE
 _NEW_FILE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_CLONE: t.Final = (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY)
 _CHUNK: t.Final = 1 << 20
+_COMPRESSION: t.Final = "btrfs.compression"
 
 
 def _copy_bytes(source: int, target: int, size: int) -> None:
@@ -60,6 +61,17 @@ def _flags(fd: int, from_upper: bool) -> int:
     return flags | overlay_format.protection(fd) if from_upper else flags
 
 
+def _set_flags(fd: int, flags: int) -> None:
+    """Setting the flags makes zlib of any compression: the property, which names the kind, is written again.
+
+    (Not of a locked one, which takes no property any more: it keeps a compression, but of that kind.)
+    """
+    kind = os.getxattr(fd, _COMPRESSION) if _COMPRESSION in os.listxattr(fd) else None
+    xattrs.set_flags(fd, flags)
+    if kind is not None and not flags & xattrs.LOCKED:
+        os.setxattr(fd, _COMPRESSION, kind)
+
+
 def _file(name: str, dir_fd: int, target_fd: int, data_fd: int | None, from_upper: bool) -> os.stat_result:
     # (An ExitStack would take a tenth of the whole time.)
     opened: list[int] = []
@@ -87,7 +99,7 @@ def _file(name: str, dir_fd: int, target_fd: int, data_fd: int | None, from_uppe
         xattrs.copy(source, target, from_upper=from_upper)
         os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
         if flags:
-            xattrs.set_flags(target, flags)
+            _set_flags(target, flags)
     finally:
         for fd in opened:
             os.close(fd)
@@ -139,7 +151,7 @@ def clone_attributes(source: int, target: int, *, from_upper: bool = False) -> N
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
     flags = _flags(source, from_upper)
     if flags != xattrs.flags(target) & xattrs.SETTABLE:
-        xattrs.set_flags(target, flags)
+        _set_flags(target, flags)
 
 
 def make_neutral(fd: int) -> None:
