@@ -19,16 +19,18 @@ description:
 options:
   state:
     description:
-      - V(present) installs the unit for good.
-      - V(absent) removes it. As long as work waits for the next boot, the unit stays until that is done.
+      - V(present) installs the unit for good, and adds O(containers_dirs) to what it looks after.
+      - V(absent) takes O(containers_dirs) out, and removes the unit when none is left. As long as work waits for the next
+        boot, the unit stays until that is done.
     type: str
     choices: [absent, present]
     default: present
   containers_dirs:
-    description: Directories of containers that every boot looks after.
+    description:
+      - Directories of containers that every boot looks after, besides those that it looks after already.
+      - Left out, it is C(/opt/container) with O(state=present), and all there are with O(state=absent).
     type: list
     elements: path
-    default: [/opt/container]
 requirements:
   - systemd
 extends_documentation_fragment:
@@ -41,6 +43,11 @@ EXAMPLES = r"""
 - name: Pending overlay work is done at boot, for two places of containers
   overc.system.overc_overlay_boot:
     containers_dirs: [/opt/container, /var/lib/lxc]
+
+- name: Those of one place are no longer looked after
+  overc.system.overc_overlay_boot:
+    containers_dirs: [/var/lib/lxc]
+    state: absent
 
 - name: Remove it
   overc.system.overc_overlay_boot:
@@ -81,7 +88,7 @@ def main() -> None:
     run_overlay_module(
         {
             "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-            "containers_dirs": {"type": "list", "elements": "path", "default": ["/opt/container"]},
+            "containers_dirs": {"type": "list", "elements": "path"},
         },
         lambda module: manage(module.params["state"], module.params["containers_dirs"], check=module.check_mode),
     )

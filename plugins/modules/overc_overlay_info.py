@@ -54,8 +54,17 @@ containers:
     container:
       description: Its name.
       type: str
+    status:
+      description: V(ok), or V(broken) when it cannot be read or one of its overlays is broken.
+      type: str
+    problems:
+      description:
+        - Why it cannot be read; it is listed without anything else then. Empty otherwise.
+        - Asked for by its name, a container that cannot be read is a failure.
+      type: list
+      elements: str
     running:
-      description: Whether it runs.
+      description: Whether it runs; null if it cannot be read.
       type: bool
     overlays:
       description: Its shared directories.

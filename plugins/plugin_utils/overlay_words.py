@@ -29,7 +29,8 @@ def shared(answer: Answer) -> Entry | None:
     containers = answer.get("containers") or ()
     found = [(entry["container"], overlay) for entry in containers for overlay in entry["overlays"]]
     waiting = sum(len(request["directories"]) for entry in containers for request in entry["waiting"])
-    if not found and not waiting:
+    unreadable = [problem for entry in containers for problem in entry.get("problems") or ()]
+    if not found and not waiting and not unreadable:
         return None
     return {
         "containers": len({name for name, _overlay in found}),
@@ -39,9 +40,12 @@ def shared(answer: Answer) -> Entry | None:
         "waiting": waiting,
         "outdated": [f"{name}:{overlay['directory']}" for name, overlay in found if overlay.get("sources_changed")],
         "broken": [
-            f"{name}:{overlay['directory']}: {'; '.join(overlay['problems'])}"
-            for name, overlay in found
-            if overlay["problems"]
+            *unreadable,
+            *(
+                f"{name}:{overlay['directory']}: {'; '.join(overlay['problems'])}"
+                for name, overlay in found
+                if overlay["problems"]
+            ),
         ],
     }
 

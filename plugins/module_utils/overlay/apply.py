@@ -21,7 +21,7 @@ from ..errors import OvercError
 from ..system import overlayfs, safe_path
 from ..system.safe_path import libc, open_beneath, open_dir, printable
 from ..system.workers import translate
-from . import copied, own_side
+from . import copied, layering, own_side
 from . import original as overlay_original
 from .claims import refuse
 from .kept import NOTES, delete_if_there, drop_snapshots, new_id, open_layers, trim
@@ -147,22 +147,21 @@ class Work:
         self._target = self._open(self.site.open_directory(self.directory))
         self.comparison = self._shared.compare(self._target, jobs=self.jobs)
         merge.refuse(self.comparison, self.directory)
+        self.outcome.layers = layering.layer_names(self.comparison, whole=self._shared.lower is not None)
+        self.options = layering.mount_options(self.site, self.new, self.outcome.layers)
         self.outcome.totals = self.comparison.totals
 
     def _build_layers(self) -> None:
         comparison = self.comparison
         if comparison is None:
             raise OvercError("internal", "built before compared")
-        used = {number for plan in comparison.directories.values() for number in plan.pick.values()}
-        names = [self._shared.trees[number].origin.layer for number in sorted(used)]
-        for name in ("upper", "work", *names):
-            os.mkdir(name, 0o700, dir_fd=self._shared.layers)
-        if self._shared.lower is not None:
-            self._take_layer(self._shared.lower.below)
-            names.append("lower")
-        elif not names:
-            os.mkdir("lower", 0o700, dir_fd=self._shared.layers)
-            names.append("lower")
+        used = layering.picked(comparison)
+        whole = self._shared.lower
+        for name in ("upper", "work", *self.outcome.layers):
+            if name != "lower" or whole is None:
+                os.mkdir(name, 0o700, dir_fd=self._shared.layers)
+        if whole is not None:
+            self._take_layer(whole.below)
         sites = Sites(
             container=self._target,
             sources={number: shared.fd for number, shared in enumerate(self._shared.trees)},
@@ -170,10 +169,6 @@ class Work:
             picks={n: self._open(open_dir(self._shared.trees[n].origin.layer, self._shared.layers)) for n in used},
         )
         build(comparison, sites, jobs=self.jobs)
-        base = self.site.layer_paths(self.new)
-        layers = overlayfs.Layers(tuple(f"{base}/{name}" for name in names), f"{base}/upper", f"{base}/work")
-        self.options = overlayfs.options(layers, overlayfs.supported_safety())
-        self.outcome.layers = names
         overlay = Overlay(
             self.new,
             self.directory,

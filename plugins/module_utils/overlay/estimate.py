@@ -17,6 +17,7 @@ from ..errors import OvercError
 from ..system import overlayfs, syscalls
 from ..system.safe_path import OPEN_DIR, detached_view, open_beneath
 from ..system.workers import dies_with
+from . import layering
 from .kept import open_layers
 from .site import Site, Tree
 from .table import Mounted
@@ -40,6 +41,11 @@ def _sources(stack: contextlib.ExitStack, found: t.Sequence[Tree], kin: KinFinde
     return out
 
 
+def _refuse_too_many(site: Site, comparison: Comparison, sources: t.Sequence[Source]) -> None:
+    whole = bool(sources) and sources[0].layer
+    layering.mount_options(site, layering.UNKNOWN_ID, layering.layer_names(comparison, whole=whole))
+
+
 def own_files(site: Site, directory: str, found: t.Sequence[Tree], *, jobs: int | None = None) -> Totals:
     """For a directory that is not shared yet. Raises the refusal that doing it would raise."""
     with contextlib.ExitStack() as stack:
@@ -47,8 +53,10 @@ def own_files(site: Site, directory: str, found: t.Sequence[Tree], *, jobs: int 
         stack.callback(kin.close)
         fd = site.open_directory(directory)
         stack.callback(os.close, fd)
-        comparison = merge.compare(fd, _sources(stack, found, kin), jobs=jobs)
+        sources = _sources(stack, found, kin)
+        comparison = merge.compare(fd, sources, jobs=jobs)
         merge.refuse(comparison, directory)
+        _refuse_too_many(site, comparison, sources)
         return comparison.totals
 
 
@@ -101,7 +109,10 @@ def _merged(site: Site, mounted: Mounted, found: t.Sequence[Tree], jobs: int | N
         overlayfs.mount(f"lowerdir={lower},{safety}", site.path)
         fd = os.open(site.path, OPEN_DIR)
         stack.callback(os.close, fd)
-        return merge.compare(fd, sources, jobs=jobs)
+        comparison = merge.compare(fd, sources, jobs=jobs)
+    if not comparison.refused:
+        _refuse_too_many(site, comparison, sources)
+    return comparison
 
 
 def worth(site: Site, mounted: Mounted, *, jobs: int | None = None) -> int:

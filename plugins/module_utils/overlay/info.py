@@ -10,6 +10,7 @@ import typing as t
 
 from ..errors import OvercError
 from ..system.safe_path import components, printable
+from ..system.workers import translate
 from ..values import decimal
 from . import claimants, copied, users
 from .claims import Claim, describe
@@ -102,6 +103,50 @@ def _pinned(runner: Runner, path: str) -> int:
     return exclusive
 
 
+def _of_container(
+    containers_dir: str, name: str, units: str, known: t.Sequence[Claim] | None, runner: Runner | None
+) -> dict[str, t.Any]:
+    with Site(containers_dir, name, units=units) as site:
+        record = site.record()
+        overlays = []
+        for found in site.mounted().values():
+            overlays.append(_describe(site, found, record, known))
+            if runner is not None and found.id:
+                overlays[-1]["bytes_pinned"] = _pinned(runner, f"{site.path}/{HOME}/{found.id}")
+        intent = site.intent()
+        return {
+            "container": printable(name),
+            "status": "broken" if any(overlay["problems"] for overlay in overlays) else "ok",
+            "problems": [],
+            "running": site.running(),
+            "overlays": overlays,
+            "waiting": [
+                {
+                    "state": request.state,
+                    "directories": [printable(d) for d in request.directories],
+                    "sources": [printable(s) for s in request.sources],
+                }
+                for request in record.requests
+            ],
+            "interrupted": None
+            if intent is None
+            else {"operation": intent.operation, "directory": printable(intent.directory)},
+        }
+
+
+def _broken(name: str, error: OvercError) -> dict[str, t.Any]:
+    """A container of which nothing certain can be said."""
+    return {
+        "container": printable(name),
+        "status": "broken",
+        "problems": [f"{printable(name)}: {error.message}"],
+        "running": None,
+        "overlays": [],
+        "waiting": [],
+        "interrupted": None,
+    }
+
+
 def information(
     containers_dir: str,
     container: str | None,
@@ -109,37 +154,22 @@ def information(
     units: str = "/etc/systemd/system",
     runner: Runner | None = None,
 ) -> list[dict[str, t.Any]]:
-    """What is shared in one container or in all of them. ``runner``: also measure the space."""
-    out = []
+    """What is shared in one container or in all of them. ``runner``: also measure the space.
+
+    Of all, one that cannot be read is listed as broken; asked for by its name, it raises what is wrong.
+    """
     components(containers_dir)
     known = _claims(containers_dir, units)
-    for name in [container] if container is not None else containers(containers_dir):
-        with Site(containers_dir, name, units=units) as site:
-            record = site.record()
-            overlays = []
-            for found in site.mounted().values():
-                overlays.append(_describe(site, found, record, known))
-                if runner is not None and found.id:
-                    overlays[-1]["bytes_pinned"] = _pinned(runner, f"{site.path}/{HOME}/{found.id}")
-            intent = site.intent()
-            out.append(
-                {
-                    "container": printable(name),
-                    "running": site.running(),
-                    "overlays": overlays,
-                    "waiting": [
-                        {
-                            "state": request.state,
-                            "directories": [printable(d) for d in request.directories],
-                            "sources": [printable(s) for s in request.sources],
-                        }
-                        for request in record.requests
-                    ],
-                    "interrupted": None
-                    if intent is None
-                    else {"operation": intent.operation, "directory": printable(intent.directory)},
-                }
-            )
+    if container is not None:
+        return [_of_container(containers_dir, container, units, known, runner)]
+    out = []
+    for name in containers(containers_dir):
+        try:
+            out.append(_of_container(containers_dir, name, units, known, runner))
+        except OvercError as error:
+            out.append(_broken(name, error))
+        except OSError as error:
+            out.append(_broken(name, translate(error, "looking at the container")))
     return out
 
 

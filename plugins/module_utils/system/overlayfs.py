@@ -60,8 +60,13 @@ def options(layers: Layers, safety: t.Iterable[tuple[str, str]] = _SAFETY) -> st
             *(f"{name}={value}" for name, value in safety),
         ]
     )
-    if len(os.fsencode(text)) > _LIMIT:
-        raise OvercError("bad_argument", "The paths of the layers do not fit in one mount call; use a shorter path.")
+    size = len(os.fsencode(text))
+    if size > _LIMIT:
+        raise OvercError(
+            "bad_argument",
+            f"The paths of the layers do not fit in one mount call ({size} of {_LIMIT} bytes); nothing was changed. Name fewer"
+            " sources, or have the containers at a shorter path.",
+        )
     return text
 
 

@@ -20,8 +20,11 @@ from .test_containers import populate
 from .world import World, boot
 
 
-def install(world: World, state: str = "present", *, check: bool = False) -> dict[str, t.Any]:
-    return work.manage(state, [str(world.containers)], check=check, places=world.places)
+def install(
+    world: World, state: str = "present", directories: t.Sequence[str] | None = None, *, check: bool = False
+) -> dict[str, t.Any]:
+    wanted = [str(world.containers)] if directories is None else directories
+    return work.manage(state, wanted, check=check, places=world.places)
 
 
 def everything(world: World) -> dict[str, bytes]:
@@ -52,6 +55,54 @@ def test_installed_once_and_removed_without_a_trace(world: World) -> None:
     assert install(world, "absent")["changed"]
     assert everything(world) == {}
     assert not install(world, "absent")["changed"]
+
+
+def test_two_places_of_containers_do_not_take_each_other_out(world: World) -> None:
+    """The role runs once for each."""
+    one, two = "/opt/container", "/var/lib/lxc"
+    for directory, spelled in ((one, "/opt//container/"), (two, two)):
+        planned = install(world, directories=[directory], check=True)
+        assert planned["changed"]
+        assert install(world, directories=[directory]) == planned
+        assert not install(world, directories=[spelled])["changed"]
+    assert not install(world, directories=[one])["changed"]
+    assert not install(world, directories=[two, one])["changed"]
+    assert work.installed(world.places) == [one, two]
+
+    both = everything(world)
+    assert not install(world, "absent", ["/elsewhere"])["changed"]
+    assert everything(world) == both
+    planned = install(world, "absent", ["/opt/./container"], check=True)
+    assert "looks after: /var/lib/lxc" in planned["diff"]["after"]
+    assert everything(world) == both
+    assert install(world, "absent", [one]) == planned
+    assert not install(world, "absent", [one])["changed"]
+    assert work.installed(world.places) == [two]
+    assert boot(world) == 0
+    assert Path(world.places.wants).is_symlink()
+    assert install(world, "absent", [two])["changed"]
+    assert everything(world) == {}
+
+
+def test_without_directories_all_of_them_go(world: World) -> None:
+    install(world, directories=["/opt/container", "/var/lib/lxc"])
+    assert work.manage("absent", None, check=False, places=world.places)["changed"]
+    assert everything(world) == {}
+    assert work.manage("present", None, check=False, places=world.places)["changed"]
+    assert work.installed(world.places) == ["/opt/container"]
+
+
+def test_work_that_waits_elsewhere_keeps_the_unit(world: World) -> None:
+    populate(world.host)
+    world.container(of=world.host)
+    install(world, directories=["/opt/container", str(world.containers)])
+    world.run(apply="boot")
+    assert install(world, "absent")["changed"]
+    assert install(world, "absent", ["/opt/container"])["changed"]
+    assert work.installed(world.places) is None
+    assert boot(world) == 0
+    assert everything(world) == {}
+    assert not world.run()["changed"], "the work was done"
 
 
 def test_what_was_tampered_with_is_mended(world: World) -> None:

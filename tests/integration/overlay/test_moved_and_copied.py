@@ -72,8 +72,11 @@ def test_a_copy_gets_files_of_its_own(world: World, lxc: Lxc, how: str) -> None:
         second("sh", "-c", "echo 2 > /usr/share/d/own")
         assert first("cat", "/usr/share/d/own") == "own"
         assert second("cat", "/usr/share/d/own") == "2\n"
+    left = c2.parent / ".overc-overlay"
+    assert left.exists() == (how == "cp"), "what docs/overlay.md says of plain copies of the layers"
+    assert world.info("c2")["overlays"] == []
     if how == "cp":
-        shutil.rmtree(c2.parent / ".overc-overlay")
+        shutil.rmtree(left)
     world.run(container="c2")
     world.run("absent")
     assert view(world.containers / "c1/rootfs/usr") == seen

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay import info as overlay_info
 
 from .test_containers import Lxc, configure, populate
 from .world import World, view
@@ -213,6 +215,43 @@ def test_a_table_that_is_no_file_is_named(world: World, name: str, kind: str) ->
     with pytest.raises(OvercError) as caught:
         world.info()
     assert str(path) in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["fstab", "config", ".overc-overlay", "rootfs"])
+@pytest.mark.parametrize("kind", ["link", "fifo", "file"])
+@pytest.mark.usefixtures("lxc")
+def test_one_container_in_trouble_does_not_end_the_list(world: World, name: str, kind: str) -> None:
+    world.container("c0", of=world.host)
+    world.container("c2", of=world.host)
+    world.run(container="c2")
+    path = world.containers / "c1" / name
+    if path.exists():
+        path.rename(world.base / f"{name}-away")
+    else:
+        (world.base / f"{name}-away").mkdir()
+    if kind == "link":
+        path.symlink_to(world.base / f"{name}-away")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"\xff" if name.startswith(".") else b"")
+    listed = overlay_info.information(str(world.containers), None, units=world.places.units)
+    found = {entry["container"]: entry for entry in listed}
+    assert set(found) - {"c1"} == {"c0", "c2"}
+    assert [found[name]["status"] for name in ("c0", "c2")] == ["ok", "ok"]
+    assert [entry["status"] for entry in found["c2"]["overlays"]] == ["shared"]
+    assert all(set(entry) == set(found["c2"]) for entry in listed)
+    if name == "rootfs" and kind != "link":
+        assert "c1" not in found, "no container has such a root"
+    elif name in ("fstab", "config") and kind == "file":
+        assert found["c1"]["status"] == "ok"
+    else:
+        assert found["c1"]["status"] == "broken"
+        assert "c1" in "".join(found["c1"]["problems"])
+        assert found["c1"]["overlays"] == []
+        with pytest.raises((OvercError, OSError)):
+            world.info()
+    json.dumps(listed)
 
 
 def test_a_unit_of_somebody_else_is_not_replaced(world: World) -> None:

@@ -25,6 +25,7 @@ from . import code
 
 UNIT: t.Final = "overc-overlay-boot.service"
 _PYTHON: t.Final = "/usr/bin/python3"
+_DEFAULT: t.Final = "/opt/container"
 
 
 class Places:
@@ -247,29 +248,43 @@ def _lines(state: dict[str, t.Any]) -> str:
     return f"# code {code}; looks after: {looked}\n{state['unit'].decode('utf-8', 'replace')}"
 
 
+def _after(state: str, before: t.Sequence[str] | None, named: t.Sequence[str] | None) -> list[str] | None:
+    """The directories that are looked after then; None: it is not there for good any more. ``named`` None: not said."""
+    if state == "absent":
+        left = [] if named is None else [path for path in before or () if path not in named]
+        return left or None
+    return list(dict.fromkeys([*(before or ()), *((_DEFAULT,) if named is None else named)]))
+
+
 def manage(
-    state: str, containers_dirs: t.Sequence[str], *, check: bool, places: Places | None = None
+    state: str, containers_dirs: t.Sequence[str] | None, *, check: bool, places: Places | None = None
 ) -> dict[str, t.Any]:
-    """Install the unit for good, or no longer; returns the module's result."""
+    """Have the unit look after these directories too for good, or no longer; returns the module's result.
+
+    ``containers_dirs`` None: the usual place is added, or all that there are are taken out. The unit goes with the last.
+    """
     if os.geteuid() != 0:
         raise OvercError("not_root", "Installing a unit needs root privileges.")
     places = places or Places()
-    for path in containers_dirs:
-        components(path)
+    named = None if containers_dirs is None else ["/" + "/".join(components(path)) for path in containers_dirs]
     now = _state(places)
     left = waiting(places)
+    directories = _after(state, now["containers_dirs"], named)
     if state == "present":
-        after = _wanted(places, containers_dirs)
-        changed = now != after
-        if changed and not check:
-            _write(places.installed, json.dumps({"containers_dirs": list(containers_dirs)}).encode("ascii") + b"\n")
-            _put(places, left)
+        after = _wanted(places, directories or ())
+    elif directories or left:
+        after = {**now, "containers_dirs": directories}
     else:
-        changed = now["containers_dirs"] is not None
-        after = {**now, "containers_dirs": None} if left else dict.fromkeys(now)
-        if changed and not check:
+        after = dict.fromkeys(now)
+    changed = now != after if state == "present" else now["containers_dirs"] != directories
+    if changed and not check:
+        if directories is None:
             _unlink(places.installed)
             tidy(places)
+        else:
+            _write(places.installed, json.dumps({"containers_dirs": directories}).encode("ascii") + b"\n")
+        if state == "present":
+            _put(places, left)
     return {
         "changed": changed,
         "unit": UNIT,

@@ -491,6 +491,14 @@ def test_lines_about_overlays() -> None:
     ]
 
 
+def test_a_container_that_cannot_be_read_is_on_the_page() -> None:
+    entry = {"container": "c1", "status": "broken", "problems": ["c1: no regular file"], "overlays": [], "waiting": []}
+    found = overlay_words.shared({"containers": [entry]})
+    assert found is not None
+    assert found["broken"] == ["c1: no regular file"]
+    assert overlay_words.shared({"containers": [{**entry, "problems": []}]}) is None
+
+
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3 << 30, "3.0 GiB"), (5 << 50, "5120 TiB")]
 )
