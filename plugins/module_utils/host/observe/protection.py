@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ...boot.trial import WRITABLE_FILESYSTEMS
-from .state import Requirement
+from .requirements import Requirement
 
 if t.TYPE_CHECKING:
     from .facts import HostFacts

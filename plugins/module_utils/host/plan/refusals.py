@@ -12,7 +12,8 @@ from ...errors import OvercError
 from ..observe.bootable import defects_of
 from ..observe.facts import HostFacts
 from ..observe.layout import NEW_SUFFIX
-from ..observe.state import LAYOUT_ERRORS, HostState, files_of, source_of
+from ..observe.requirements import LAYOUT_ERRORS
+from ..observe.state import HostState, files_of, source_of
 
 if t.TYPE_CHECKING:
     from ...btrfs.subvolumes import Subvolume

@@ -15,7 +15,8 @@ from ansible_collections.overc.system.plugins.module_utils.boot.trial import Tri
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
 from ansible_collections.overc.system.plugins.module_utils.host.observe.obstacles import Obstacles
 from ansible_collections.overc.system.plugins.module_utils.host.observe.protection import trial_requirements
-from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive, files_of, requirements_of
+from ansible_collections.overc.system.plugins.module_utils.host.observe.requirements import requirements_of
+from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive, files_of
 from ansible_collections.overc.system.plugins.module_utils.host.observe.surroundings import Surroundings, selinux_mode
 from ansible_collections.overc.system.plugins.module_utils.system.mount_table import Mount
 

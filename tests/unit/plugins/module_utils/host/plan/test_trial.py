@@ -16,7 +16,8 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.protecti
     protection_of,
     trial_requirements,
 )
-from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive, requirements_of
+from ansible_collections.overc.system.plugins.module_utils.host.observe.requirements import requirements_of
+from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive
 from ansible_collections.overc.system.plugins.module_utils.host.plan import commands, repair
 from ansible_collections.overc.system.plugins.module_utils.host.plan.model import Plan
 from ansible_collections.overc.system.plugins.module_utils.host.plan.trial import failed_trial, reason_of, trial_facts

@@ -1,0 +1,306 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host must have, whether it is there, and what mends it. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict, dataclass
+
+from ...boot.names import backup_of
+from ...packages.known import PROGRAMS
+from .facts import REQUIRED_TOOLS, HostFacts
+from .layout import NEW_SUFFIX
+
+MIB: t.Final = 1 << 20
+_SHOWN: t.Final = 5  # of many names, in a sentence
+# What a violated requirement is refused with when the layout itself is not the documented one.
+LAYOUT_ERRORS: t.Final = ("layout_unsupported", "kernel_ambiguous")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One thing a host must have, and what mends it if it is not there. ``error_id`` is what refuses a command then."""
+
+    id: str
+    ok: bool
+    detail: str
+    remedy: str
+    error_id: str = "layout_unsupported"
+
+    def as_dict(self) -> dict[str, t.Any]:
+        shown = {key: value for key, value in asdict(self).items() if key != "error_id"}
+        return {**shown, "remedy": ""} if self.ok else shown
+
+
+def _gib(size: int) -> str:
+    return f"{size / (1 << 30):.2f} GiB"
+
+
+def _boot_entries(facts: HostFacts) -> Requirement:
+    kernel, flags = facts.kernel or "bzImage", facts.layout.backup_flags
+    wanted = f"linux /{backup_of(kernel)} rootflags={flags[0]} root=<device>"
+    normal = [entry for entry in facts.entries if entry.kernel == kernel]
+    backups = [
+        entry for entry in facts.entries if entry.kernel == backup_of(kernel) and set(flags) & set(entry.rootflags)
+    ]
+    pinned = [entry.title for entry in normal if any(flag.startswith("subvol") for flag in entry.rootflags)]
+    if not facts.grub_config:
+        detail, ok = f"no grub.cfg found under {facts.layout.boot_dir}", False
+    elif not normal or facts.entries[0] not in normal:
+        detail, ok = f"the first entry of {facts.grub_config} does not boot /{kernel}", False
+    elif pinned:
+        detail, ok = f"the entry {pinned[0]!r} pins a subvolume, so the default subvolume would be ignored", False
+    elif not backups:
+        detail, ok = f"{facts.grub_config} has no entry with: {wanted}", False
+    else:
+        detail, ok = f"{facts.grub_config}: {normal[0].title!r} and {backups[0].title!r}", True
+    return Requirement(
+        "boot_entries",
+        ok,
+        detail,
+        f"give the boot menu a first entry 'linux /{kernel} root=<device>' without subvol=, and a second one '{wanted}'",
+    )
+
+
+def _kernel(facts: HostFacts) -> Requirement:
+    place = facts.layout.boot_dir
+    found = ", ".join(facts.kernels_found) or "none"
+    detail = f"kernel {facts.kernel or 'unknown'}; found in {place}: {found}"
+    remedy = f"install the kernel as a regular file in {place}"
+    if facts.kernel is None and facts.kernels_found:
+        remedy = "name the kernel file with the option kernel"
+    elif facts.kernel is None and facts.kernels_versioned:
+        detail = f"the kernels in {place} have their version in their names: {', '.join(facts.kernels_versioned)}"
+        remedy = (
+            "nothing that this host's packages would keep up: hosts with such kernels are not supported, see "
+            "docs/adopt.md, 'Which hosts this is for'"
+        )
+    return Requirement(
+        "kernel",
+        facts.kernel is not None and (facts.kernel in facts.boot_files or _restores_kernel(facts)),
+        detail,
+        remedy,
+        "kernel_ambiguous" if facts.kernel is None and len(facts.kernels_found) > 1 else "layout_unsupported",
+    )
+
+
+def _space(facts: HostFacts) -> Requirement:
+    # Not measured is not full: other subvolumes may hold what is stored. Whoever acts measures first.
+    size = facts.root_size or 0
+    limited = facts.quota_limit is not None and facts.quota_limit < 2 * size
+    short = facts.root_total < 2 * size or facts.root_free < max(size // 4, 64 * MIB)
+    measured = _gib(size) if facts.root_size is not None else "not measured"
+    detail = f"root {measured}, file system {_gib(facts.root_total)}, free {_gib(facts.root_free)}"
+    if facts.quota_limit is not None:
+        detail += f", quota limit {_gib(facts.quota_limit)}"
+    return Requirement(
+        "space",
+        not (limited or short),
+        detail,
+        "the file system (and a quota limit, if one is set) must hold the root twice, with a quarter of it free: delete "
+        "what is not needed, or enlarge it",
+        "no_space",
+    )
+
+
+def _pins(facts: HostFacts) -> Requirement:
+    found = [
+        f"/etc/fstab of {name}: {' '.join(root.fstab_pins)}"
+        for name, root in sorted(facts.roots.items())
+        if root.fstab_pins and not name.endswith(NEW_SUFFIX)
+    ]
+    flags = [arg for arg in facts.cmdline if arg.startswith("rootflags=") and "subvol" in arg]
+    if flags and facts.booted and facts.booted.path != facts.layout.backup:
+        found.append(f"kernel command line: {flags[-1]}")
+    return Requirement(
+        "root_not_pinned",
+        not found,
+        "; ".join(found) or "neither fstab nor the kernel command line names a subvolume for /",
+        "remove subvol= and subvolid= there: what boots is decided by the default subvolume",
+    )
+
+
+def _surroundings(facts: HostFacts) -> list[Requirement]:
+    """What packages need while they are installed, and would not find in a new root."""
+    found = facts.surroundings
+    elsewhere = ", ".join(found.database or ())
+    known = "not looked for" if found.database is None else "on the root subvolume"
+    return [
+        Requirement(
+            "package_database",
+            not elsewhere,
+            f"not on the root subvolume: {elsewhere}" if elsewhere else known,
+            "move it onto the root subvolume (for rpm: /usr/lib/sysimage/rpm, by the macro %_dbpath and rpm --rebuilddb): what "
+            "is installed and what is registered must change together, and come back together",
+            "database_elsewhere",
+        ),
+        Requirement(
+            "selinux",
+            found.selinux != "enforcing",
+            f"SELinux is {found.selinux}" if found.selinux else "no SELinux policy is loaded",
+            "set SELINUX=permissive in /etc/selinux/config and run setenforce 0: packages cannot label their files in a new "
+            "root, so an enforcing system might not start",
+            "selinux_enforcing",
+        ),
+    ]
+
+
+def shortened(names: t.Sequence[str]) -> str:
+    """Names for a sentence: not more than people read."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _writable(facts: HostFacts) -> Requirement:
+    root, booted = facts.root_mount, facts.booted
+    path = booted.path if booted else ""
+    is_ro = path in facts.roots and facts.roots[path].read_only
+    if root is None or root.read_only:
+        detail, remedy = "/ is mounted read-only", "mount -o remount,rw / (and find out why it was not: dmesg)"
+    elif is_ro:
+        detail, remedy = f"subvolume {path} has the btrfs property ro=true", "btrfs property set -ts / ro false"
+    else:
+        detail, remedy = "/ is writable", ""
+    return Requirement("root_writable", not remedy, detail, remedy or "mount -o remount,rw /")
+
+
+def _obstacles(facts: HostFacts) -> list[Requirement]:
+    """What an upgrade would meet late."""
+    found = facts.obstacles
+    ours = {entry.id for entry in facts.subvolumes if entry.path in facts.layout.looked_into}
+    swap = [path for path, tree in found.swap_files if tree in ours]
+    boot = tuple((found.boot_files or {}).values())
+    return [
+        Requirement(
+            "names_free",
+            not found.names,
+            f"in the top-level tree, but no subvolumes: {', '.join(found.names)}" if found.names else "none is taken",
+            "rename what has the names of the layout there",
+            "inconsistent",
+        ),
+        Requirement(
+            "swap_files",
+            not swap,
+            f"active on a root subvolume: {', '.join(swap)}" if swap else "none on a root subvolume",
+            "swapoff them, and put them on a subvolume of their own: a root with one can be neither copied nor deleted",
+            "in_use",
+        ),
+        Requirement(
+            "boot_files",
+            not boot,
+            "; ".join(boot) or "can be replaced",
+            "chattr -i the file, or move away what is in its way",
+            "access_denied",
+        ),
+    ]
+
+
+def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
+    """The README's four requirements and ours, in the order in which they make sense to mend."""
+    layout, root, boot = facts.layout, facts.root_mount, facts.boot_mount
+    names = " or ".join(layout.roots)
+    is_btrfs = root is not None and root.fstype == "btrfs"
+    result = [
+        Requirement(
+            "btrfs_root",
+            is_btrfs,
+            f"/ is {root.fstype if root else 'not mounted'}" + (f" on {root.source}" if root else ""),
+            "install the host with its root on btrfs",
+        )
+    ]
+    if is_btrfs and facts.top is not None:
+        booted = facts.booted.path if facts.booted else f"not a subvolume ({root.root if root else '?'})"
+        default = facts.default
+        result += [
+            Requirement(
+                "root_subvolume",
+                facts.booted is not None and facts.booted.path in layout.names,
+                f"/ is subvolume {booted}" if facts.booted else f"/ is {booted}",
+                f"the running root must be the subvolume {names}: btrfs subvolume snapshot it there, set it as default",
+            ),
+            Requirement(
+                "default_subvolume",
+                default is not None and default.path in layout.roots,
+                f"the default subvolume is {default.path if default else 'the top-level tree'} (id {facts.default_id})",
+                f"btrfs subvolume set-default to {names}",
+            ),
+            _pins(facts),
+            _writable(facts),
+        ]
+    result.append(
+        Requirement(
+            "boot_separate",
+            boot is not None and (root is None or boot.source != root.source),
+            f"{layout.boot_dir} is {boot.fstype} on {boot.source}"
+            if boot
+            else f"{layout.boot_dir} is not a mount point",
+            f"mount {layout.boot_dir}, which /etc/fstab knows, and let it be mounted at boot"
+            if facts.surroundings.boot_in_fstab
+            else f"put {layout.boot_dir} on a partition of its own and mount it",
+        )
+    )
+    if boot is not None:
+        result.append(
+            Requirement(
+                "boot_writable",
+                not boot.read_only,
+                f"{layout.boot_dir} is mounted read-only" if boot.read_only else f"{layout.boot_dir} is writable",
+                f"mount -o remount,rw {layout.boot_dir}",
+            )
+        )
+    result.append(_kernel(facts))
+    result.append(_boot_entries(facts))
+    if facts.top is not None:
+        nested = shortened(facts.nested_data)
+        result += [
+            _space(facts),
+            *_obstacles(facts),
+            Requirement(
+                "nested_subvolumes",
+                not nested,
+                f"subvolumes with data inside the running root: {nested}" if nested else "none with data",
+                _remedy_of_nested(facts.nested_data),
+                "state_at_risk",
+            ),
+        ]
+    result += _surroundings(facts)
+    missing = ", ".join(facts.missing_tools)
+    result += [
+        Requirement(
+            "tools",
+            not missing,
+            f"missing: {missing}" if missing else f"found: {', '.join(REQUIRED_TOOLS)}",
+            "install btrfs-progs, util-linux and coreutils",
+            "tool_missing",
+        ),
+        Requirement(
+            "package_manager",
+            facts.package_manager is not None,
+            facts.package_manager or facts.package_manager_problem or "none found",
+            f"only hosts whose packages {' or '.join(PROGRAMS.values())} manages are supported, see docs/adopt.md; where "
+            "there is one and it was not found, name it with the option package_manager",
+            facts.package_manager_error or "package_manager_missing",
+        ),
+    ]
+    return tuple(result)
+
+
+def _remedy_of_nested(paths: t.Iterable[str]) -> str:
+    if any("/.overc-overlay/" in path for path in paths):
+        # Their layers are named by where they are, and are subvolumes themselves
+        return (
+            "containers share files there: stop that first (overc_overlay, state=absent), then move the directory of the"
+            " containers to a subvolume in the top-level tree, mount it by fstab, and share again"
+        )
+    return "move each to a subvolume in the top-level tree and mount it by fstab: a snapshot of the root shows it empty"
+
+
+def _restores_kernel(facts: HostFacts) -> bool:
+    """Whether a missing kernel of the normal entry is what a restore brings back."""
+    runs_backup = facts.booted is not None and facts.booted.path == facts.layout.backup
+    return runs_backup and facts.names is not None and facts.names.backup_kernel in facts.boot_files
+
+
+__all__ = ("LAYOUT_ERRORS", "Requirement", "requirements_of", "shortened")
