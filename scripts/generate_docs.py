@@ -18,6 +18,7 @@ from bench import page as benchmarks
 
 ROOT = Path(__file__).resolve().parents[1]
 ERRORS = ROOT / "docs" / "errors.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 DEPENDENCIES = ROOT / "docs" / "dependencies.md"
 _SOURCE = "plugins/module_utils/errors.py"
 _ERRORS_HEAD = f"""\
@@ -104,7 +105,14 @@ def modules() -> dict[Path, str]:
     return {path: filled(path.read_text(encoding="utf-8")) for path in found}
 
 
+def contributing() -> str:
+    """CONTRIBUTING.md with the plan of the house as it is."""
+    filled: t.Callable[[str], str] = runpy.run_path(str(ROOT / "scripts/house.py"))["filled"]
+    return filled(CONTRIBUTING.read_text(encoding="utf-8"))
+
+
 def main() -> None:
+    CONTRIBUTING.write_text(contributing(), encoding="utf-8")
     ERRORS.write_text(errors_page(), encoding="utf-8")
     DEPENDENCIES.write_text(dependencies_page(), encoding="utf-8")
     for path, text in modules().items():

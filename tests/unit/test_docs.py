@@ -29,6 +29,24 @@ def test_error_page_is_up_to_date() -> None:
     assert "See the message" not in page
 
 
+def test_the_plan_of_the_house_is_up_to_date() -> None:
+    generator = runpy.run_path(str(ROOT / "scripts/generate_docs.py"))
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    assert page == generator["contributing"](), "run scripts/generate_docs.py"
+    sentences = [line for line in page.split("# I want to")[0].splitlines() if line.startswith("      ")]
+    assert len(sentences) > 50
+    assert [line for line in sentences if len(line.split()) < 3] == [], "each file says in a sentence what it holds"
+
+
+def test_what_contributors_are_led_to_is_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    rooms = ("", "plugins", "plugins/module_utils")
+    named = {name.rstrip("/") for name in re.findall(r"`([a-z_/.]+/[a-z_/.]*|[a-z_]+\.py)`", page)}
+    files = {path.name for place in ("tests", "plugins") for path in ROOT.glob(f"{place}/**/*.py")}
+    missing = [name for name in named if name not in files and not any((ROOT / room / name).exists() for room in rooms)]
+    assert sorted(missing) == []
+
+
 def test_dependencies_page_is_complete_and_up_to_date() -> None:
     generator = runpy.run_path(str(ROOT / "scripts/generate_docs.py"))
     lists = generator["dependency_lists"]()
