@@ -207,8 +207,7 @@ class Site:
 
 def _table_of(container: str) -> str | None:
     try:
-        with open(f"{container}/config", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            fstab = lxc.parse_config(lxc.with_includes(file.read())).fstab
+        fstab = lxc.parse_config(lxc.with_includes(lxc.read_text(f"{container}/config"))).fstab
     except OSError:
         return None
     return None if fstab is None else os.path.realpath(fstab)

@@ -238,10 +238,12 @@ class SystemdTable:
         except FileNotFoundError:
             return []
         for name in names:
+            path = f"{self.units}/{name}"
+            if not os.path.isfile(path):  # nor does systemd take a link to nothing, a device or a fifo for a unit
+                continue
             try:
-                with open(f"{self.units}/{name}", encoding="utf-8", errors="surrogateescape") as file:
-                    values = dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
-            except (FileNotFoundError, IsADirectoryError):  # a link to nothing is a unit of nobody
+                values = dict(line.split("=", 1) for line in lxc.read_text(path).split("\n") if "=" in line)
+            except FileNotFoundError:  # removed meanwhile
                 continue
             directory = self.directory_of(values.get("Where", "")) if values.get("Type") == "overlay" else None
             if directory is not None:

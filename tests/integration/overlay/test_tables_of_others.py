@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -252,6 +254,44 @@ def test_one_container_in_trouble_does_not_end_the_list(world: World, name: str,
         with pytest.raises((OvercError, OSError)):
             world.info()
     json.dumps(listed)
+
+
+@pytest.fixture
+def _soon() -> t.Iterator[None]:
+    """Whoever waits for what never comes is woken."""
+
+    def wake(_signal: int, _frame: object) -> None:
+        raise AssertionError("waited for a fifo")
+
+    before = signal.signal(signal.SIGALRM, wake)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("lxc", "_soon")
+def test_a_fifo_of_another_container_is_not_waited_for(world: World) -> None:
+    root = world.container("c2", of=world.host)
+    (root.parent / "config").unlink()
+    os.mkfifo(root.parent / "config")
+    for check in (True, False):
+        with pytest.raises(OvercError) as caught:
+            world.run(check=check)
+        assert caught.value.error_id == "inconsistent"
+        assert f"{root.parent}/config" in caught.value.message
+
+
+@pytest.mark.usefixtures("_soon")
+def test_a_fifo_among_the_units_is_not_waited_for(world: World) -> None:
+    populate(world.host)
+    world.container(lxc=False, of=world.host)
+    world.run()
+    os.mkfifo(f"{world.places.units}/a.mount")
+    assert [entry["status"] for entry in world.info()["overlays"]] == ["mounted"]
+    listed = overlay_info.information(str(world.containers), None, units=world.places.units)
+    assert [entry["status"] for entry in listed] == ["ok"]
+    world.run("absent")
 
 
 def test_a_unit_of_somebody_else_is_not_replaced(world: World) -> None:
