@@ -18,20 +18,24 @@ _DNF: t.Final = frozenset({"cat", "cp", "dnf", "find", "head", "mkdir", "python3
 # Started by find, and by DNF itself
 _BELOW_DNF: t.Final = frozenset({"dnf-3", "gpg", "gpg-agent", "gpgconf", "sha256sum", "stat"})
 
-# timeout starts what is declared as a check
-_HEALTH: t.Final = _INIT | {"timeout"}
+# timeout starts what is declared as a check; journalctl says why a unit does not run
+_HEALTH: t.Final = _INIT | {"timeout", "journalctl"}
 
 PROGRAMS: t.Final[dict[str, frozenset[str]]] = {
     "overc_bootloader": _LOOK | _INIT,
-    "overc_host_info": _LOOK,
-    "overc_host_confirm": _LOOK | _HEALTH,
+    # rpm tells where its database is
+    "overc_host_info": _LOOK | {"rpm"},
+    "overc_host_confirm": _LOOK | _HEALTH | {"rpm"},
     "overc_host_health": _HEALTH,
-    "overc_host_rollback": _LOOK | _INIT,
+    # a restore makes its snapshot under the locks of the package manager
+    "overc_host_rollback": _LOOK | _INIT | {"rpm", "python3", "head", "readlink"},
     "overc_host_update": _LOOK | _DNF,
     # cp copies the modules of kernels; setpriv, unshare, chroot and env lead into the new root
     "overc_host_upgrade": _LOOK | _INIT | _DNF | {"setpriv"},
-    # Works on the controller and starts nothing
+    # They work on the controller and start nothing
     "overc_report": frozenset(),
+    "overc_options": frozenset(),
+    "overc_wait": frozenset(),
     "overc_overlay": frozenset(),
     "overc_overlay_boot": frozenset(),
     "overc_overlay_info": _LOOK,

@@ -234,7 +234,7 @@ def test_what_would_be_replaced_can_be_excluded(host: Host, exclude: str, untouc
     assert {"contract-app"} <= {change.name for change in plan.changes}
     assert not {exclude, f"contract-{untouched}"} & {change.name for change in plan.changes}
     assert any(untouched in sentence for sentence in plan.held_back)
-    driver(host).apply(request, plan)
+    driver(host).apply(request, plan, "")
     assert f"{exclude}-1.0" in host.installed()
 
 

@@ -52,7 +52,7 @@ def database_elsewhere(runner: Runner, name: str) -> tuple[str, ...]:
     """
     device = os.stat("/").st_dev
     found = []
-    for path in DRIVERS[name](runner).database().directories:
+    for path in DRIVERS[name](runner).directories():
         with contextlib.suppress(FileNotFoundError):
             if os.stat(path).st_dev != device:
                 found.append(path)

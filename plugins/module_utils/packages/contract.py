@@ -180,6 +180,9 @@ class PackageManager(t.Protocol):
     def database(self) -> Database:
         """Where the installed packages are registered, and which locks whoever changes them holds."""
 
+    def directories(self) -> tuple[str, ...]:
+        """Where the installed packages are registered: the cheap half of ``database``, for whoever only looks."""
+
     def installed_since(self, since: int) -> tuple[str, ...]:
         """What was installed or upgraded at or after this time (seconds), as the tool writes it, sorted."""
 

@@ -96,6 +96,9 @@ class Dnf:
         own = (Lock(f"{state}/rpmdb_lock.pid", "pid"), Lock(_LOCK_5, "fcntl"))
         return Database(found.directories, (*own, *found.locks))
 
+    def directories(self) -> tuple[str, ...]:
+        return rpmdb.database(self._runner).directories
+
     def installed_since(self, since: int) -> tuple[str, ...]:
         return rpmdb.installed_since(self._runner, since)
 

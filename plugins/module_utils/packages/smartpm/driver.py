@@ -92,6 +92,9 @@ class SmartPm:
         found = dpkgdb.database() if kind == "deb" else rpmdb.database(self._runner)
         return Database((data, *found.directories), (Lock(data, "flock"), *found.locks))
 
+    def directories(self) -> tuple[str, ...]:
+        return self.database().directories
+
     def installed_since(self, since: int) -> tuple[str, ...]:
         deb = self._backend(self._channels()) == "deb"
         return dpkgdb.installed_since(self._runner, since) if deb else rpmdb.installed_since(self._runner, since)
