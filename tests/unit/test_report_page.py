@@ -249,4 +249,4 @@ def test_page_in_a_browser(tmp_path: Path, kind: str, width: int, height: int) -
     assert seen["split"] == [], "words are whole"
     first = f"web{count:03}" if kind.endswith("upgraded") else "web0003"
     assert seen["first"].startswith(first), "failures first"
-    assert seen["heads"] == ("none" if width < 700 else "table-header-group")
+    assert seen["heads"] == ("none" if width < 1000 else "table-header-group")
