@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import textwrap
 import typing as t
 from pathlib import Path
 
@@ -13,7 +14,7 @@ ROOT: t.Final = Path(__file__).resolve().parents[1]
 BEGIN: t.Final = "<!-- the house: made by scripts/generate_docs.py -->"
 END: t.Final = "<!-- end of the house -->"
 _PLACES: t.Final = ("plugins/module_utils", "plugins/plugin_utils")
-_WIDTH: t.Final = 130
+_WIDTH: t.Final = 126
 
 
 def _sentence(path: Path) -> str:
@@ -26,8 +27,7 @@ def _sentence(path: Path) -> str:
 
 def _line(indent: int, name: str, says: str) -> str:
     head = f"{'  ' * indent}{name}"
-    text = f"{head:<27} {says}".rstrip()
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3].rsplit(' ', 1)[0]} ..."
+    return textwrap.fill(says, _WIDTH, initial_indent=f"{head:<27} ", subsequent_indent=" " * 28) or head
 
 
 def _room(directory: Path, indent: int) -> t.Iterator[str]:
@@ -44,7 +44,7 @@ def _room(directory: Path, indent: int) -> t.Iterator[str]:
 def plan() -> str:
     """The tree, as a block of text."""
     lines = [line for place in _PLACES for line in _room(ROOT / place, 0)]
-    return "".join(f"    {line}\n" for line in lines)
+    return textwrap.indent("\n".join(lines), "    ") + "\n"
 
 
 def filled(page: str) -> str:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a system call failed with, or a person stopped, as an error of ours with its id."""
+"""From an OSError, or an interruption by a person, to an error of ours with its id."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""observe: what the boot loader of a host can do for a trial boot, and what its environment block says now."""
+"""What the boot loader of a host can do for a trial boot, and what its environment block says now."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole of overc_overlay: observe, plan, apply, and say what came of it; at boot, for all that waited."""
+"""All of overc_overlay: observes, plans, applies, and says what came of it; at boot for all that waited."""
 
 from __future__ import annotations
 

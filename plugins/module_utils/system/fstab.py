@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A container's fstab: reading it as getmntent(3) does (LXC uses that), and replacing one line, keeping all others."""
+"""A fstab, a container's or the host's: read as getmntent(3) does (LXC uses that); one line replaced, all others kept."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""observe: everything that is decided upon, read once into one immutable value. Decides nothing itself."""
+"""Everything that is decided upon, observed once into one immutable value. Decides nothing itself."""
 
 from __future__ import annotations
 

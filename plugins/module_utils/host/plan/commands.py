@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""plan: facts + what is wanted -> the named steps, or a refusal. Pure: no input, no output, no clock.
+"""Facts and what is wanted -> the named steps of each command, or a refusal. Pure: no input, no output, no clock.
 
 The order of the steps is the whole safety argument; see docs/reliability.md and design §3 ("manual" protection):
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""plan, the part of a transaction that was cut off: forward or back. Pure."""
+"""The plan for a run that was cut off: forward or back. Pure."""
 
 from __future__ import annotations
 

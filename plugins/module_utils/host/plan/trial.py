@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""plan, the part of automatic protection: where its steps go, and what a repair does about the environment block. Pure.
+"""The part of a plan that is automatic protection: where its steps go, and what a repair does about them. Pure.
 
 GRUB's environment block on the boot partition is the one commit record. From ``arm_fallback`` on any cut boots the backup
 pair, which is complete and is not touched again; ``arm_trial``, the last step, lets the next boot try the new deployment

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""apply: the function of each named step of a plan. Every step can be repeated: it looks first what is there already."""
+"""The function of each named step of a plan. Every step can be repeated: it looks first what is there already."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""apply: the steps of automatic protection. Each can be repeated: the environment block is written only if it differs."""
+"""The steps of automatic protection. Each can be repeated: the environment block is written only if it differs."""
 
 from __future__ import annotations
 
