@@ -86,9 +86,11 @@ NEXT_STEPS: t.Final[dict[str, str]] = {
 
 
 def with_next_step(error_id: str, message: str) -> str:
-    """The message, ending in what to do next."""
-    step = NEXT_STEPS.get(error_id)
-    return f"{message.rstrip().rstrip('.')}. {step}" if step and step not in message else message
+    """The message as whole sentences, ending in what to do next where that is always the same."""
+    step, said = NEXT_STEPS.get(error_id), message.rstrip()
+    if step and step not in said:
+        return f"{said.rstrip('.')}. {step}"
+    return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
 class OvercError(Exception):

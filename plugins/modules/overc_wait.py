@@ -32,9 +32,9 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Let it run for five minutes
+- name: Let it run for five seconds
   overc.system.overc_wait:
-    seconds: 300
+    seconds: 5
     since: "{{ now(utc=true).timestamp() }}"
 """
 

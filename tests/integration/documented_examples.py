@@ -38,7 +38,6 @@ NOT_HERE: t.Final[dict[str, str]] = {
     "ansible-galaxy collection install /tmp/overc-system-0.1.0.tar.gz": _ELSEWHERE
     + "test_a_host_lives_with_the_installed_collection",
     "ansible -i .lab/inventory.yml all -m ...": _PLACEHOLDER,
-    "ansible HOST -m overc.system.MODULE -a ARGUMENTS": _PLACEHOLDER,
 }
 # Their commands are a story, which has a test of its own
 STORIES: t.Final = {REPOSITORY / "docs/tutorial.md": "test_the_tutorial_comes_true"}
@@ -160,6 +159,8 @@ EXAMPLES: t.Final[dict[str, Example]] = {
     "overc_host_health": Example(),
     "overc_host_info": Example(nothing, says("All assertions passed")),
     "overc_host_rollback": Example(upgraded, runs("1.0")),
+    "overc_options": Example(),
+    "overc_wait": Example(),
     "overc_host_update": Example(offered, says("lab-app")),
     "overc_host_upgrade": Example(with_data, runs("2.0")),
     "overc_overlay": Example(containers, shares("c1:/usr")),

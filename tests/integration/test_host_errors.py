@@ -117,4 +117,5 @@ def test_a_confirmation_that_was_completed_says_so(make_host: Callable[..., Host
     failed = call(host, "confirm", prelude=_FAILS + 'fails(environment, "_write_in_place", errno.EIO, 1)\n')
     assert_refused(failed, "boot_write_failed", "the running deployment is permanent", changed=True)
     assert failed["state"] == succeed(host, "info")["state"] == "clean"
+    assert succeed(host, "confirm")["unfinished"] is None, "asked again, it notes that nothing is left to be done"
     assert not succeed(host, "confirm")["changed"]
