@@ -138,7 +138,7 @@ def test_looking_changes_nothing(lab: Lab, make_host: MakeHost, name: str) -> No
     for command, cell in zip(("upgrade", "rollback", "confirm"), cells, strict=True):
         planned = call(host, command, check=True, diff=True)
         assert planned.get("error_id") == cell.error, planned["msg"]
-        assert planned["changed"] is bool(cell.steps)
+        assert planned["changed"] is (bool(cell.steps) or notes_the_end(info, command))
         assert steps(planned) == list(cell.steps)
         assert {action["status"] for action in planned.get("actions", [])} <= {"planned"}
         assert ("diff" in planned) is bool(cell.steps)
@@ -152,6 +152,11 @@ def test_looking_changes_nothing(lab: Lab, make_host: MakeHost, name: str) -> No
     assert_unchanged(before, host)
 
 
+def notes_the_end(info: dict[str, t.Any], command: str) -> bool:
+    """After a switch that nobody has called good, a confirmation is noted in the record, and that is all it does."""
+    return command == "confirm" and info["state"] == "clean" and bool(info["unfinished"])
+
+
 CELLS = [(name, command) for name in TABLE for command in COMMANDS[2:]]
 
 
@@ -161,14 +166,15 @@ def test_every_command_in_every_state(lab: Lab, make_host: MakeHost, name: str, 
     _state, boots, *cells = TABLE[name]
     cell = cells[COMMANDS.index(command) - 2]
     before, backup_before = snapshot_of_disk(host), release_on_boot(host, "bzImage_bakup")
+    noted = notes_the_end(call(host, "info"), command)
     result = call(host, command)
     assert result["state"] == cell.after
     if cell.error:
         assert_refused(result, cell.error)
     else:
-        assert (result["changed"], steps(result)) == (bool(cell.steps), list(cell.steps))
+        assert (result["changed"], steps(result)) == (bool(cell.steps) or noted, list(cell.steps))
         assert "failed" not in result
-    if not cell.steps:
+    if not cell.steps and not noted:
         assert_unchanged(before, host)
     assert result.get("replaced", False) is cell.replaced
     assert_no_leftovers(host)
