@@ -89,7 +89,8 @@ def _record(state: Path) -> dict[str, str]:
     """What we remember; the room that is kept for an undo comes and goes."""
     if not state.is_dir():
         return {}
-    return {path.name: path.read_text(errors="replace") for path in state.iterdir() if path.name != "reserve"}
+    kept = [path for path in state.iterdir() if path.name != "reserve"]
+    return {path.name: "a directory" if path.is_dir() else path.read_text(errors="replace") for path in kept}
 
 
 def snapshot_of_disk(host: Host) -> DiskFacts:

@@ -72,7 +72,9 @@ def test_what_was_written(host: Host) -> None:
     assert info["left_behind"]["complete"] is False  # 256 files of lab-bulk
     again = succeed(host, "upgrade")
     assert again["changed"] is False
-    assert again["left_behind"] == info["left_behind"]
+    # logs and caches go on being written meanwhile
+    seen, told = ({k: v for k, v in result["left_behind"].items() if k != "counts"} for result in (again, info))
+    assert seen == told
     for text in ("/etc/passwd", "lab-bulk-1.0-1", "force: true"):
         assert text in str(again["warnings"])
     host.reboot()

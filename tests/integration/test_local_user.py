@@ -74,6 +74,7 @@ def test_what_a_user_can_read_and_hold(host: Host) -> None:
     assert {name: (oct(entry.st_mode & 0o777), entry.st_uid) for name, entry in found.items()} == {
         ".overc": ("0o700", 0),
         "record.json": ("0o600", 0),
+        "reserve": ("0o600", 0),
     }
 
 

@@ -104,9 +104,11 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     result["diff"] = difference(facts, plan.context.root_name if plan.context else None, result["upgrades"])
     bound = Upgrade(lambda runner: detect(runner, manager.name), options.request, packages, options.refuse_hidden)
     result = carry_out(host, facts, state, plan, result, bound)
-    if anew and not host.check_mode:
-        # It is staged: what was written while it was built is told, and refused only right before the reboot
-        result["left_behind"] = _left_behind(host, host.observe()[0], replace(options, refuse_state_at_risk=False))
+    if anew:
+        # It is staged: what was written while it was built is told, and refused only right before the reboot. While
+        # nothing is built nothing can be left behind.
+        told = replace(options, refuse_state_at_risk=False)
+        result["left_behind"] = None if host.check_mode else _left_behind(host, host.observe()[0], told)
     return result
 
 
