@@ -46,6 +46,8 @@ INDIRECT: t.Final[dict[str, frozenset[str]]] = {
     "overc_host_upgrade": _BELOW_DNF | {"unshare", "chroot", "env"},
 }
 # The package manager there, and the one program that a scriptlet of the lab's packages calls
-IN_THE_NEW_ROOT: t.Final = frozenset({"dnf", "env", "gpg", "python3", "rpm", "rpmdb", "rpmkeys", "sh", "stat"})
+IN_THE_NEW_ROOT: t.Final = frozenset(
+    {"dnf", "env", "gpg", "head", "python3", "readlink", "rpm", "rpmdb", "rpmkeys", "sh", "stat"}
+)
 
 __all__ = ("INDIRECT", "IN_THE_NEW_ROOT", "PROGRAMS")

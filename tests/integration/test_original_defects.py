@@ -67,7 +67,7 @@ def mend_tool(host: Host, program: str) -> None:
         ("btrfs", "*snapshot*rootfs_bakup*", "btrfs_failed"),
         ("btrfs", "*set-default*", "btrfs_failed"),
         ("btrfs", "*filesystem\\ sync*", "btrfs_failed"),
-        ("cp", "*modules*", "internal"),
+        ("cp", "*modules*", "io_error"),
         ("chroot", "*upgrade*", "package_manager_failed"),
     ],
 )

@@ -22,9 +22,14 @@ _RUN = r"/run/overc-system(/(top|lock|progress\.json(\.new)?))?"
 _RECORD = r"/run/overc-system/top/\.overc(/(journal\.jsonl|record\.json(\.overc-new)?))?"
 _BOOT = r"/boot/bzImage(\.overc-new)?"
 _BACKUP = r"/boot/bzImage_bakup(\.overc-new)?"
+# What is kept free for an undo, and what the running system fetches for the new root
+_KEPT_FREE = r"/run/overc-system/top/\.overc/reserve(\.overc-new)?"
+_DOWNLOADS = r"/run/overc-system/top/\.overc/packages(/.*)?"
+# Reading rpm's database, and holding its lock while a root is copied
+_RPM = r"/var/lib/rpm/(rpmdb\.sqlite(-shm|-wal)?|\.rpm\.lock)"
 _ROOTS = r"/run/overc-system/top/rootfs_(upgrade|bakup)(\.overc-new(/usr/lib/modules/.*)?)?"
 # What a new root needs before anything can run in it; /dev there is a file system in memory
-_PREPARED = r"/run/overc-system/root(/dev/.*|/run/lock)?"
+_PREPARED = r"/run/overc-system/root(/dev/.*|/run/lock|/run/overc-packages)?"
 # DNF itself, rpm's database (which its readers open for writing, too), and a directory of librepo's
 _DNF_RUNS = r"/var/log/(dnf|dnf\.rpm|dnf\.librepo|hawkey)\.log|/var/lib/rpm/(rpmdb\.sqlite(-shm|-wal)?|\.rpm\.lock)"
 _DNF = rf"/var/(cache|lib)/dnf(/.*)?|{_DNF_RUNS}|/tmp/tmpdir\.\w{{6}}(/repodata(/repomd\.xml)?)?"
@@ -52,7 +57,8 @@ _WAITING = (
 def assert_only(side: Side, programs: t.Collection[str], *paths: str) -> None:
     assert side.programs - set(programs) == set()
     allowed = re.compile("|".join(f"(?:{path})" for path in (*paths, _NOTHING)))
-    assert sorted(path for path in side.written if not allowed.fullmatch(path)) == []
+    strange = sorted(path for path in side.written if not allowed.fullmatch(path))
+    assert strange == [], "\n".join(strange)
 
 
 def programs(module: str) -> frozenset[str]:
@@ -68,7 +74,7 @@ def test_host_modules(host: Host) -> None:
     host.release("v2")
 
     info = succeeded(traced(host, "overc_host_info"))
-    assert_only(info.host, programs("overc_host_info"), _RUN)
+    assert_only(info.host, programs("overc_host_info"), _RUN, _RPM)
 
     preview = succeeded(traced(host, "overc_host_upgrade", check=True))
     assert_only(preview.host, programs("overc_host_upgrade"), _RUN, _SCRATCH, _DNF_RUNS, r"/tmp/tmpdir\.\w{6}(/.*)?")
@@ -78,7 +84,19 @@ def test_host_modules(host: Host) -> None:
 
     upgrade = succeeded(traced(host, "overc_host_upgrade"))
     assert upgrade.result["changed"]
-    assert_only(upgrade.host, programs("overc_host_upgrade"), _RUN, _RECORD, _BOOT, _BACKUP, _ROOTS, _PREPARED, _DNF)
+    assert_only(
+        upgrade.host,
+        programs("overc_host_upgrade"),
+        _RUN,
+        _RECORD,
+        _KEPT_FREE,
+        _DOWNLOADS,
+        _BOOT,
+        _BACKUP,
+        _ROOTS,
+        _PREPARED,
+        _DNF,
+    )
     # In there a path means that root's own, or is told as it is seen from the host; nothing leads out of it
     assert upgrade.new_root.programs <= IN_THE_NEW_ROOT
     assert {"dnf", "rpm", "env"} <= upgrade.new_root.programs
@@ -88,7 +106,7 @@ def test_host_modules(host: Host) -> None:
 
     rollback = succeeded(traced(host, "overc_host_rollback"))
     assert rollback.result["operation"] == "cancel"
-    assert_only(rollback.host, programs("overc_host_rollback"), _RUN, _RECORD, _BOOT)
+    assert_only(rollback.host, programs("overc_host_rollback"), _RUN, _RECORD, _KEPT_FREE, _RPM, _BOOT)
 
     confirm = succeeded(traced(host, "overc_host_confirm"))
     assert_only(confirm.host, programs("overc_host_confirm"), _RUN)
@@ -109,12 +127,23 @@ def test_automatic_protection(host: Host) -> None:
     upgrade = succeeded(traced(host, "overc_host_upgrade"))
     assert _BLOCK in upgrade.host.written
     assert_only(
-        upgrade.host, programs("overc_host_upgrade"), _RUN, _RECORD, _BOOT, _BACKUP, _ROOTS, _PREPARED, _DNF, _BLOCK
+        upgrade.host,
+        programs("overc_host_upgrade"),
+        _RUN,
+        _RECORD,
+        _KEPT_FREE,
+        _DOWNLOADS,
+        _BOOT,
+        _BACKUP,
+        _ROOTS,
+        _PREPARED,
+        _DNF,
+        _BLOCK,
     )
     host.reboot()
     confirm = succeeded(traced(host, "overc_host_confirm"))
     assert confirm.result["changed"]
-    assert_only(confirm.host, programs("overc_host_confirm"), _RUN, _RECORD, _BLOCK)
+    assert_only(confirm.host, programs("overc_host_confirm"), _RUN, _RECORD, _KEPT_FREE, _BLOCK)
 
 
 @pytest.mark.parametrize("automatic", [False, True], ids=["manual", "automatic"])
@@ -130,7 +159,7 @@ def test_going_back(make_host: MakeHost, automatic: bool) -> None:
 
     rollback = succeeded(traced(host, "overc_host_rollback"))
     assert (rollback.result["operation"], rollback.result["changed"]) == ("rollback", True)
-    assert_only(rollback.host, programs("overc_host_rollback"), _RUN, _RECORD, _BOOT, *block)
+    assert_only(rollback.host, programs("overc_host_rollback"), _RUN, _RECORD, _KEPT_FREE, _RPM, _BOOT, *block)
 
     host.reboot()
     host.boot_entry(1)
@@ -140,7 +169,7 @@ def test_going_back(make_host: MakeHost, automatic: bool) -> None:
     assert (restore.result["operation"], restore.result["changed"]) == ("restore", True)
     made = r"/run/overc-system/top/rootfs(_upgrade)?(\.overc-new)?"
     assert any(re.fullmatch(made, path) for path in restore.host.written)
-    assert_only(restore.host, programs("overc_host_rollback"), _RUN, _RECORD, _BOOT, made, *block)
+    assert_only(restore.host, programs("overc_host_rollback"), _RUN, _RECORD, _KEPT_FREE, _RPM, _BOOT, made, *block)
     assert rollback.new_root == restore.new_root == Side()
 
 
