@@ -254,12 +254,12 @@ class SmartPm:
             "changes": [change.as_dict() for change in now.changes],
         }
         for alias, path in directories(channels).items():
-            if self._runner.run(["find", path, "-maxdepth", "1", "-type", "f", "-name", "*.[rd][pe][mb]"]).stdout == "":
+            seen = self._runner.run(["find", path, "-maxdepth", "1", "-type", "f", "-name", "*.[rd][pe][mb]"])
+            if seen.rc != 0 or not seen.stdout:
                 raise OvercError(
                     "repository_failed",
-                    f"Channel {alias} reads the directory {path}, and there is no package in it in the new root: it lies on "
-                    "another file system, which a new root does not have. Put the packages on the root's own file system, or "
-                    "serve them by HTTP.",
+                    f"Channel {alias} reads the directory {path}, and no package is seen there from the new root. Put the "
+                    "packages on the root's own file system, or serve them by HTTP.",
                     **facts,
                 )
         raise OvercError(
