@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import os
 import sys
-import time
 import typing as t
 
 from ..compare.model import Totals
 from ..errors import OvercError
+from ..system.alone import alone
 from ..system.safe_path import printable
 from ..system.workers import allow_many_files, translate
 from . import estimate
@@ -30,23 +29,10 @@ from .site import Site, containers, normal_directory, trees
 _PATIENCE: t.Final = 2.0  # seconds: the workers of a run that was killed just now hold its lock until they are gone
 
 
-@contextlib.contextmanager
-def locked(site: Site) -> t.Iterator[None]:
-    """One run per container; the lock is on its directory, so it leaves nothing behind."""
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(site.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError as error:
-            if time.monotonic() > until:
-                what = f"Another run works on container {printable(site.name)!r}; try again later."
-                raise OvercError("locked", what) from error
-        time.sleep(0.05)
-    try:
-        yield
-    finally:
-        fcntl.flock(site.fd, fcntl.LOCK_UN)
+def locked(site: Site) -> contextlib.AbstractContextManager[None]:
+    """One run per container."""
+    what = f"Another run works on container {printable(site.name)!r}; try again later."
+    return alone(site.fd, what, patience=_PATIENCE)
 
 
 def _request(site: Site, wanted: Wanted, directory: str, *, add: bool) -> None:
@@ -258,7 +244,7 @@ def _do_waiting(places: overlay_boot.Places, containers_dir: str, name: str) -> 
         )
         for report in manage(wanted, places=places)["directories"]:
             sys.stdout.write(f"{printable(name)}: {report['directory']}: {report['status']}\n")
-    with Site(containers_dir, name, units=places.units) as site:
+    with Site(containers_dir, name, units=places.units) as site, locked(site):  # a run may ask for more right now
         if not site.record().requests:
             overlay_boot.forget(places, containers_dir, name)
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import subprocess
+import traceback
 import typing as t
 import zipfile
 from pathlib import Path
@@ -217,3 +219,49 @@ def test_work_of_a_container_that_was_destroyed_is_forgotten(world: World) -> No
     shutil.rmtree(root.parent)
     assert boot(world) == 0
     assert not Path(world.places.base).exists()
+
+
+def at_once(*calls: t.Callable[[], object]) -> list[int]:
+    """Each in a process of its own, all at the same time; what each exits with."""
+    gate, opener = os.pipe()
+    pids = []
+    for call in calls:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(opener)
+                os.read(gate, 1)  # until all are there
+                call()
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        pids.append(pid)
+    os.close(gate)
+    os.close(opener)
+    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+
+
+def test_runs_at_once_do_not_take_one_another_out(world: World) -> None:
+    """A role for each place of containers, or a playbook with more forks than hosts."""
+    places = [f"/place/{number}" for number in range(4)]
+    assert at_once(*(lambda place=place: install(world, directories=[place]) for place in places)) == [0] * 4
+    assert sorted(work.installed(world.places) or ()) == places
+    assert at_once(*(lambda place=place: install(world, "absent", [place]) for place in places[1:])) == [0] * 3
+    assert work.installed(world.places) == places[:1]
+
+
+def test_the_list_loses_nobody_when_another_leaves_it(world: World) -> None:
+    def come_and_go(name: str) -> None:
+        for _round in range(4):
+            work.remember(world.places, "/place", name)
+            work.forget(world.places, "/place", name)
+        work.remember(world.places, "/place", name)
+
+    names = ["a", "b", "c"]
+    assert at_once(*(lambda name=name: come_and_go(name) for name in names)) == [0] * 3
+    assert sorted(name for _place, name in work.waiting(world.places)) == names
+    assert Path(world.places.wants).is_symlink()
+    assert Path(world.places.code).exists()
+    assert at_once(*(lambda name=name: work.forget(world.places, "/place", name) for name in names)) == [0] * 3
+    assert everything(world) == {}

@@ -18,6 +18,7 @@ import typing as t
 
 from ...btrfs import ioctl
 from ...errors import OvercError
+from ...system.alone import alone
 from ...system.safe_path import OPEN_DIR, components, printable, read_file, write_atomically
 from ...values import load_object, texts
 from ..layers.remove import empty
@@ -26,6 +27,7 @@ from . import code
 UNIT: t.Final = "overc-overlay-boot.service"
 _PYTHON: t.Final = "/usr/bin/python3"
 _DEFAULT: t.Final = "/opt/container"
+_PATIENCE: t.Final = 30.0  # seconds: nobody holds the lock for longer than a few files take
 
 
 class Places:
@@ -38,6 +40,24 @@ class Places:
         self.code = f"{base}/boot.pyz"
         self.installed = f"{base}/installed.json"
         self.wants = f"{units}/multi-user.target.wants/{UNIT}"
+
+
+@contextlib.contextmanager
+def _alone(places: Places) -> t.Iterator[None]:
+    """Nobody else changes the list, the unit or its code: runs for other containers do so, too.
+
+    The lock is on the directory that has the one of the units, which is there before and after all that is made here.
+    """
+    path = os.path.dirname(places.units)
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    fd = os.open(path, OPEN_DIR & ~os.O_NOFOLLOW)
+    try:
+        what = "Another run changes the list of work for the next boot; try again later."
+        with alone(fd, what, patience=_PATIENCE):
+            yield
+    finally:
+        os.close(fd)
 
 
 def _read(path: str) -> bytes | None:
@@ -148,9 +168,9 @@ def _code(places: Places) -> bytes:
     return code.archive("overlay.manage", "overlay.at_boot.work", call)
 
 
-def _put(places: Places, containers: t.Iterable[tuple[str, str]]) -> None:
+def _put(places: Places, containers: t.Iterable[tuple[str, str]], program: bytes) -> None:
     """The code and the unit, as they have to be for these containers."""
-    _write(places.code, _code(places))
+    _write(places.code, program)
     _write(f"{places.units}/{UNIT}", _unit(places, containers).encode("utf-8"))
     os.makedirs(os.path.dirname(places.wants), exist_ok=True)
     if not os.path.islink(places.wants):
@@ -159,10 +179,12 @@ def _put(places: Places, containers: t.Iterable[tuple[str, str]]) -> None:
 
 def remember(places: Places, containers_dir: str, container: str) -> None:
     """Put a container on the list, and the code and the unit where the boot finds them."""
-    _put(places, [*waiting(places), (containers_dir, container)])
     content = {"containers_dir": containers_dir, "container": container, "place": _place(containers_dir)}
     data = json.dumps(content).encode("ascii")
-    _write(f"{places.pending}/{_pointer(containers_dir, container)}", data)
+    program = _code(places)
+    with _alone(places):
+        _put(places, [*waiting(places), (containers_dir, container)], program)
+        _write(f"{places.pending}/{_pointer(containers_dir, container)}", data)
 
 
 def _place(containers_dir: str) -> str:
@@ -189,12 +211,18 @@ def is_destroyed(places: Places, containers_dir: str, container: str) -> bool:
 
 def forget(places: Places, containers_dir: str, container: str) -> None:
     """Take a container off the list; with the last one, everything goes that is not there for good."""
-    _unlink(f"{places.pending}/{_pointer(containers_dir, container)}")
-    tidy(places)
+    with _alone(places):
+        _unlink(f"{places.pending}/{_pointer(containers_dir, container)}")
+        _tidy(places)
 
 
 def tidy(places: Places) -> None:
     """Leave on the host what the list and the installation for good ask for, and nothing else."""
+    with _alone(places):
+        _tidy(places)
+
+
+def _tidy(places: Places) -> None:
     unreadable: list[OvercError] = []
     left = waiting(places, unreadable)
     if unreadable:
@@ -267,6 +295,13 @@ def manage(
         raise OvercError("not_root", "Installing a unit needs root privileges.")
     places = places or Places()
     named = None if containers_dirs is None else ["/" + "/".join(components(path)) for path in containers_dirs]
+    if check:
+        return _manage(state, named, places, check=True)
+    with _alone(places):
+        return _manage(state, named, places, check=False)
+
+
+def _manage(state: str, named: t.Sequence[str] | None, places: Places, *, check: bool) -> dict[str, t.Any]:
     now = _state(places)
     left = waiting(places)
     directories = _after(state, now["containers_dirs"], named)
@@ -280,11 +315,11 @@ def manage(
     if changed and not check:
         if directories is None:
             _unlink(places.installed)
-            tidy(places)
+            _tidy(places)
         else:
             _write(places.installed, json.dumps({"containers_dirs": directories}).encode("ascii") + b"\n")
         if state == "present":
-            _put(places, left)
+            _put(places, left, after["code"])
     return {
         "changed": changed,
         "unit": UNIT,
