@@ -14,7 +14,12 @@ from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import 
 from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
 from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
 from ansible_collections.overc.system.plugins.module_utils.host.observe.boot_files import BootFile
-from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts, RootFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import (
+    HostFacts,
+    ManagerFacts,
+    RootFacts,
+    Space,
+)
 from ansible_collections.overc.system.plugins.module_utils.host.observe.layout import Layout
 from ansible_collections.overc.system.plugins.module_utils.host.store.journal import OpenJournal
 from ansible_collections.overc.system.plugins.module_utils.host.store.record import Deployment, Pending, Record
@@ -22,6 +27,7 @@ from ansible_collections.overc.system.plugins.module_utils.packages.contract imp
 from ansible_collections.overc.system.plugins.module_utils.system.mount_table import Mount
 
 OLD, NEW = "1" * 64, "2" * 64
+SPACE = Space(boot_free=1 << 26, total=8 << 30, free=6 << 30)
 IDS = {"rootfs": 256, "rootfs_upgrade": 257, "rootfs_bakup": 258, "data": 300}
 PENDING = PackagePlan((PackageChange("lab-app", "noarch", "1.0-1", "2.0-1", "lab", 6370),))
 NOTHING = PackagePlan()
@@ -54,15 +60,13 @@ def clean(booted: str = "rootfs", *others: str) -> HostFacts:
         booted=subvolume(booted),
         roots={name: RootFacts(subvolume(name), f"/top/{name}", frozenset({"1.0-lab", "2.0-lab"})) for name in names},
         boot_files={"bzImage": kernel_file("bzImage", OLD), "bzImage_bakup": kernel_file("bzImage_bakup", OLD)},
-        boot_free=1 << 26,
-        root_total=8 << 30,
-        root_free=6 << 30,
+        space=SPACE,
         grub_config="grub/grub.cfg",
         entries=(
             BootEntry("normal", "bzImage", ("root=/dev/sda2",)),
             BootEntry("backup", "bzImage_bakup", ("rootflags=subvol=rootfs_bakup", "root=/dev/sda2")),
         ),
-        package_manager="dnf",
+        manager=ManagerFacts("dnf"),
     )
 
 

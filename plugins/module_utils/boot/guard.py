@@ -25,6 +25,7 @@ from ..errors import OvercError
 from ..system.own_dirs import STATE_DIR
 from ..system.presence import NOT_THERE, is_directory, is_link, is_there
 from ..system.rooted_path import plain_parent
+from ..system.unfinished import NEW_SUFFIX
 from .grub.protection import TRIAL_ARGUMENT
 from .timeouts import Timeouts
 
@@ -34,7 +35,6 @@ NOTE: t.Final = "trial-note"
 _UNITS: t.Final = "etc/systemd/system"
 _GENERATOR: t.Final = "etc/systemd/system-generators/overc-trial-boot"
 _WANTS: t.Final = f"{_UNITS}/sysinit.target.wants/{UNIT}"
-_NEW: t.Final = ".overc-new"
 _OURS: t.Final = "# Installed by the module overc_bootloader of overc.system, which also removes it."
 
 _GUARD_TEXT: t.Final = """\
@@ -237,17 +237,19 @@ def install(root: str, wanted: t.Iterable[Piece]) -> bool:
         parent = _make_parent(root, piece.path)
         path = os.path.join(parent, os.path.basename(piece.path))
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(path + _NEW)
+            os.unlink(path + NEW_SUFFIX)
         if piece.link is not None:
-            os.symlink(piece.link, path + _NEW)
+            os.symlink(piece.link, path + NEW_SUFFIX)
         else:
-            fd = os.open(path + _NEW, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, piece.mode)
+            fd = os.open(
+                path + NEW_SUFFIX, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, piece.mode
+            )
             with os.fdopen(fd, "wb") as stream:
                 os.fchmod(stream.fileno(), piece.mode)
                 stream.write(piece.content)
                 stream.flush()
                 os.fsync(stream.fileno())
-        os.rename(path + _NEW, path)
+        os.rename(path + NEW_SUFFIX, path)
         changed = True
     return changed
 

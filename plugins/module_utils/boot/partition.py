@@ -12,10 +12,10 @@ import typing as t
 from ..errors import OvercError
 from ..system import syscalls
 from ..system.presence import is_plain_directory, is_there
+from ..system.unfinished import NEW_SUFFIX
 from .kernel import sha256_of
 
 # Marks our unfinished files. Only regular files with this suffix are ever removed from the boot partition.
-NEW_SUFFIX: t.Final = ".overc-new"
 _CHUNK: t.Final = 1 << 20
 
 
@@ -139,4 +139,4 @@ def remove_new(directory: str, name: str) -> bool:
     return True
 
 
-__all__ = ("NEW_SUFFIX", "remove_new", "swap_in", "sync", "write_beside", "write_entries_again")
+__all__ = ("remove_new", "swap_in", "sync", "write_beside", "write_entries_again")

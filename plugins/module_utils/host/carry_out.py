@@ -40,7 +40,7 @@ def repair_preview(host: Host, facts: HostFacts, state: HostState) -> dict[str, 
 
 def refuse_busy_packages(host: Host, facts: HostFacts) -> None:
     """Raises locked while another program changes the packages of the running root: before anything is built of it."""
-    with quiet(locks(host.runner, facts.package_manager), only_look=True):
+    with quiet(locks(host.runner, facts.manager.name), only_look=True):
         pass
 
 

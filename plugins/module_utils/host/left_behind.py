@@ -40,10 +40,10 @@ def _look(runner: Runner, facts: HostFacts, root: Subvolume, made: Subvolume, *,
         found = changed_since(root.path, f"{facts.top}/{root.path}", made.path, f"{facts.top}/{made.path}")
     except OSError as error:
         return LeftBehind(root.path, made.path, problem=f"{error.filename or root.path}: {error.strerror}")
-    if not runs or not facts.package_manager or not any(entry.kind == "packages" for entry in found.changes):
+    if not runs or not facts.manager.name or not any(entry.kind == "packages" for entry in found.changes):
         return found
     try:
-        names = detect(runner, facts.package_manager).installed_since(found.since)
+        names = detect(runner, facts.manager.name).installed_since(found.since)
     except OvercError as error:
         return replace(found, problem=f"which packages: {error.message}")
     return replace(found, packages=names)

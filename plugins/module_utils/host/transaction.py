@@ -11,8 +11,8 @@ import typing as t
 
 from ..errors import OvercError
 from ..failures import as_error, host_error, is_full
+from ..system.unfinished import NEW_SUFFIX
 from .observe.facts import HostFacts, observe
-from .observe.layout import NEW_SUFFIX
 from .observe.state import derive
 from .plan.model import Plan
 from .plan.repair import plan_repair
@@ -91,7 +91,7 @@ def repair(runner: Runner, facts: HostFacts, now: str) -> tuple[list[dict[str, s
     if facts.journal is None or facts.top is None:
         return [], []
     plan = plan_repair(facts)
-    if facts.root_free < reserve.LOW:
+    if facts.space.free < reserve.LOW:
         reserve.give_back(facts.top)
     if plan.context is None:
         # The first line of the journal never became complete, so nothing was done.
@@ -151,7 +151,7 @@ def apply(
 
 def _make_room(at: Apply) -> None:
     """What an undo may need is reserved before anything begins. Where there is little left, the way back goes first."""
-    if at.plan.operation != "upgrade" and at.facts.root_free < reserve.LOW:
+    if at.plan.operation != "upgrade" and at.facts.space.free < reserve.LOW:
         reserve.give_back(at.top)
         return
     try:

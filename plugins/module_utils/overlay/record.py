@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field
 
 from ..errors import OvercError
 from ..system.safe_path import open_dir, printable, read_file, write_atomically
+from ..system.unfinished import NEW_SUFFIX
 from ..values import build, load_object
 
 HOME: t.Final = ".overc-overlay"
@@ -175,7 +176,7 @@ class Store:
         if home is None:
             return
         try:
-            for name in (_RECORD, f".{_RECORD}.overc-new", _JOURNAL):
+            for name in (_RECORD, f".{_RECORD}{NEW_SUFFIX}", _JOURNAL):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=home)
         finally:

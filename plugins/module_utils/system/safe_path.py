@@ -22,6 +22,7 @@ import struct
 import typing as t
 
 from ..errors import OvercError
+from .unfinished import NEW_SUFFIX
 
 # O_NOATIME: reading leaves no trace (and does not look like a change of the source); it needs root.
 OPEN_DIR: t.Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOATIME
@@ -182,7 +183,7 @@ def write_atomically(name: str, data: bytes, dir_fd: int, *, like: os.stat_resul
 
     ``like``: the file that is replaced, whose mode and owner are kept.
     """
-    beside = f".{name}.overc-new"
+    beside = f".{name}{NEW_SUFFIX}"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(beside, dir_fd=dir_fd)
     mode = stat.S_IMODE(like.st_mode) if like else 0o644

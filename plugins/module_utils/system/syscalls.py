@@ -12,6 +12,8 @@ import ctypes
 import os
 import typing as t
 
+from .unfinished import NEW_SUFFIX
+
 CLONE_NEWNS: t.Final = 0x00020000
 MS_RDONLY: t.Final = 0x1
 MS_NOSUID: t.Final = 0x2
@@ -98,7 +100,7 @@ def fsync_directory(path: str) -> None:
 
 def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
     """Create or replace a file so that after a power cut it has the old or the new content, never a mixture."""
-    temporary = f"{path}.overc-new"
+    temporary = path + NEW_SUFFIX
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         view = memoryview(data)

@@ -23,7 +23,7 @@ from ...boot.timeouts import TIMEOUTS_SPEC, Timeouts
 from ...errors import OvercError
 from ...system import syscalls
 from ...system.presence import is_directory, is_there
-from ..observe.layout import NEW_SUFFIX
+from ...system.unfinished import NEW_SUFFIX
 from ..observe.protection import place_requirements, protection_of
 from ..plan.refusals import refuse_unless_usable
 

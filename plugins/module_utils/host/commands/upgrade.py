@@ -19,7 +19,7 @@ from ..observe.facts import HostFacts
 from ..observe.layout import check_absolute
 from ..observe.state import HostState
 from ..observe.state_at_risk import state_at_risk
-from ..plan.commands import can_be_armed, plan_upgrade
+from ..plan.commands import UpgradeWish, can_be_armed, plan_upgrade
 from ..plan.policy import gpg_policy, skipped_repositories, state_policy
 from ..plan.refusals import refuse_upgrade
 from ..result import difference, nothing_to_do
@@ -78,16 +78,8 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     # Something may have to be done: now the parts of the facts are read that cost more than milliseconds.
     facts, state = host.observe(full=True)
     stale = _stale_carry_over(facts, state, options.carry_over)
-    plan = plan_upgrade(
-        facts,
-        state,
-        packages,
-        force=options.force,
-        carry_over=options.carry_over,
-        stale=stale,
-        arm=options.arm,
-        rejected=options.rejected,
-    )
+    wish = UpgradeWish(options.force, options.carry_over, stale, options.arm, options.rejected)
+    plan = plan_upgrade(facts, state, packages, wish)
     result["replaced"] = plan.replaced
     anew = "create_root" in plan.steps
     if state.name == "staged" and not anew:

@@ -54,6 +54,34 @@ class RootFacts:
 
 
 @dataclass(frozen=True)
+class Space:
+    """Bytes: of the boot partition, of the file system of the roots, of the running root and what its quota allows."""
+
+    boot_free: int = 0
+    total: int = 0
+    free: int = 0
+    root: int | None = None
+    quota_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Paths of the subvolumes inside the running root: with data of their own, and snapshots of it."""
+
+    data: tuple[str, ...] = ()
+    snapshots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ManagerFacts:
+    """Which package manager the host has, or why none was chosen, with the id of the error."""
+
+    name: str | None = None
+    problem: str | None = None
+    error_id: str | None = None
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """The observed host. ``roots`` has the layout's names and our unfinished ``*.overc-new``, as far as they exist."""
 
@@ -70,9 +98,7 @@ class HostFacts:
     booted: btrfs.Subvolume | None = None
     roots: t.Mapping[str, RootFacts] = field(default_factory=dict)
     boot_files: t.Mapping[str, BootFile] = field(default_factory=dict)
-    boot_free: int = 0
-    root_total: int = 0
-    root_free: int = 0
+    space: Space = field(default_factory=Space)
     grub_config: str | None = None
     entries: tuple[BootEntry, ...] = ()
     cmdline: tuple[str, ...] = ()
@@ -81,13 +107,8 @@ class HostFacts:
     journal: OpenJournal | None = None
     holder: t.Mapping[str, t.Any] | None = None
     missing_tools: tuple[str, ...] = ()
-    package_manager: str | None = None
-    package_manager_problem: str | None = None
-    package_manager_error: str | None = None
-    root_size: int | None = None
-    quota_limit: int | None = None
-    nested_data: tuple[str, ...] = ()
-    nested_snapshots: tuple[str, ...] = ()
+    manager: ManagerFacts = field(default_factory=ManagerFacts)
+    nested: Nested = field(default_factory=Nested)
     obstacles: Obstacles = field(default_factory=Obstacles)
     surroundings: Surroundings = field(default_factory=Surroundings)
     damage: tuple[str, ...] = ()
@@ -177,15 +198,15 @@ def _observe_boot(layout: Layout, mounted: t.Sequence[Mount], digests: bool) -> 
         "entries": entries,
         "trial_boot": observe_trial_boot(directory, configs, grub_config, mounted),
         "boot_files": observe_boot_files(directory, BootNames(name, initrd), digest=digests) if name else {},
-        "boot_free": usage.f_bavail * usage.f_frsize if usage else 0,
+        "space": Space(boot_free=usage.f_bavail * usage.f_frsize if usage else 0),
     }
 
 
-def _observe_package_manager(runner: Runner, layout: Layout) -> dict[str, str]:
+def _observe_manager(runner: Runner, layout: Layout) -> ManagerFacts:
     try:
-        return {"package_manager": which(runner, layout.package_manager)}
+        return ManagerFacts(which(runner, layout.package_manager))
     except OvercError as error:
-        return {"package_manager_problem": error.message, "package_manager_error": error.error_id}
+        return ManagerFacts(problem=error.message, error_id=error.error_id)
 
 
 def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: bool = False) -> HostFacts:
@@ -205,37 +226,37 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
         "cmdline": tuple((text_of("/proc/cmdline") or "").split()),
         "missing_tools": tuple(tool for tool in REQUIRED_TOOLS if runner.find(tool) is None),
         "holder": lock.current_holder(),
-        **_observe_package_manager(runner, layout),
+        "manager": _observe_manager(runner, layout),
         **_observe_boot(layout, mounted, digests),
     }
-    asked = common.get("package_manager") if sizes else None
+    asked = common["manager"].name if sizes else None
     common["surroundings"] = observe_surroundings(runner, mounted, layout.boot_dir, asked)
     if root_mount is None or root_mount.fstype != "btrfs" or "btrfs" in common["missing_tools"]:
         return HostFacts(**common)
     top = namespace.mount_btrfs(root_mount.source, "top", read_only=root_mount.read_only)
-    facts = HostFacts(**common, **_observe_btrfs(runner, layout, top, root_mount, common, digests))
+    facts = HostFacts(**{**common, **_observe_btrfs(runner, layout, top, root_mount, common, digests)})
     facts = replace(facts, trial_boot=replace(facts.trial_boot, note=read_note(top)))
     if facts.booted:
         booted = facts.booted
-        facts = replace(facts, nested_snapshots=_nested_snapshots(facts, booted))
-        facts = replace(facts, nested_data=_nested_data(facts, booted))
+        facts = replace(facts, nested=_observe_nested(facts, booted))
     if sizes and facts.booted:
         limit = btrfs.quota_limit(runner, facts.booted.id, top)
-        facts = replace(facts, root_size=_root_size(facts), quota_limit=limit)
+        facts = replace(facts, space=replace(facts.space, root=_root_size(facts.space), quota_limit=limit))
     return facts
 
 
-def _nested_data(facts: HostFacts, subvolume: btrfs.Subvolume) -> tuple[str, ...]:
-    """The subvolumes inside a root that hold something of their own: no snapshot contains them."""
+def _observe_nested(facts: HostFacts, subvolume: btrfs.Subvolume) -> Nested:
+    """What is inside a root that no snapshot of it contains."""
+    snapshots = _nested_snapshots(facts, subvolume)
     found = []
     for entry in facts.nested_in(subvolume):
-        if entry.path in facts.nested_snapshots:
+        if entry.path in snapshots:
             continue
         # Those of a container engine come and go
         with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(facts.top or "", entry.path)) as entries:
             if next(entries, None) is not None:
                 found.append(entry.path)
-    return tuple(found)
+    return Nested(tuple(found), snapshots)
 
 
 def _nested_snapshots(facts: HostFacts, subvolume: btrfs.Subvolume) -> tuple[str, ...]:
@@ -250,10 +271,10 @@ def _nested_snapshots(facts: HostFacts, subvolume: btrfs.Subvolume) -> tuple[str
     return tuple(sorted((*copies, *stores)))
 
 
-def _root_size(facts: HostFacts) -> int:
+def _root_size(space: Space) -> int:
     # All that is stored is an upper bound, and where even that fits twice there is no need to walk the tree.
-    stored = facts.root_total - facts.root_free
-    return stored if 2 * stored <= facts.root_total else tree_size("/").bytes
+    stored = space.total - space.free
+    return stored if 2 * stored <= space.total else tree_size("/").bytes
 
 
 def _observe_btrfs(
@@ -284,8 +305,7 @@ def _observe_btrfs(
         "record": record,
         "journal": journal,
         "damage": tuple(damage),
-        "root_total": usage.f_blocks * usage.f_frsize,
-        "root_free": usage.f_bavail * usage.f_frsize,
+        "space": replace(common["space"], total=usage.f_blocks * usage.f_frsize, free=usage.f_bavail * usage.f_frsize),
     }
 
 
@@ -293,7 +313,10 @@ __all__ = (
     "GRUB_CONFIGS",
     "REQUIRED_TOOLS",
     "HostFacts",
+    "ManagerFacts",
+    "Nested",
     "RootFacts",
+    "Space",
     "observe",
     "observe_root",
 )

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from ...errors import OvercError
 from ...packages.known import PROGRAMS
+from ...system.unfinished import NEW_SUFFIX
 
 # Suffixes of names that belong to an unfinished or finished-but-kept piece of work of ours.
-NEW_SUFFIX: t.Final = ".overc-new"
 KEPT_SUFFIX: t.Final = ".overc-kept"
 
 _NAME = re.compile(r"[A-Za-z0-9_@.][A-Za-z0-9_@.+-]{0,199}")
@@ -116,4 +116,4 @@ def layout_from(params: t.Mapping[str, t.Any]) -> Layout:
     return layout
 
 
-__all__ = ("KEPT_SUFFIX", "LAYOUT_SPEC", "NEW_SUFFIX", "Layout", "check_absolute", "check_name", "layout_from")
+__all__ = ("KEPT_SUFFIX", "LAYOUT_SPEC", "Layout", "check_absolute", "check_name", "layout_from")

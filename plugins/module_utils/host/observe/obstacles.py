@@ -11,10 +11,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ...boot.names import FILE_ROLES, BootNames
-from ...boot.partition import NEW_SUFFIX as NEW_BOOT_FILE
 from ...btrfs.subvolumes import Subvolume, tree_of
 from ...system.flags import is_locked
 from ...system.presence import is_plain_directory, is_there, text_of
+from ...system.unfinished import NEW_SUFFIX
 
 if t.TYPE_CHECKING:
     from .layout import Layout
@@ -50,7 +50,7 @@ def _boot_files(directory: str, names: BootNames) -> dict[str, str]:
         if name is None:
             continue
         path = os.path.join(directory, name)
-        beside = path + NEW_BOOT_FILE
+        beside = path + NEW_SUFFIX
         if is_locked(path):
             found[name] = f"{path} is immutable (lsattr)"
         elif is_plain_directory(beside) or is_locked(beside):

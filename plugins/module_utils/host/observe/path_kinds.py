@@ -9,6 +9,8 @@ import posixpath
 import re
 import typing as t
 
+from ...system.unfinished import NEW_SUFFIX
+
 Kind = t.Literal["accounts", "keys", "packages", "configuration", "programs", "data", "system", "bookkeeping"]
 # What is missed most, first
 KINDS: t.Final[tuple[Kind, ...]] = (
@@ -33,7 +35,7 @@ _BOOKKEEPING: t.Final = re.compile(
     r"|(?:etc|var)/\.updated|etc/(?:mtab|adjtime|ld\.so\.cache|\.pwd\.lock|(?:passwd|shadow|group|gshadow|subuid|subgid)-)"
     r"|.*/(?:\.ansible|\.cache|__pycache__)(?:/.*)?"
     r"|.*/\.(?:bash_history|ash_history|zsh_history|python_history|lesshst|viminfo|wget-hsts)"
-    r"|.*\.overc-new"
+    rf"|.*{re.escape(NEW_SUFFIX)}"
     r")"
 )
 _KEYS: t.Final = re.compile(

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 
 from ...boot.names import backup_of
 from ...packages.known import PROGRAMS
+from ...system.unfinished import NEW_SUFFIX
 from .facts import REQUIRED_TOOLS, HostFacts
-from .layout import NEW_SUFFIX
 
 MIB: t.Final = 1 << 20
 _SHOWN: t.Final = 5  # of many names, in a sentence
@@ -88,13 +88,13 @@ def _kernel(facts: HostFacts) -> Requirement:
 
 def _space(facts: HostFacts) -> Requirement:
     # Not measured is not full: other subvolumes may hold what is stored. Whoever acts measures first.
-    size = facts.root_size or 0
-    limited = facts.quota_limit is not None and facts.quota_limit < 2 * size
-    short = facts.root_total < 2 * size or facts.root_free < max(size // 4, 64 * MIB)
-    measured = _gib(size) if facts.root_size is not None else "not measured"
-    detail = f"root {measured}, file system {_gib(facts.root_total)}, free {_gib(facts.root_free)}"
-    if facts.quota_limit is not None:
-        detail += f", quota limit {_gib(facts.quota_limit)}"
+    size = facts.space.root or 0
+    limited = facts.space.quota_limit is not None and facts.space.quota_limit < 2 * size
+    short = facts.space.total < 2 * size or facts.space.free < max(size // 4, 64 * MIB)
+    measured = _gib(size) if facts.space.root is not None else "not measured"
+    detail = f"root {measured}, file system {_gib(facts.space.total)}, free {_gib(facts.space.free)}"
+    if facts.space.quota_limit is not None:
+        detail += f", quota limit {_gib(facts.space.quota_limit)}"
     return Requirement(
         "space",
         not (limited or short),
@@ -253,7 +253,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     result.append(_kernel(facts))
     result.append(_boot_entries(facts))
     if facts.top is not None:
-        nested = shortened(facts.nested_data)
+        nested = shortened(facts.nested.data)
         result += [
             _space(facts),
             *_obstacles(facts),
@@ -261,7 +261,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
                 "nested_subvolumes",
                 not nested,
                 f"subvolumes with data inside the running root: {nested}" if nested else "none with data",
-                _remedy_of_nested(facts.nested_data),
+                _remedy_of_nested(facts.nested.data),
                 "state_at_risk",
             ),
         ]
@@ -277,11 +277,11 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
         ),
         Requirement(
             "package_manager",
-            facts.package_manager is not None,
-            facts.package_manager or facts.package_manager_problem or "none found",
+            facts.manager.name is not None,
+            facts.manager.name or facts.manager.problem or "none found",
             f"only hosts whose packages {' or '.join(PROGRAMS.values())} manages are supported, see docs/adopt.md; where "
             "there is one and it was not found, name it with the option package_manager",
-            facts.package_manager_error or "package_manager_missing",
+            facts.manager.error_id or "package_manager_missing",
         ),
     ]
     return tuple(result)

@@ -61,9 +61,9 @@ def state_at_risk(facts: HostFacts) -> list[dict[str, t.Any]]:
             raise
         if size.entries:
             found.append({"path": path, "bytes": size.bytes, "complete": size.complete})
-    found += [{"path": "/" + path.partition("/")[2], "bytes": None, "complete": False} for path in facts.nested_data]
+    found += [{"path": "/" + path.partition("/")[2], "bytes": None, "complete": False} for path in facts.nested.data]
     # Many, and all alike: the outermost say enough
-    snapshots = [path for path in facts.nested_snapshots if not _lies_in(path, facts.nested_snapshots)]
+    snapshots = [path for path in facts.nested.snapshots if not _lies_in(path, facts.nested.snapshots)]
     found += [{"path": "/" + path.partition("/")[2], "bytes": None, "complete": False} for path in snapshots]
     return found
 

@@ -16,7 +16,7 @@ The order of the steps is the whole safety argument; see docs/reliability.md and
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ...errors import OvercError, certain
 from ..observe.facts import HostFacts
@@ -90,39 +90,41 @@ def _context(
     )
 
 
-def plan_upgrade(
-    facts: HostFacts,
-    state: HostState,
-    packages: PackagePlan,
-    *,
-    force: bool = False,
-    carry_over: t.Sequence[str] = (),
-    stale: bool = False,
-    arm: bool = True,
-    rejected: t.Collection[str] = (),
-) -> Plan:
-    """Stage a new deployment from the running root, if there is anything to upgrade.
+@dataclass(frozen=True)
+class UpgradeWish:
+    """What an upgrade shall do beyond its packages.
 
-    ``stale``: a declared path differs between the running and the staged root, so it is carried over again. ``arm``: with
-    automatic protection, let the next boot try it. ``rejected``: fingerprints of plans that are not to be staged.
+    ``carry_over``: absolute paths to bring along; ``stale``: one of them differs between the running and the staged root,
+    so it is brought over again. ``arm``: with automatic protection, let the next boot try it. ``rejected``: fingerprints
+    of plans that are not to be staged.
     """
+
+    force: bool = False
+    carry_over: tuple[str, ...] = ()
+    stale: bool = False
+    arm: bool = True
+    rejected: t.Collection[str] = ()
+
+
+def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish: UpgradeWish = UpgradeWish()) -> Plan:
+    """Stage a new deployment from the running root, if there is anything to upgrade."""
     refuse_upgrade(state)
     booted, default = booted_and_default(facts)
     fingerprint = packages.fingerprint
     staged = state.name == "staged"
     waiting = facts.record.pending
-    if fingerprint in rejected and packages.changes:
+    if fingerprint in wish.rejected and packages.changes:
         _refuse_rejected(
             default, fingerprint, waits=staged and waiting is not None and waiting.fingerprint == fingerprint
         )
-    same_plan = staged and not force and waiting is not None and waiting.fingerprint == fingerprint
-    if not force and (same_plan or not packages.changes):
-        arming = staged and arm and can_be_armed(facts)
-        if staged and (stale or arming):
-            return _plan_last_moment(facts, booted, default, carry_over if stale else (), arm=arming)
+    same_plan = staged and not wish.force and waiting is not None and waiting.fingerprint == fingerprint
+    if not wish.force and (same_plan or not packages.changes):
+        arming = staged and wish.arm and can_be_armed(facts)
+        if staged and (wish.stale or arming):
+            return _plan_last_moment(facts, booted, default, wish.carry_over if wish.stale else (), arm=arming)
         reason = f"{default.path} is staged already with the same plan; reboot to run it"
         return Plan("upgrade", reason if same_plan else "nothing is pending")
-    if fingerprint in facts.record.known_bad and not force:
+    if fingerprint in facts.record.known_bad and not wish.force:
         raise OvercError(
             "known_bad",
             "This very plan was tried on this host before and did not come up. Wait for other packages, or give "
@@ -133,24 +135,24 @@ def plan_upgrade(
     root_name = facts.layout.other_root(booted.path)
     prior, backup = facts.by_path(root_name), facts.by_path(facts.layout.backup)
     context = replace(
-        _context(facts, "upgrade", booted, root_name, default, **trial_context(facts, arm=arm)),
+        _context(facts, "upgrade", booted, root_name, default, **trial_context(facts, arm=wish.arm)),
         root_prior=prior.uuid if prior else None,
         backup_prior=backup.uuid if backup else None,
         base_files=base_files,
         base_release=release_of_files(facts, base_files),
         fingerprint=fingerprint,
         replaces_staged=staged,
-        carry_over=tuple(carry_over),
+        carry_over=wish.carry_over,
     )
     refuse_strangers(facts, root_name, facts.layout.backup)
     steps = list(UPGRADE_STEPS)
-    if not carry_over:
+    if not wish.carry_over:
         steps.remove("carry_over")
     if staged:
         where = steps.index("place_root")
         steps[where:where] = CANCEL_FIRST
     if context.backup_entry is not None:
-        steps = list(with_trial(steps, arm=arm))
+        steps = list(with_trial(steps, arm=wish.arm))
     return Plan("upgrade", "upgrades are pending", context, tuple(steps), replaced=staged)
 
 
@@ -330,6 +332,7 @@ __all__ = (
     "RESTORE_STEPS",
     "ROLLBACK_STEPS",
     "UPGRADE_STEPS",
+    "UpgradeWish",
     "can_be_armed",
     "plan_confirm",
     "plan_rollback",

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 
 from ...boot.names import BootNames
 from ...errors import OvercError
+from ...system.unfinished import NEW_SUFFIX
 from ...values import build
-from ..observe.layout import NEW_SUFFIX
 
 Operation = t.Literal["upgrade", "rollback", "cancel", "restore", "confirm", "repair"]
 

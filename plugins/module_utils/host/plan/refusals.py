@@ -9,9 +9,9 @@ import typing as t
 
 from ...boot.names import FILE_ROLES, backup_of
 from ...errors import OvercError
+from ...system.unfinished import NEW_SUFFIX
 from ..observe.bootable import defects_of
 from ..observe.facts import HostFacts
-from ..observe.layout import NEW_SUFFIX
 from ..observe.requirements import LAYOUT_ERRORS
 from ..observe.state import HostState, files_of, source_of
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ...system.unfinished import NEW_SUFFIX
 from ..observe.facts import HostFacts
-from ..observe.layout import NEW_SUFFIX
 from .commands import CANCEL_FIRST, CONFIRM_STEPS
 from .model import Context, Plan, context_from
 from .trial import settle

@@ -10,7 +10,7 @@ import typing as t
 from ...btrfs import subvolumes
 from ...packages.choose import locks
 from ...packages.locks import quiet
-from ..observe.layout import NEW_SUFFIX
+from ...system.unfinished import NEW_SUFFIX
 from .boot_files import swap_files, write_files
 from .context import Apply
 from .keep_modules import copy_modules
@@ -27,7 +27,7 @@ def create_backup(at: Apply) -> bool:
     It also gets the modules of the backup kernel that is still there.
     """
     name = at.context.backup_name
-    with quiet(locks(at.runner, at.facts.package_manager), patience=_PATIENCE):
+    with quiet(locks(at.runner, at.facts.manager.name), patience=_PATIENCE):
         subvolumes.snapshot(at.runner, at.base().path, at.path(name + NEW_SUFFIX))
     at.refresh()
     old, new = at.facts.roots.get(name), at.facts.roots[name + NEW_SUFFIX]

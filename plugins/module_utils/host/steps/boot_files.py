@@ -12,8 +12,8 @@ from dataclasses import replace
 from ...boot import partition, signature
 from ...boot.names import FILE_ROLES
 from ...errors import OvercError
+from ...system.unfinished import NEW_SUFFIX
 from ..observe.boot_files import observe_boot_files
-from ..observe.layout import NEW_SUFFIX
 from ..observe.state import source_of
 from .context import Apply
 

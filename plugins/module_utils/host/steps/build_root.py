@@ -16,7 +16,7 @@ from ...errors import OvercError, certain
 from ...packages.choose import locks
 from ...packages.locks import quiet
 from ...system.own_dirs import create_state_dir, state_dir
-from ..observe.layout import NEW_SUFFIX
+from ...system.unfinished import NEW_SUFFIX
 from ..observe.state import digests, source_of
 from .boot_files import digests_on_boot
 from .cleanup import DOWNLOADS, drop_downloads
@@ -29,7 +29,7 @@ _BOOT_MARGIN: t.Final = 64 << 10  # directory blocks, and room for the boot load
 
 def create_root(at: Apply) -> bool:
     """Snapshot the base under the unfinished name, while nobody changes its packages."""
-    with quiet(locks(at.runner, at.facts.package_manager)):
+    with quiet(locks(at.runner, at.facts.manager.name)):
         subvolumes.snapshot(at.runner, at.base().path, at.path(at.context.root_name + NEW_SUFFIX))
     at.refresh()
     at.notes["new_uuid"] = at.made_root().uuid
@@ -151,10 +151,10 @@ def _check_boot_space(at: Apply, new_sizes: t.Mapping[str, int], last: int) -> N
     freed = _present(at, outdated, backup=True)
     second = first - freed + sum(new_sizes.values())
     need = max(first, second, second - _present(at, new_sizes, backup=False) + last) + _BOOT_MARGIN
-    if need > at.facts.boot_free:
+    if need > at.facts.space.boot_free:
         raise OvercError(
             "no_space",
-            f"{at.boot} has {at.facts.boot_free} bytes free; the backup of the present kernel and what is new need {need}. "
+            f"{at.boot} has {at.facts.space.boot_free} bytes free; the backup of the present kernel and what is new need {need}. "
             f"Free some space on {at.boot}.",
         )
 

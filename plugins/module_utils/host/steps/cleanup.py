@@ -13,7 +13,7 @@ from ...boot import partition
 from ...boot.names import FILE_ROLES
 from ...errors import OvercError
 from ...system.own_dirs import state_dir
-from ..observe.layout import NEW_SUFFIX
+from ...system.unfinished import NEW_SUFFIX
 from .context import Apply
 from .places import drop
 

@@ -13,8 +13,8 @@ from ...boot import partition
 from ...btrfs import subvolumes as btrfs
 from ...errors import OvercError, certain
 from ...system import syscalls
+from ...system.unfinished import NEW_SUFFIX
 from ..observe.facts import HostFacts, RootFacts, observe_root
-from ..observe.layout import NEW_SUFFIX
 from ..plan.model import Context, Plan
 from ..plan.repair import new_root_of
 

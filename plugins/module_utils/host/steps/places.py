@@ -12,7 +12,8 @@ from ...btrfs import subvolumes
 from ...errors import OvercError
 from ...system import syscalls
 from ...system.presence import is_there
-from ..observe.layout import KEPT_SUFFIX, NEW_SUFFIX
+from ...system.unfinished import NEW_SUFFIX
+from ..observe.layout import KEPT_SUFFIX
 from .context import Apply
 from .record import keep_record
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...boot.efi import efi_binaries, install_efi
 from ...errors import OvercError
-from ..observe.layout import NEW_SUFFIX
+from ...system.unfinished import NEW_SUFFIX
 from .boot_files import swap_files, write_files
 from .carry_over import carry_over
 from .context import Apply

@@ -36,7 +36,7 @@ def test_packages_in_words(changes: list[dict[str, t.Any]], said: str) -> None:
 
 
 def upgrade(facts: HostFacts, **more: t.Any) -> Plan:
-    return commands.plan_upgrade(facts, derive(facts), make.PENDING, **more)
+    return commands.plan_upgrade(facts, derive(facts), make.PENDING, commands.UpgradeWish(**more))
 
 
 def rollback(facts: HostFacts) -> Plan:

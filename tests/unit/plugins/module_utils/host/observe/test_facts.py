@@ -29,7 +29,7 @@ def test_nested_subvolume_that_is_gone(tmp_path: Path) -> None:
         (tmp_path / "rootfs/var" / name).mkdir(parents=True)
     facts = replace(facts, top=str(tmp_path), subvolumes=(*facts.subvolumes, *nested))
     assert facts.booted is not None
-    assert host_facts._nested_data(facts, facts.booted) == ("rootfs/var/kept",)
+    assert host_facts._observe_nested(facts, facts.booted).data == ("rootfs/var/kept",)
 
 
 def test_boot_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

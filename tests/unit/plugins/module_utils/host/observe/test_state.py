@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import BootEntry
 from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
-from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts, ManagerFacts, Nested
 from ansible_collections.overc.system.plugins.module_utils.host.observe.obstacles import Obstacles
 from ansible_collections.overc.system.plugins.module_utils.host.observe.protection import trial_requirements
 from ansible_collections.overc.system.plugins.module_utils.host.observe.requirements import requirements_of
@@ -57,18 +57,18 @@ VIOLATIONS: list[tuple[str, str, Change]] = [
     ("boot_entries", "layout_unsupported", entries(NORMAL, BootEntry("b", "bzImage_bakup", ("rootflags=subvol=other",)))),
     ("boot_entries", "layout_unsupported", entries(NORMAL, BootEntry("b", "bzImage", ("rootflags=subvol=rootfs_bakup",)))),
     ("boot_entries", "layout_unsupported", lambda f: replace(f, grub_config=None)),
-    ("space", "no_space", lambda f: replace(f, root_free=1 << 20)),
-    ("space", "no_space", lambda f: replace(f, root_size=5 << 30)),
-    ("space", "no_space", lambda f: replace(f, root_size=1 << 30, quota_limit=(2 << 30) - 1)),
+    ("space", "no_space", lambda f: replace(f, space=replace(make.SPACE, free=1 << 20))),
+    ("space", "no_space", lambda f: replace(f, space=replace(make.SPACE, root=5 << 30))),
+    ("space", "no_space", lambda f: replace(f, space=replace(make.SPACE, root=1 << 30, quota_limit=(2 << 30) - 1))),
     ("root_writable", "layout_unsupported", lambda f: replace(f, roots={"rootfs": replace(f.roots["rootfs"], read_only=True)})),
     ("names_free", "inconsistent", lambda f: replace(f, obstacles=Obstacles(names=("rootfs_upgrade",)))),
     ("swap_files", "in_use", lambda f: replace(f, obstacles=Obstacles(swap_files=(("/swapfile", 256),)))),
     ("boot_files", "access_denied", lambda f: replace(f, obstacles=Obstacles(boot_files={"bzImage": "/boot/bzImage is immutable"}))),
-    ("nested_subvolumes", "state_at_risk", lambda f: replace(f, nested_data=("rootfs/var/lib/docker/x",))),
+    ("nested_subvolumes", "state_at_risk", lambda f: replace(f, nested=Nested(("rootfs/var/lib/docker/x",)))),
     ("package_database", "database_elsewhere", lambda f: replace(f, surroundings=Surroundings(("/var/lib/rpm",)))),
     ("selinux", "selinux_enforcing", lambda f: replace(f, surroundings=Surroundings(selinux="enforcing"))),
     ("tools", "tool_missing", lambda f: replace(f, missing_tools=("unshare",))),
-    ("package_manager", "package_manager_missing", lambda f: replace(f, package_manager=None)),
+    ("package_manager", "package_manager_missing", lambda f: replace(f, manager=ManagerFacts())),
 ]  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def test_a_swap_file_elsewhere_is_no_obstacle() -> None:
 
 
 def test_many_names_are_not_all_told() -> None:
-    facts = replace(make.clean(), nested_data=tuple(f"rootfs/.snapshots/{number}/snapshot" for number in range(40)))
+    facts = replace(make.clean(), nested=Nested(tuple(f"rootfs/.snapshots/{number}/snapshot" for number in range(40))))
     (found,) = (entry for entry in requirements_of(facts) if entry.id == "nested_subvolumes")
     assert "and 35 more" in found.detail
     assert len(found.detail) < 300
@@ -124,7 +124,7 @@ def test_many_names_are_not_all_told() -> None:
 
 def test_quotas_are_not_required_and_a_generous_limit_is_fine() -> None:
     for limit in (None, 2 << 30):
-        facts = replace(make.clean(), root_size=1 << 30, quota_limit=limit)
+        facts = replace(make.clean(), space=replace(make.SPACE, root=1 << 30, quota_limit=limit))
         assert derive(facts).name == "clean"
         assert all(entry.ok for entry in requirements_of(facts))
 

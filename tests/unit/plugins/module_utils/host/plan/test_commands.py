@@ -90,7 +90,7 @@ def test_states_of_the_automatic_protection_have_their_place(name: str, state: s
 
 
 def plan_for(facts: HostFacts, **options: t.Any) -> Plan:
-    return commands.plan_upgrade(facts, derive(facts), make.PENDING, **options)
+    return commands.plan_upgrade(facts, derive(facts), make.PENDING, commands.UpgradeWish(**options))
 
 
 def test_the_new_root_is_built_and_checked_before_anything_else_changes() -> None:
@@ -151,7 +151,7 @@ def test_a_rejected_plan_is_refused_and_named_where_it_waits(facts: t.Any, waits
 
 def test_force_without_pending_upgrades_stages_a_deployment() -> None:
     facts = make.clean()
-    assert commands.plan_upgrade(facts, derive(facts), make.NOTHING, force=True).changed
+    assert commands.plan_upgrade(facts, derive(facts), make.NOTHING, commands.UpgradeWish(force=True)).changed
 
 
 def test_carry_over_is_repeated_on_a_staged_host_only_where_paths_changed() -> None:

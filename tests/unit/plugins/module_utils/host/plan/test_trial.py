@@ -32,7 +32,9 @@ COMMANDS: t.Final = ("upgrade", "rollback", "confirm")
 def plan(command: str, facts: HostFacts, **options: t.Any) -> Plan:
     state = derive(facts)
     if command == "upgrade":
-        return commands.plan_upgrade(facts, state, options.pop("packages", make.PENDING), **options)
+        return commands.plan_upgrade(
+            facts, state, options.pop("packages", make.PENDING), commands.UpgradeWish(**options)
+        )
     if command == "rollback":
         return commands.plan_rollback(facts, state, **options)
     return commands.plan_confirm(facts, state)
