@@ -29,6 +29,7 @@ PROGRAMS: t.Final[dict[str, frozenset[str]]] = {
     "overc_host_health": _HEALTH,
     # a restore makes its snapshot under the locks of the package manager
     "overc_host_rollback": _LOOK | _INIT | {"rpm", "python3", "head", "readlink"},
+    "overc_host_service": _LOOK | {"rpm"},
     "overc_host_update": _LOOK | _DNF,
     # cp copies the modules of kernels; setpriv, unshare, chroot and env lead into the new root
     "overc_host_upgrade": _LOOK | _INIT | _DNF | {"setpriv"},

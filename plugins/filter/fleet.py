@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible import context
@@ -68,19 +69,31 @@ def fleet_target(target: t.Any, groups: run_target.Groups, exclude: t.Any = "", 
     return run_target.as_patterns(_said(run_target.choose, groups, target, exclude, action=action))
 
 
-def fleet_hosts(names: t.Sequence[str], begins: str = "", ends: bool = False) -> list[str]:
-    """``begins``: the command that these hosts are for, ``ends``: they are those of a run that has come to its end."""
+def fleet_hosts(
+    names: t.Sequence[str], begins: str = "", ends: bool = False, hostvars: Hostvars | None = None
+) -> list[str]:
+    """``begins``: the command that these hosts are for, ``ends``: they are those of a run that has come to its end.
+
+    With ``hostvars``, a run that is cut off in between says what became of its hosts.
+    """
     if begins:
-        run_cut.begin(begins, names)
+        run_cut.begin(begins, names, lambda: _so_far(hostvars) if hostvars is not None else [])
     elif ends:
         run_cut.end()
     return run_target.as_patterns(names)
 
 
+def _so_far(hostvars: Hostvars) -> list[str]:
+    of = hostvars["localhost"]["__fleet_plan"]
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    lines: list[str] = fleet_record(of, hostvars, now, of["options"].get("report_dir") or "", True)["lines"]
+    return lines
+
+
 def fleet_plan(hosts: t.Sequence[str], hostvars: Hostvars, options: t.Mapping[str, t.Any]) -> t.Any:
-    answers = {host: {} for host in hosts} | _collect(hostvars, hosts, "preflight_answer")
-    asked = _collect(hostvars, hosts, "preflight_options")
-    silent = _collect(hostvars, hosts, "preflight_delegates")
+    answers = {host: {} for host in hosts} | _collect(hostvars, hosts, "__preflight_answer")
+    asked = _collect(hostvars, hosts, "__preflight_options")
+    silent = _collect(hostvars, hosts, "__preflight_delegates")
     for host in hosts:
         wanted = asked.get(host) or {}
         if wanted.get("error_id"):
@@ -105,10 +118,13 @@ def fleet_done(plan: t.Any, hostvars: Hostvars) -> t.Any:
     return _said(run_gate.done_hosts, plan, _results(plan, hostvars))
 
 
-def fleet_record(plan: t.Any, hostvars: Hostvars, now: str, directory: str = "") -> t.Any:
-    """The record of a run so far, and with ``lines`` what to tell a person; ``directory`` is where its report lies."""
+def fleet_record(plan: t.Any, hostvars: Hostvars, now: str, directory: str = "", at_work: bool = False) -> t.Any:
+    """The record of a run so far, and with ``lines`` what to tell a person; ``directory`` is where its report lies.
+
+    ``at_work``: in the middle of a wave, where a host without a result has not failed.
+    """
     reverts = _collect(hostvars, plan["hosts"], "host_rollback_result") if plan["command"] == "upgrade" else {}
-    record = _said(run_record.summary, plan, _results(plan, hostvars), reverts, now)
+    record = _said(run_record.summary, plan, _results(plan, hostvars), reverts, now, at_work=at_work)
     page = f"{directory}/{plan['command']}.html" if directory else ""
     return {**record, "lines": run_record.verdict_lines(record, page)}
 
@@ -116,7 +132,7 @@ def fleet_record(plan: t.Any, hostvars: Hostvars, now: str, directory: str = "")
 def _results(plan: t.Any, hostvars: Hostvars) -> dict[str, t.Any]:
     """What became of the hosts so far; one that was let go and says nothing is at work, or lost."""
     found = _collect(hostvars, plan["hosts"], f"host_{plan['command']}_result")
-    went = _collect(hostvars, ["localhost"], "fleet_went").get("localhost") or ()
+    went = _collect(hostvars, ["localhost"], "__fleet_went").get("localhost") or ()
     lost = {host: run_gate.LOST for host in went if host in plan["hosts"] and host not in found}
     return {**found, **lost}
 
@@ -134,8 +150,8 @@ def fleet_report(record: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def fleet_looked_at(hosts: t.Sequence[str], hostvars: Hostvars, records: t.Any, now: str) -> dict[str, t.Any]:
-    infos = {host: {} for host in hosts} | _collect(hostvars, hosts, "report_info")
-    return look_record.looked_at(infos, records, now, _collect(hostvars, hosts, "report_overlays"))
+    infos = {host: {} for host in hosts} | _collect(hostvars, hosts, "__report_info")
+    return look_record.looked_at(infos, records, now, _collect(hostvars, hosts, "__report_overlays"))
 
 
 def change_lines(upgrades: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
@@ -172,23 +188,24 @@ def module_health(health: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
 
 
 def rollback_result(answers: t.Mapping[str, t.Any], reboots: bool, check_mode: bool) -> dict[str, t.Any]:
-    """``answers``: stage, switch, confirm (any of them may be missing)."""
-    parts = [_given(answers.get(key)) for key in ("stage", "switch", "confirm")]
-    return host_outcome.returned(*parts, reboots=bool(reboots), check_mode=bool(check_mode))
+    """``answers``: stage, switch, confirm, service (any of them may be missing), and whether it only was to finish."""
+    parts = [_given(answers.get(key)) for key in ("stage", "switch", "confirm", "service")]
+    finish = bool(answers.get("finish"))
+    return host_outcome.returned(*parts, reboots=bool(reboots), check_mode=bool(check_mode), finish=finish)
 
 
 def upgrade_result(status: str, answers: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """``answers``: stage, switch, confirm (any of them may be missing)."""
-    parts = [_given(answers.get(key)) for key in ("stage", "switch", "confirm")]
-    return host_outcome.upgraded(*parts, status=status)
+    """``answers``: stage, switch, confirm, service (any of them may be missing), and whether it only was to finish."""
+    parts = [_given(answers.get(key)) for key in ("stage", "switch", "confirm", "service")]
+    return host_outcome.upgraded(*parts, status=status, finish=bool(answers.get("finish")))
 
 
 def must_go_back(now: t.Any, stage: t.Any, switch: t.Any) -> bool:
     return host_outcome.must_go_back(_given(stage), _given(switch), _given(now))
 
 
-def to_be_finished(stage: t.Any) -> bool:
-    return host_outcome.to_be_finished(_given(stage))
+def to_be_finished(stage: t.Any, puts_back: t.Any = False) -> bool:
+    return host_outcome.to_be_finished(_given(stage), bool(puts_back))
 
 
 def overlay_lines(answers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:

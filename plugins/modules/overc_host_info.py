@@ -92,6 +92,13 @@ unfinished:
       cut off after the reboot is known by it. Its operation, the UUID of the deployment and when it was staged.
   returned: success
   type: dict
+out_of_service:
+  description:
+    - Since when a run has the host out of service, as M(overc.system.overc_host_service) noted it, UTC. None where it is in
+      service.
+  returned: success
+  type: str
+  sample: "2026-01-31T22:15:00Z"
 protection:
   description:
     - Which guarantee the host has. V(manual) means that a person chooses the backup entry in the boot menu;

@@ -35,7 +35,7 @@ EXAMPLES = r"""
 - name: Know what is wanted
   overc.system.overc_options:
     role: host_upgrade
-  register: host_upgrade_options
+  register: asked
 """
 
 RETURN = r"""

@@ -94,19 +94,49 @@ def apart(stage: Answer, switch: Answer) -> tuple[Answer, Answer]:
     return {**stage, **before}, {**stage, "seconds": rebooted.get("seconds") or 0}
 
 
-def to_be_finished(stage: Answer) -> bool:
-    """Whether the host runs what an earlier run switched it to and did not find good: nothing else is left to be done."""
-    if stage.get("reboot_required") or "reboot" in stage or stage.get("actions"):
+def to_be_finished(stage: Answer, puts_back: bool = False) -> bool:
+    """Whether nothing is left to be done but what an earlier run did not come to.
+
+    The host runs what that run switched it to and did not find good; or it is out of service, and this run ``puts_back``.
+    """
+    if stage.get("reboot_required") or "reboot" in stage:
         return False
-    return bool(stage.get("unfinished")) or stage.get("error_id") == "unconfirmed"
+    if stage.get("actions"):  # of these, only a cancelled upgrade is without a reboot after which it is put back
+        return puts_back and bool(stage.get("out_of_service")) and stage.get("operation") == "cancel"
+    if stage.get("unfinished") or stage.get("error_id") == "unconfirmed":
+        return True
+    return puts_back and bool(stage.get("out_of_service")) and not stage.get("error_id")
 
 
-def upgraded(stage: Answer, switch: Answer, confirm: Answer, *, status: str) -> Entry:
-    """What became of a host whose upgrade went well; ``status`` for one that had something to do."""
+def left_out(answer: Answer) -> str:
+    """One sentence on a host that an earlier run has left out of service; nothing for any other."""
+    since = answer.get("out_of_service")
+    return f"It is out of service since {since}, where an earlier run left it." if since else ""
+
+
+def _not_noted(service: Answer) -> list[str]:
+    """A warning where a host is back in service and could not be told so: another run would put it back once more."""
+    if not service or not (service.get("unreachable") or service.get("error_id") or service.get("failed")):
+        return []
+    said = first_line(service.get("msg")) or "no answer"
+    return [
+        f"It is back in service, which could not be noted on the host ({said}); the next run puts it back once more."
+    ]
+
+
+def upgraded(
+    stage: Answer, switch: Answer, confirm: Answer, service: Answer | None = None, *, status: str, finish: bool = False
+) -> Entry:
+    """What became of a host whose upgrade went well; ``status`` for one that had something to do.
+
+    ``service`` is what the host answered when it was back in service; ``finish``: only what an earlier run did not come to
+    was done.
+    """
     waited = bool(stage.get("reboot_required")) or "reboot" in stage or to_be_finished(stage)
+    rest = ("planned" if status == "planned" else "undrained") if finish else "current"
     stage, switch = apart(stage, switch)
     return {
-        "status": status if waited else "current",
+        "status": status if waited else rest,
         "reason": stage.get("msg") or "",
         "state": (confirm or switch or stage)["state"],
         "booted_before": stage.get("booted"),
@@ -116,14 +146,24 @@ def upgraded(stage: Answer, switch: Answer, confirm: Answer, *, status: str) -> 
         "fingerprint": stage.get("fingerprint") or "",
         "state_at_risk": stage.get("state_at_risk") or [],
         "seconds": {"stage": stage.get("seconds") or 0, "reboot": switch.get("seconds") or 0},
-        "warnings": warnings_of(stage, switch, confirm),
+        "warnings": [*warnings_of(stage, switch, confirm), *_not_noted(service or {})],
     }
 
 
-def returned(stage: Answer, switch: Answer, confirm: Answer, *, reboots: bool, check_mode: bool) -> Entry:
-    """What became of a host whose rollback went well."""
+def returned(
+    stage: Answer,
+    switch: Answer,
+    confirm: Answer,
+    service: Answer | None = None,
+    *,
+    reboots: bool,
+    check_mode: bool,
+    finish: bool = False,
+) -> Entry:
+    """What became of a host whose rollback went well; ``service`` and ``finish`` as for ``upgraded``."""
     if not (stage.get("changed") or stage.get("reboot_required")):
-        status = "returned" if to_be_finished(stage) else "current"
+        rest = ("planned" if check_mode else "undrained") if finish else "current"
+        status = "returned" if to_be_finished(stage) else rest
     elif check_mode:
         status = "planned"
     elif stage.get("operation") == "cancel":
@@ -139,16 +179,17 @@ def returned(stage: Answer, switch: Answer, confirm: Answer, *, reboots: bool, c
         "booted_before": stage.get("booted"),
         "booted_after": (switch or stage).get("booted"),
         "seconds": {"stage": stage.get("seconds") or 0, "reboot": switch.get("seconds") or 0},
-        "warnings": warnings_of(stage, switch, confirm),
+        "warnings": [*warnings_of(stage, switch, confirm), *_not_noted(service or {})],
     }
 
 
 def failed_rollback(failure: Answer, stage: Answer, switch: Answer) -> Entry:
     """What became of a host whose rollback failed. It is not rolled back in turn: the host stays as it is."""
     stage, switch = apart(stage, switch)
+    said = _sentence(f"{failure.get('step')}: {failure.get('msg')}")
     return {
         "status": "unreachable" if failure.get("silent") else "rollback_failed" if "state" in switch else "failed",
-        "reason": _sentence(f"{failure.get('step')}: {failure.get('msg')}"),
+        "reason": f"{said} {_still_out(failure)}".strip(),
         "step": failure.get("step"),
         "error_id": error_id_of(failure),
         "output": failure.get("output") or "",
@@ -157,6 +198,10 @@ def failed_rollback(failure: Answer, stage: Answer, switch: Answer) -> Entry:
         "booted_after": switch.get("booted"),
         "warnings": warnings_of(stage, switch),
     }
+
+
+def _still_out(failure: Answer) -> str:
+    return "It is out of service until the next run puts it back." if failure.get("out_of_service") else ""
 
 
 def must_go_back(stage: Answer, switch: Answer, now: Answer) -> bool:
@@ -186,11 +231,16 @@ def failed_upgrade(
     wanted, finishing = must_go_back(stage, switch, now), to_be_finished(stage)
     stage, switch = apart(stage, switch)
     rebooted = "reboot" in switch or finishing
+    # Only to be put back into service, and what it runs does not pass its checks
+    left_there = failure.get("at") == "finish" and not finishing
     gone_back = answered(back) and not back.get("error_id")
     what_now = ""
     if not answered(now):
         status = "unreachable"
         what_now = "If it does not come back, choose the backup entry in its boot menu and run a rollback there."
+    elif left_there:
+        status = "drained"
+        what_now = "It runs what it ran before; an earlier run had left it out of service, and there it stays."
     elif failure.get("at") == "undrain":
         status = "drained"
         what_now = "The new system runs and passed its checks; only putting the host back into service failed."
@@ -213,11 +263,13 @@ def failed_upgrade(
         what_now = "It is back on the system it had." if gone_back else ""
     where = back if wanted and gone_back else {}
     said = _sentence(f"{failure.get('step')}: {_without_advice(failure.get('msg'))}")
+    # Who may be sent users again: whoever runs a system that it is to stay on
+    in_service = answered(now) and (gone_back or not wanted) and not (rebooted and not wanted) and not left_there
+    stays = "" if in_service or status == "drained" else _still_out(failure)
     return {
         "status": status,
-        "reason": f"{said} {what_now}".strip(),
-        # Who may be sent users again: whoever runs a system that it is to stay on
-        "in_service": answered(now) and (gone_back or not wanted) and not (rebooted and not wanted),
+        "reason": " ".join(part for part in (said, what_now, stays) if part),
+        "in_service": in_service,
         "step": failure.get("step"),
         "error_id": error_id_of(failure),
         "output": failure.get("output") or "",
@@ -248,6 +300,7 @@ __all__ = (
     "failed_rollback",
     "failed_upgrade",
     "first_line",
+    "left_out",
     "must_go_back",
     "output",
     "reason",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .host_outcome import Answer, Entry, answered, first_line
+from .host_outcome import Answer, Entry, answered, first_line, left_out
 from .overlay_words import shared
 from .people import human_seconds
 from .run_record import GOOD, STATUSES, bad_of, counts_of
@@ -86,7 +86,7 @@ def _now(info: Answer) -> Entry:
         return (info.get(key) or {}).get("subvolume")
 
     unmet = [entry["detail"] for entry in info.get("requirements") or () if not entry.get("ok")]
-    well = info["state"] in _WELL and not unmet and not info.get("unfinished")
+    well = info["state"] in _WELL and not unmet and not info.get("unfinished") and not info.get("out_of_service")
     return {
         "status": "attention" if not well else "staged" if info["state"] == "staged" else "looked_at",
         "reason": "" if well else _trouble(info, unmet),
@@ -115,6 +115,8 @@ def _trouble(info: Answer, unmet: t.Sequence[str]) -> str:
         words.append(f"It is in state {info['state']} and runs {runs}")
     elif info.get("unfinished"):
         words.append("Its last upgrade was cut off before its checks; run the upgrade again to finish it")
+    if info.get("out_of_service"):
+        words.append(f"{left_out(info).rstrip('.')}; the next run with its undrain tasks puts it back")
     trial = info.get("trial") or {}
     if trial.get("seconds_left") is not None:
         words.append(f"{human_seconds(trial['seconds_left'])} left to confirm it")

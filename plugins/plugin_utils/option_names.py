@@ -23,32 +23,11 @@ _OURS: t.Final[dict[str, tuple[str, ...]]] = {
 # Inventories have variables of their own that begin so: only one that is nearly ours, or that was given for this very run
 _SHARED: t.Final = ("host_", "overc_")
 _NEARLY: t.Final = 0.85
-# What roles and playbooks set themselves, or hand to one another
+# What roles give back, what the playbook report takes, and what is handed on. What else is set begins with two underscores
 INTERNAL: t.Final = frozenset({
-    "bootloader_answer", "bootloader_options", "bootloader_result",
-    "fleet_bad", "fleet_command", "fleet_gate", "fleet_known", "fleet_next", "fleet_options", "fleet_plan",
-    "fleet_record", "fleet_revert", "fleet_asked", "fleet_wanted", "fleet_went",
-    # of the playbook report, which takes none of the options of runs
+    "bootloader_result", "host_rollback_result", "host_update_result", "host_upgrade_result", "overlay_result", "pull_result",
     "fleet_verdict_signers", "fleet_verdicts", "fleet_verdicts_token",
-    "host_rollback_answers", "host_rollback_confirm", "host_rollback_failure", "host_rollback_options",
-    "host_rollback_others", "host_rollback_own_checks", "host_rollback_result", "host_rollback_stage",
-    "host_rollback_switch", "host_rollback_at",
-    "host_update_answer", "host_update_options", "host_update_result",
-    "host_upgrade_answers", "host_upgrade_at", "host_upgrade_back", "host_upgrade_confirm", "host_upgrade_failure",
-    "host_upgrade_finish", "host_upgrade_finished",
-    "host_rollback_finish", "host_rollback_finished",
-    "host_upgrade_now", "host_upgrade_options", "host_upgrade_others", "host_upgrade_own_checks",
-    "host_upgrade_result", "host_upgrade_stage", "host_upgrade_switch", "host_upgrade_unhealthy",
-    "host_upgrade_undrain_failed", "host_upgrade_warnings",
-    "overc_finishes", "overc_fleet_run",
-    "overlay_answers", "overlay_directories", "overlay_installed", "overlay_options", "overlay_removed",
-    "overlay_result",
-    "pull_attempt", "pull_back", "pull_carry_over", "pull_config", "pull_drained", "pull_failure", "pull_gate", "pull_info",
-    "pull_interrupted", "pull_key", "pull_note",
-    "pull_options", "pull_outcome", "pull_places", "pull_ring_config", "pull_systemd",
-    "pull_wanted",
-    "pull_program", "pull_removed", "pull_result", "pull_run", "pull_staged", "pull_target", "pull_timer", "pull_units",
-    "pull_verdict", "pull_verified",
+    "fleet_command", "pull_target",
 })  # fmt: skip
 
 

@@ -154,7 +154,7 @@ class RebootingAction(ActionBase):
                 args["arm"] = False
         began = time.time()
         result.update(self._command(args, task_vars, then_reboots=wants_reboot))
-        if result.get("error_id") == "unconfirmed" and self._boolean((task_vars or {}).get("overc_finishes", False)):
+        if result.get("error_id") == "unconfirmed" and self._boolean((task_vars or {}).get("__overc_finishes", False)):
             result["failed"] = False  # what an earlier run left on trial is what the caller goes on with
         result["seconds"] = round(time.time() - began, 1)
         if not wants_reboot or self._task.check_mode or result.get("failed") or not result.get("reboot_required"):

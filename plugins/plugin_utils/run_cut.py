@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run that is cut off (Ctrl-C, an error of Ansible's own) says what its hosts are doing and what to type next.
+"""A run that is cut off says what became of its hosts so far, what they are doing, and what to type next.
 
-Ansible's main process evaluates for which hosts a play is; workers end without what is registered here.
+Cut off by Ctrl-C, by an error of Ansible's own, or because a whole wave was lost: there Ansible ends everything, without the
+plays that would say it. Ansible's main process evaluates for which hosts a play is; workers end without what is registered here.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ class _Run:
 
     command = ""
     hosts: t.Sequence[str] = ()
+    verdict: t.Callable[[], t.Sequence[str]] = staticmethod(list)
 
 
-def begin(command: str, hosts: t.Sequence[str]) -> None:
-    """From now on hosts are changed."""
+def begin(command: str, hosts: t.Sequence[str], verdict: t.Callable[[], t.Sequence[str]] = list) -> None:
+    """From now on hosts are changed; ``verdict`` says in lines what became of them so far."""
     if hosts and not _Run.command:
-        _Run.command, _Run.hosts = command, tuple(hosts)
+        _Run.command, _Run.hosts, _Run.verdict = command, tuple(hosts), staticmethod(verdict)
         atexit.register(_tell)
 
 
@@ -49,8 +51,14 @@ def words(command: str, hosts: t.Sequence[str], typed: t.Sequence[str]) -> str:
 
 
 def _tell() -> None:
-    if _Run.command:
-        Display().display(words(_Run.command, _Run.hosts, sys.argv[1:]), stderr=True)
+    if not _Run.command:
+        return
+    try:
+        lines = list(_Run.verdict())
+    except Exception as error:  # noqa: BLE001 - Ansible may be in any condition, and the sentence below still has to be said
+        lines = [f"What became of the hosts so far cannot be told ({error}); the record of the run has it."]
+    for line in (*lines, words(_Run.command, _Run.hosts, sys.argv[1:])):
+        Display().display(line, stderr=True)
 
 
 __all__ = ("begin", "end", "words")

@@ -18,6 +18,7 @@ from .host_outcome import (
     changes_of,
     error_id_of,
     first_line,
+    left_out,
     output,
     to_be_finished,
     warnings_of,
@@ -29,12 +30,22 @@ from .run_options import closed, waves
 Plan = dict[str, t.Any]
 # How many hosts a line of the plan names; the record has them all
 _SHOWN: t.Final = 20
+# What to do where nobody would put it back
+_NOBODY: t.Final = (
+    "This run has no tasks that put it back (host_upgrade_undrain_tasks). If somebody has done that, say so to the host with "
+    "overc_host_service (state: in)."
+)
 # In place of an error id, where no module could answer
 _SILENT: t.Final = "unreachable"
 
 
-def verdict(answer: Answer) -> Entry:
-    """Whether a host may take part, from what it said in check mode: ``go``, ``current`` or ``unready``, and why."""
+def verdict(answer: Answer, asked: t.Mapping[str, t.Any] | None = None) -> Entry:
+    """Whether a host may take part, from what it said in check mode: ``go``, ``current`` or ``unready``, and why.
+
+    ``asked`` are the options of the role for this host.
+    """
+    wanted = asked or {}
+    puts_back = bool(wanted.get("drain_tasks") or wanted.get("undrain_tasks"))
     if not answer or answer.get("unreachable"):
         detail = first_line(answer.get("msg")) or "no answer"
         # What the action says of a connection that was lost says so already
@@ -48,10 +59,15 @@ def verdict(answer: Answer) -> Entry:
         "upgrades": changes_of(answer.get("upgrades")),
         "warnings": warnings_of(answer),
         "reason": as_asked(str(answer.get("msg") or "")),
+        "out_of_service": answer.get("out_of_service"),
     }
+    if left_out(answer) and not puts_back:
+        base["warnings"].append(f"{left_out(answer)} {_NOBODY}")
     # Not "failed" and "changed": the task that asked says that neither is its own
-    finish = to_be_finished(answer)
+    finish = to_be_finished(answer, puts_back)
     if not finish and (answer.get("error_id") or "actions" not in answer):
+        if left_out(answer) and puts_back:
+            base["reason"] = f"{base['reason']} {left_out(answer)} A run puts it back as soon as it is ready."
         return {**base, "verdict": "unready", "error_id": error_id_of(answer), "output": output(answer)}
     work = bool(finish or answer["actions"] or answer.get("reboot_required"))
     found = {**base, "finish": finish, "verdict": "go" if work else "current", "operation": answer.get("operation")}
@@ -105,9 +121,10 @@ def plan(
     ``asked`` are the options of the role that were given for each host, for the lines that people read.
     """
     command = options.get("command", "upgrade")
-    entries = {host: verdict(answer or {}) for host, answer in answers.items()}
+    wanted = {host: dict((asked or {}).get(host) or {}) for host in answers}
+    entries = {host: verdict(answer or {}, wanted[host]) for host, answer in answers.items()}
     for host, entry in entries.items():
-        entry["asked"] = dict((asked or {}).get(host) or {})
+        entry["asked"] = wanted[host]
     named = {str(entry) for entry in options.get("rejected_plans") or ()}
     # What is known to be bad takes no place in a wave: a canary that is withheld would be none
     rejected = [host for host, entry in entries.items() if entry["verdict"] == "go" and entry["fingerprint"] in named]
@@ -165,7 +182,10 @@ def describe(of: Plan) -> list[str]:
     unready = {host: f"{entries[host]['reason']} [{entries[host]['error_id']}]" for host in of["unready"]}
     lines += [f"not ready: {names(hosts)}: {said}" for said, hosts in alike(unready)]
     going = [host for wave in of["waves"] for host in wave]
-    cut = [host for host in going if entries[host].get("finish")]
+    out = [host for host in going if entries[host].get("out_of_service")]
+    if out:
+        lines.append(f"left out of service by an earlier run, to be put back: {', '.join(out)}")
+    cut = [host for host in going if entries[host].get("finish") and host not in out]
     if cut:
         lines.append(f"to be finished, because a run was cut off after its reboot: {', '.join(cut)}")
     for words, hosts in _alike(going, lambda host: _asked_words(of["command"], entries[host]["asked"])):

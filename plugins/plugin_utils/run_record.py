@@ -31,17 +31,25 @@ STATUSES: t.Final[dict[str, str]] = {
     "staged": "the new system is built and waits for a reboot",
     "upgraded": "runs the new system",
     "returned": "runs the system it is meant to return to",
+    "undrained": "was put back into service, out of which an earlier run had left it",
     "cancelled": "its staged upgrade was cancelled",
     "planned": "would be changed",
     "current": "nothing to do",
     "looked_at": "runs its normal system",
 }
-GOOD: t.Final = frozenset({"looked_at", "staged", "upgraded", "returned", "cancelled", "planned", "current"})
+GOOD: t.Final = frozenset(
+    {"looked_at", "staged", "upgraded", "returned", "undrained", "cancelled", "planned", "current"}
+)
 
 
-def summary(of: Plan, results: t.Mapping[str, Answer], reverts: t.Mapping[str, Answer], now: str) -> Entry:
-    """The record of a run: what became of every chosen host. The report is made from it."""
-    stop = stopped(of, results)
+def summary(
+    of: Plan, results: t.Mapping[str, Answer], reverts: t.Mapping[str, Answer], now: str, *, at_work: bool = False
+) -> Entry:
+    """The record of a run: what became of every chosen host. The report is made from it.
+
+    ``at_work``: a wave was let go and has not come to its end, so nothing has stopped the run.
+    """
+    stop = None if at_work else stopped(of, results)
     rejected = rejected_plans(of, results)
     started = {host for host, result in results.items() if result}
     wave_of = {host: number for number, wave in enumerate(of["waves"], 1) for host in wave}
@@ -102,9 +110,23 @@ def _outcome(
     named: t.Collection[str],
     begun: bool,
 ) -> Entry:
+    """What became of one host; of one that was not touched also what is known of it from the plan."""
     entry = of["hosts"][host]
     if result:
         return {key: value for key, value in result.items() if key not in ("rejects_plan", "in_service")}
+    known = {"warnings": entry["warnings"]} if entry.get("warnings") else {}
+    return {**_untouched(of, entry, stop=stop, rejected=rejected, named=named, begun=begun), **known}
+
+
+def _untouched(
+    of: Plan,
+    entry: Entry,
+    *,
+    stop: str | None,
+    rejected: t.Collection[str],
+    named: t.Collection[str],
+    begun: bool,
+) -> Entry:
     if entry["verdict"] == "unready":
         known = {key: entry[key] for key in ("error_id", "output") if entry.get(key)}
         return {"status": "unready", "reason": entry["reason"], **known}

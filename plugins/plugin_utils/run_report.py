@@ -129,6 +129,7 @@ def _notes(info: Answer) -> list[str]:
         notes.append(str(trial["reason"]))
     elif info["state"] == "backup":
         notes.append("overc_host_rollback makes the backup the normal system again")
+    notes += [f"out of service since {info['out_of_service']}"] if info.get("out_of_service") else []
     unmet = [entry["id"] for entry in info.get("requirements") or () if not entry.get("ok")]
     notes += [f"unmet: {', '.join(unmet)}"] if unmet else []
     return notes + [str(sentence) for sentence in info.get("contradictions") or ()]

@@ -64,7 +64,7 @@ def test_examples_are_playbooks(tmp_path: Path) -> None:
             files.append(tmp_path / f"{name}.yml")
             files[-1].write_text(yaml.safe_dump(plays, sort_keys=False))
     assert len(files) > len(MODULES)
-    extra = "target=all pull_run={}"
+    extra = "target=all __pull_run={}"
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "--syntax-check", "-i", "h1,", "-e", extra, *files],
         cwd=REPOSITORY,

@@ -159,6 +159,7 @@ EXAMPLES: t.Final[dict[str, Example]] = {
     "overc_host_health": Example(),
     "overc_host_info": Example(nothing, says("All assertions passed")),
     "overc_host_rollback": Example(upgraded, runs("1.0")),
+    "overc_host_service": Example(),
     "overc_options": Example(),
     "overc_wait": Example(),
     "overc_host_update": Example(offered, says("lab-app")),

@@ -57,6 +57,7 @@ def summary(facts: HostFacts, state: HostState) -> dict[str, t.Any]:
         "protection": protection_of(facts),
         "trial": trial_now(facts, state),
         "unfinished": unfinished(facts, state),
+        "out_of_service": facts.record.out_of_service,
         "predicted": False,
     }
 

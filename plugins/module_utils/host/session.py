@@ -35,12 +35,13 @@ class Host:
     warnings: list[str] = field(default_factory=list)
     repaired: list[dict[str, str]] = field(default_factory=list)
     state: str | None = None
+    out_of_service: str | None = None
 
     def observe(self, *, full: bool = False) -> tuple[HostFacts, HostState]:
         """Facts and the state derived from them; ``full`` with digests and sizes."""
         facts = observe(self.runner, self.layout, digests=full, sizes=full)
         state = derive(facts)
-        self.state = state.name
+        self.state, self.out_of_service = state.name, facts.record.out_of_service
         return facts, state
 
 
@@ -67,6 +68,8 @@ def run(
     except (OvercError, OSError, KeyboardInterrupt) as raised:
         error = as_error(raised, f"The command {name}")
         error.facts.setdefault("state", host.state)
+        if host.out_of_service:
+            error.facts.setdefault("out_of_service", host.out_of_service)
         if host.repaired:
             error.facts["repaired"] = host.repaired
         raise error from (None if error is raised else raised)

@@ -150,7 +150,7 @@ class Pull:
             "revision": revision,
             "gate": [*PROGRAM, "gate"] if self.member else [],
         }
-        write(self.variables, {"pull_run": variables})
+        write(self.variables, {"__pull_run": variables})
         remove(self.outcome)
         directory = self.config["directory"]
         try:

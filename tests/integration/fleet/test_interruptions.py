@@ -128,3 +128,83 @@ def test_trial_that_was_left_by_a_run_is_finished(make_fleet: Fleet, controller:
     info = host.module("overc_host_info")
     assert (info["state"], info["unfinished"]) == ("clean", None)
     assert_runs(host, NEW, "2.0")
+
+
+SLOW = """\
+- name: Mark
+  ansible.builtin.shell: "echo {word} >> /boot/hooks"
+- name: Then something takes its time, or fails
+  ansible.builtin.command: {then}
+"""
+
+
+def test_host_that_was_drained_is_put_back_by_the_next_run(
+    make_fleet: Fleet, controller: Controller, tmp_path: Path
+) -> None:
+    """The drain fails, the stage is cancelled, the controller dies before the undrain; then nothing is pending any more."""
+    (host,) = make_fleet(1)
+    drain, undrain = tmp_path / "drain.yml", tmp_path / "undrain.yml"
+    drain.write_text(SLOW.format(word="drained", then="/bin/false"))
+    undrain.write_text(SLOW.format(word="undraining", then="sleep 300"))
+    variables = {"host_upgrade_drain_tasks": str(drain), "host_upgrade_undrain_tasks": str(undrain)}
+    hooks = ["cat", "/boot/hooks"]
+    with controller.start("upgrade", **variables) as process:
+        wait_for(
+            lambda: "undraining" in host.run(hooks, check=False).stdout or process.poll() is not None,
+            "the undrain to begin",
+            timeout=300,
+        )
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    info = host.module("overc_host_info")
+    assert (info["state"], info["booted"]["subvolume"], info["unfinished"]) == ("clean", OLD, None)
+    assert info["out_of_service"]
+    status = controller.run("status")
+    assert "out of service since" in status.output
+
+    host.release("v1")
+    undrain.write_text(SLOW.format(word="back", then="/bin/true"))
+    planned = controller.run("upgrade", "--check", **variables)
+    assert "left out of service by an earlier run, to be put back: h1" in planned.output
+    nobody = controller.run("upgrade")
+    assert (nobody.rc, nobody.status(host)) == (0, "current")
+    assert any("out of service since" in text for text in nobody.record["hosts"]["h1"]["warnings"])
+    assert "This run has no tasks that put it back" in nobody.output
+    run = controller.run("upgrade", **variables)
+    assert (run.rc, run.status(host)) == (0, "undrained"), run.reason(host)
+    assert host.run(hooks).stdout.split() == ["drained", "undraining", "back"]
+    assert host.module("overc_host_info")["out_of_service"] is None
+    assert_runs(host, OLD, "1.0")
+    assert host.boots == 1
+    assert controller.run("upgrade", **variables).status(host) == "current"
+
+
+def test_wave_that_falls_silent_in_its_drain_has_a_verdict(
+    make_fleet: Fleet, controller: Controller, tmp_path: Path
+) -> None:
+    """Ansible ends a run whose wave is lost as a whole; the next run goes on from there, undrain and all."""
+    silent, second = make_fleet(2)
+    drain, undrain = tmp_path / "drain.yml", tmp_path / "undrain.yml"
+    drain.write_text(
+        "- ansible.builtin.shell: echo drained >> /boot/hooks; systemctl stop ssh; (sleep 1; pkill -x sshd) &\n"
+        "- ansible.builtin.wait_for_connection: {delay: 3, timeout: 5}\n  ignore_errors: true\n"
+        "- ansible.builtin.ping:\n"
+    )
+    undrain.write_text("- ansible.builtin.shell: echo back >> /boot/hooks\n")
+    variables = {"host_upgrade_drain_tasks": str(drain), "host_upgrade_undrain_tasks": str(undrain)}
+    run = controller.run("upgrade", **variables)
+    assert run.rc != 0
+    end = run.output[run.output.index("PLAY RECAP") :]
+    assert "upgrade of 2 hosts: 1 interrupted, 1 postponed" in end
+    assert "h1: interrupted: " in end
+    assert f"report: {controller.directory}/upgrade.html" in end
+    assert run.statuses() == {"h1": "interrupted", "h2": "postponed"}
+    silent.sh("systemctl start ssh")
+    assert silent.module("overc_host_info")["out_of_service"]
+    drain.write_text("- ansible.builtin.shell: echo drained >> /boot/hooks\n")
+    again = controller.run("upgrade", **variables)
+    assert again.statuses() == {"h1": "upgraded", "h2": "upgraded"}
+    for host in (silent, second):
+        assert_runs(host, NEW, "2.0")
+        assert host.sh("tail -n 1 /boot/hooks") == "back"
+        assert host.module("overc_host_info")["out_of_service"] is None

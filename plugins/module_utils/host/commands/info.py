@@ -38,6 +38,7 @@ def info(host: Host) -> dict[str, t.Any]:
         "protection": protection_of(facts),
         "trial": trial_now(facts, state),
         "unfinished": unfinished(facts, state),
+        "out_of_service": facts.record.out_of_service,
         "known_bad": list(facts.record.known_bad),
         "package_manager": facts.manager.name,
         "last_event": dict(facts.record.events[-1]) if facts.record.events else None,

@@ -61,7 +61,8 @@ class Pending:
 class Record:
     """The whole file. ``events`` are the last transactions, newest last.
 
-    ``unfinished`` is the last switch that was made, until somebody has found good what came up.
+    ``unfinished`` is the last switch that was made, until somebody has found good what came up. ``out_of_service`` is since
+    when a run has the host out of service: it is written before the first task that takes it out.
     """
 
     deployments: t.Mapping[str, Deployment] = field(default_factory=dict)
@@ -69,6 +70,7 @@ class Record:
     events: tuple[t.Mapping[str, t.Any], ...] = ()
     known_bad: tuple[str, ...] = ()
     unfinished: Pending | None = None
+    out_of_service: str | None = None
 
     def with_deployments(self, *added: Deployment, dropped: t.Collection[str] = ()) -> Record:
         """A copy with these entries added or replaced, and those uuids forgotten."""
@@ -104,6 +106,7 @@ def parse_record(data: bytes) -> Record:
             events=tuple(raw["events"]),
             known_bad=texts(raw["known_bad"], "known_bad"),
             unfinished=build(Pending, raw["unfinished"]) if raw.get("unfinished") else None,
+            out_of_service=str(raw["out_of_service"]) if raw.get("out_of_service") else None,
         )
     except (ValueError, KeyError) as error:
         raise OvercError(
@@ -123,6 +126,7 @@ def format_record(record: Record) -> bytes:
             "events": [dict(event) for event in record.events],
             "known_bad": list(record.known_bad),
             "unfinished": asdict(record.unfinished) if record.unfinished else None,
+            "out_of_service": record.out_of_service,
         },
         indent=1,
     ).encode()

@@ -218,3 +218,47 @@ def test_what_this_run_does_is_not_left_by_an_earlier_one(stage: dict[str, t.Any
 )
 def test_messages_name_the_variables_of_the_role(said: str, told: str) -> None:
     assert host_outcome.as_asked(said) == host_outcome.reason({"msg": said}) == told
+
+
+LEFT_OUT = {"state": "clean", "booted": "rootfs", "actions": [], "out_of_service": "2026-11-22T21:00:00Z"}
+
+
+def test_host_that_an_earlier_run_left_out_of_service() -> None:
+    assert host_outcome.to_be_finished(LEFT_OUT, True)
+    assert not host_outcome.to_be_finished(LEFT_OUT)
+    assert not host_outcome.to_be_finished({**LEFT_OUT, "error_id": "no_space"}, True)
+    assert not host_outcome.to_be_finished({**LEFT_OUT, "actions": [{}]}, True), (
+        "it is drained and put back by its upgrade"
+    )
+    cancelled = {**LEFT_OUT, "actions": [{}], "operation": "cancel", "changed": True}
+    assert host_outcome.to_be_finished(cancelled, True)
+    done = host_outcome.upgraded(LEFT_OUT, {}, {}, {"state": "clean"}, status="upgraded", finish=True)
+    assert (done["status"], done["warnings"]) == ("undrained", [])
+    shown = host_outcome.upgraded(LEFT_OUT, {}, {}, {}, status="planned", finish=True)
+    assert shown["status"] == "planned"
+    for finish, status in ((True, "undrained"), (False, "current")):
+        back = host_outcome.returned(LEFT_OUT, {}, {}, {}, reboots=True, check_mode=False, finish=finish)
+        assert back["status"] == status
+    back = host_outcome.returned(cancelled, {}, {}, {}, reboots=True, check_mode=False, finish=True)
+    assert back["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "service", [{"unreachable": True, "msg": "no route"}, {"error_id": "locked", "msg": "no route"}]
+)
+def test_host_that_could_not_be_told_that_it_is_back(service: dict[str, t.Any]) -> None:
+    done = host_outcome.upgraded(LEFT_OUT, {}, {}, service, status="upgraded", finish=True)
+    assert "could not be noted on the host (no route)" in done["warnings"][0]
+
+
+def test_host_that_does_not_work_stays_out_of_service_and_says_so() -> None:
+    failure = {**FAILURE, "at": "finish", "out_of_service": "2026-11-22T21:00:00Z"}
+    result = host_outcome.failed_upgrade(failure, LEFT_OUT, {}, info("clean", "old"), {}, "", True)
+    assert (result["status"], result["in_service"], result["rejects_plan"]) == ("drained", False, False)
+    assert "there it stays" in result["reason"]
+    silent = {**FAILURE, "at": "drain", "out_of_service": "2026-11-22T21:00:00Z"}
+    result = host_outcome.failed_upgrade(silent, STAGE, {}, {"unreachable": True}, {}, "", True)
+    assert result["status"] == "unreachable"
+    assert "It is out of service until the next run puts it back." in result["reason"]
+    back = host_outcome.failed_rollback(silent, STAGE, {})
+    assert "It is out of service until the next run puts it back." in back["reason"]

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[4]
 # Roles whose variables are set by other roles
 PRIVATE = ("health", "preflight", "report")
 # Not for people
-HANDED_ON = {"fleet_command", "pull_run"}
+HANDED_ON = {"fleet_command", "__pull_run"}
 
 
 def specified() -> dict[str, dict[str, t.Any]]:
@@ -271,30 +271,39 @@ def test_names_of_other_people() -> None:
     assert unknown(["overlay"], ["overlay_container"]) == [("overlay_container", "overlay_containers")]
 
 
-def test_what_roles_set_themselves_is_known() -> None:
-    """Registered, set as facts or handed to one another: an unknown name would end the role at its second use."""
-    mine = ("bootloader_", "fleet_", "host_rollback_", "host_update_", "host_upgrade_", "overlay_")
-    used: set[str] = set()
+def set_by_roles() -> dict[str, str]:
+    """What roles and playbooks register, set as facts or give to a task, and where."""
+    used: dict[str, str] = {}
 
-    def walk(node: t.Any) -> None:
+    def walk(node: t.Any, where: str) -> None:
         if isinstance(node, dict):
-            if isinstance(node.get("register"), str):
-                used.add(node["register"])
-            for key in ("vars", "ansible.builtin.set_fact"):
-                if isinstance(node.get(key), dict):
-                    used.update(node[key])
-            for value in node.values():
-                walk(value)
-        elif isinstance(node, list):
-            for value in node:
-                walk(value)
+            names = [node[key] for key in ("vars", "ansible.builtin.set_fact") if isinstance(node.get(key), dict)]
+            for name in (node.get("register"), *(name for given in names for name in given)):
+                if isinstance(name, str):
+                    used[name] = where
+        for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            walk(value, where)
 
     for folder in ("roles", "playbooks"):
-        for path in (ROOT / folder).rglob("*.yml"):
-            walk(yaml.safe_load(path.read_text()))
-    ours = {name for name in used if name.startswith(mine)}
-    assert ours > {"host_upgrade_result", "fleet_plan"}
-    assert ours <= INTERNAL | set(options.public())
+        for path in sorted((ROOT / folder).rglob("*.yml")):
+            if path.parent.name != "meta":
+                walk(yaml.safe_load(path.read_text()), str(path.relative_to(ROOT)))
+    return used
+
+
+def test_what_roles_set_themselves_begins_with_two_underscores() -> None:
+    """Never a name that a person may have for something, or set by mistake."""
+    handed: set[str] = set()
+    for path in (ROOT / "roles").glob("*/meta/argument_specs.yml"):
+        for entry in yaml.safe_load(path.read_text())["argument_specs"].values():
+            handed.update(entry.get("options") or {})
+    known = handed | INTERNAL | set(options.public())
+    own = {name: where for name, where in set_by_roles().items() if name not in known | {"ansible_python_interpreter"}}
+    assert {"__host_upgrade_stage", "__fleet_plan"} <= set(own)
+    assert [f"{where}: {name}" for name, where in own.items() if not name.startswith("__")] == []
+    roles = [path.name for path in (ROOT / "roles").iterdir()]
+    prefixes = tuple(f"__{role}_" for role in (*roles, "overc"))
+    assert [name for name, where in own.items() if where.startswith("roles/") and not name.startswith(prefixes)] == []
 
 
 def test_rings() -> None:

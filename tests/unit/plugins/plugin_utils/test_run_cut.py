@@ -20,6 +20,16 @@ import ansible_collections.overc.system.plugins.filter.fleet as fleet
 """
 
 
+def ended(body: str) -> str:
+    """What a process says when it ends after this."""
+    typed = (
+        "import sys; sys.path.insert(0, '.collections'); sys.argv[1:] = ['overc.system.upgrade', '-e', 'target=a b']"
+    )
+    code = f"{typed}\n{SCRIPT.format(body=body)}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stderr
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -31,8 +41,35 @@ import ansible_collections.overc.system.plugins.filter.fleet as fleet
     ],
 )
 def test_what_is_said_when_ansible_ends(body: str, said: bool) -> None:
-    code = f"import sys; sys.path.insert(0, '.collections'); sys.argv[1:] = ['overc.system.upgrade', '-e', 'target=a b']\n{SCRIPT.format(body=body)}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ("was cut off" in done.stderr) is said, done.stderr
+    told = ended(body)
+    assert ("was cut off" in told) is said, told
     if said:
-        assert "ansible-playbook overc.system.upgrade -e 'target=a b'" in " ".join(done.stderr.split())
+        assert "ansible-playbook overc.system.upgrade -e 'target=a b'" in " ".join(told.split())
+
+
+PLAN = {
+    "command": "upgrade",
+    "started": "",
+    "check_mode": False,
+    "refused": None,
+    "unready": [],
+    "waves": [["h1"], ["h2"]],
+    "options": {"report_dir": "/reports"},
+    "hosts": {"h1": {"verdict": "go"}, "h2": {"verdict": "go"}},
+}
+
+
+def test_what_became_of_the_hosts_is_said_where_a_wave_was_lost() -> None:
+    body = f"v = {{'localhost': {{'__fleet_plan': {PLAN!r}, '__fleet_went': ['h1']}}, 'h1': {{}}, 'h2': {{}}}}; "
+    body += "fleet.fleet_hosts(['h1', 'h2'], 'upgrade', False, v)"
+    said = ended(body).splitlines()
+    assert said[0] == "upgrade of 2 hosts: 1 interrupted, 1 postponed"
+    assert said[1].startswith("h1: interrupted: ")
+    assert "report: /reports/upgrade.html" in said
+    assert "was cut off" in " ".join(said)
+
+
+def test_whatever_cannot_be_told_at_the_end_takes_no_sentence_away() -> None:
+    said = ended("fleet.fleet_hosts(['h1'], 'upgrade', False, {})")
+    assert "cannot be told" in said
+    assert "was cut off" in said

@@ -110,7 +110,7 @@ def test_staged_and_rebooting(place: Place) -> None:
     called = (place.directory / "called").read_text()
     assert called.startswith("--inventory=localhost, --limit=localhost,"), called
     assert called.endswith(" local.yml\n")
-    variables = json.loads((place.directory / "run/variables.json").read_text())["pull_run"]
+    variables = json.loads((place.directory / "run/variables.json").read_text())["__pull_run"]
     assert (variables["phase"], variables["reboot"]) == ("upgrade", True)
 
 
@@ -201,7 +201,7 @@ def test_bad_system_goes_back_and_is_remembered(place: Place) -> None:
         assert place.pull().verify() is False
         assert json.loads((place.directory / "state/rejected.json").read_text()) == ["f"]
     place.pull().play("verify")
-    assert json.loads((place.directory / "run/variables.json").read_text())["pull_run"]["rejected"] == ["f"]
+    assert json.loads((place.directory / "run/variables.json").read_text())["__pull_run"]["rejected"] == ["f"]
 
 
 def test_verification_that_says_nothing_is_tried_again(place: Place) -> None:
@@ -291,7 +291,7 @@ def test_what_was_refused_is_not_run_after_the_next_boot_either(place: Place, re
     good = repository.commit({"local.yml": "good "})
     place.pull(**config).upgrade()
     assert ran(place) == "good "
-    variables = json.loads((place.directory / "run/variables.json").read_text())["pull_run"]
+    variables = json.loads((place.directory / "run/variables.json").read_text())["__pull_run"]
     assert variables["revision"] == good
     repository.commit({"local.yml": "evil "}, "")
     assert place.pull(**config).upgrade() is False
