@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 import typing as t
 
@@ -13,6 +14,7 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils import values as numbers
 from ..module_utils.errors import OvercError
+from ..module_utils.pull.program import window_open
 from ..plugin_utils import (
     host_outcome,
     look_record,
@@ -236,8 +238,12 @@ def pull_verdict(answer: t.Mapping[str, t.Any], rejected: t.Collection[str]) -> 
     return pull.verdict(answer, rejected)
 
 
-def pull_staged(result: t.Mapping[str, t.Any], reboot: bool) -> dict[str, t.Any]:
-    return pull.staged(result, reboot=reboot)
+def pull_window_open(window: str) -> bool:
+    return window_open(window, dt.datetime.now(dt.timezone.utc))
+
+
+def pull_staged(result: t.Mapping[str, t.Any], reboot: bool, window: bool = True) -> dict[str, t.Any]:
+    return pull.staged(result, reboot=reboot, window=bool(window))
 
 
 def pull_verified(info: t.Any, note: t.Mapping[str, t.Any], failure: str = "", back: t.Any = None) -> dict[str, t.Any]:
@@ -276,6 +282,7 @@ class FilterModule:
             "pull_staged": pull_staged,
             "pull_verdict": pull_verdict,
             "pull_verified": pull_verified,
+            "pull_window_open": pull_window_open,
             "rollback_result": rollback_result,
             "to_be_finished": to_be_finished,
             "upgrade_result": upgrade_result,

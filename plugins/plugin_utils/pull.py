@@ -44,15 +44,20 @@ def gated(outcome: Answer, answer: Answer) -> Entry:
     return {**kept, "status": "withheld" if word == "withheld" else "waiting", "reason": reason}
 
 
-def staged(result: Answer, *, reboot: bool) -> Entry:
-    """From the result of the role host_upgrade, which does not reboot here."""
+# Also said by the program, see module_utils/pull/program.py
+_SHUT: t.Final = "The maintenance window closed before the reboot; the next one will do."
+
+
+def staged(result: Answer, *, reboot: bool, window: bool = True) -> Entry:
+    """From the result of the role host_upgrade, which does not reboot here; ``window``: whether it was open then."""
     keys = ("status", "reason", "state", "error_id", "step", "booted_before", "upgrades", "fingerprint", "seconds")
     out = {key: result[key] for key in keys if result.get(key) not in (None, "")}
     return {
         "reason": "",
         **out,
         "host_seconds": out.pop("seconds", {}),
-        "reboot": reboot and result["status"] == "staged",
+        "reboot": reboot and window and result["status"] == "staged",
+        **({"reason": _SHUT} if reboot and not window and result["status"] == "staged" else {}),
     }
 
 

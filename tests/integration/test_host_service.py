@@ -11,7 +11,7 @@ from tests.lab import Host
 
 
 def service(host: Host, state: str, *, check: bool = False) -> dict[str, t.Any]:
-    return host.module("overc_host_service", {"state": state, **({"_ansible_check_mode": True} if check else {})})
+    return host.module("overc_host_service", {"state": state}, check=check)
 
 
 def test_out_of_service_until_it_is_back(host: Host) -> None:

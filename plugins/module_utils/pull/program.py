@@ -147,6 +147,7 @@ class Pull:
             "note": read(self.note, {}),
             "rejected": read(self.rejected, []),
             "reboot": self.config["reboot"],
+            "window": self.config["window"],
             "revision": revision,
             "gate": [*PROGRAM, "gate"] if self.member else [],
         }
@@ -238,7 +239,9 @@ class Pull:
             self.finish("upgrade", "failed", _why(output, rc), rc=rc, output=output[-_OUTPUT:])
             return False
         reboot = bool(outcome.pop("reboot", False))
-        if reboot and not window_open(self.config["window"], dt.datetime.now(dt.timezone.utc)):
+        # A host that is out of service by now would stay there until the next one
+        drained = outcome.pop("drained", False)
+        if reboot and not drained and not window_open(self.config["window"], dt.datetime.now(dt.timezone.utc)):
             outcome["reason"] = "The maintenance window closed before the reboot; the next one will do."
             reboot = False
         outcome.update(self.tell("upgrade", outcome, reboots=reboot))

@@ -108,3 +108,12 @@ def test_out_of_service_is_tried_again() -> None:
     found = pull.out_of_service({"status": "upgraded", "reason": ""}, {"failed": True, "msg": "no balancer"})
     assert (found["status"], found["again"]) == ("failed", True)
     assert "no balancer" in found["reason"]
+
+
+def test_host_that_was_not_drained_because_the_window_closed_is_not_rebooted() -> None:
+    result = {"status": "staged", "reason": "x", "state": "staged"}
+    assert pull.staged(result, reboot=True)["reboot"] is True
+    shut = pull.staged(result, reboot=True, window=False)
+    assert (shut["reboot"], "window closed" in shut["reason"]) == (False, True)
+    failed = pull.staged({**result, "status": "failed"}, reboot=True, window=False)
+    assert (failed["reboot"], failed["reason"]) == (False, "x")

@@ -155,6 +155,16 @@ def test_window_that_closes_meanwhile(place: Place, monkeypatch: pytest.MonkeyPa
     assert "window closed" in place.result()["reason"]
 
 
+def test_host_that_is_out_of_service_does_not_wait_for_the_next_window(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.ansible('echo \'{"status": "staged", "reason": "", "reboot": true, "drained": true}\' > $OUT')
+    answers = iter([True, False])
+    monkeypatch.setattr(program, "window_open", lambda *_args: next(answers))
+    assert place.pull().upgrade() is True
+    assert "drained" not in place.result()
+
+
 def test_run_that_says_nothing(place: Place) -> None:
     """The repository is not to be had, the playbook is broken ..."""
     place.ansible('echo "[ERROR]: cannot clone"; exit 3')
