@@ -55,6 +55,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "package_unknown": "A package named in the options is not installed, or nobody offers it.",
     "package_untrusted": "A package or repository failed its signature check.",
     "plan_rejected": "The plan is one of those that were not to be staged.",
+    "root_incomplete": "The new root lacks something that it needs to come up.",
     "read_only": "A file system that has to be written to is read-only.",
     "reboot_failed": "The host did not come back as the deployment that was staged.",
     "repository_failed": "A package repository could not be read, so what is pending is unknown.",
@@ -81,6 +82,7 @@ NEXT_STEPS: t.Final[dict[str, str]] = {
     ),
     "package_unknown": "Correct the names, then run the same command again.",
     "package_untrusted": "Have it signed, or let the host know its key, then run the same command again.",
+    "root_incomplete": "Mend the package that takes it away, or leave it out with the option exclude.",
     "repository_failed": "Mend the repository, or disable it on the host, then run the same command again.",
 }
 

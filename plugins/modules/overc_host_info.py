@@ -52,7 +52,7 @@ waiting_for:
 booted:
   description:
     - The running deployment. As in the other deployments here, C(defects) tells why it would not boot (no init,
-      no modules for its kernel, the btrfs property ro).
+      no modules for its kernel, the btrfs property ro), or what it lacks that the running one comes up with.
   returned: always
   type: dict
   sample:

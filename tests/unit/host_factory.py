@@ -10,10 +10,12 @@ from dataclasses import replace
 
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import BootEntry
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.protection import Protected
+from ansible_collections.overc.system.plugins.module_utils.boot.init import Program
 from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
 from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
 from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
 from ansible_collections.overc.system.plugins.module_utils.host.observe.boot_files import BootFile
+from ansible_collections.overc.system.plugins.module_utils.host.observe.essentials import DIRECTORIES
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import (
     HostFacts,
     ManagerFacts,
@@ -28,6 +30,7 @@ from ansible_collections.overc.system.plugins.module_utils.system.mount_table im
 
 OLD, NEW = "1" * 64, "2" * 64
 SPACE = Space(boot_free=1 << 26, total=8 << 30, free=6 << 30)
+INIT = Program("/sbin/init", "/sbin/init")
 IDS = {"rootfs": 256, "rootfs_upgrade": 257, "rootfs_bakup": 258, "data": 300}
 PENDING = PackagePlan((PackageChange("lab-app", "noarch", "1.0-1", "2.0-1", "lab", 6370),))
 NOTHING = PackagePlan()
@@ -45,6 +48,11 @@ def kernel_file(name: str, sha256: str) -> BootFile:
     return BootFile(f"/boot/{name}", 1 << 20, "1.0-lab" if sha256 == OLD else "2.0-lab", sha256)
 
 
+def root(name: str) -> RootFacts:
+    modules = frozenset({"1.0-lab", "2.0-lab"})
+    return RootFacts(subvolume(name), f"/top/{name}", modules, init=INIT, has=frozenset(DIRECTORIES))
+
+
 def clean(booted: str = "rootfs", *others: str) -> HostFacts:
     """A supported host that runs ``booted``, with these other subvolumes beside it; no record."""
     names = (booted, *others)
@@ -58,7 +66,7 @@ def clean(booted: str = "rootfs", *others: str) -> HostFacts:
         subvolumes=tuple(subvolume(name) for name in names),
         default_id=IDS[booted],
         booted=subvolume(booted),
-        roots={name: RootFacts(subvolume(name), f"/top/{name}", frozenset({"1.0-lab", "2.0-lab"})) for name in names},
+        roots={name: root(name) for name in names},
         boot_files={"bzImage": kernel_file("bzImage", OLD), "bzImage_bakup": kernel_file("bzImage_bakup", OLD)},
         space=SPACE,
         grub_config="grub/grub.cfg",

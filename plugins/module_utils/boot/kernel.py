@@ -25,7 +25,6 @@ _VERMAGIC = re.compile(rb"\0vermagic=([!-~]{1,128}) ")
 _IS_MODULE = re.compile(r"\.ko(?P<packed>(?:\.(?:bz2|gz|xz|zst))?)$")
 _UNPACKERS: t.Final = {"": "io", ".gz": "gzip", ".xz": "lzma"}
 _MODULE: t.Final = 16 << 20  # the largest of a distribution have a few MiB
-_INITS: t.Final = ("sbin/init", "etc/init", "bin/init", "usr/lib/systemd/systemd", "lib/systemd/systemd")
 _SAMPLE: t.Final = 16  # modules; unpacking all of a distribution's takes minutes
 
 
@@ -112,17 +111,6 @@ def _holds_files(entry: os.DirEntry[str]) -> bool:
     return any(files for _directory, files in files_below(entry.path))
 
 
-def has_init(root: str, more: t.Iterable[str] = ()) -> bool:
-    """Whether a root has something that a kernel would start first; ``more`` are paths named by its command line."""
-    for path in (*_INITS, *more):
-        found = resolve_in_root(root, path)
-        if found is not None:
-            mode = os.lstat(found).st_mode
-            if stat.S_ISREG(mode) and mode & 0o111:
-                return True
-    return False
-
-
 def modules_directory(root: str, release: str) -> str | None:
     """Where a root keeps the modules of a release, relative to the root; None if it has none."""
     for home in _module_homes(root):
@@ -190,7 +178,6 @@ def _module_content(path: str) -> bytes:
 __all__ = (
     "defect_of",
     "foreign_modules",
-    "has_init",
     "module_releases",
     "modules_directory",
     "read_defect",

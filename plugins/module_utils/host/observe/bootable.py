@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import typing as t
 
+from .essentials import DIRECTORIES, FIRST_TARGET
 from .state import files_of, release_of_files
 
 if t.TYPE_CHECKING:
     from ...btrfs.subvolumes import Subvolume
-    from .facts import HostFacts
+    from .facts import HostFacts, RootFacts
 
 
 def defects_of(facts: HostFacts, subvolume: Subvolume) -> tuple[str, ...]:
     """What keeps a deployment from booting, as sentences without their end; none where nothing shows that.
 
-    ``facts`` must have been observed with digests. A host on which no root has modules has a kernel that needs none.
+    ``facts`` must have been observed with digests. A host on which no root has modules has a kernel that needs none; what
+    else a root needs is known by what the running one has.
     """
     root = facts.roots.get(subvolume.path)
     if root is None:
         return ()
-    found = []
-    if not root.init:
-        found.append(f"{subvolume.path} has no init that could be started")
+    running = facts.roots.get(facts.booted.path) if facts.booted else None
+    found = [f"{subvolume.path} has no {thing}" for thing in lacks(root, running)]
     if root.read_only:
         found.append(f"{subvolume.path} has the btrfs property ro=true")
     release = release_of_files(facts, files_of(facts, subvolume))
@@ -33,4 +34,16 @@ def defects_of(facts: HostFacts, subvolume: Subvolume) -> tuple[str, ...]:
     return tuple(found)
 
 
-__all__ = ("defects_of",)
+def lacks(root: RootFacts, known: RootFacts | None = None) -> tuple[str, ...]:
+    """What a root would need to come up and does not have, in words; ``known`` is a root that came up.
+
+    Kernel and modules aside: those are questions of a pair.
+    """
+    init = () if root.init else ("init that could be started",)
+    needed = {*DIRECTORIES, *(known.has if known else ())}
+    if root.init is None:  # that what it would start is not there, follows from it
+        needed.discard(FIRST_TARGET)
+    return (*init, *sorted(needed - root.has))
+
+
+__all__ = ("defects_of", "lacks")

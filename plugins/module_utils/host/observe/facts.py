@@ -10,7 +10,7 @@ import os
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ...boot import kernel
+from ...boot import init, kernel
 from ...boot.grub.config import BootEntry, parse_grub_config
 from ...boot.names import INITRD_NAMES, KERNEL_NAMES, BootNames, backup_of
 from ...boot.trial import TrialBoot, observe_trial_boot, read_note
@@ -27,6 +27,7 @@ from ...system.tree_size import tree_size
 from ..store.journal import OpenJournal, read_journal
 from ..store.record import Record, read_record
 from .boot_files import BootFile, carried_files, observe_boot_files
+from .essentials import essentials_of
 from .layout import Layout
 from .obstacles import Obstacles, observe_obstacles
 from .surroundings import Surroundings, observe_surroundings
@@ -41,14 +42,16 @@ GRUB_CONFIGS: t.Final = ("grub/grub.cfg", "grub2/grub.cfg", "EFI/BOOT/grub.cfg",
 @dataclass(frozen=True)
 class RootFacts:
     """What is known of one root subvolume. ``files`` are the boot files it carries in its own tree, by role; ``init``:
-    it has something that a kernel could start; ``read_only``: its btrfs property.
+    what a kernel would start first; ``has``: what else it needs to come up, as far as it has it; ``read_only``: its btrfs
+    property.
     """
 
     subvolume: btrfs.Subvolume
     path: str
     modules: frozenset[str] = frozenset()
     fstab_pins: tuple[str, ...] = ()
-    init: bool = True
+    init: init.Program | None = None
+    has: frozenset[str] = frozenset()
     read_only: bool = False
     files: t.Mapping[str, BootFile] = field(default_factory=dict)
 
@@ -102,6 +105,7 @@ class HostFacts:
     grub_config: str | None = None
     entries: tuple[BootEntry, ...] = ()
     cmdline: tuple[str, ...] = ()
+    named_init: str | None = None
     trial_boot: TrialBoot = field(default_factory=TrialBoot)
     record: Record = field(default_factory=Record)
     journal: OpenJournal | None = None
@@ -137,24 +141,35 @@ class HostFacts:
         return tuple(entry for entry in self.subvolumes if entry.path.startswith(subvolume.path + "/"))
 
 
-def observe_root(top: str, subvolume: btrfs.Subvolume, names: BootNames | None, *, digest: bool) -> RootFacts:
-    """Read one root subvolume."""
+def observe_root(
+    top: str,
+    subvolume: btrfs.Subvolume,
+    names: BootNames | None,
+    *,
+    digest: bool,
+    boot_dir: str = "/boot",
+    named_init: str | None = None,
+) -> RootFacts:
+    """Read one root subvolume. ``named_init``: what the kernel is told to start."""
     path = os.path.join(top, subvolume.path)
     fstab = regular_file_in_root(path, "etc/fstab")
+    first = init.find_init(path, named_init, initrd=names is not None and names.initrd is not None)
     return RootFacts(
         subvolume=subvolume,
         path=path,
         modules=kernel.module_releases(path),
         fstab_pins=subvolume_pins(text_of(fstab) or "") if fstab else (),
-        init=kernel.has_init(path, _named_inits()),
+        init=first,
+        has=essentials_of(path, first, boot_dir),
         read_only=btrfs.is_read_only(path),
         files=carried_files(path, names, digest=digest) if names else {},
     )
 
 
-def _named_inits() -> tuple[str, ...]:
-    words = (text_of("/proc/cmdline") or "").split()
-    return tuple(word[len("init=") :] for word in words if word.startswith("init="))
+def _named_init(entries: t.Sequence[BootEntry], kernel_name: str | None, cmdline: t.Sequence[str]) -> str | None:
+    """The normal entry may take its arguments from a variable, so that only the running kernel tells them."""
+    normal = next((entry for entry in entries if entry.kernel == kernel_name), None)
+    return (init.named_init(normal.args) if normal else None) or init.named_init(cmdline)
 
 
 def _choose_kernel(layout: Layout, found: t.Sequence[str], entries: t.Sequence[BootEntry]) -> str | None:
@@ -229,6 +244,7 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
         "manager": _observe_manager(runner, layout),
         **_observe_boot(layout, mounted, digests),
     }
+    common["named_init"] = _named_init(common["entries"], common["kernel"], common["cmdline"])
     asked = common["manager"].name if sizes else None
     common["surroundings"] = observe_surroundings(runner, mounted, layout.boot_dir, asked)
     if root_mount is None or root_mount.fstype != "btrfs" or "btrfs" in common["missing_tools"]:
@@ -297,7 +313,14 @@ def _observe_btrfs(
         "default_id": btrfs.get_default(runner, top),
         "booted": next((entry for entry in subvolumes if str(entry.id) == booted_id), None),
         "roots": {
-            entry.path: observe_root(top, entry, names, digest=digests)
+            entry.path: observe_root(
+                top,
+                entry,
+                names,
+                digest=digests,
+                boot_dir=layout.boot_dir,
+                named_init=common["named_init"],
+            )
             for entry in subvolumes
             if entry.path in layout.looked_into
         },

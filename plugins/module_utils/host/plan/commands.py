@@ -213,6 +213,7 @@ def plan_rollback(facts: HostFacts, state: HostState, *, arm: bool = True) -> Pl
 
 def _plan_cancel(facts: HostFacts, booted: Subvolume, default: Subvolume) -> Plan:
     files = known_files(facts, booted)
+    refuse_unbootable(facts, booted)
     context = _context(facts, "cancel", booted, booted.path, default, files, **trial_context(facts))
     context = replace(context, base_name=default.path, target=booted.uuid, root_prior=default.uuid)
     steps = _without_kernel(facts, files, CANCEL_STEPS)

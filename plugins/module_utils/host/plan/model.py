@@ -20,7 +20,7 @@ STEPS: t.Final[dict[str, str]] = {
     "create_root": "snapshot {base_name} as {root_name}" + NEW_SUFFIX,
     "download_packages": "download the packages with the running system's network and settings",
     "run_packages": "run the package manager in the new root, in a private mount and process namespace",
-    "check_root": "check the new root: packages, what mounts hide, kernel, modules, signature, fstab, space for the kernel",
+    "check_root": "check the new root: init, what it needs, what mounts hide, kernel, modules, signature, space for the kernel",
     "keep_modules": "keep the modules of the running kernel in the new root",
     "create_backup": "snapshot {base_name} as {backup_name}" + NEW_SUFFIX,
     "write_backup_files": "write the backup kernel beside the old one, and verify it",

@@ -14,6 +14,8 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ..observe.bootable import lacks
+
 if t.TYPE_CHECKING:
     from ..observe.facts import HostFacts
     from ..observe.state import HostState
@@ -122,10 +124,10 @@ def trial_facts(facts: HostFacts, state: HostState, uptime: float, now: float) -
 
 
 def backup_is_complete(facts: HostFacts) -> bool:
-    """Whether the backup entry would boot: its root, its kernel, and modules of that kernel."""
+    """Whether the backup entry would boot: its root with what it needs, its kernel, and modules of that kernel."""
     root = facts.roots.get(facts.layout.backup)
     kernel = facts.boot_files.get(facts.names.backup_kernel) if facts.names else None
-    if root is None or kernel is None or not root.init or root.read_only:
+    if root is None or kernel is None or lacks(root) or root.read_only:
         return False
     return kernel.release is None or not root.modules or kernel.release in root.modules
 

@@ -20,6 +20,7 @@ from ...system.unfinished import NEW_SUFFIX
 from ..observe.state import digests, source_of
 from .boot_files import digests_on_boot
 from .cleanup import DOWNLOADS, drop_downloads
+from .complete import refuse_incomplete
 from .context import Apply
 from .hidden import refuse_hidden
 from .new_root import PACKAGES, NewRoot
@@ -68,6 +69,7 @@ def check_root(at: Apply) -> bool:
     at.refresh(changed=at.made_root().uuid)
     new, base = at.root(at.made_root()), at.base()
     before, after = digests(base.files), digests(new.files)
+    refuse_incomplete(at, new, base)
     refuse_hidden(at, new.path, base.path)
     changed = {role: digest for role, digest in after.items() if before.get(role) != digest}
     files = {**at.context.base_files, **changed}

@@ -85,7 +85,7 @@ class Apply:
         roots = {
             entry.path: _moved(known[entry.uuid], entry, self.path(entry.path))
             if entry.uuid in known
-            else observe_root(self.top, entry, self.context.names, digest=True)
+            else self._observe(entry)
             for entry in subvolumes
             if entry.path in self.facts.layout.looked_into
         }
@@ -103,7 +103,17 @@ class Apply:
         known = self.facts.roots.get(subvolume.path)
         if known is not None:
             return known
-        return observe_root(self.top, subvolume, self.context.names, digest=True)
+        return self._observe(subvolume)
+
+    def _observe(self, subvolume: btrfs.Subvolume) -> RootFacts:
+        return observe_root(
+            self.top,
+            subvolume,
+            self.context.names,
+            digest=True,
+            boot_dir=self.boot,
+            named_init=self.facts.named_init,
+        )
 
     def new_root(self) -> btrfs.Subvolume | None:
         return new_root_of(self.facts, self.context)

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a root needs besides a kernel, its modules and an init, so that the host comes up and lets somebody in."""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+
+from ...boot.init import Program, find_program
+from ...system.fstab import parse
+from ...system.presence import is_directory, text_of
+from ...system.rooted_path import regular_file_in_root, resolve_in_root
+
+# What init mounts something on before it can make a directory
+DIRECTORIES: t.Final = ("/dev", "/proc", "/run", "/sys")
+# Without these a host that had them comes up without its file systems, or lets nobody in
+_FILES: t.Final = ("/etc/fstab", "/etc/group", "/etc/passwd", "/etc/shadow")
+_PROGRAMS: t.Final = ("/bin/sh",)
+FIRST_TARGET: t.Final = "default.target of systemd"
+# systemd.special(7), systemd.unit(5): where the first target is looked for
+_UNITS: t.Final = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+
+
+def essentials_of(root: str, init: Program | None, boot_dir: str) -> frozenset[str]:
+    """Which of the things that matter a root has, each in words; links are followed inside the root only.
+
+    Two roots are compared by them: what a host never had, it does not need. Raises OSError where the disk gives no answer.
+    """
+    found = [path for path in DIRECTORIES if _is_directory(root, path)]
+    found += [path for path in _FILES if _is_filled(root, path)]
+    found += [path for path in _PROGRAMS if find_program(root, path) is not None]
+    if init is not None and os.path.basename(resolve_in_root(root, init.path) or "") == "systemd" and _target(root):
+        found.append(FIRST_TARGET)
+    fstab = regular_file_in_root(root, "etc/fstab")
+    targets = {entry.target.rstrip("/") or "/" for entry in parse((text_of(fstab) if fstab else None) or "")}
+    return frozenset((*found, *(f"line for {path} in /etc/fstab" for path in ("/", boot_dir) if path in targets)))
+
+
+def _is_directory(root: str, path: str) -> bool:
+    found = resolve_in_root(root, path)
+    return found is not None and is_directory(found)
+
+
+def _is_filled(root: str, path: str) -> bool:
+    found = regular_file_in_root(root, path)
+    return found is not None and os.lstat(found).st_size > 0
+
+
+def _target(root: str) -> bool:
+    places = (resolve_in_root(root, f"{directory}/default.target") for directory in _UNITS)
+    return any(place is not None and stat.S_ISREG(os.lstat(place).st_mode) for place in places)
+
+
+__all__ = ("DIRECTORIES", "FIRST_TARGET", "essentials_of")

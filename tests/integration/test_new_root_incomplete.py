@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A new root from which packages took what a host comes up with is refused before the switch, and so is an old one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.commands import assert_refused, assert_unchanged, call, succeed, upgrade_to
+from tests.integration.disk_facts import assert_no_leftovers, in_top, snapshot_of_disk
+from tests.integration.own_packages import build, install, offer
+from tests.lab import Host
+from tests.lab.packages import Package
+
+PLACE = "/etc/own-harm"
+
+
+def own(version: str) -> Package:
+    return Package(
+        "own-harm", version, (), {"/usr/share/own/harm": version.encode()}, scriptlets={"post": f". {PLACE}"}
+    )
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return build(tmp_path_factory.mktemp("own"), own("1.0"), own("2.0"))
+
+
+@pytest.fixture
+def ready(host: Host, packages: dict[str, Path]) -> Host:
+    """What a file of the host says, a script of the package does in the new root."""
+    host.write(PLACE, "\n")
+    install(host, packages["own-harm-1.0"])
+    offer(host, packages["own-harm-2.0"])
+    return host
+
+
+HARM: dict[str, tuple[str, str]] = {
+    "init is gone": ("rm -f /sbin/init /etc/init /bin/init", "init that could be started"),
+    "init leads nowhere": ("ln -sfn /usr/lib/none /sbin/init", "init that could be started"),
+    "init leads out of the root": ("ln -sfn ../../../../../proc/1/exe /sbin/init", "init that could be started"),
+    "init is not executable": ("chmod 0644 /usr/lib/systemd/systemd", "init that could be started"),
+    "init is empty": (": > /usr/lib/systemd/systemd", "init that could be started"),
+    "a library of init": ("rm /usr/lib/*/systemd/libsystemd-core-*.so", "libsystemd-core"),
+    "fstab": ("rm /etc/fstab", "/etc/fstab"),
+    "an empty fstab": (": > /etc/fstab", "/etc/fstab"),
+    "the line for /boot": ("sed -i '\\, /boot ,d' /etc/fstab", "line for /boot in /etc/fstab"),
+    "a directory to mount on": ("umount -l /sys; rmdir /sys", "/sys"),
+    "accounts": ("rm /etc/shadow", "/etc/shadow"),
+    "the first target": (
+        "rm /etc/systemd/system/default.target /lib/systemd/system/default.target; :",
+        "default.target",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HARM)
+def test_refused_before_the_switch(ready: Host, name: str) -> None:
+    harm, missing = HARM[name]
+    ready.write(PLACE, f"{harm}\n")
+    before = snapshot_of_disk(ready)
+    result = call(ready, "upgrade")
+    assert_refused(result, "root_incomplete", missing, "Mend the package", "exclude")
+    assert_unchanged(before, ready, history=False)
+    assert_no_leftovers(ready)
+    ready.write(PLACE, "\n")
+    assert succeed(ready, "upgrade")["state"] == "staged"
+
+
+def test_what_the_command_line_names(ready: Host) -> None:
+    """Only that is started, although there is a /sbin/init too."""
+    ready.sh("mkdir -p /opt && ln -s /usr/lib/systemd/systemd /opt/own-init")
+    ready.sh("sed -i 's, /bzImage , /bzImage init=/opt/own-init ,' /boot/grub/grub.cfg && sync -f /boot")
+    ready.write(PLACE, "rm /opt/own-init\n")
+    before = snapshot_of_disk(ready)
+    assert_refused(call(ready, "upgrade"), "root_incomplete", "init that could be started")
+    assert_unchanged(before, ready, history=False)
+    ready.write(PLACE, "rm -f /sbin/init\n")
+    assert succeed(ready, "upgrade")["state"] == "staged"
+
+
+def test_the_modules_of_an_unchanged_kernel(ready: Host) -> None:
+    """They come back from the running root, so the new one boots."""
+    ready.write(PLACE, "rm -r /usr/lib/modules/1.0-lab\n")
+    assert succeed(ready, "upgrade")["state"] == "staged"
+    ready.reboot()
+    assert ready.sh("findmnt -no FSROOT /") == "/rootfs_upgrade"
+
+
+@pytest.mark.parametrize(
+    ("harm", "missing"),
+    [
+        ("rm rootfs/etc/fstab", "/etc/fstab"),
+        ("rmdir rootfs/proc", "/proc"),
+        ("rm rootfs/usr/lib/*/ld-linux*", "init that could be started"),
+        ("rm rootfs/usr/bin/sh", "/bin/sh"),
+    ],
+)
+def test_a_rollback_target(host: Host, harm: str, missing: str) -> None:
+    upgrade_to(host, "v2")
+    host.reboot()
+    in_top(host, harm)
+    before = snapshot_of_disk(host)
+    assert any(missing in said for said in succeed(host, "info")["previous"]["defects"])
+    for check in (True, False):
+        assert_refused(call(host, "rollback", check=check), "no_target", f"rootfs has no {missing}", "would not boot")
+    assert_unchanged(before, host)
+
+
+def test_a_cancel_to_a_running_root_that_was_broken_meanwhile(host: Host) -> None:
+    upgrade_to(host, "v2")
+    host.sh("rm /usr/sbin/init")
+    before = snapshot_of_disk(host)
+    assert_refused(call(host, "rollback"), "no_target", "rootfs has no init")
+    assert_unchanged(before, host)

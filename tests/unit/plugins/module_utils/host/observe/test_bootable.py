@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a root lacks: what every root needs, and what the one that is known to come up has."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils.boot.init import Program
+from ansible_collections.overc.system.plugins.module_utils.host.observe.bootable import defects_of, lacks
+from ansible_collections.overc.system.plugins.module_utils.host.observe.essentials import essentials_of
+from ansible_collections.overc.system.plugins.module_utils.host.plan.trial import backup_is_complete
+
+from tests.unit import host_factory as make
+
+INIT = Program("/sbin/init", "/sbin/init")
+FSTAB = "/dev/sda2\t/\tbtrfs\tdefaults 0 1\nLABEL=boot /boot/ ext4 defaults 0 2\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("dev", "proc", "run", "sys", "etc/systemd/system", "bin", "sbin", "lib/systemd/system"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("passwd", "group", "shadow"):
+        (tmp_path / "etc" / name).write_text("root\n")
+    (tmp_path / "etc/fstab").write_text(FSTAB)
+    shutil.copy("/bin/true", tmp_path / "lib/systemd/systemd")
+    (tmp_path / "sbin/init").symlink_to("/lib/systemd/systemd")
+    (tmp_path / "lib/systemd/system/graphical.target").touch()
+    (tmp_path / "lib/systemd/system/default.target").symlink_to("graphical.target")
+    (tmp_path / "bin/sh").write_bytes(b"#!/bin/busybox\n")
+    (tmp_path / "bin/sh").chmod(0o755)
+    (tmp_path / "bin/busybox").write_bytes(b"\x7fELF".ljust(256, b"\0"))
+    (tmp_path / "bin/busybox").chmod(0o755)
+    return tmp_path
+
+
+def found(root: Path) -> frozenset[str]:
+    return essentials_of(str(root), INIT, "/boot")
+
+
+def test_all_of_it(root: Path) -> None:
+    assert sorted(found(root)) == [
+        *("/bin/sh", "/dev", "/etc/fstab", "/etc/group", "/etc/passwd", "/etc/shadow", "/proc", "/run", "/sys"),
+        *("default.target of systemd", "line for / in /etc/fstab", "line for /boot in /etc/fstab"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("harm", "missing"),
+    [
+        (lambda root: (root / "etc/fstab").unlink(), "/etc/fstab"),
+        (lambda root: (root / "etc/fstab").write_text(""), "/etc/fstab"),
+        (
+            lambda root: (root / "etc/fstab").write_text(FSTAB.split("\n", maxsplit=1)[0] + "\n"),
+            "line for /boot in /etc/fstab",
+        ),
+        (lambda root: (root / "etc/fstab").write_text("#" + FSTAB), "line for / in /etc/fstab"),
+        (lambda root: (root / "etc/shadow").write_text(""), "/etc/shadow"),
+        (
+            lambda root: ((root / "etc/passwd").unlink(), (root / "etc/passwd").symlink_to("/usr/etc/passwd")),
+            "/etc/passwd",
+        ),
+        (lambda root: (root / "proc").rmdir(), "/proc"),
+        (lambda root: ((root / "dev").rmdir(), (root / "dev").symlink_to("/none")), "/dev"),
+        (lambda root: ((root / "run").rmdir(), (root / "run").touch()), "/run"),
+        (lambda root: (root / "bin/sh").chmod(0o644), "/bin/sh"),
+        (lambda root: (root / "bin/busybox").unlink(), "/bin/sh"),
+        (lambda root: (root / "lib/systemd/system/graphical.target").unlink(), "default.target of systemd"),
+        (lambda root: (root / "lib/systemd/system/default.target").unlink(), "default.target of systemd"),
+    ],
+)
+def test_each_of_it(root: Path, harm: Callable[[Path], object], missing: str) -> None:
+    before = found(root)
+    harm(root)
+    assert missing in before - found(root)
+
+
+def test_what_a_host_never_had_is_not_missed() -> None:
+    bare = make.root("rootfs")
+    assert lacks(bare) == lacks(bare, bare) == ()
+    assert lacks(replace(bare, init=None)) == ("init that could be started",)
+    assert lacks(replace(bare, has=bare.has - {"/proc"}), bare) == ("/proc",)
+    more = replace(bare, has=bare.has | {"/etc/fstab", "default.target of systemd"})
+    assert lacks(bare, more) == ("/etc/fstab", "default.target of systemd")
+    assert lacks(more, bare) == ()
+    assert lacks(replace(bare, init=None), more) == ("init that could be started", "/etc/fstab")
+
+
+def test_a_rollback_target_is_compared_with_what_runs() -> None:
+    facts = make.upgraded()
+    running, prior = facts.roots["rootfs_upgrade"], facts.roots["rootfs"]
+    roots = {**facts.roots, "rootfs_upgrade": replace(running, has=running.has | {"/etc/fstab"})}
+    facts = replace(facts, roots=roots)
+    assert defects_of(facts, prior.subvolume) == ("rootfs has no /etc/fstab",)
+    assert defects_of(facts, running.subvolume) == ()
+
+
+def test_a_backup_without_what_it_needs_protects_nothing() -> None:
+    facts = make.upgraded()
+    assert backup_is_complete(facts)
+    backup = facts.roots["rootfs_bakup"]
+    for broken in (replace(backup, init=None), replace(backup, has=frozenset())):
+        assert not backup_is_complete(replace(facts, roots={**facts.roots, "rootfs_bakup": broken}))
