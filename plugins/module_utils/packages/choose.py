@@ -32,16 +32,27 @@ def _smartpm(runner: Runner) -> PackageManager:
 # A name in known.PROGRAMS -> its driver. Imported where it is used: each costs a module milliseconds.
 DRIVERS: t.Final[dict[str, t.Callable[[Runner], PackageManager]]] = {"dnf": _dnf, "smartpm": _smartpm}
 
+# Each with its runner, which keeps that one's id from being another's
+_MADE: t.Final[dict[tuple[int, str], tuple[Runner, PackageManager]]] = {}
+
+
+def _driver(runner: Runner, name: str) -> PackageManager:
+    """One driver for each root: a command asks several times, and what a driver knows of its tool costs a process to learn."""
+    key = (id(runner), name)
+    if key not in _MADE:
+        _MADE[key] = (runner, DRIVERS[name](runner))
+    return _MADE[key][1]
+
 
 def detect(runner: Runner, wanted: str = "auto") -> PackageManager:
-    """The driver for ``wanted``, chosen and refused as ``known.which`` does."""
-    return DRIVERS[which(runner, wanted)](runner)
+    """The driver for ``wanted``, chosen and refused as ``known.which`` does; the same one each time for the same runner."""
+    return _driver(runner, which(runner, wanted))
 
 
 def locks(runner: Runner, wanted: str | None) -> tuple[Lock, ...]:
     """The locks of the package manager ``wanted``; None: nobody can say which one counts, so those of all there are."""
     names = [wanted] if wanted else [name for name in DRIVERS if runner.find(PROGRAMS[name]) is not None]
-    found = (DRIVERS[name](runner).database().locks for name in names)
+    found = (_driver(runner, name).database().locks for name in names)
     return tuple(dict.fromkeys(lock for some in found for lock in some))
 
 
@@ -52,7 +63,7 @@ def database_elsewhere(runner: Runner, name: str) -> tuple[str, ...]:
     """
     device = os.stat("/").st_dev
     found = []
-    for path in DRIVERS[name](runner).directories():
+    for path in _driver(runner, name).directories():
         with contextlib.suppress(FileNotFoundError):
             if os.stat(path).st_dev != device:
                 found.append(path)

@@ -66,6 +66,12 @@ def test_detect(programs: tuple[str, ...], wanted: str, name: str) -> None:
     assert detect(Programs(*programs), wanted).name == name
 
 
+def test_what_a_driver_knows_of_a_root_is_asked_once_and_not_of_another_root() -> None:
+    here, inside = Programs("dnf"), Programs("dnf")
+    assert detect(here) is detect(here, "dnf")
+    assert detect(here) is not detect(inside)
+
+
 @pytest.mark.parametrize(
     ("programs", "wanted", "error_id"),
     [
