@@ -9,7 +9,6 @@ Each check is tried again until it passes or its tries are used up. The first on
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import time
@@ -21,6 +20,7 @@ from ansible.module_utils.urls import open_url
 
 from ..errors import OvercError
 from ..system.failed_units import SYSTEMD, look
+from ..system.presence import is_directory
 
 if t.TYPE_CHECKING:
     from ..runner import Runner
@@ -88,7 +88,7 @@ def _persist(runner: Runner, name: str, attempt: t.Callable[[], None], checks: C
 
 def _told(runner: Runner, units: t.Sequence[str]) -> dict[str, str]:
     """What systemd says of units that do not work, and the end of their journal."""
-    if not units or not os.path.isdir(SYSTEMD):
+    if not units or not is_directory(SYSTEMD):
         return {}
     said = [runner.run(["systemctl", "status", "--no-pager", "--full", "--lines=0", "--", *units]).stdout]
     if runner.find("journalctl") is not None:
@@ -99,7 +99,7 @@ def _told(runner: Runner, units: t.Sequence[str]) -> dict[str, str]:
 
 def _units(runner: Runner, failed_before: t.Collection[str]) -> None:
     """The boot first comes to its end; what had failed before is not held against the host."""
-    if os.path.isdir(SYSTEMD):
+    if is_directory(SYSTEMD):
         # Its exit code tells of failed units as well, and those are looked at below
         waited = runner.run(
             ["timeout", f"--kill-after={_PATIENCE}", str(_BOOT), "systemctl", "is-system-running", "--wait"]
@@ -122,7 +122,7 @@ def _services(runner: Runner, services: t.Sequence[str]) -> None:
 
 
 def _runs(runner: Runner, name: str) -> bool:
-    if os.path.isdir(SYSTEMD):
+    if is_directory(SYSTEMD):
         asked = runner.run(["systemctl", "show", "--property=SubState", "--", f"{name}.service"])
         return asked.stdout.strip() == "SubState=running"
     return runner.run(["rc-service" if runner.find("rc-service") else "service", name, "status"]).rc == 0

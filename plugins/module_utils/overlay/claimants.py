@@ -16,6 +16,7 @@ from dataclasses import replace
 from ..errors import OvercError
 from ..system import fstab
 from ..system.mount_table import Mount, parse_mountinfo, unescape
+from ..system.presence import is_directory, is_file, status
 from ..system.safe_path import printable
 from . import claims, lxc
 from .claims import Claim
@@ -56,11 +57,9 @@ def places(known: t.Iterable[str]) -> list[str]:
     found = [*known, *_USUAL_PLACES, *lxc.default_places(), *map(os.path.dirname, lxc.running_containers())]
     out: dict[tuple[int, int], str] = {}
     for path in found:
-        try:
-            status = os.stat(path)
-        except OSError:
-            continue
-        out.setdefault((status.st_dev, status.st_ino), path)
+        found_there = status(path, follow=True)
+        if found_there is not None:
+            out.setdefault((found_there.st_dev, found_there.st_ino), path)
     return list(out.values())
 
 
@@ -90,7 +89,7 @@ def of_containers(known: t.Iterable[str]) -> list[Claim]:
     out: list[Claim] = []
     for place in places(known):
         for name in _entries(place):
-            if not name.startswith(".") and os.path.isdir(f"{place}/{name}"):
+            if not name.startswith(".") and is_directory(f"{place}/{name}"):
                 out += of_container(os.path.realpath(f"{place}/{name}"), name)
     return out
 
@@ -100,7 +99,7 @@ def _of_units(units: str) -> list[Claim]:
     for directory in dict.fromkeys((units, "/etc/systemd/system", *_UNITS)):
         for name in _entries(directory):
             path = f"{directory}/{name}"
-            if name.endswith(".mount") and os.path.isfile(path):
+            if name.endswith(".mount") and is_file(path):
                 out += claims.of_units(_read(path), Claim("", "", "the host", printable(path)))
     return out
 
@@ -110,7 +109,7 @@ def _of_nspawn() -> list[Claim]:
     for directory in _NSPAWN:
         for name in _entries(directory):
             path = f"{directory}/{name}"
-            if name.endswith(".nspawn") and os.path.isfile(path):
+            if name.endswith(".nspawn") and is_file(path):
                 who = f"container {printable(name[: -len('.nspawn')])!r}"
                 out += claims.of_nspawn(_read(path), Claim("", "", who, printable(path)))
     return out

@@ -13,6 +13,7 @@ import typing as t
 
 from ..errors import OvercError
 from ..system.overlayfs import Layers
+from ..system.presence import status
 from ..system.safe_path import OPEN_DIR, components, open_beneath, printable
 from . import lxc
 
@@ -21,10 +22,8 @@ def owner_runs(owner: str) -> bool:
     """Whether the container that the layers belong to runs: then nobody may read them as if they stood still."""
     if lxc.monitor_listens(owner):
         return True
-    try:
-        return lxc.root_in_use(os.stat(f"{owner}/rootfs")) is not None
-    except OSError:
-        return False  # it has no root any more
+    root = status(f"{owner}/rootfs", follow=True)
+    return root is not None and lxc.root_in_use(root) is not None
 
 
 def open_layers(owner: str, layers: Layers) -> list[int]:

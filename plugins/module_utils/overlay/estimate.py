@@ -15,7 +15,7 @@ from ..compare.kin import KinFinder
 from ..compare.model import Comparison, Source, Totals
 from ..errors import OvercError
 from ..system import overlayfs, syscalls
-from ..system.safe_path import OPEN_DIR, detached_view, open_beneath
+from ..system.safe_path import OPEN_DIR, detached_view, open_if_there
 from ..system.workers import dies_with
 from . import layering
 from .kept import open_layers
@@ -31,10 +31,9 @@ def _sources(stack: contextlib.ExitStack, found: t.Sequence[Tree], kin: KinFinde
         stack.callback(os.close, root)
         view = detached_view(root)
         stack.callback(os.close, view)
-        try:
-            fd = open_beneath(view, tree.below)
-        except OSError:
-            continue  # the source has nothing there
+        fd = open_if_there(view, tree.below)
+        if fd is None:
+            continue
         stack.callback(os.close, fd)
         relation = None if kin is None else kin.of(root)
         out.append(Source(fd, layer=tree.whole and not out, one_filesystem=True, kin=relation))

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ..errors import OvercError
+from ..system.presence import is_directory
 from ..system.safe_path import components, printable
 from ..system.workers import translate
 from ..values import decimal
@@ -45,7 +45,7 @@ def _describe(site: Site, found: Mounted, record: Record, known: t.Sequence[Clai
     active = made_by(found)
     problems = []
     for path in (found.layers.upper, *found.layers.lower, found.layers.work):
-        if path and not os.path.isdir(path):
+        if path and not is_directory(path):
             problems.append(f"layer {printable(path)} is gone")
     changed: dict[str, str] = {}
     if active == "ours" and overlay is None:

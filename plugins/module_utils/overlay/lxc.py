@@ -16,6 +16,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..system import fstab
+from ..system.presence import NOT_THERE, status
 from ..system.safe_path import OPEN_FILE
 
 FSTAB_KEYS: t.Final = ("lxc.mount.fstab", "lxc.mount")
@@ -98,15 +99,19 @@ def with_includes(text: str, depth: int = _DEPTH) -> str:
 def _files(path: str) -> list[str]:
     try:
         return [f"{path}/{name}" for name in sorted(os.listdir(path)) if name.endswith(".conf")]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return [path]
 
 
 def _text(path: str) -> str | None:
     try:
         return read_text(path)
-    except (OSError, ValueError):
+    except ValueError:  # no name of a file
         return None
+    except OSError as error:
+        if error.errno in (*NOT_THERE, errno.EISDIR, errno.EINVAL):
+            return None
+        raise
 
 
 def read_text(path: str) -> str:
@@ -169,8 +174,11 @@ def root_in_use(status: os.stat_result, proc: str = "/proc") -> int | None:
             continue
         try:
             root = os.stat(f"{proc}/{name}/root")
-        except OSError:  # gone meanwhile, or a kernel thread
-            continue
+        except OSError as error:
+            # Gone meanwhile, a kernel thread, or one that a security policy hides even from root
+            if error.errno in (errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM):
+                continue
+            raise
         if (root.st_dev, root.st_ino) == wanted:
             return int(name)
     return None
@@ -184,7 +192,7 @@ def running_containers(sockets: str = "/proc/net/unix") -> list[str]:
     try:
         with open(sockets, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             lines = file.read().split("\n")
-    except OSError:
+    except FileNotFoundError:
         return []
     # Seven columns before the name, which may have blanks
     names = [line.split(None, 7)[-1] for line in lines if line.endswith(_SOCKET_END)]
@@ -196,11 +204,9 @@ def monitor_listens(container: str, sockets: str = "/proc/net/unix") -> bool:
     for name in running_containers(sockets):
         if name == container:
             return True
-        try:
-            if os.path.samefile(name, container):
-                return True
-        except OSError:
-            continue
+        there, here = status(name, follow=True), status(container, follow=True)
+        if there is not None and here is not None and os.path.samestat(there, here):
+            return True
     return False
 
 

@@ -13,7 +13,9 @@ import typing as t
 
 from ..compare.model import Totals
 from ..errors import OvercError
+from ..failures import host_error
 from ..system.alone import alone
+from ..system.presence import is_directory
 from ..system.safe_path import printable
 from ..system.workers import allow_many_files, translate
 from . import estimate
@@ -215,7 +217,10 @@ def _to_do(places: overlay_boot.Places, unreadable: list[OvercError]) -> list[tu
         everywhere = ()
     for containers_dir in everywhere:
         real = os.path.realpath(containers_dir)
-        found |= {(real, name) for name in containers(real) if os.path.isdir(f"{real}/{name}/{HOME}")}
+        try:
+            found |= {(real, name) for name in containers(real) if is_directory(f"{real}/{name}/{HOME}")}
+        except OSError as error:
+            unreadable.append(host_error(error, f"Looking for work in {printable(real)}"))
     return sorted(found)
 
 

@@ -12,6 +12,7 @@ import os
 import typing as t
 
 from ..system.overlayfs import Layers
+from ..system.presence import is_directory, is_there, status
 from ..system.safe_path import is_below
 from .record import HOME
 
@@ -28,15 +29,14 @@ def below(path: str, directory: str) -> str | None:
     path = os.path.normpath(path.partition("\0")[0]).replace("//", "/", 1)
     if path == directory or is_below(path, directory):
         return path[len(directory.rstrip("/")) :]
-    try:
-        wanted = os.stat(directory)
-        parts = path.strip("/").split("/")
-        for depth in range(1, len(parts) + 1):
-            found = os.stat("/" + "/".join(parts[:depth]))
-            if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
-                return "".join(f"/{part}" for part in parts[depth:])
-    except (OSError, ValueError):
-        pass  # no such place, so not this one
+    wanted = status(directory, follow=True)
+    parts = path.strip("/").split("/")
+    for depth in range(1, len(parts) + 1):
+        found = status("/" + "/".join(parts[:depth]), follow=True)
+        if wanted is None or found is None:  # no such place, so not this one
+            return None
+        if os.path.samestat(found, wanted):
+            return "".join(f"/{part}" for part in parts[depth:])
     return None
 
 
@@ -49,7 +49,7 @@ def same_place(path: str, directory: str) -> bool:
 def _moved(path: str, container: str) -> str | None:
     """``below`` for a layer of ours whose container was moved: nothing is where the path leads, and the layer is here."""
     _before, sep, rest = path.rpartition(f"/{HOME}/")
-    if not sep or os.path.lexists(path) or not os.path.isdir(f"{container}/{HOME}/{rest}"):
+    if not sep or is_there(path) or not is_directory(f"{container}/{HOME}/{rest}"):
         return None
     return f"/{HOME}/{rest}"
 

@@ -17,7 +17,7 @@ import os
 
 from ..errors import OvercError
 from ..system.overlayfs import Layers
-from ..system.safe_path import OPEN_DIR, components, open_beneath, open_dir, printable
+from ..system.safe_path import OPEN_DIR, components, open_beneath, open_if_there, printable
 from .layers.remove import empty
 from .names import MASK, OVER, TEMP
 from .site import Site
@@ -84,20 +84,19 @@ def open_made(site: Site, directory: str, stack: contextlib.ExitStack) -> list[i
 def remove(site: Site, directory: str, layers: Layers) -> None:
     """Delete what the original made for the directory: exactly what the fstab line named at exactly the original's places."""
     for base, (*above, name) in _made(site, directory, layers):
-        try:
-            parent = open_beneath(base, above)
-        except OSError:
-            continue  # not there any more, or not what it was
-        try:
-            fd = open_dir(name, parent)
-        except OSError:
-            os.close(parent)
+        parent = open_if_there(base, above)
+        if parent is None:  # not there any more, or not what it was
             continue
         try:
-            empty(fd)
-            os.rmdir(name, dir_fd=parent)
+            fd = open_if_there(parent, (name,))
+            if fd is None:
+                continue
+            try:
+                empty(fd)
+                os.rmdir(name, dir_fd=parent)
+            finally:
+                os.close(fd)
         finally:
-            os.close(fd)
             os.close(parent)
 
 

@@ -17,6 +17,7 @@ the record says what is ours and so may be removed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import typing as t
@@ -183,7 +184,9 @@ class Store:
             os.close(home)
         try:
             os.rmdir(HOME, dir_fd=self.container_fd)
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                raise
             return  # something else is in there; not ours to remove
         os.fsync(self.container_fd)
 

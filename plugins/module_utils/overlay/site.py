@@ -16,7 +16,8 @@ from ..compare.kin import enclosing_subvolume
 from ..errors import OvercError
 from ..system import safe_path
 from ..system.mount_table import Mount, mounts
-from ..system.safe_path import OPEN_DIR, components, open_beneath, printable
+from ..system.presence import NOT_THERE, is_directory, is_plain_directory
+from ..system.safe_path import OPEN_DIR, components, open_beneath, open_if_there, printable
 from . import lxc
 from .names import same_place
 from .record import HOME, Intent, Origin, Overlay, Record, Store
@@ -208,7 +209,7 @@ class Site:
 def _table_of(container: str) -> str | None:
     try:
         fstab = lxc.parse_config(lxc.with_includes(lxc.read_text(f"{container}/config"))).fstab
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return None if fstab is None else os.path.realpath(fstab)
 
@@ -220,7 +221,7 @@ def containers(containers_dir: str) -> list[str]:
         names = os.listdir(containers_dir)
     except FileNotFoundError:
         return []
-    return sorted(n for n in names if not n.startswith(".") and os.path.isdir(f"{containers_dir}/{n}/rootfs"))
+    return sorted(n for n in names if not n.startswith(".") and is_directory(f"{containers_dir}/{n}/rootfs"))
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ def _source_root(site: Site, source: str, essential_root: str) -> str:
     if not source or "/" in source or source.startswith(".") or source == site.name:
         raise OvercError("bad_argument", f"{printable(source)!r} cannot be a source of {printable(site.name)!r}.")
     root = f"{site.containers_dir}/{source}/rootfs"
-    if not os.path.isdir(root) or os.path.islink(root):
+    if not is_plain_directory(root):
         raise OvercError("source_unknown", f"There is no container {printable(source)!r} in {site.containers_dir}.")
     return root
 
@@ -307,11 +308,12 @@ def _own_tree(site: Site, source: str, root: str, parts: tuple[str, ...]) -> Tre
 def is_there(tree: Tree) -> bool:
     fd = os.open(tree.subvolume, OPEN_DIR)
     try:
-        os.close(open_beneath(fd, tree.below))
-    except OSError:
-        return False
+        found = open_if_there(fd, tree.below)
     finally:
         os.close(fd)
+    if found is None:
+        return False
+    os.close(found)
     return True
 
 
@@ -338,7 +340,9 @@ def has_changed(site: Site, origin: Origin) -> str | None:
     """
     try:
         fd = os.open(origin.subvolume, OPEN_DIR)
-    except OSError:
+    except OSError as error:
+        if error.errno not in NOT_THERE:
+            raise
         return "gone"
     try:
         if not stat.S_ISDIR(os.fstat(fd).st_mode) or not ioctl.is_subvolume(fd):

@@ -17,7 +17,7 @@ from ..compare.kin import KinFinder
 from ..compare.model import Comparison, Kin, Source
 from ..errors import OvercError
 from ..system import safe_path
-from ..system.safe_path import OPEN_DIR, open_beneath, open_dir
+from ..system.safe_path import OPEN_DIR, open_beneath, open_dir, open_if_there
 from .layers.clone import make_neutral
 from .record import Origin
 from .site import Site, Tree, layers_name
@@ -107,10 +107,8 @@ class Sources:
     def _live(self, tree: Tree) -> int:
         root = self._open(os.open(tree.subvolume, OPEN_DIR))
         view = self._open(safe_path.detached_view(root))
-        try:
-            return self._open(open_beneath(view, tree.below))
-        except OSError:
-            return -1
+        found = open_if_there(view, tree.below)
+        return -1 if found is None else self._open(found)
 
     def compare(self, target: int, *, jobs: int | None) -> Comparison:
         """The container's directory ``target`` with the trees. Raises OvercError."""
@@ -145,11 +143,11 @@ def _in_live(tree: Tree) -> bool:
     fd = os.open(tree.subvolume, OPEN_DIR)
     try:
         device = os.fstat(fd).st_dev
-        found = open_beneath(fd, tree.below)
-    except OSError:
-        return False
+        found = open_if_there(fd, tree.below)
     finally:
         os.close(fd)
+    if found is None:
+        return False
     try:
         # a subvolume in the place of the directory is not in the snapshot
         return os.fstat(found).st_dev == device

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from ..errors import OvercError
 from ..system import fstab, overlayfs, syscalls
+from ..system.presence import is_file, is_link, is_there
 from ..system.safe_path import OPEN_DIR, is_below, printable, read_file, write_atomically
 from . import lxc
 from .names import below, canonical, is_original, our_id, owner_of
@@ -239,7 +240,7 @@ class SystemdTable:
             return []
         for name in names:
             path = f"{self.units}/{name}"
-            if not os.path.isfile(path):  # nor does systemd take a link to nothing, a device or a fifo for a unit
+            if not is_file(path):  # nor does systemd take a link to nothing, a device or a fifo for a unit
                 continue
             try:
                 values = dict(line.split("=", 1) for line in lxc.read_text(path).split("\n") if "=" in line)
@@ -256,7 +257,7 @@ class SystemdTable:
     def in_the_way(self, directory: str) -> str | None:
         path = f"{self.units}/{self._unit(directory)}"
         mine = any(found.directory == directory and not found.foreign for found in self.overlays())
-        return printable(path) if os.path.lexists(path) and not mine else None
+        return printable(path) if is_there(path) and not mine else None
 
     def commit(self, directory: str, options: str | None) -> None:
         unit = self._unit(directory)
@@ -275,7 +276,7 @@ class SystemdTable:
             for link in self._links(unit):
                 path = f"{self.units}/{link}"
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                if not os.path.islink(path):
+                if not is_link(path):
                     os.symlink(f"../{unit}", path)
                 # A unit that nothing asks for would let the container start without its mount
                 syscalls.fsync_directory(os.path.dirname(path))
@@ -286,7 +287,7 @@ class SystemdTable:
     def _unlink(self, unit: str) -> None:
         for link in self._links(unit):
             path = f"{self.units}/{link}"
-            if os.path.islink(path):
+            if is_link(path):
                 os.unlink(path)
                 with contextlib.suppress(OSError):  # others have links there
                     os.rmdir(os.path.dirname(path))

@@ -44,6 +44,14 @@ def remove(path: str) -> None:
         sync_directory(os.path.dirname(path))
 
 
+def status(path: str, *, follow: bool = False) -> os.stat_result | None:
+    """What is at a path, a link itself unless ``follow``; None only where nothing is. Raises OSError."""
+    try:
+        return os.stat(path, follow_symlinks=follow)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def sync_directory(path: str) -> None:
     """Make what was renamed or removed in a directory durable. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -61,4 +69,4 @@ def redacted(text: str, secrets: t.Iterable[str] = ()) -> str:
     return _CREDENTIALS.sub("***@", text)
 
 
-__all__ = ("read", "redacted", "remove", "sync_directory", "write")
+__all__ = ("read", "redacted", "remove", "status", "sync_directory", "write")

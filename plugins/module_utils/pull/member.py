@@ -128,7 +128,7 @@ class Member:
             found = look.one(self.config["ring"], BAD, self.config["host"])
         except (SigningError, StoreError, OSError, ValueError):
             return False
-        return found is not None and found.instance == instance()
+        return found is not None and bool(found.instance) and found.instance == instance()
 
     def publish(self) -> str:
         """Tell the others what they were not told yet; what went wrong with that, empty if nothing."""

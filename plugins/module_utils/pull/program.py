@@ -20,13 +20,14 @@ import os
 import secrets
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import time
 import typing as t
 
 from . import arguments, report
-from .files import read, redacted, remove, write
+from .files import read, redacted, remove, status, write
 from .member import Member, judged
 from .source import Source, SourceError
 
@@ -91,7 +92,8 @@ class Pull:
         if not config["url"]:
             return ""
         place = config["directory"]
-        if os.path.lexists(place) and not os.path.islink(place):
+        there = status(place)
+        if there is not None and not stat.S_ISLNK(there.st_mode):
             raise SourceError(
                 f"{place} is there and was not made by this program, which puts a link in its place. Move it away, or "
                 "say another pull_directory."
@@ -157,7 +159,7 @@ class Pull:
         try:
             done = subprocess.run(
                 self.command(),
-                cwd=directory if os.path.isdir(directory) else "/",
+                cwd=directory if status(directory, follow=True) else "/",
                 env={**os.environ, "ANSIBLE_NOCOLOR": "1", **self.config["environment"]},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -27,8 +27,10 @@ def sign(key: str, text: str) -> str:
 
 def is_signed(signers: str, principal: str, text: str, signature: str) -> bool:
     """Whether the file of allowed signers lets this principal sign so, and it did. Raises SigningError without a file."""
-    if not os.path.isfile(signers):
-        raise SigningError(f"there is no file of allowed signers {signers}.")
+    try:
+        os.stat(signers)
+    except OSError as error:
+        raise SigningError(f"the file of allowed signers {signers}: {error.strerror}.") from None
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="overc-pull-", suffix=".sig") as file:
         file.write(signature)
         file.flush()

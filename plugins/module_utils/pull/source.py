@@ -17,7 +17,7 @@ import subprocess
 import typing as t
 from dataclasses import dataclass, field
 
-from .files import redacted
+from .files import redacted, status
 from .tree import Damaged, SourceError, kind_of, lay_out
 
 _FETCHED: t.Final = "refs/overc/fetched"
@@ -114,7 +114,7 @@ class Source:
             if done.returncode != 0:
                 raise SourceError(said(f"{revision[:12]} is damaged here and cannot be fetched", done.stderr))
             found = revision
-        if os.path.lexists(self.store):
+        if status(self.store) is not None:
             os.rename(self.store, old)
         os.rename(fresh, self.store)
         shutil.rmtree(old, ignore_errors=True)

@@ -10,7 +10,7 @@ import secrets
 import stat
 import typing as t
 
-from .files import sync_directory
+from .files import status, sync_directory
 from .verdicts import LARGEST
 
 
@@ -34,6 +34,11 @@ class Store(t.Protocol):
         """All verdicts there are, at most ``limit``. Raises StoreError."""
 
 
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise StoreError(f"{error.filename}: {error.strerror}.")
+
+
 class DirectoryStore:
     """A directory that hosts share, however that is done. It has a directory ``v1``, which is made once by hand: where that
     is missing, nothing is mounted, and an empty mount point must not be taken for a store without failures.
@@ -43,7 +48,11 @@ class DirectoryStore:
         self.root = root
 
     def _there(self) -> None:
-        if not os.path.isdir(os.path.join(self.root, "v1")):
+        try:
+            found = status(os.path.join(self.root, "v1"), follow=True)
+        except OSError as error:
+            raise StoreError(f"{self.root}/v1: {error.strerror}.") from None
+        if found is None or not stat.S_ISDIR(found.st_mode):
             raise StoreError(f"there is no directory {self.root}/v1 (make it once, where the store is mounted).")
 
     def get(self, path: str) -> bytes | None:
@@ -99,7 +108,7 @@ class DirectoryStore:
     def paths(self, limit: int) -> list[str]:
         self._there()
         found: list[str] = []
-        for place, inner, names in os.walk(os.path.join(self.root, "v1")):
+        for place, inner, names in os.walk(os.path.join(self.root, "v1"), onerror=_unless_gone):
             inner.sort()
             below = os.path.relpath(place, self.root)
             found += [f"{below}/{name}" for name in sorted(names) if not name.startswith(".")]

@@ -22,6 +22,7 @@ import struct
 import typing as t
 
 from ..errors import OvercError
+from .presence import NOT_THERE
 from .unfinished import NEW_SUFFIX
 
 # O_NOATIME: reading leaves no trace (and does not look like a change of the source); it needs root.
@@ -114,6 +115,16 @@ def open_beneath(root_fd: int, parts: t.Sequence[str]) -> int:
             os.close(fd)
         fd = deeper
     return fd
+
+
+def open_if_there(root_fd: int, parts: t.Sequence[str]) -> int | None:
+    """``open_beneath``; None where the kernel says that there is no such directory. Raises OSError for anything else."""
+    try:
+        return open_beneath(root_fd, parts)
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return None
+        raise
 
 
 class Descent:

@@ -19,6 +19,7 @@ import typing as t
 from ...btrfs import ioctl
 from ...errors import OvercError
 from ...system.alone import alone
+from ...system.presence import NOT_THERE, is_directory, is_link, is_there
 from ...system.safe_path import OPEN_DIR, components, printable, read_file, write_atomically
 from ...values import load_object, texts
 from ..layers.remove import empty
@@ -49,7 +50,7 @@ def _alone(places: Places) -> t.Iterator[None]:
     The lock is on the directory that has the one of the units, which is there before and after all that is made here.
     """
     path = os.path.dirname(places.units)
-    while not os.path.isdir(path):
+    while not is_directory(path):
         path = os.path.dirname(path)
     fd = os.open(path, OPEN_DIR & ~os.O_NOFOLLOW)
     try:
@@ -173,7 +174,7 @@ def _put(places: Places, containers: t.Iterable[tuple[str, str]], program: bytes
     _write(places.code, program)
     _write(f"{places.units}/{UNIT}", _unit(places, containers).encode("utf-8"))
     os.makedirs(os.path.dirname(places.wants), exist_ok=True)
-    if not os.path.islink(places.wants):
+    if not is_link(places.wants):
         os.symlink(f"../{UNIT}", places.wants)
 
 
@@ -191,8 +192,10 @@ def _place(containers_dir: str) -> str:
     """Which directory that is, to tell it from the empty one below a file system that is not mounted; "" if none."""
     try:
         fd = os.open(containers_dir, OPEN_DIR)
-    except OSError:
-        return ""
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return ""
+        raise
     try:
         return f"{(ioctl.filesystem_id(fd) or b'').hex()} {os.fstat(fd).st_ino}"
     finally:
@@ -206,7 +209,7 @@ def is_destroyed(places: Places, containers_dir: str, container: str) -> bool:
     except ValueError:
         return False
     place = _place(containers_dir)
-    return bool(place) and data.get("place") == place and not os.path.lexists(f"{containers_dir}/{container}")
+    return bool(place) and data.get("place") == place and not is_there(f"{containers_dir}/{container}")
 
 
 def forget(places: Places, containers_dir: str, container: str) -> None:
@@ -229,11 +232,11 @@ def _tidy(places: Places) -> None:
         return  # there may be work that nobody can read: all stays for whoever looks into it
     for_good = installed(places) is not None
     if left or for_good:
-        if for_good and not left and os.path.isdir(places.pending):
+        if for_good and not left and is_directory(places.pending):
             os.rmdir(places.pending)
         _write(f"{places.units}/{UNIT}", _unit(places, left).encode("utf-8"))
         return
-    if not os.path.isdir(places.base):
+    if not is_directory(places.base):
         return
     _unlink(places.wants)
     _unlink(f"{places.units}/{UNIT}")
@@ -254,7 +257,7 @@ def _state(places: Places) -> dict[str, t.Any]:
         "containers_dirs": installed(places),
         "code": _read(places.code),
         "unit": _read(f"{places.units}/{UNIT}"),
-        "enabled": os.path.islink(places.wants),
+        "enabled": is_link(places.wants),
     }
 
 

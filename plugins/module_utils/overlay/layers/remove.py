@@ -34,8 +34,10 @@ def _unlock(name: str, dir_fd: int) -> None:
 def _try_open(name: str, dir_fd: int) -> int | None:
     try:
         return os.open(name, OPEN_FILE, dir_fd=dir_fd)
-    except OSError:
-        return None  # a link or a device: it cannot carry the flag
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENODEV):
+            return None  # a link, a socket or a device: it cannot carry the flag
+        raise
 
 
 def _once_more(call: t.Callable[..., None], name: str, dir_fd: int) -> None:
