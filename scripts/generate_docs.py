@@ -27,8 +27,8 @@ _ERRORS_HEAD = f"""\
 Made by `scripts/generate_docs.py` from `{_SOURCE}`. Do not edit.
 
 A module that refuses or fails returns `error_id`, one of these words, beside a `msg` for people. The words are stable.
-Where a tool failed, its own `stdout`, `stderr` and `rc` are returned as well; where a transaction was undone, the steps
-are in `undone`.
+Where a tool failed, what it printed is in `output`, and its exit code in `rc`. With `full: true`, or `-v`, all of it is in
+`stdout` and `stderr`, and the steps that undid a transaction are in `undone`.
 
 | `error_id` | meaning | what to do |
 |---|---|---|

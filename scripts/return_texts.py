@@ -99,7 +99,7 @@ trial:
 actions:
   description:
     - The steps in order. In check mode the same list with RV(actions[].status=planned).
-  returned: success
+  returned: with O(full=true)
   type: list
   elements: dict
   sample:
@@ -116,6 +116,13 @@ actions:
     status:
       description: V(planned), V(done), or V(skipped) where there turned out to be nothing to do.
       type: str
+steps:
+  description: The steps that a real run takes, one line for each.
+  returned: in check mode, without O(full)
+  type: list
+  elements: str
+  sample:
+    - make rootfs_upgrade the default subvolume
 repaired:
   description: The steps that brought an interrupted earlier run to an end before this one began.
   returned: when there was one

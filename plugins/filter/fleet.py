@@ -14,6 +14,7 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils import values as numbers
 from ..module_utils.errors import OvercError
+from ..module_utils.host.words import change_line
 from ..module_utils.pull.program import window_open
 from ..plugin_utils import (
     host_outcome,
@@ -157,7 +158,7 @@ def fleet_looked_at(hosts: t.Sequence[str], hostvars: Hostvars, records: t.Any, 
 
 
 def change_lines(upgrades: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
-    return [run_plan.change_line(change) for change in upgrades] or ["nothing is pending"]
+    return [change_line(change) for change in upgrades] or ["nothing is pending"]
 
 
 def failure_output(result: t.Mapping[str, t.Any]) -> str:

@@ -58,23 +58,26 @@ def run_entry(
     *,
     required_if: t.Sequence[tuple[str, t.Any, tuple[str, ...]]] = (),
     known: t.Callable[[Exception], Exception] = lambda error: error,
+    shown: t.Callable[[Module, dict[str, t.Any]], dict[str, t.Any]] = lambda _module, result: result,
 ) -> None:
-    """Build the module, run the command, exit. ``known`` makes an OvercError of what a room knows better than this."""
+    """Build the module, run the command, exit. ``known`` makes an OvercError of what a room knows better than this;
+    ``shown`` is what of a result, or of a failure, is returned.
+    """
     module = Module(argument_spec=dict(spec), required_if=list(required_if), supports_check_mode=True)
     if module.refused:
-        _fail(module, module.refused)
+        _fail(module, module.refused, shown)
         return
     try:
         result = command(module)
     except KeyboardInterrupt as error:
-        _fail(module, as_error(error))
+        _fail(module, as_error(error), shown)
         return
     except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
-        _fail(module, as_error(known(error)))
+        _fail(module, as_error(known(error)), shown)
         return
     if not getattr(module, "_diff", False):
         result.pop("diff", None)
-    module.exit_json(**result)
+    module.exit_json(**shown(module, result))
 
 
 def failure(error: OvercError) -> dict[str, t.Any]:
@@ -86,10 +89,10 @@ def failure(error: OvercError) -> dict[str, t.Any]:
     return {"msg": message, "error_id": error.error_id, "changed": changed, **redact_all(facts)}
 
 
-def _fail(module: AnsibleModule, error: OvercError) -> None:
+def _fail(module: Module, error: OvercError, shown: t.Callable[[Module, dict[str, t.Any]], dict[str, t.Any]]) -> None:
     for note in error.facts.get("notes", ()):
         module.warn(redact(plain(note)))
-    module.fail_json(**failure(error))
+    module.fail_json(**shown(module, failure(error)))
 
 
 __all__ = ("Module", "as_error", "failure", "run_entry")

@@ -23,6 +23,7 @@ description:
     since, that is refused with C(bootloader_changed).
 extends_documentation_fragment:
   - overc.system.layout
+  - overc.system.full
   - overc.system.attributes
 options:
   state:

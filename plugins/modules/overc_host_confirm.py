@@ -18,6 +18,7 @@ description:
   - With O(health) it asks first whether the host works, and confirms nothing if it does not. It asks in check mode as well.
 extends_documentation_fragment:
   - overc.system.layout
+  - overc.system.full
   - overc.system.health
   - overc.system.health.failed_before
   - overc.system.attributes
@@ -135,7 +136,7 @@ trial:
 actions:
   description:
     - The steps in order. In check mode the same list with RV(actions[].status=planned).
-  returned: success
+  returned: with O(full=true)
   type: list
   elements: dict
   sample:
@@ -152,6 +153,13 @@ actions:
     status:
       description: V(planned), V(done), or V(skipped) where there turned out to be nothing to do.
       type: str
+steps:
+  description: The steps that a real run takes, one line for each.
+  returned: in check mode, without O(full)
+  type: list
+  elements: str
+  sample:
+    - make rootfs_upgrade the default subvolume
 repaired:
   description: The steps that brought an interrupted earlier run to an end before this one began.
   returned: when there was one

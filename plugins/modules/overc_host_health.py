@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - overc.system.health.checks
   - overc.system.health.failed_before
+  - overc.system.full
   - overc.system.attributes.info_module
 seealso:
   - module: overc.system.overc_host_confirm
@@ -60,16 +61,21 @@ error_id:
   sample: unhealthy
 stdout:
   description: Standard output of the command that failed.
-  returned: when one did
+  returned: when one did, with O(full=true)
   type: str
 stderr:
   description: Its standard error.
-  returned: when one did
+  returned: when one did, with O(full=true)
   type: str
 rc:
   description: Its exit code.
   returned: when one did
   type: int
+output:
+  description: What the tool that failed printed; of much of it, the lines that say what went wrong.
+  returned: when one failed, without O(full)
+  type: list
+  elements: str
 """
 
 import typing as t

@@ -14,6 +14,7 @@ description:
   - Changes nothing, takes no lock, and works on any Linux host; on one that is not supported it says why.
 extends_documentation_fragment:
   - overc.system.layout
+  - overc.system.full
   - overc.system.attributes.info_module
 seealso:
   - module: overc.system.overc_host_upgrade
@@ -31,6 +32,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: What is so, in one line for people.
+  returned: always
+  type: str
+  sample: clean; rootfs runs and boots next; rootfs_bakup is the way back; manual protection
 state:
   description:
     - State of the host, derived from what is found on it.
@@ -53,6 +59,7 @@ booted:
   description:
     - The running deployment. As in the other deployments here, C(defects) tells why it would not boot (no init,
       no modules for its kernel, the btrfs property ro), or what it lacks that the running one comes up with.
+    - Without O(full) these are C(subvolume), C(uuid), the C(release) of the C(kernel), and C(defects) where there are any.
   returned: always
   type: dict
   sample:
@@ -106,7 +113,7 @@ protection:
   returned: always
   type: str
 protection_requirements:
-  description: What V(automatic) protection needs, as RV(requirements).
+  description: What V(automatic) protection needs, as RV(requirements). Without O(full) those that are not met.
   returned: always
   type: list
   elements: dict
@@ -161,7 +168,7 @@ last_event:
   type: dict
 events:
   description: The last transactions, newest last.
-  returned: always
+  returned: with O(full=true)
   type: list
   elements: dict
 free_space:
@@ -171,11 +178,18 @@ free_space:
   sample: {root: 1610612736, boot: 52428800}
 state_at_risk:
   description: Known state directories on the root subvolume; what is written there between staging and reboot is lost.
-  returned: always
+  returned: with O(full=true)
   type: list
   elements: dict
   sample:
     - {path: /var/log, bytes: 1048576, complete: true}
+at_risk:
+  description: The same, a line for each.
+  returned: without O(full), when there are any
+  type: list
+  elements: str
+  sample:
+    - /var/log (8.0 MiB)
 left_behind:
   description:
     - What changed in one root after another was made of it, so that the other does not have it, found by btrfs'
@@ -204,7 +218,9 @@ left_behind:
     complete: true
     problem:
 requirements:
-  description: What an upgradable host must have, each with C(id), C(ok), C(detail) and, where it is not C(ok), C(remedy).
+  description:
+    - What an upgradable host must have, each with C(id), C(ok), C(detail) and, where it is not C(ok), C(remedy).
+    - Without O(full) those that are not met, so that none means that all are.
   returned: always
   type: list
   elements: dict

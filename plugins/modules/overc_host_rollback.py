@@ -16,6 +16,7 @@ description:
   - Run again, it does nothing - a rollback is never rolled back.
 extends_documentation_fragment:
   - overc.system.layout
+  - overc.system.full
   - overc.system.health
   - overc.system.attributes
 options:
@@ -148,7 +149,7 @@ trial:
 actions:
   description:
     - The steps in order. In check mode the same list with RV(actions[].status=planned).
-  returned: success
+  returned: with O(full=true)
   type: list
   elements: dict
   sample:
@@ -165,6 +166,13 @@ actions:
     status:
       description: V(planned), V(done), or V(skipped) where there turned out to be nothing to do.
       type: str
+steps:
+  description: The steps that a real run takes, one line for each.
+  returned: in check mode, without O(full)
+  type: list
+  elements: str
+  sample:
+    - make rootfs_upgrade the default subvolume
 repaired:
   description: The steps that brought an interrupted earlier run to an end before this one began.
   returned: when there was one
@@ -183,12 +191,19 @@ operation:
   sample: cancel
 state_at_risk:
   description: Known state directories on the root subvolume; what is written there before the reboot is lost.
-  returned: when there is something to do
+  returned: when there is something to do, with O(full=true)
   type: list
   elements: dict
+at_risk:
+  description: The same, a line for each.
+  returned: without O(full), when there are any
+  type: list
+  elements: str
+  sample:
+    - /var/log (8.0 MiB)
 undone:
   description: The steps that brought the host back after a failure, or completed the switch if it had begun already.
-  returned: failure
+  returned: failure, with O(full=true)
   type: list
   elements: dict
 failed_units:

@@ -18,6 +18,7 @@ description:
   - The roles M(ignore:host_upgrade) and M(ignore:host_rollback) call it around the tasks that drain and undrain a host.
 extends_documentation_fragment:
   - overc.system.layout
+  - overc.system.full
   - overc.system.attributes
 options:
   state:
@@ -132,7 +133,7 @@ trial:
 actions:
   description:
     - The steps in order. In check mode the same list with RV(actions[].status=planned).
-  returned: success
+  returned: with O(full=true)
   type: list
   elements: dict
   sample:
@@ -149,6 +150,13 @@ actions:
     status:
       description: V(planned), V(done), or V(skipped) where there turned out to be nothing to do.
       type: str
+steps:
+  description: The steps that a real run takes, one line for each.
+  returned: in check mode, without O(full)
+  type: list
+  elements: str
+  sample:
+    - make rootfs_upgrade the default subvolume
 repaired:
   description: The steps that brought an interrupted earlier run to an end before this one began.
   returned: when there was one

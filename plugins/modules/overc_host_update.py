@@ -14,6 +14,7 @@ description:
   - A repository that cannot be refreshed is an error, never "nothing to do"; see O(skip_if_unavailable).
 extends_documentation_fragment:
   - overc.system.layout
+  - overc.system.full
   - overc.system.attributes
 options:
   cache_valid_time:
@@ -36,6 +37,7 @@ EXAMPLES = r"""
 - name: Refresh the package lists at most once an hour
   overc.system.overc_host_update:
     cache_valid_time: 3600
+    full: true
   register: update
 
 - name: Show what is pending
@@ -46,7 +48,7 @@ EXAMPLES = r"""
 RETURN = r"""
 upgrades:
   description: The pending transaction.
-  returned: success
+  returned: success, with O(full=true)
   type: list
   elements: dict
   sample:
@@ -65,11 +67,23 @@ upgrades:
       description: New version, null for a package that goes.
       type: str
     channel:
-      description: Repository it comes from.
+      description: Repository it comes from, where that is known.
       type: str
     size:
-      description: Download size in bytes.
+      description: Download size in bytes, where that is known.
       type: int
+changes:
+  description: The same, a line for each package, at most twenty.
+  returned: without O(full), when there are any
+  type: list
+  elements: str
+  sample:
+    - lab-app 1.0-1 -> 2.0-1, 6.5 KiB
+msg:
+  description: What is so, in one line for people.
+  returned: always
+  type: str
+  sample: 5 packages are pending
 held_back:
   description: Upgrades that exist but were left out, and why.
   returned: success
@@ -88,10 +102,10 @@ skipped:
   description: Whether the lists were young enough.
   returned: success
   type: bool
-cache_age:
-  description: Age of the lists before, in seconds.
+cache_age_seconds:
+  description: Age of the package lists before; none if there were none.
   returned: success
-  type: float
+  type: int
 state:
   description: State of the host, see M(overc.system.overc_host_info).
   returned: success

@@ -18,6 +18,7 @@ description:
     with more to upgrade, the staged deployment is rebuilt.
 extends_documentation_fragment:
   - overc.system.layout
+  - overc.system.full
   - overc.system.health
   - overc.system.attributes
 attributes:
@@ -249,7 +250,7 @@ trial:
 actions:
   description:
     - The steps in order. In check mode the same list with RV(actions[].status=planned).
-  returned: success
+  returned: with O(full=true)
   type: list
   elements: dict
   sample:
@@ -266,6 +267,13 @@ actions:
     status:
       description: V(planned), V(done), or V(skipped) where there turned out to be nothing to do.
       type: str
+steps:
+  description: The steps that a real run takes, one line for each.
+  returned: in check mode, without O(full)
+  type: list
+  elements: str
+  sample:
+    - make rootfs_upgrade the default subvolume
 repaired:
   description: The steps that brought an interrupted earlier run to an end before this one began.
   returned: when there was one
@@ -278,15 +286,19 @@ error_id:
   type: str
   sample: no_space
 upgrades:
-  description: The transaction as it was resolved beforehand, without download sizes; see M(overc.system.overc_host_update).
-  returned: success
+  description:
+    - The transaction, without download sizes; see M(overc.system.overc_host_update).
+    - As it was resolved beforehand. Where the upgrade succeeded, what is installed in the new root was proved to be just that.
+  returned: with O(full=true)
   type: list
   elements: dict
-packages:
-  description: What really changed in the new root.
-  returned: when the package manager ran
+changes:
+  description: The same, a line for each package, at most twenty.
+  returned: without O(full), when there are any
   type: list
-  elements: dict
+  elements: str
+  sample:
+    - lab-app 1.0-1 -> 2.0-1
 held_back:
   description: Upgrades that exist but were left out, and why.
   returned: success
@@ -307,9 +319,16 @@ replaced:
   type: bool
 state_at_risk:
   description: Known state directories on the root subvolume; what is written there before the reboot is lost.
-  returned: when there is something to do
+  returned: when there is something to do, with O(full=true)
   type: list
   elements: dict
+at_risk:
+  description: The same, a line for each.
+  returned: without O(full), when there are any
+  type: list
+  elements: str
+  sample:
+    - /var/log (8.0 MiB)
 hidden:
   description: What the packages wrote in the new root that a mount will hide, at most 100 entries; see O(hidden_policy).
   returned: when there is any
@@ -346,19 +365,24 @@ carried_over:
   elements: str
 stdout:
   description: Standard output of the package manager, or of the tool that failed.
-  returned: when one ran
+  returned: when one ran, with O(full=true)
   type: str
 stderr:
   description: Its standard error.
-  returned: when one ran
+  returned: when one ran, with O(full=true)
   type: str
 rc:
   description: Its exit code. Success is never judged by it alone.
-  returned: when one ran
+  returned: when one failed, or ran with O(full=true)
   type: int
+output:
+  description: What the tool that failed printed; of much of it, the lines that say what went wrong.
+  returned: when one failed, without O(full)
+  type: list
+  elements: str
 undone:
   description: The steps that brought the host back after a failure, or completed the switch if it had happened already.
-  returned: failure
+  returned: failure, with O(full=true)
   type: list
   elements: dict
 failed_units:

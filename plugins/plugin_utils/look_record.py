@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ..module_utils.people import human_seconds
 from .host_outcome import Answer, Entry, answered, first_line, left_out
 from .overlay_words import shared
-from .people import human_seconds
 from .run_record import GOOD, STATUSES, bad_of, counts_of
 
 # States of a host that runs its normal system, or has another one ready

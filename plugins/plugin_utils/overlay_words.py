@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..module_utils.people import human_bytes, plural
 from .host_outcome import Answer, Entry
-from .people import human_bytes, plural
 
 
 def overlay_lines(answers: t.Iterable[Answer]) -> list[str]:

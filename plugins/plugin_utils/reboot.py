@@ -20,6 +20,7 @@ from ansible.plugins.action.reboot import ActionModule as StockReboot
 from ansible.utils.display import Display
 
 from ..module_utils.errors import OvercError
+from ..module_utils.host.brief import brief
 from ..module_utils.host.observe.layout import LAYOUT_SPEC
 from ..module_utils.host.words import after_reboot
 from ..module_utils.plain import plain
@@ -123,10 +124,15 @@ class RebootingAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        full = self._boolean(args.pop("full", False), "full") or Display().verbosity > 0
+        # What is needed here is more than what is shown; of a job in the background nobody is here to shorten what it says
+        args["full"] = full or not self._task.async_val
         try:
-            return self._all(result, task_vars)
+            result = self._all(result, args, task_vars)
         except AnsibleConnectionFailure as error:
-            return self._silent(result, error, task_vars)
+            result = self._silent(result, error, task_vars)
+        return result if full else brief(result)
 
     def cleanup(self, force: bool = False) -> None:
         """What cannot be removed because the host is away must not take the place of what is known about it."""
@@ -142,8 +148,7 @@ class RebootingAction(ActionBase):
             return {**said, "failed": True, "silent": True}
         return {**said, "unreachable": True}
 
-    def _all(self, result: Result, task_vars: Result | None) -> Result:
-        args = dict(self._task.args)
+    def _all(self, result: Result, args: Result, task_vars: Result | None) -> Result:
         wants_reboot = self._boolean(args.pop("reboot", False))
         timeout = self._seconds(args.pop("reboot_timeout", 600))
         confirm = self._boolean(args.pop("confirm", True))
@@ -221,7 +226,7 @@ class RebootingAction(ActionBase):
 
     @staticmethod
     def _layout(args: Result) -> Result:
-        return {key: args[key] for key in LAYOUT_SPEC if key in args}
+        return {"full": True, **{key: args[key] for key in LAYOUT_SPEC if key in args}}
 
     def _command(self, args: Result, task_vars: Result | None, *, then_reboots: bool) -> Result:
         """The module itself, or as the task asks for it; where ``overc_background`` is set, so that it outlives this
@@ -252,11 +257,11 @@ class RebootingAction(ActionBase):
         if self._boolean((task_vars or {}).get("overc_background", False)):
             Display().display(f"{(task_vars or {}).get('inventory_hostname', 'host')}: {text}", stderr=True)
 
-    def _boolean(self, value: t.Any) -> bool:
+    def _boolean(self, value: t.Any, option: str = "reboot") -> bool:
         try:
             return bool(boolean(value))
         except TypeError as error:
-            raise self._bad_argument(f"reboot: {error}.") from None
+            raise self._bad_argument(f"{option}: {error}.") from None
 
     def _seconds(self, value: t.Any) -> int:
         try:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..module_utils.host.words import change_line
+from ..module_utils.people import alike, names, plural
 from .host_outcome import (
     Answer,
     Entry,
@@ -24,7 +26,6 @@ from .host_outcome import (
     warnings_of,
 )
 from .option_kinds import FleetError, count_of, number, percentage
-from .people import alike, names, plural
 from .run_options import closed, waves
 
 Plan = dict[str, t.Any]
@@ -254,18 +255,8 @@ def _by_changes(of: Plan) -> list[tuple[list[dict[str, t.Any]], list[str]]]:
     return [group for group in groups.values() if group[0]]
 
 
-def change_line(change: t.Mapping[str, t.Any]) -> str:
-    """One package for people: name, version before and after."""
-    if change.get("installed") is None:
-        return f"{change['name']} {change['available']} (new)"
-    if change.get("available") is None:
-        return f"{change['name']} {change['installed']} (removed)"
-    return f"{change['name']} {change['installed']} -> {change['available']}"
-
-
 __all__ = (
     "Plan",
-    "change_line",
     "describe",
     "no_delegate",
     "plan",

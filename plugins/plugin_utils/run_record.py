@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..module_utils.people import alike, names, plural
 from .host_outcome import Answer, Entry
-from .people import alike, names, plural
 from .run_gate import rejected_plans, stopped
 from .run_plan import Plan
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ..module_utils.host.words import change_line
+from ..module_utils.people import ago, alike, human_bytes, human_seconds, plural
 from .host_outcome import Answer, Entry, first_line
 from .overlay_words import shared_words
-from .people import ago, alike, human_bytes, human_seconds, plural
-from .run_plan import change_line
 from .run_record import GOOD, STATUSES
 
 

@@ -130,8 +130,8 @@ class Demo:
         heading("1. A host as the documentation wants it")
         say("Root is a btrfs subvolume, /boot a partition; the boot menu has a second entry for the backup.")
         info = self.ansible("overc_host_info")
-        wanted = [entry["id"] for entry in info["requirements"] if not entry["ok"]]
-        show("state", f"{info['state']}, {len(info['requirements'])} requirements checked, {len(wanted)} violated")
+        wanted = [entry["id"] for entry in info["requirements"]]
+        show("state", info["msg"])
         facts = self.look()
         self.check(info["state"] == "clean" and not wanted, "the host can be upgraded")
         self.check(facts.running.versions == {"1.0"}, "every package is at version 1.0")
@@ -142,15 +142,16 @@ class Demo:
         say("The lab publishes version 2.0 of some packages, a new kernel among them.")
         self.host.release("v2")
         update = self.ansible("overc_host_update")
-        for entry in update["upgrades"]:
-            show("pending", f"{entry['name']:<12} {entry['installed']:<8} -> {entry['available']}")
-        self.check({"lab-app", "lab-kernel"} <= {e["name"] for e in update["upgrades"]}, "the upgrades are announced")
+        for line in update["changes"]:
+            show("pending", line)
+        named = {line.split()[0] for line in update["changes"]}
+        self.check({"lab-app", "lab-kernel"} <= named, "the upgrades are announced")
 
     def check_mode(self, before: Facts) -> None:
         heading("3. Check mode: what would an upgrade do?")
         planned = self.ansible("overc_host_upgrade", "--check")
-        for number, action in enumerate(planned["actions"], 1):
-            print(f"    {number:>2}. {action['description']}")
+        for number, step in enumerate(planned["steps"], 1):
+            print(f"    {number:>2}. {step}")
         self.check(self.observer.look() == before, "nothing was changed")
 
     def upgrade(self, before: Facts) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from tests.integration.controller import Controller
+from tests.integration.controller import Answer, Controller
 from tests.integration.disk_facts import booted, disk_state
 from tests.lab import Host
 from tests.lab.settings import REPOSITORY
@@ -35,10 +35,45 @@ def test_check_and_diff(ansible: Controller, host: Host) -> None:
     assert {"-lab-app.noarch 1.0-1", "+lab-app.noarch 2.0-1"} <= set(planned.stdout.splitlines())
     assert (host.boots, disk_state(host)) == (1, before)
 
-    done = ansible(host.name, "overc.system.overc_host_upgrade")
+    whole = ansible(host.name, "overc.system.overc_host_upgrade", "-a", "full=true", "--check")
+    assert {entry["status"] for entry in whole.result["actions"]} == {"planned"}
+    assert planned.result["steps"] == [entry["description"] for entry in whole.result["actions"]]
+
+    done = ansible(host.name, "overc.system.overc_host_upgrade", "-a", "full=true")
     assert "default subvolume" not in done.stdout.partition(" => ")[0], "without --diff there is no diff"
-    assert [entry["step"] for entry in done.result["actions"]] == [e["step"] for e in planned.result["actions"]]
-    assert {entry["status"] for entry in planned.result["actions"]} == {"planned"}
+    assert [entry["step"] for entry in done.result["actions"]] == [e["step"] for e in whole.result["actions"]]
+
+
+def test_what_one_asks_by_hand_fits_a_screen(ansible: Controller, host: Host) -> None:
+    """What tools print is shown once, and only where something failed; -v has the rest."""
+
+    def said(module: str, *options: str, lines: int) -> Answer:
+        answer = ansible(host.name, f"overc.system.overc_{module}", *options)
+        assert len(answer.stdout.splitlines()) <= lines, answer.stdout
+        assert not {"stdout", "stdout_lines", "stderr", "cmd", "actions"} & set(answer.result)
+        return answer
+
+    host.release("v2")
+    host.enable_repo("pre-fails")
+    failed = said("host_upgrade", lines=30)
+    assert failed.rc == 2
+    assert failed.result["rc"] == 1
+    assert any("scriptlet failed" in line for line in failed.result["output"])
+    host.disable_repo("pre-fails")
+
+    assert said("host_info", lines=70).result["requirements"] == []
+    pending = said("host_update", lines=25).result
+    assert (pending["msg"], len(pending["changes"])) == ("5 packages are pending", 5)
+    assert pending["changes"][0].startswith("lab-app 1.0-1 -> 2.0-1, 6.")
+    said("host_upgrade", "--check", lines=70)
+    staged = said("host_upgrade", lines=50).result
+    assert staged["changes"][0] == "lab-app 1.0-1 -> 2.0-1"
+    assert "rc" not in staged
+
+    whole = ansible(host.name, "overc.system.overc_host_info", "-v").result
+    assert all(entry["ok"] for entry in whole["requirements"])
+    assert len(whole["requirements"]) > 10
+    assert said("host_rollback", lines=40).result["state"] == "clean"
 
 
 @pytest.mark.parametrize(

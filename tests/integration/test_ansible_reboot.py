@@ -44,7 +44,7 @@ def test_upgrade_and_rollback_with_reboot(ansible: Controller, host: Host) -> No
     assert (host.boots, booted(host), host.rpm_version("lab-app")) == (2, "rootfs_upgrade", "2.0")
 
     before = disk_state(host)
-    again = ansible(host.name, upgrade, "-a", "reboot=true")
+    again = ansible(host.name, upgrade, "-a", "reboot=true full=true")
     assert (again.rc, again.result["changed"], again.result["actions"]) == (0, False, [])
     assert "reboot" not in again.result
     assert (host.boots, disk_state(host)) == (2, before)
@@ -65,7 +65,7 @@ def test_reboot_of_what_was_staged_before(ansible: Controller, host: Host) -> No
     host.release("v2")
     for module, subvolume in (("overc_host_upgrade", "rootfs_upgrade"), ("overc_host_rollback", "rootfs")):
         host.module(module)
-        done = ansible(host.name, module, "-a", "reboot=true")
+        done = ansible(host.name, module, "-a", "reboot=true full=true")
         assert done.rc == 0, done.output
         assert (done.result["actions"], done.result["changed"]) == ([], True)
         assert booted(host) == subvolume
@@ -96,7 +96,7 @@ def test_automatic_protection_there_and_back(ansible: Controller, make_host: Mak
     host = make_host(automatic=True)
     upgrade, rollback = "overc.system.overc_host_upgrade", "overc.system.overc_host_rollback"
     host.release("v2")
-    done = ansible(host.name, upgrade, "-a", "reboot=true")
+    done = ansible(host.name, upgrade, "-a", "reboot=true full=true")
     assert done.rc == 0, done.output
     steps = [entry["step"] for entry in done.result["actions"]]
     assert steps[-3:] == ["arm_trial", "confirm", "record"]
@@ -167,7 +167,7 @@ def test_a_refused_upgrade_is_not_rebooted(ansible: Controller, host: Host) -> N
     done = ansible(host.name, "overc.system.overc_host_upgrade", "-a", "reboot=true")
     assert (done.rc, done.result["error_id"]) == (2, "package_manager_failed")
     assert done.result["rc"] != 0
-    assert "lab-prefail" in done.result["stdout"] + done.result["stderr"]
+    assert "lab-prefail" in " ".join(done.result["output"])
     assert (host.boots, disk_state(host)) == (1, before)
 
 

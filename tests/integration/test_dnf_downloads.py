@@ -91,7 +91,7 @@ def test_a_repository_on_a_file_system_of_its_own(host: Host, place: str) -> Non
     host.sh(f"mkdir -p '{mount}'; mount -t tmpfs repository '{mount}'; mkdir -p '{place}'")
     own_repository(host, place)
     result = succeed(host, "upgrade")
-    assert {change["name"] for change in result["packages"]} >= {"lab-app", "lab-kernel"}
+    assert {change["name"] for change in result["upgrades"]} >= {"lab-app", "lab-kernel"}
     with host.top() as top:
         assert not list((top / f"rootfs_upgrade/{place}").glob("*"))
         assert not (top / "rootfs_upgrade/var/lib/a b/c").exists()

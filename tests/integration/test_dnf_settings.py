@@ -123,7 +123,7 @@ def test_an_upgrade_under_hostile_settings(host: Host) -> None:
         result = call(host, "upgrade", check=check, env=environment)
         assert answered(result, PENDING) is None
         assert not result.get("failed"), result["msg"]
-    assert {change["name"] for change in result["packages"]} == PENDING
+    assert {change["name"] for change in result["upgrades"]} == PENDING
     assert host.rpm_version("lab-app") == "1.0", "nothing may happen to the running system"
 
 

@@ -37,7 +37,7 @@ def test_a_repository_without_signature_check_is_refused(host: Host) -> None:
     allowed = succeed(host, "upgrade", {"gpg_policy": "report"})
     assert allowed["unchecked_repositories"] == ["lab-unsigned"]
     assert "lab-unsigned" in str(allowed["warnings"])
-    assert {entry["name"] for entry in allowed["packages"]} == {"lab-unsigned"}
+    assert {entry["name"] for entry in allowed["upgrades"]} == {"lab-unsigned"}
     # Staged with the risk known: the same plan is not argued about again
     assert succeed(host, "upgrade")["changed"] is False
 

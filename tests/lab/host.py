@@ -265,6 +265,8 @@ class Host:
         """Start a module; ``prelude`` is Python run right before it, for instance to install a kill point."""
         python_in_host.refresh(self.root, name)
         internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": "/run/lab-tmp"}
+        # All of a result, as with -v
+        internal["_ansible_verbosity"] = 1
         argv = python_in_host.command(name, {**(args or {}), **internal}, prelude)
         return python_in_host.ModuleRun(self.popen(argv, env=env))
 

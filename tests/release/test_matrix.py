@@ -72,10 +72,10 @@ def live(ansible: Ansible, host: Host, prefix: str = "overc.system.") -> None:
     info = ansible(f"{prefix}overc_host_info")
     assert info["state"] == "clean"
     host.release("v2")
-    assert ansible(f"{prefix}overc_host_update")["upgrades"]
+    assert ansible(f"{prefix}overc_host_update")["changes"]
     planned = ansible(f"{prefix}overc_host_upgrade", "--check", "--diff")
     assert planned["changed"]
-    assert planned["actions"]
+    assert planned["steps"]
     staged = ansible(f"{prefix}overc_host_upgrade")
     assert staged["state"] == "staged"
     up = ansible(f"{prefix}overc_host_upgrade", "-a", "reboot=true")

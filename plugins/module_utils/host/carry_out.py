@@ -72,7 +72,7 @@ def carry_out(
         after, state = host.observe()
     except (OvercError, OSError) as raised:
         raise _unseen(plan, {**at.result, "actions": actions}, as_error(raised, "Looking at the host")) from raised
-    msg = words.done(plan, at.result.get("packages") or result.get("upgrades") or ())
+    msg = words.done(plan, result.get("upgrades") or ())
     return {**result, **at.result, "msg": msg, "actions": actions, **summary(after, state)}
 
 

@@ -11,6 +11,7 @@ from ..module_entry import run_entry
 from ..redact import redact, redact_all
 from ..runner import ModuleRunner
 from . import session
+from .brief import FULL_SPEC, brief
 from .observe.layout import LAYOUT_SPEC, check_name, layout_from
 
 if t.TYPE_CHECKING:
@@ -23,7 +24,7 @@ Body = t.Callable[["Runner", dict[str, t.Any], bool], dict[str, t.Any]]
 
 
 def run_module(spec: t.Mapping[str, t.Any], body: Body) -> None:
-    """A module around ``body(runner, params, check_mode)``; its ``warnings`` become Ansible's."""
+    """A module around ``body(runner, params, check_mode)``; its ``warnings`` become Ansible's. It has the option ``full``."""
 
     def command(module: AnsibleModule) -> dict[str, t.Any]:
         result = body(ModuleRunner(module), module.params, module.check_mode)
@@ -32,7 +33,13 @@ def run_module(spec: t.Mapping[str, t.Any], body: Body) -> None:
         shown: dict[str, t.Any] = redact_all(result)
         return shown
 
-    run_entry(spec, command)
+    run_entry({**spec, **FULL_SPEC}, command, shown=_shown)
+
+
+def _shown(module: AnsibleModule, result: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What fits a screen, unless all is asked for, by the option or with ``-v``."""
+    whole = module.params.get("full") or getattr(module, "_verbosity", 0)
+    return result if whole else brief(result)
 
 
 def run_host_module(

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ..people import plural
+
 if t.TYPE_CHECKING:
     from .plan.model import Plan
 
 Changes = t.Sequence[t.Mapping[str, t.Any]]
-
-
-def plural(number: int, word: str) -> str:
-    """``1 package``, ``2 packages``, ``2 directories``."""
-    many = f"{word[:-1]}ies" if word.endswith("y") and word[-2:-1] not in "aeou" else f"{word}s"
-    return f"{number} {word if number == 1 else many}"
 
 
 def packages_words(changes: Changes) -> str:
@@ -29,6 +25,15 @@ def packages_words(changes: Changes) -> str:
     if said:
         words[0] = f"{plural(said[0][0], 'package')} {said[0][1]}"
     return ", ".join(words)
+
+
+def change_line(change: t.Mapping[str, t.Any]) -> str:
+    """One package for people: name, version before and after. ``change`` as PackageChange.as_dict."""
+    if change.get("installed") is None:
+        return f"{change['name']} {change['available']} (new)"
+    if change.get("available") is None:
+        return f"{change['name']} {change['installed']} (removed)"
+    return f"{change['name']} {change['installed']} -> {change['available']}"
 
 
 def done(plan: Plan, changes: Changes = ()) -> str:
@@ -75,6 +80,22 @@ def would(plan: Plan, changes: Changes = ()) -> str:
     return f"this would be so: {done(plan, changes)}"
 
 
+def found(
+    state: str, *, runs: str | None, boots: str | None, backup: str | None, protection: str, unmet: t.Sequence[str]
+) -> str:
+    """What a look at a host came to. ``unmet`` are the ids of the requirements that are not met."""
+    said = [state if not unmet else f"{state}, not met: {', '.join(unmet)}"]
+    if runs:
+        said.append(f"{runs} runs" + (" and boots next" if boots == runs else ""))
+    if boots and boots != runs:
+        said.append(f"{boots} boots next")
+    said.append(
+        f"{backup} is the way back" if backup and backup != runs else "there is no backup yet" if not backup else ""
+    )
+    said.append(f"{protection} protection")
+    return "; ".join(text for text in said if text)
+
+
 def nothing(reason: str, booted: str | None) -> str:
     """What is so where there was nothing to do."""
     return f"{reason}; {booted} runs" if booted and booted not in reason else reason
@@ -92,7 +113,7 @@ def after_reboot(result: t.Mapping[str, t.Any]) -> str:
             else [f"{name} {state}, made from the backup"]
         )
     else:
-        changed = packages_words(result.get("packages") or result.get("upgrades") or ())
+        changed = packages_words(result.get("upgrades") or ())
         words = [*([changed] if changed else []), *words]
     if backup and backup != name:
         words.append(f"{backup} is the way back")
@@ -126,4 +147,4 @@ def predicted(plan: Plan) -> dict[str, t.Any]:
     }
 
 
-__all__ = ("after_reboot", "done", "nothing", "packages_words", "plural", "predicted", "would")
+__all__ = ("after_reboot", "change_line", "done", "found", "nothing", "packages_words", "predicted", "would")

@@ -43,7 +43,9 @@ class PackageChange:
     size: int | None = None
 
     def as_dict(self) -> dict[str, t.Any]:
-        return asdict(self)
+        """For results, without what is not known; that there is no version before or after says something."""
+        shown = asdict(self)
+        return {key: value for key, value in shown.items() if value is not None or key in ("installed", "available")}
 
 
 @dataclass(frozen=True)

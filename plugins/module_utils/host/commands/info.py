@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .. import words
 from ..left_behind import left_behind
 from ..observe.protection import protection_of, trial_requirements
 from ..observe.state import boots_next
@@ -25,16 +26,25 @@ def info(host: Host) -> dict[str, t.Any]:
     other = facts.by_path(host.layout.other_root(booted.path)) if booted and booted.path in host.layout.roots else None
     journal = facts.journal
     lost = left_behind(host.runner, facts)
+    following, backup = boots_next(facts, state), facts.by_path(host.layout.backup)
     return {
         "changed": False,
+        "msg": words.found(
+            state.name,
+            runs=booted.path if booted else None,
+            boots=following.path if following else None,
+            backup=backup.path if backup else None,
+            protection=protection_of(facts),
+            unmet=[entry.id for entry in state.requirements if not entry.ok],
+        ),
         "state": state.name,
         "waiting_for": state.waiting,
         "booted": deployment(host.runner, facts, booted),
         "default": deployment(host.runner, facts, default),
-        "next_boot": deployment(host.runner, facts, boots_next(facts, state)),
+        "next_boot": deployment(host.runner, facts, following),
         "staged": deployment(host.runner, facts, staged),
         "previous": deployment(host.runner, facts, other if other != staged else None),
-        "backup": deployment(host.runner, facts, facts.by_path(host.layout.backup)),
+        "backup": deployment(host.runner, facts, backup),
         "protection": protection_of(facts),
         "trial": trial_now(facts, state),
         "unfinished": unfinished(facts, state),

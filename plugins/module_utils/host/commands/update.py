@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import typing as t
 
+from ... import people
 from ...packages.choose import detect
 from ...packages.contract import PackageRequest
 from ...packages.scratch import scratch_directory
 from ..plan.policy import skipped_repositories
 
 if t.TYPE_CHECKING:
+    from ...packages.contract import PackageChange
     from ..session import Host
 
 
@@ -38,12 +40,23 @@ def update(host: Host, cache_valid_time: float = 0, *, skip_if_unavailable: bool
         "state": state.name,
         "package_manager": manager.name,
         "skipped": skipped,
-        "cache_age": age.seconds,
+        "cache_age_seconds": round(age.seconds) if age.seconds is not None else None,
+        "msg": _now(packages.changes, age.seconds if skipped else None),
         "upgrades": [change.as_dict() for change in packages.changes],
         "held_back": list(packages.held_back),
         "fingerprint": packages.fingerprint,
         "skipped_repositories": skipped_repositories(host.warnings, packages),
     }
+
+
+def _now(changes: t.Sequence[PackageChange], age: float | None) -> str:
+    """What is so, for people; ``age`` is that of lists that were not refreshed."""
+    count = len(changes)
+    pending = (
+        f"{people.plural(count, 'package')} {'is' if count == 1 else 'are'} pending" if count else "nothing is pending"
+    )
+    lists = f"; the package lists are {people.human_seconds(age)} old" if age is not None else ""
+    return f"{pending}{lists}"
 
 
 __all__ = ("update",)

@@ -60,7 +60,6 @@ def run_packages(at: Apply) -> bool:
     drop_downloads(at)
     at.warnings.extend(applied.warnings)
     at.result.update(applied.completed.facts())
-    at.result["packages"] = [change.as_dict() for change in applied.changes]
     return True
 
 

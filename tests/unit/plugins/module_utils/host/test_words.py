@@ -97,7 +97,7 @@ def test_nothing_to_do_names_what_runs_once() -> None:
 def test_after_the_reboot() -> None:
     result = {"booted": "rootfs_upgrade", "backup": "rootfs_bakup", "state": "clean", "upgrades": [CHANGE] * 5}
     assert words.after_reboot(result) == "5 packages upgraded; rootfs_upgrade runs; rootfs_bakup is the way back"
-    assert words.after_reboot({**result, "packages": [CHANGE]}).startswith("1 package upgraded; ")
+    assert words.after_reboot({**result, "upgrades": [CHANGE]}).startswith("1 package upgraded; ")
     assert "rootfs_upgrade runs on trial and is not confirmed" in words.after_reboot({**result, "state": "trial"})
     back = {"booted": "rootfs", "backup": None, "state": "clean", "operation": "rollback"}
     assert words.after_reboot(back) == "rootfs runs again"

@@ -8,10 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from ..module_utils.host.words import plural
-
 # How many names a line holds before it says how many more there are
 _NAMES: t.Final = 8
+
+
+def plural(number: int, word: str) -> str:
+    """``1 package``, ``2 packages``, ``2 directories``."""
+    many = f"{word[:-1]}ies" if word.endswith("y") and word[-2:-1] not in "aeou" else f"{word}s"
+    return f"{number} {word if number == 1 else many}"
 
 
 def human_bytes(number: float) -> str:

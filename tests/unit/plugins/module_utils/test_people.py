@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.overc.system.plugins.plugin_utils import people
+from ansible_collections.overc.system.plugins.module_utils import people
 
 from tests.unit.fleet_answers import NOW
 

@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is left of a result for people."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.overc.system.plugins.module_utils.host.brief import brief
+
+CHANGE = {"name": "app", "arch": "noarch", "installed": "1-1", "available": "2-1"}
+DEPLOYMENT = {
+    "subvolume": "rootfs", "id": 256, "uuid": "u", "created": "then", "recorded": True, "defects": [],
+    "kernel": {"sha256": "s", "release": "1.0"},
+}  # fmt: skip
+
+
+def test_what_has_no_length_stays() -> None:
+    plain = {
+        "msg": "m",
+        "changed": True,
+        "state": "staged",
+        "trial": None,
+        "held_back": [],
+        "repaired": [{"step": "a"}],
+    }
+    assert brief(plain) == plain
+
+
+def test_packages_are_lines_and_not_more_than_a_screen() -> None:
+    assert brief({"upgrades": [{**CHANGE, "size": 2048}]}) == {"changes": ["app 1-1 -> 2-1, 2.0 KiB"]}
+    assert brief({"upgrades": [{**CHANGE, "installed": None}, {**CHANGE, "available": None}]}) == {
+        "changes": ["app 2-1 (new)", "app 1-1 (removed)"]
+    }
+    assert len(brief({"upgrades": [CHANGE] * 21})["changes"]) == 21
+    many = brief({"upgrades": [CHANGE] * 500})["changes"]
+    assert (len(many), many[-1]) == (21, "and 480 more, listed with full=true")
+
+
+def test_steps_are_told_where_they_are_only_planned() -> None:
+    def steps(status: str) -> dict[str, t.Any]:
+        return brief({"actions": [{"step": "record", "description": "record it", "status": status}]})
+
+    assert steps("planned") == {"steps": ["record it"]}
+    assert steps("done") == {}
+
+
+def test_a_tool_that_succeeded_says_nothing() -> None:
+    assert brief({"stdout": "all", "stderr": "is", "stdout_lines": ["well"], "rc": 0, "cmd": ["dnf"]}) == {}
+
+
+def test_of_a_tool_that_failed_what_tells_why_is_shown_once() -> None:
+    noise = "".join(f"  Upgrading        : package-{number}-fails  {number}/99\n" for number in range(99))
+    said = {"error_id": "package_manager_failed", "rc": 1, "stderr": "Error: Transaction failed\n"}
+    failed = brief(
+        {**said, "stdout": noise + "no space left on device\n", "stdout_lines": [noise], "upgrades": [CHANGE]}
+    )
+    assert failed == {
+        "error_id": "package_manager_failed",
+        "rc": 1,
+        "output": ["Error: Transaction failed", "no space left on device"],
+    }
+    assert (
+        brief({**said, "stderr": "", "stdout": noise})["output"][-1] == "  Upgrading        : package-98-fails  98/99"
+    )
+    assert brief({"failed": True, "stdout": "Active: inactive\n\nbye"})["output"] == ["Active: inactive", "bye"]
+    assert brief({"failed": True, "msg": "no"}) == {"failed": True, "msg": "no"}
+
+
+def test_requirements_that_are_met_say_nothing() -> None:
+    unmet = {"id": "space", "ok": False, "detail": "d", "remedy": "r"}
+    found = brief({"requirements": [{"id": "root", "ok": True}, unmet], "protection_requirements": [unmet]})
+    assert found == {"requirements": [unmet], "protection_requirements": [unmet]}
+
+
+def test_sizes_are_words() -> None:
+    found = [
+        {"path": "/var/log", "bytes": 1 << 20, "complete": True},
+        {"path": "/srv", "bytes": 5 << 30, "complete": False},
+    ]
+    assert brief({"state_at_risk": found}) == {"at_risk": ["/var/log (1.0 MiB)", "/srv (5.0 GiB or more)"]}
+
+
+def test_a_deployment_is_its_name_its_uuid_and_its_kernel() -> None:
+    short = {"subvolume": "rootfs", "uuid": "u", "kernel": {"release": "1.0"}}
+    assert brief({"booted": DEPLOYMENT, "backup": None}) == {"booted": short, "backup": None}
+    assert brief({"reboot": {"came_up": DEPLOYMENT, "seconds": 3}}) == {"reboot": {"came_up": short, "seconds": 3}}
+    broken = {**DEPLOYMENT, "defects": ["no init"], "kernel": {"sha256": None, "release": None}}
+    assert brief({"booted": broken})["booted"]["defects"] == ["no init"]
+
+
+def test_nothing_left_behind_takes_no_lines() -> None:
+    nothing: dict[str, t.Any] = {"root": "rootfs", "paths": [], "packages": [], "problem": None, "counts": {}}
+    something = {**nothing, "paths": [{"path": "/etc/passwd"}]}
+    assert brief({"left_behind": nothing}) == {"left_behind": None}
+    assert brief({"left_behind": something}) == {"left_behind": something}
+    assert brief({"left_behind": {**nothing, "problem": "cannot tell"}})["left_behind"] is not None
