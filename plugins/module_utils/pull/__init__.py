@@ -3,5 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The program by which a host upgrades itself: where its playbook comes from, its ring's turn, and what it reports.
 
-The role ``pull`` copies this room to the host as it is, so nothing here imports from another room.
+The role ``pull`` copies this room to the host as it is, so nothing here imports from another room, and without
+a module around it programs are started by ``subprocess`` itself.
 """

@@ -157,7 +157,7 @@ class Pull:
         remove(self.outcome)
         directory = self.config["directory"]
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 self.command(),
                 cwd=directory if status(directory, follow=True) else "/",
                 env={**os.environ, "ANSIBLE_NOCOLOR": "1", **self.config["environment"]},
@@ -311,5 +311,7 @@ def main() -> int:
     status = read(pull.result, {}).get("status")
     sys.stdout.write(f"{status}: {read(pull.result, {}).get('reason')}\n")
     if reboot:
-        return subprocess.run(["systemctl", "reboot"], check=False).returncode
+        return subprocess.run(  # pylint: disable=ansible-bad-function
+            ["systemctl", "reboot"], check=False
+        ).returncode
     return 0 if status in _QUIET else 1

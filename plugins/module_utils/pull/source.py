@@ -156,7 +156,7 @@ class Source:
         """Git in one of our own stores; ``data`` goes to its input. Raises SourceError where it does not run or end."""
         given: dict[str, t.Any] = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
         try:
-            return subprocess.run(
+            return subprocess.run(  # pylint: disable=ansible-bad-function
                 self._command(store, *words),
                 env=self._environment(),
                 cwd="/",

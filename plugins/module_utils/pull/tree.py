@@ -75,7 +75,7 @@ def kind_of(command: t.Sequence[str], revision: str, environment: t.Mapping[str,
 
 @contextlib.contextmanager
 def _opened(command: t.Sequence[str], environment: t.Mapping[str, str]) -> t.Iterator[_Objects]:
-    with subprocess.Popen(
+    with subprocess.Popen(  # pylint: disable=ansible-bad-function
         command,
         env=dict(environment),
         cwd="/",

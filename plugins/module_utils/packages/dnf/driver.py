@@ -17,6 +17,7 @@ import re
 import time
 import typing as t
 from dataclasses import replace
+from types import MappingProxyType
 
 from ...errors import OvercError
 from ...values import decimal
@@ -64,7 +65,7 @@ _YES: t.Final = {"assumeyes": "True"}
 _ENVIRONMENT: t.Final = {"DNF_DISABLE_ALIASES": "1"}
 # DNF 4 prints untruncated lines when stdout is no terminal. DNF 5 cuts columns to the width it believes in, and pads every
 # line of its progress to it.
-_WIDE: t.Final = {"COLUMNS": "2000", "DNF5_FORCE_COLUMNS": "2000", "FORCE_COLUMNS": "2000"}
+_WIDE: t.Final = MappingProxyType({"COLUMNS": "2000", "DNF5_FORCE_COLUMNS": "2000", "FORCE_COLUMNS": "2000"})
 _NARROW: t.Final = {"COLUMNS": "160", "DNF5_FORCE_COLUMNS": "160", "FORCE_COLUMNS": "160"}
 _NOTHING: t.Final = re.compile(r"^Nothing to do\.\s*$", re.MULTILINE)
 _SPACE_MARGIN: t.Final = 16 << 20  # bytes; the copy of the lists, and what dnf makes of them
