@@ -167,7 +167,7 @@ last_event:
   returned: always
   type: dict
 events:
-  description: The last transactions, newest last.
+  description: The last transactions, newest last. What one warned of is in its C(warnings).
   returned: with O(full=true)
   type: list
   elements: dict

@@ -201,6 +201,16 @@ at_risk:
   elements: str
   sample:
     - /var/log (8.0 MiB)
+brought_back:
+  description:
+    - Files that say who the host is and who may log in to it - ssh host keys, the machine's keytab and id, accounts - and are
+      another in the deployment that it returns to. They are as they were there then, so a password or key that was renewed
+      since is the old one again, and ssh clients may refuse the old host key.
+  returned: when there is something to do
+  type: list
+  elements: dict
+  sample:
+    - {path: /etc/shadow, kind: accounts}
 undone:
   description: The steps that brought the host back after a failure, or completed the switch if it had begun already.
   returned: failure, with O(full=true)

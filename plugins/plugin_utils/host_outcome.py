@@ -79,6 +79,20 @@ def warnings_of(*answers: Answer) -> list[str]:
     return list(dict.fromkeys(as_asked(text) for text in texts))
 
 
+def warned_before(info: Answer) -> list[str]:
+    """What the transaction warned of to which a host owes what it runs or has staged, from what overc_host_info says."""
+    for event in reversed(info.get("events") or ()):
+        if event.get("operation") != "confirm":
+            return warnings_of(event)
+    return []
+
+
+def brought_back_words(answer: Answer) -> str:
+    """What a rollback brings back of who the host is, in words after a sentence; nothing where that is as it is now."""
+    kinds = list(dict.fromkeys(str(entry.get("kind")) for entry in answer.get("brought_back") or ()))
+    return f", and with it come back as they were there: {', '.join(kinds)}" if kinds else ""
+
+
 def changes_of(upgrades: t.Any) -> list[dict[str, t.Any]]:
     keys = ("name", "arch", "installed", "available")
     return [{key: entry.get(key) for key in keys} for entry in upgrades or ()]
@@ -175,6 +189,7 @@ def returned(
         "status": status,
         "reason": stage.get("msg") or "",
         "operation": stage.get("operation"),
+        "brought_back": stage.get("brought_back") or [],
         "state": (confirm or switch or stage)["state"],
         "booted_before": stage.get("booted"),
         "booted_after": (switch or stage).get("booted"),
@@ -295,6 +310,7 @@ __all__ = (
     "answered",
     "apart",
     "as_asked",
+    "brought_back_words",
     "changes_of",
     "error_id_of",
     "failed_rollback",
@@ -307,5 +323,6 @@ __all__ = (
     "returned",
     "to_be_finished",
     "upgraded",
+    "warned_before",
     "warnings_of",
 )

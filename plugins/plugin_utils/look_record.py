@@ -12,7 +12,7 @@ import json
 import typing as t
 
 from ..module_utils.people import human_seconds
-from .host_outcome import Answer, Entry, answered, first_line, left_out
+from .host_outcome import Answer, Entry, answered, first_line, left_out, warned_before, warnings_of
 from .overlay_words import shared
 from .run_record import GOOD, STATUSES, bad_of, counts_of
 
@@ -98,6 +98,7 @@ def _now(info: Answer) -> Entry:
         "kernel": ((info.get("booted") or {}).get("kernel") or {}).get("release"),
         "protection": info.get("protection"),
         "unmet": unmet,
+        "warnings": list(dict.fromkeys([*warnings_of(info), *warned_before(info)])),
         "events": [_event(event) for event in list(info.get("events") or ())[-_EVENTS:]],
     }
 

@@ -17,6 +17,7 @@ from .host_outcome import (
     Answer,
     Entry,
     as_asked,
+    brought_back_words,
     changes_of,
     error_id_of,
     first_line,
@@ -84,7 +85,7 @@ def _returns(answer: Answer) -> str:
         return f"its staged upgrade is cancelled, {booted} runs on"
     if answer.get("operation") == "restore":
         return f"{booted}, its backup, becomes the normal system again as {next_one}"
-    return f"returns from {booted} to {next_one}"
+    return f"returns from {booted} to {next_one}{brought_back_words(answer)}"
 
 
 def no_delegate(delegates: t.Collection[str], asked: t.Iterable[Answer]) -> Entry:

@@ -9,7 +9,7 @@ import typing as t
 
 from ..module_utils.host.words import change_line
 from ..module_utils.people import ago, alike, human_bytes, human_seconds, plural
-from .host_outcome import Answer, Entry, first_line
+from .host_outcome import Answer, Entry, first_line, warned_before, warnings_of
 from .overlay_words import shared_words
 from .run_record import GOOD, STATUSES
 
@@ -132,7 +132,8 @@ def _notes(info: Answer) -> list[str]:
     notes += [f"out of service since {info['out_of_service']}"] if info.get("out_of_service") else []
     unmet = [entry["id"] for entry in info.get("requirements") or () if not entry.get("ok")]
     notes += [f"unmet: {', '.join(unmet)}"] if unmet else []
-    return notes + [str(sentence) for sentence in info.get("contradictions") or ()]
+    notes += [str(sentence) for sentence in info.get("contradictions") or ()]
+    return notes + [f"warning: {said}" for said in dict.fromkeys([*warnings_of(info), *warned_before(info)])]
 
 
 __all__ = (

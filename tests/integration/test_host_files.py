@@ -154,6 +154,7 @@ def test_another_kernel_of_the_same_release(host: Host) -> None:
     host.enable_repo("kernel-samerelease")
     result = succeed(host, "upgrade")
     assert "same release (1.0-lab)" in str(result["warnings"])
+    assert "same release (1.0-lab)" in str(host.module("overc_host_info")["last_event"]["warnings"])
     boot = snapshot_of_disk(host).boot
     assert boot["bzImage"] != boot["bzImage_bakup"]
     assert modules_of(host, "rootfs_upgrade") == {"1.0-lab": "module of 1.0-lab #2"}

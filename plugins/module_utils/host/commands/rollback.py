@@ -9,11 +9,14 @@ import typing as t
 
 from ...system.failed_units import failed_units
 from ..carry_out import carry_out, repair_preview
+from ..observe.brought_back import brought_back
 from ..observe.state_at_risk import state_at_risk
 from ..plan.commands import plan_rollback
 from ..result import difference, nothing_to_do
 
 if t.TYPE_CHECKING:
+    from ..observe.facts import HostFacts
+    from ..plan.model import Plan
     from ..session import Host
 
 
@@ -28,8 +31,19 @@ def rollback(host: Host, *, arm: bool = True) -> dict[str, t.Any]:
     if not plan.changed:
         return {**result, **nothing_to_do(facts, state, plan.reason)}
     result["state_at_risk"] = state_at_risk(facts) if plan.operation != "cancel" else []
+    result["brought_back"] = _brought_back(facts, plan)
     result["diff"] = difference(facts, plan.context.root_name if plan.context else None, ())
     return carry_out(host, facts, state, plan, result)
+
+
+def _brought_back(facts: HostFacts, plan: Plan) -> list[dict[str, str]]:
+    """Only where the running root is left for an older one: a cancel and a restore go on with what runs."""
+    target = facts.by_uuid(plan.context.target or "") if plan.context is not None else None
+    if plan.operation != "rollback" or target is None or facts.top is None or facts.booted is None:
+        return []
+    if target.uuid == facts.booted.uuid:
+        return []
+    return brought_back(f"{facts.top}/{facts.booted.path}", f"{facts.top}/{target.path}")
 
 
 __all__ = ("rollback",)

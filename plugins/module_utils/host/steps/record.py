@@ -12,6 +12,10 @@ from ...btrfs import subvolumes
 from ..store.record import Deployment, Pending, Record, write_record
 from .context import Apply
 
+# What is kept of what a transaction warned of: for whoever looks at the host later
+_WARNINGS: t.Final = 10
+_LONGEST: t.Final = 500
+
 
 def record(at: Apply) -> bool:
     """Remember whose subvolumes are whose, and what waits for its reboot."""
@@ -65,6 +69,7 @@ def event(at: Apply, outcome: str, **more: t.Any) -> dict[str, t.Any]:
         "to": at.context.root_name,
         "outcome": outcome,
         "fingerprint": at.context.fingerprint,
+        **({"warnings": [text[:_LONGEST] for text in at.warnings[:_WARNINGS]]} if at.warnings else {}),
         **more,
     }
 

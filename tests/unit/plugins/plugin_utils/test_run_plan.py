@@ -78,6 +78,14 @@ def test_plan_of_a_rollback_says_where_it_leads(operation: str, words: str) -> N
     assert words in planned({"h1": answer}, command="rollback")["lines"]
 
 
+def test_plan_of_a_rollback_says_what_comes_back_with_it() -> None:
+    back = [{"path": "/etc/shadow", "kind": "accounts"}, {"path": "/etc/ssh/ssh_host_rsa_key", "kind": "ssh host keys"}]
+    answer = {**PENDING, "operation": "rollback", "staged": "rootfs_old", "brought_back": back}
+    plan = run_plan.plan({"h1": answer}, options(command="rollback"))
+    words = "returns from rootfs to rootfs_old, and with it come back as they were there: accounts, ssh host keys"
+    assert f"on h1: {words}" in plan["lines"]
+
+
 def test_delegate_that_is_silent_makes_its_hosts_unready() -> None:
     asked: list[dict[str, t.Any]] = [{"item": "lb1", "unreachable": True}, {"item": "lb2", "ping": "pong"}]
     assert run_plan.no_delegate(["lb2"], asked) == {}

@@ -133,3 +133,26 @@ def test_a_container_that_cannot_be_read_is_on_the_page() -> None:
     assert found is not None
     assert found["broken"] == ["c1: no regular file"]
     assert overlay_words.shared({"containers": [{**entry, "problems": []}]}) is None
+
+
+KERNEL = "the host goes on with kernel 6.1.0"
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ([{"operation": "upgrade", "warnings": [KERNEL]}], True),
+        ([{"operation": "upgrade", "warnings": [KERNEL]}, {"operation": "confirm"}], True),
+        ([{"operation": "upgrade", "warnings": [KERNEL]}, {"operation": "rollback"}], False),
+        ([{"operation": "upgrade"}], False),
+        ([], False),
+    ],
+)
+def test_what_was_warned_of_is_told_as_long_as_it_is_so(events: list[dict[str, t.Any]], told: bool) -> None:
+    info = {**looked_at("clean"), "events": events, "warnings": ["/boot is nearly full"]}
+    line = run_report.table({"h1": info})[1]
+    record = look_record.looked_at({"h1": info}, [], NOW)
+    assert (f"warning: {KERNEL}" in line) is told
+    assert (KERNEL in record["hosts"]["h1"]["warnings"]) is told
+    assert "warning: /boot is nearly full" in line
+    assert "/boot is nearly full" in str(run_report.report(record)["warned"])
