@@ -52,10 +52,11 @@ def staged(result: Answer, *, reboot: bool, window: bool = True) -> Entry:
     """From the result of the role host_upgrade, which does not reboot here; ``window``: whether it was open then."""
     keys = ("status", "reason", "state", "error_id", "step", "booted_before", "upgrades", "fingerprint", "seconds")
     out = {key: result[key] for key in keys if result.get(key) not in (None, "")}
+    seconds = out.pop("seconds", {})
     return {
         "reason": "",
         **out,
-        "host_seconds": out.pop("seconds", {}),
+        "host_seconds": seconds,
         "reboot": reboot and window and result["status"] == "staged",
         **({"reason": _SHUT} if reboot and not window and result["status"] == "staged" else {}),
     }

@@ -20,6 +20,7 @@ from .stores import StoreError
 from .verdicts import LARGEST
 
 _LISTING: t.Final = 4 << 20  # bytes of a listing
+_IDLE: t.Final = 5  # pages in a row without anything new
 _KEY: t.Final = re.compile(r"<Key>([^<]*)</Key>")
 
 
@@ -87,18 +88,28 @@ class S3Store(HttpStore):
         wanted = {"list-type": "2", "max-keys": str(min(limit, 1000)), "prefix": prefix}
         query = "&".join(f"{key}={urllib.parse.quote(value, safe='')}" for key, value in sorted(wanted.items()))
         found: list[str] = []
-        more = ""
-        while len(found) < limit:
+        seen: set[str] = set()
+        more, idle = "", 0
+        while len(found) < limit:  # a server may choose small pages, but each has something new of what was asked for
             place = f"{parts.scheme}://{parts.netloc}/{bucket}?{more}{query}"
             status, data = self._ask("GET", place, limit=_LISTING)
             if status != 200 or b"<ListBucketResult" not in data:
                 raise StoreError(f"the store answers {status} and no list to the question for {directory}.")
+            if len(data) >= _LISTING:
+                raise StoreError(f"the list of {directory} is longer than {_LISTING} bytes a page.")
             text = data.decode("utf-8", "replace")
             keys = [html.unescape(key) for key in _KEY.findall(text)]
-            found += [key[len(prefix) :] for key in keys if key.startswith(prefix)]
+            fresh = [
+                name for name in (key[len(prefix) :] for key in keys if key.startswith(prefix)) if name not in seen
+            ]
+            found += fresh
+            seen.update(fresh)
             token = re.search(r"<NextContinuationToken>([^<]+)</NextContinuationToken>", text)
-            if token is None or not keys:
+            if token is None:
                 break
+            idle = 0 if fresh else idle + 1
+            if idle > _IDLE:
+                raise StoreError(f"the list of {directory} has no end.")
             more = f"continuation-token={urllib.parse.quote(html.unescape(token[1]), safe='')}&"
         return found[:limit]
 

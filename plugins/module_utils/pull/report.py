@@ -12,7 +12,9 @@ import typing as t
 import urllib.error
 import urllib.request
 
-_TIMEOUT: t.Final = 20  # seconds
+_TIMEOUT: t.Final = 20  # seconds without anything from the server
+LONGEST = 60.0  # seconds for a whole answer
+_PIECE: t.Final = 1 << 14
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -33,12 +35,28 @@ def request(
     asked = urllib.request.Request(url, data, dict(headers), method=method)  # noqa: S310 - checked by the role
     try:
         with opener.open(asked, timeout=_TIMEOUT) as answer:
-            return answer.status, answer.read(limit)
+            return answer.status, _all_of(answer, limit)
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, error.read(limit)
+            return error.code, _all_of(error, limit)
     except http.client.HTTPException as error:  # neither of the two
         raise OSError(f"no proper answer: {type(error).__name__}") from None
+
+
+def _all_of(answer: t.Any, limit: int) -> bytes:
+    """At most ``limit`` bytes. Raises OSError where a server says a little every now and then, without end."""
+    until = time.monotonic() + LONGEST
+    found = b""
+    while len(found) < limit:
+        piece: bytes = answer.read1(min(_PIECE, limit - len(found)))
+        if not piece:
+            if answer.length:  # so much was announced and did not come
+                raise OSError("the answer breaks off")
+            break
+        found += piece
+        if time.monotonic() > until:
+            raise OSError(f"the answer has no end after {LONGEST:.0f} seconds")
+    return found
 
 
 def post(url: str, token: str, data: t.Any, pauses: t.Iterable[float]) -> str:

@@ -148,7 +148,7 @@ def test_installed_idempotent_and_removed(site: Site) -> None:
 
 def test_refusals_are_one_sentence(site: Site) -> None:
     host, role = site
-    assert "There is no ansible-playbook in /nowhere of this host." in role.apply(pull_program_directory="/nowhere")
+    assert "There is no ansible-playbook in /nowhere here." in role.apply(pull_program_directory="/nowhere")
     assert "Say what to pull" in role.apply(pull_url="")
     assert "is not of the form 22:00-04:00" in role.apply(pull_window="25:00-04:00")
     assert "Did you mean" in role.apply(pull_rebot=False).replace("did you", "Did you")

@@ -117,3 +117,8 @@ def test_host_that_was_not_drained_because_the_window_closed_is_not_rebooted() -
     assert (shut["reboot"], "window closed" in shut["reason"]) == (False, True)
     failed = pull.staged({**result, "status": "failed"}, reboot=True, window=False)
     assert (failed["reboot"], failed["reason"]) == (False, "x")
+
+
+def test_how_long_the_host_took_is_not_how_long_the_run_took() -> None:
+    out = pull.staged({"status": "staged", "seconds": {"stage": 3}}, reboot=True)
+    assert ("seconds" in out, out["host_seconds"]) == (False, {"stage": 3})

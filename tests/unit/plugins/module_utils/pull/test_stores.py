@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
+import threading
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.overc.system.plugins.module_utils.pull import report
 from ansible_collections.overc.system.plugins.module_utils.pull.git_store import GitStore
 from ansible_collections.overc.system.plugins.module_utils.pull.http_store import HttpStore, S3Store, signature
 from ansible_collections.overc.system.plugins.module_utils.pull.source import Source
@@ -191,3 +196,46 @@ def test_requests_are_signed_as_documented(url: str, headers: dict[str, str], wa
     found = signature("GET", url, b"", "20130524T000000Z", SECRET, "us-east-1", headers)
     assert found["Authorization"].endswith(f"Signature={wanted}")
     assert SECRET[1] not in str(found)
+
+
+LISTING = b"<ListBucketResult><Contents><Key>%s</Key></Contents><NextContinuationToken>x</NextContinuationToken></ListBucketResult>"
+
+
+@pytest.mark.parametrize("key", [b"elsewhere", b"", f"{PLACE}/h1.json".encode()])
+def test_a_listing_without_end_is_no_listing(tmp_path: Path, key: bytes) -> None:
+    """Page after page of what was not asked for, or of the same: nobody waits for its end."""
+    with serving(tmp_path / "served", lists=True) as server:
+        server.status, server.body = 200, LISTING % key
+        with pytest.raises(StoreError, match="no end"):
+            make("s3", tmp_path, server).names(PLACE, 1000)
+
+
+def test_a_listing_that_is_too_long_is_not_taken_for_a_shorter_one(tmp_path: Path) -> None:
+    with serving(tmp_path / "served", lists=True) as server:
+        server.status, server.body = 200, b"<ListBucketResult>" + b" " * (5 << 20)
+        with pytest.raises(StoreError, match="longer than"):
+            make("s3", tmp_path, server).names(PLACE, 1000)
+
+
+@pytest.mark.parametrize("kind", ["http", "s3"])
+def test_a_server_that_says_a_little_every_now_and_then(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes in time, and the answer never ends: a host that is out of service does not wait for that."""
+    monkeypatch.setattr(report, "LONGEST", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=drip, args=(listener,), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        store = HttpStore(url) if kind == "http" else S3Store(f"{url}/bucket")
+        began = time.monotonic()
+        with pytest.raises(StoreError, match="does not answer"):
+            store.get("a")
+        assert time.monotonic() - began < 5
+
+
+def drip(listener: socket.socket) -> None:
+    connection, _address = listener.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(200):
+            connection.sendall(b"x")
+            time.sleep(0.1)
