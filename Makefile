@@ -5,16 +5,20 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 HOSTS ?= 2
-# Each worker has a lab of its own; WORKERS=0 runs everything in one process
-WORKERS ?= 2
+# Each worker has a lab of its own; WORKERS=0 runs everything in one process. One more than the two processors of the
+# smallest machine: a host that boots or writes to its disk leaves a processor idle
+WORKERS ?= 3
 PYTEST_ARGS ?=
 # In a process of their own: they work in a mount namespace that the lab must not be in.
 ELSEWHERE = --ignore=tests/integration/overlay --ignore=tests/integration/fleet
-OVERLAY_TESTS = $(PY) -m pytest tests/integration/overlay -q
+OVERLAY_TESTS = $(PY) -m pytest -n $(WORKERS) tests/integration/overlay -q
 # Thirty hosts at once need both processors for themselves; the rest of the fleet tests is for `make test-fleet`
 FLEET_TESTS = $(PY) -m pytest tests/integration/fleet/test_thirty.py -q -m "not slow"
 # Each group of tests goes to one worker, because its machines are made from one another's states
-TEST_VM = $(PY) -m pytest -n $(WORKERS) --dist loadgroup tests/vm
+GROUPED = $(PY) -m pytest -n $(WORKERS) --dist loadgroup
+TEST_VM = $(GROUPED) tests/vm
+# What takes longest first, so that no worker is left alone with it at the end
+EVERYWHERE = tests/vm tests/conformance tests/integration $(ELSEWHERE) tests/contract tests/fuzz tests/unit
 PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:/usr/local/sbin:/usr/sbin:/sbin:$(PATH)
 
@@ -32,10 +36,9 @@ demo: setup ## upgrade, break and roll back real hosts, and explain it
 
 .PHONY: test
 test: setup ## unit and integration tests, and today's part of the real boots
-	@$(OVERLAY_TESTS)
+	@$(PY) -m tests.images & images=$$!; $(OVERLAY_TESTS) || { kill $$images; exit 1; }; wait $$images
 	@$(FLEET_TESTS)
-	@$(TEST_VM) -q
-	@$(PY) -m pytest -n $(WORKERS) tests/conformance tests/unit tests/contract tests/fuzz tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
+	@$(GROUPED) $(EVERYWHERE) $(PYTEST_ARGS)
 
 .PHONY: test-unit
 test-unit: setup ## only what needs no lab: seconds
@@ -111,7 +114,8 @@ lint: setup ## everything a reviewer's machine would complain about
 .PHONY: test-release
 test-release: ## what only a release has to pass: every ansible-core, every Python of a host, Galaxy's own checks
 	@scripts/setup release
-	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/conformance tests/release tests/integration/test_documented_examples.py $(PYTEST_ARGS)
+	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/conformance tests/release \
+		tests/integration/test_documented_examples.py tests/integration/test_host_states.py $(PYTEST_ARGS)
 
 .PHONY: docs
 docs: ## the documentation site, from docs/ and the sources, into build/docs

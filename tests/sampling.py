@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 import time
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _SECONDS_OF_A_DAY: t.Final = 86_400
 _Case = t.TypeVar("_Case")
+_Row = t.TypeVar("_Row")
+_Column = t.TypeVar("_Column")
 
 ALL: t.Final = os.environ.get("OVERC_SAMPLE") == "all"
 
@@ -28,3 +30,10 @@ def day() -> int:
 def rotating(cases: Sequence[_Case], one_in: int) -> list[_Case]:
     """Every ``one_in``-th case, another part of them each day; all of them where that was asked for."""
     return list(cases) if ALL else list(cases)[day() % one_in :: one_in]
+
+
+def one_of_each(rows: Iterable[_Row], columns: Sequence[_Column]) -> list[tuple[_Row, _Column]]:
+    """Of a table's cells one in each row, another one each day, and of each column in turn; all where that was asked for."""
+    if ALL:
+        return [(row, column) for row in rows for column in columns]
+    return [(row, columns[(day() + number) % len(columns)]) for number, row in enumerate(rows)]

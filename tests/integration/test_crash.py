@@ -4,9 +4,9 @@
 """A run that is killed leaves a host that boots the old or the new deployment, and the next command finishes the work.
 
 Each point goes on in one of four ways, in turn: an orderly reboot, a power cut that loses what was not written, the next
-command at once, or the next command at once and then the power cut. A run takes each step on one side, right before it or
-right after it, and a part of the repairs; the next day's run takes others. ``OVERC_SAMPLE=all`` takes every point,
-``OVERC_CRASH_ALL=1`` every point in all four ways.
+command at once, or the next command at once and then the power cut. A run takes some points of every command, and a part of
+the repairs; the next day's run takes others. ``OVERC_SAMPLE=all`` takes every point, ``OVERC_CRASH_ALL=1`` every point in all
+four ways.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ from tests.integration.crash_points import (
 from tests.integration.crash_report import PROPERTY
 from tests.lab import Host, Lab
 from tests.lab.kernel import kernel_release
-from tests.sampling import rotating
+from tests.sampling import one_of_each, rotating
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("crash")]  # one worker makes the disks that all begin with
 
-ONE_IN: t.Final = 5
-# No multiple of the ways to go on, so that each day has all of them
-STEPS_ONE_IN: t.Final = 5
+# No multiples of the ways to go on, so that each day has all of them; no more than the points of the shortest command
+STEPS_ONE_IN: t.Final = 9
+REPAIRS_ONE_IN: t.Final = 5
 CONFIRM: t.Final = "overc_host_confirm"
 
 
@@ -77,9 +77,15 @@ def _cases() -> list[t.Any]:
 def _repairs() -> list[t.Any]:
     return [
         pytest.param(interrupted, point, way, number, id=f"{interrupted.name}-{point}-{way}")
-        for number, (interrupted, point) in _sample(repairs(everything=EVERYTHING), 3)
+        for number, (interrupted, point) in _sample(repairs(everything=EVERYTHING), REPAIRS_ONE_IN)
         for way in _ways(number)
     ]
+
+
+def _in_packages() -> list[tuple[str, str]]:
+    if EVERYTHING:
+        return [(moment, way) for moment in IN_PACKAGES for way in WAYS]
+    return one_of_each(IN_PACKAGES, WAYS)
 
 
 # -- the machine and its disks ---------------------------------------------------------------------------------------
@@ -196,8 +202,7 @@ def test_killed(
     check_after_kill(host, transaction, way, number)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("moment", IN_PACKAGES)
+@pytest.mark.parametrize(("moment", "way"), _in_packages())
 def test_killed_in_the_package_manager(
     bench: Bench, record_property: Callable[[str, object], None], moment: str, way: str
 ) -> None:

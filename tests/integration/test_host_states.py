@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every command in every state of the table in the architecture that manual protection knows, on real hosts.
 
-Each cell: check mode announces exactly what the command then does and changes nothing; a refusal and a no-op change
-nothing either; and after a reboot the host runs what the cell says, complete.
+Each cell: looking and check mode announce exactly what the command then does and change nothing; a refusal and a no-op
+change nothing either; and after a reboot the host runs what the cell says, complete. A run takes every state with one command,
+the next day's run with another one; ``OVERC_SAMPLE=all`` takes every cell.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from tests.integration.disk_facts import (
 )
 from tests.integration.host_states import STATES, host_in_state
 from tests.lab import Host, Lab
+from tests.sampling import one_of_each
 
+pytestmark = pytest.mark.xdist_group("states")  # one worker makes the disks that they begin with
 MakeHost = Callable[..., Host]
 R, U, B = "rootfs", "rootfs_upgrade", "rootfs_bakup"
 
@@ -121,10 +124,8 @@ TABLE: dict[str, tuple[str, tuple[str, str], Cell, Cell, Cell]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", TABLE)
-def test_looking_changes_nothing(lab: Lab, make_host: MakeHost, name: str) -> None:
-    """``info``, ``update`` and every command in check mode; and what ``info`` says is what is there."""
-    host = host_in_state(lab, make_host, name)
+def look(host: Host, name: str) -> None:
+    """``info``, ``update`` and every command in check mode change nothing; and what ``info`` says is what is there."""
     state, _boots, *cells = TABLE[name]
     before = snapshot_of_disk(host)
     info = call(host, "info")
@@ -157,12 +158,13 @@ def notes_the_end(info: dict[str, t.Any], command: str) -> bool:
     return command == "confirm" and info["state"] == "clean" and bool(info["unfinished"])
 
 
-CELLS = [(name, command) for name in TABLE for command in COMMANDS[2:]]
+CELLS = one_of_each(TABLE, COMMANDS[2:])
 
 
 @pytest.mark.parametrize(("name", "command"), CELLS, ids=[f"{command} when {name}" for name, command in CELLS])
 def test_every_command_in_every_state(lab: Lab, make_host: MakeHost, name: str, command: str) -> None:
     host = host_in_state(lab, make_host, name)
+    look(host, name)
     _state, boots, *cells = TABLE[name]
     cell = cells[COMMANDS.index(command) - 2]
     before, backup_before = snapshot_of_disk(host), release_on_boot(host, "bzImage_bakup")
@@ -217,9 +219,8 @@ INTERRUPTED: t.Final = {
 }
 
 
-@pytest.mark.parametrize("name", INTERRUPTED)
-def test_looking_at_an_interrupted_host_repairs_nothing(lab: Lab, make_host: MakeHost, name: str) -> None:
-    host = host_in_state(lab, make_host, name)
+def look_at_interrupted(host: Host, name: str) -> None:
+    """Looking repairs nothing."""
     before = snapshot_of_disk(host)
     info = call(host, "info")
     assert info["state"] == "interrupted"
@@ -231,10 +232,13 @@ def test_looking_at_an_interrupted_host_repairs_nothing(lab: Lab, make_host: Mak
     assert_unchanged(before, host)
 
 
-@pytest.mark.parametrize("command", COMMANDS[1:])
-@pytest.mark.parametrize("name", INTERRUPTED)
+REPAIRS = one_of_each(INTERRUPTED, COMMANDS[1:])
+
+
+@pytest.mark.parametrize(("name", "command"), REPAIRS, ids=[f"{command} when {name}" for name, command in REPAIRS])
 def test_any_command_repairs_first(lab: Lab, make_host: MakeHost, name: str, command: str) -> None:
     host = host_in_state(lab, make_host, name)
+    look_at_interrupted(host, name)
     forward, root, version = INTERRUPTED[name]
     planned = call(host, command, check=True)
     result = call(host, command)

@@ -8,12 +8,10 @@ from __future__ import annotations
 import interpreters
 import pytest
 
-from tests.conformance.ansible_test import NEWEST, ansible_test
+from tests.conformance.ansible_test import NEWEST, PER_PYTHON, ansible_test
 from tests.lab.settings import REPOSITORY
 
 FOUND = list(interpreters.found())
-# What depends on the Python of the host; everything else looks the same on all of them
-PER_PYTHON = ("compile", "import")
 # What runs on hosts and controllers; the other unit tests are about the files of this checkout
 PLUGINS = "tests/unit/plugins/"
 

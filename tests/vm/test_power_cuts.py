@@ -19,12 +19,14 @@ from tests.vm import cuts, results
 from tests.vm.conftest import MakeGuest
 from tests.vm.controller import Result
 from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
+from tests.vm.groups import group
 from tests.vm.guest import Guest
 from tests.vm.image import BOOT_FILESYSTEMS
 from tests.vm.states import States
 
 pytestmark = pytest.mark.vm
 
+# Even, as the number of file systems is: each day has one of them, and the next day the other one
 ONE_IN: t.Final = 48
 # One in that many goes on until it is clean again, which takes another boot
 _ALL_THE_WAY: t.Final = 3
@@ -36,11 +38,10 @@ _FINE: t.Final = frozenset({None, "no_target", "not_booted", "backup_boot", "unc
 
 def _cases() -> list[t.Any]:
     every = [(cut, number, fs) for number, cut in enumerate(cuts.every()) for fs in BOOT_FILESYSTEMS]
-    # One file system after the other: a run that takes a part builds the states of both only when it takes long anyway
+    # One file system after the other, because the states of each take minutes to make
     chosen = sorted(rotating(every, ONE_IN), key=lambda case: BOOT_FILESYSTEMS.index(case[2]))
     return [
-        pytest.param(cut, number, fs, id=f"{cut.name}-{fs}", marks=pytest.mark.xdist_group(f"cuts-{fs}"))
-        for cut, number, fs in chosen
+        pytest.param(cut, number, fs, id=f"{cut.name}-{fs}", marks=group(f"cuts-{fs}")) for cut, number, fs in chosen
     ]
 
 

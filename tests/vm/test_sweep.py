@@ -11,12 +11,13 @@ import pytest
 
 from tests.sampling import ALL, day
 from tests.vm import recording, results
+from tests.vm.groups import group
 from tests.vm.image import BOOT_FILESYSTEMS
 from tests.vm.recording import Recording
 from tests.vm.states import PROTECTIONS, States
 from tests.vm.sweep import Outcome
 
-pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("sweep")]
+pytestmark = [pytest.mark.vm, group("sweep")]
 
 # A run without this many points was not a whole one
 _LEAST: t.Final = 300

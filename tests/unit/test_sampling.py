@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a day leaves out, another one takes; and no day leaves out a whole row or column."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import sampling
+
+ROWS, COLUMNS = range(7), ("a", "b", "c")
+
+
+@pytest.fixture(autouse=True)
+def _a_part_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "ALL", False)
+
+
+@pytest.mark.parametrize("today", range(20_000, 20_006))
+def test_each_day_has_every_row_and_every_column(today: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERC_SAMPLE", str(today))
+    cells = sampling.one_of_each(ROWS, COLUMNS)
+    assert [row for row, _column in cells] == list(ROWS)
+    assert {column for _row, column in cells} == set(COLUMNS)
+
+
+def test_the_days_together_have_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells, cases = [], []
+    for today in range(len(COLUMNS)):
+        monkeypatch.setenv("OVERC_SAMPLE", str(today))
+        cells += sampling.one_of_each(ROWS, COLUMNS)
+        cases += sampling.rotating(range(10), len(COLUMNS))
+    assert sorted(cells) == [(row, column) for row in ROWS for column in COLUMNS]
+    assert sorted(cases) == list(range(10))
+
+
+def test_everything_can_be_had_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "ALL", True)
+    assert sampling.one_of_each(ROWS, COLUMNS) == [(row, column) for row in ROWS for column in COLUMNS]
+    assert sampling.rotating(range(10), 3) == list(range(10))
