@@ -11,7 +11,9 @@ WORKERS ?= 3
 PYTEST_ARGS ?=
 # In a process of their own: they work in a mount namespace that the lab must not be in.
 ELSEWHERE = --ignore=tests/integration/overlay --ignore=tests/integration/fleet
-OVERLAY_TESTS = $(PY) -m pytest -n $(WORKERS) tests/integration/overlay -q
+# Two halves, and not two workers: what is tested forks, which a process with the threads of pytest-xdist must not do.
+OVERLAY = $(PY) -m pytest -q tests/integration/overlay
+OVERLAY_TESTS = "$(OVERLAY)/test_[a-k]*.py" "$(OVERLAY)/test_[l-z]*.py"
 # Thirty hosts at once need both processors for themselves; the rest of the fleet tests is for `make test-fleet`
 FLEET_TESTS = $(PY) -m pytest tests/integration/fleet/test_thirty.py -q -m "not slow"
 # Each group of tests goes to one worker, because its machines are made from one another's states
@@ -36,7 +38,7 @@ demo: setup ## upgrade, break and roll back real hosts, and explain it
 
 .PHONY: test
 test: setup ## unit and integration tests, and today's part of the real boots
-	@$(PY) -m tests.images & images=$$!; $(OVERLAY_TESTS) || { kill $$images; exit 1; }; wait $$images
+	@scripts/at-once $(OVERLAY_TESTS) "$(PY) -m tests.images"
 	@$(FLEET_TESTS)
 	@$(GROUPED) $(EVERYWHERE) $(PYTEST_ARGS)
 
@@ -46,7 +48,7 @@ test-unit: setup ## only what needs no lab: seconds
 
 .PHONY: test-integration
 test-integration: setup ## only what needs real hosts
-	@$(OVERLAY_TESTS)
+	@scripts/at-once $(OVERLAY_TESTS)
 	@$(PY) -m pytest -n $(WORKERS) tests/integration $(ELSEWHERE) $(PYTEST_ARGS)
 
 .PHONY: test-crash
@@ -107,7 +109,7 @@ lint: setup ## everything a reviewer's machine would complain about
 	@mypy
 	@yamllint --strict .
 	@ansible-lint --offline -q
-	@shellcheck scripts/setup scripts/python-next scripts/fuzz-guided .ci/run
+	@shellcheck scripts/setup scripts/at-once scripts/python-next scripts/fuzz-guided .ci/run
 	@reuse lint --quiet || reuse lint
 	@antsibull-docs lint-collection-docs --plugin-docs .
 
