@@ -22,7 +22,8 @@ def plan_repair(facts: HostFacts) -> Plan:
 
     Committed means: an upgrade has its new root as default subvolume; the others have begun to replace the kernel (a
     kernel and its signature are two files, so half of them is no way back) or set the default. From every point this
-    plan leads to the old or the new deployment, also when it is killed itself.
+    plan leads to the old or the new deployment, also when it is killed itself. A restore whose switch began goes back all
+    the same where somebody chose the root that it replaces in the boot menu.
     """
     journal = facts.journal
     if journal is None:
@@ -52,9 +53,13 @@ def plan_repair(facts: HostFacts) -> Plan:
                 came_up = facts.booted is not None and facts.booted.uuid == context.root_prior
                 steps += ["keep_booted"] if came_up else [*CANCEL_FIRST, "record"]
             steps += ["finish_backup", "drop_unfinished", "drop_downloads"]
+    elif "swap_kernel" in begun and not committed and _replaced_runs(facts, context, new):
+        steps = ["keep_booted", "unplace_root", "drop_unfinished"]
     elif committed or "swap_kernel" in begun:
         committed = True
         steps = ["write_kernel", "swap_kernel", "set_default", "install_efi", "record"]
+        if context.operation == "restore":
+            steps.insert(0, "place_root")
         if context.operation != "rollback":
             steps.append("drop_replaced")
     elif context.operation == "restore":
@@ -67,6 +72,15 @@ def plan_repair(facts: HostFacts) -> Plan:
         (*steps, "clean_boot", "close"),
         notes={**journal.notes, "committed": committed},
     )
+
+
+def _replaced_runs(facts: HostFacts, context: Context, new: Subvolume | None) -> bool:
+    """Whether somebody started the very root that a restore was replacing, or did before: its kernel was put back then, and
+    the new root is gone already. What runs cannot be replaced.
+    """
+    if context.operation != "restore" or context.root_prior is None:
+        return False
+    return new is None or (facts.booted is not None and facts.booted.uuid == context.root_prior)
 
 
 def new_root_of(facts: HostFacts, context: Context) -> Subvolume | None:

@@ -148,7 +148,8 @@ def settle(facts: HostFacts, context: Context, begun: t.Collection[str], *, forw
         if booted == target:
             return ()
         return ("arm_trial",) if context.arm and booted == context.base else ("await_trial",)
-    if context.unconfirmed:
+    # Nobody has confirmed a staged root that was being replaced, also where somebody chose it in the boot menu
+    if context.unconfirmed or (booted is not None and booted == context.root_prior):
         return ()
     still_staged = context.operation == "cancel" or (
         context.replaces_staged and not {"cancel_kernel", "cancel_default"} & set(begun)

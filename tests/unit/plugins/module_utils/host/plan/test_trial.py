@@ -290,6 +290,45 @@ def test_a_cancel_that_is_undone_leaves_the_trial_armed(step: str, last: str) ->
     assert killed(facts, plan("rollback", facts), step)[-3] == last
 
 
+@pytest.mark.parametrize("step", ["cancel_kernel", "cancel_default"])
+def test_a_staged_root_that_was_chosen_in_the_menu_while_it_was_replaced_is_not_confirmed_by_a_repair(
+    step: str,
+) -> None:
+    facts = make.automatic(make.staged("another"), saved_entry="1", next_entry="0")
+    steps = killed(facts, plan("upgrade", facts), step, booted=make.subvolume("rootfs_upgrade"))
+    assert "keep_booted" in steps
+    assert not {"arm_trial", "disarm"} & set(steps)
+
+
+def restore_of_what_failed(*names: str) -> tuple[HostFacts, Plan, dict[str, t.Any]]:
+    """A restore that has placed its new root; the one that failed has the unfinished name now."""
+    facts = make.fallback()
+    prior = make.subvolume("rootfs_upgrade")
+    new = replace(make.subvolume("rootfs_new"), parent_uuid=make.uuid("rootfs_bakup"))
+    placed = [replace(entry, path=name) for entry, name in zip((prior, new), names, strict=True)]
+    others = [entry for entry in facts.subvolumes if entry.path != "rootfs_upgrade"]
+    return facts, plan("rollback", facts), {"subvolumes": (*others, *placed)}
+
+
+def test_a_restore_goes_back_where_somebody_chose_the_root_that_it_replaces() -> None:
+    facts, made, placed = restore_of_what_failed("rootfs_upgrade.overc-new", "rootfs_upgrade")
+    chosen = replace(make.subvolume("rootfs_upgrade"), path="rootfs_upgrade.overc-new")
+    steps = killed(facts, made, "swap_kernel", **placed, booted=chosen)
+    assert steps == ("keep_booted", "unplace_root", "drop_unfinished", "clean_boot", "close")
+    # The backup runs again: forward, also from the middle of that way back
+    assert killed(facts, made, "swap_kernel", **placed)[:4] == (
+        "place_root",
+        "write_kernel",
+        "swap_kernel",
+        "set_default",
+    )
+
+
+def test_a_restore_that_went_back_does_not_go_forward_without_its_new_root() -> None:
+    facts, made, _placed = restore_of_what_failed("rootfs_upgrade", "rootfs_upgrade.overc-new")
+    assert "keep_booted" in killed(facts, made, "swap_kernel")
+
+
 def test_a_rollback_from_a_trial_that_is_undone_leaves_it_unconfirmed() -> None:
     facts = make.trial()
     for changes in ({}, in_backup(facts)):
