@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.commands import Result, assert_refused, call, succeed, upgrade_to
+from tests.integration.disk_facts import in_top
 from tests.lab import Host
 
 _WORK = """\
@@ -100,6 +101,62 @@ def test_policy(host: Host) -> None:
     assert succeed(host, "upgrade", {**args, "force": True})["left_behind"]["paths"] == []
     host.reboot()
     assert host.sh("cat /etc/late /etc/later /root/late") == "x\nz\ny"
+
+
+_QUIET = """\
+python3 -c 'import os; os.setxattr("/etc/debian_version", "user.late", b"yes")'
+chmod 600 /etc/hostname
+chgrp 7 /usr/local/sbin
+ln /etc/hosts /etc/hosts.linked
+mv /etc/issue.net /etc/issue.moved
+"""
+
+
+# The kernel says that the staged root was made a day later: as where the clock was set back by a day since
+_SET_BACK = """\
+from dataclasses import replace
+from ansible_collections.overc.system.plugins.module_utils.btrfs import ioctl
+seen = ioctl.subvolume_info
+ioctl.subvolume_info = lambda fd: replace(seen(fd), origin_time=seen(fd).origin_time + 86400)
+"""
+
+
+@pytest.mark.parametrize("clock", ["right", "set back"])
+def test_changes_that_leave_few_traces(host: Host, clock: str) -> None:
+    """Attributes, modes, further names; and a clock that was set back, so that no time tells what is newer."""
+    upgrade_to(host, "v2")
+    host.sh(_QUIET)
+    host.sh(
+        "echo x > /etc/late; echo y >> /etc/fstab; mkdir /srv/late; echo z > /srv/late/z; echo u >> /etc/lab-app.conf"
+    )
+    found = paths(succeed(host, "info", prelude=_SET_BACK if clock == "set back" else ""))
+    wanted = (
+        "/etc/hostname",
+        "/usr/local/sbin",
+        "/etc/hosts.linked",
+        "/etc/late",
+        "/etc/fstab",
+        "/srv/late/z",
+        "/etc/debian_version",
+    )
+    assert [path for path in (*wanted, "/etc/lab-app.conf", "/etc/issue.moved") if path not in found] == [], found
+    assert found["/etc/issue.net"] == ("configuration", "removed")
+
+
+def test_the_next_upgrade_deletes_what_stayed_behind(host: Host) -> None:
+    """What was written after staging is in the previous root only, and that root goes with the next upgrade."""
+    upgrade_to(host, "v2")
+    host.sh("echo only here > /srv/late")
+    host.reboot()
+    assert "/srv/late" in paths(succeed(host, "info"))
+    host.release("v3")
+    known = [entry["path"] for entry in succeed(host, "info")["state_at_risk"] if entry["path"] != "/srv"]
+    for check in (True, False):
+        args = {"state_policy": "refuse", "carry_over": known}
+        assert_refused(call(host, "upgrade", args, check=check), "state_at_risk", "/srv/late", "deletes rootfs")
+    assert "deletes rootfs" in str(succeed(host, "upgrade", check=True)["warnings"])
+    in_top(host, "cp -a /run/t/rootfs/srv/late /srv/late")
+    assert "deletes rootfs" not in str(succeed(host, "upgrade").get("warnings"))
 
 
 @pytest.mark.parametrize("policy", ["report", "refuse"])

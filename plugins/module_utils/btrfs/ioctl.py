@@ -137,9 +137,15 @@ def _change_time(buffer: bytearray, position: int) -> int:
 
 def few_changed_inodes(fd: int, since: int, limit: int) -> set[int] | None:
     """``changed_inodes``, or None when they are more than ``limit``: then asking for each is cheaper than this list."""
-    out: set[int] = set()
-    for inode in _changed(fd, since, None, 1 << 18):
-        out.add(inode)
+    out = few_changes(fd, since, limit)
+    return None if out is None else set(out)
+
+
+def few_changes(fd: int, since: int, limit: int) -> dict[int, int] | None:
+    """The same, each with the generation in which it was made."""
+    out: dict[int, int] = {}
+    for inode, made in _changed(fd, since, None, 1 << 18):
+        out[inode] = made
         if len(out) > limit:
             return None
     return out
@@ -153,10 +159,10 @@ def changed_inodes(fd: int, since: int, *, changed_after: int | None = None) -> 
     inode item. ``sync`` must have been called before. ``changed_after``: leave out those whose change time is older, in
     nanoseconds: reading a file writes its inode item too. (Not for proofs: a clock may have been set back.)
     """
-    return set(_changed(fd, since, changed_after, 1 << 20))
+    return {inode for inode, _made in _changed(fd, since, changed_after, 1 << 20)}
 
 
-def _changed(fd: int, since: int, changed_after: int | None, buffer_size: int) -> t.Iterator[int]:
+def _changed(fd: int, since: int, changed_after: int | None, buffer_size: int) -> t.Iterator[tuple[int, int]]:
     buffer = bytearray(112 + buffer_size)
     objectid, kind, offset = SUBVOLUME_INODE, 0, 0
     while True:
@@ -174,7 +180,7 @@ def _changed(fd: int, since: int, changed_after: int | None, buffer_size: int) -
             # the item's second field is the generation of its last change; its tree block may be younger
             if kind == _INODE_ITEM and _U64.unpack_from(buffer, position + 40)[0] >= since:
                 if changed_after is None or _change_time(buffer, position) >= changed_after:
-                    yield objectid
+                    yield objectid, _U64.unpack_from(buffer, position + 32)[0]
             position += 32 + length
         if offset < _LAST:
             offset += 1
@@ -281,6 +287,7 @@ __all__ = (
     "create_subvolume",
     "delete_subvolume",
     "few_changed_inodes",
+    "few_changes",
     "filesystem_id",
     "is_subvolume",
     "limited_by",

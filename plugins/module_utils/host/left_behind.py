@@ -74,4 +74,20 @@ def refuse_or_say(found: LeftBehind | None, carry_over: t.Sequence[str], *, refu
     )
 
 
-__all__ = ("left_behind", "refuse_or_say")
+def refuse_or_say_deleted(found: LeftBehind | None, carry_over: t.Sequence[str], *, refuse: bool) -> str | None:
+    """The same of a previous root that a new one takes the place of: what only it has is deleted with it."""
+    left = found.without(carry_over) if found else None
+    sentence = left.sentence() if left else None
+    if left is None or sentence is None:
+        return None
+    if refuse:
+        raise OvercError(
+            "state_at_risk",
+            f"{sentence}. This upgrade deletes {left.root}. Nothing was changed. Bring what you need into the running root, "
+            "or allow it with state_policy: report.",
+            left_behind=left.as_dict(),
+        )
+    return f"{sentence}. This upgrade deletes {left.root}, and that with it."
+
+
+__all__ = ("left_behind", "refuse_or_say", "refuse_or_say_deleted")

@@ -14,7 +14,7 @@ from ...packages.contract import Package, PackagePlan, PackageRequest
 from ...packages.scratch import scratch_directory
 from ...system.failed_units import failed_units
 from ..carry_out import carry_out, refuse_busy_packages, repair_preview
-from ..left_behind import left_behind, refuse_or_say
+from ..left_behind import left_behind, refuse_or_say, refuse_or_say_deleted
 from ..observe.facts import HostFacts
 from ..observe.layout import check_absolute
 from ..observe.state import HostState
@@ -93,6 +93,8 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     host.warnings += [warning] if warning else []
     result["state_at_risk"] = state_at_risk(facts)
     state_policy(result["state_at_risk"], options.carry_over, refuse=options.refuse_state_at_risk)
+    if anew and state.name == "clean":
+        _say_what_is_deleted(host, facts, options)
     result["diff"] = difference(facts, plan.context.root_name if plan.context else None, result["upgrades"])
     bound = Upgrade(lambda runner: detect(runner, manager.name), options.request, packages, options.refuse_hidden)
     result = carry_out(host, facts, state, plan, result, bound)
@@ -110,6 +112,13 @@ def _left_behind(host: Host, facts: HostFacts, options: UpgradeOptions) -> dict[
     warning = refuse_or_say(found, options.carry_over, refuse=options.refuse_state_at_risk)
     host.warnings += [warning] if warning else []
     return found.without(options.carry_over).as_dict() if found else None
+
+
+def _say_what_is_deleted(host: Host, facts: HostFacts, options: UpgradeOptions) -> None:
+    """The previous root goes: with what was written to it after the running one was made of it."""
+    found = left_behind(host.runner, facts)
+    warning = refuse_or_say_deleted(found, options.carry_over, refuse=options.refuse_state_at_risk)
+    host.warnings += [warning] if warning else []
 
 
 def _pending(host: Host, manager: PackageManager, options: UpgradeOptions) -> PackagePlan:

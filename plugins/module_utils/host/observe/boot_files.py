@@ -16,15 +16,18 @@ from ...system.rooted_path import regular_file_in_root
 
 @dataclass(frozen=True)
 class BootFile:
-    """A file of the boot partition, or of a root's own /boot. ``sha256`` is None where it was not asked for."""
+    """A file of the boot partition, or of a root's own /boot. ``sha256`` is None where it was not asked for; ``defect`` is
+    what shows that a kernel cannot boot.
+    """
 
     path: str
     size: int
     release: str | None = None
     sha256: str | None = None
+    defect: str | None = None
 
 
-def _boot_file(path: str, *, digest: bool) -> BootFile | None:
+def _boot_file(path: str, role: str, *, digest: bool) -> BootFile | None:
     try:
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode):
@@ -34,6 +37,7 @@ def _boot_file(path: str, *, digest: bool) -> BootFile | None:
             size=found.st_size,
             release=kernel.read_release(path),
             sha256=kernel.sha256_of(path) if digest else None,
+            defect=kernel.read_defect(path) if role == "kernel" else None,
         )
     except (FileNotFoundError, NotADirectoryError):  # or gone since: who only looks takes no lock
         return None
@@ -45,7 +49,7 @@ def observe_boot_files(directory: str, names: BootNames, *, digest: bool) -> dic
     for role in FILE_ROLES:
         for backup in (False, True):
             name = names.of(role, backup=backup)
-            entry = _boot_file(os.path.join(directory, name), digest=digest) if name else None
+            entry = _boot_file(os.path.join(directory, name), role, digest=digest) if name else None
             if name and entry:
                 found[name] = entry
     return found
@@ -57,7 +61,7 @@ def carried_files(root: str, names: BootNames, *, digest: bool) -> dict[str, Boo
     for role in FILE_ROLES:
         name = names.of(role)
         path = regular_file_in_root(root, f"boot/{name}") if name else None
-        entry = _boot_file(path, digest=digest) if path else None
+        entry = _boot_file(path, role, digest=digest) if path else None
         if entry:
             found[role] = entry
     return found

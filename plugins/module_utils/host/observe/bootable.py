@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from .essentials import DIRECTORIES, FIRST_TARGET
-from .state import files_of, release_of_files
+from .state import files_of, source_of
 
 if t.TYPE_CHECKING:
     from ...btrfs.subvolumes import Subvolume
@@ -28,7 +28,11 @@ def defects_of(facts: HostFacts, subvolume: Subvolume) -> tuple[str, ...]:
     found = [f"{subvolume.path} has no {thing}" for thing in lacks(root, running)]
     if root.read_only:
         found.append(f"{subvolume.path} has the btrfs property ro=true")
-    release = release_of_files(facts, files_of(facts, subvolume))
+    files = files_of(facts, subvolume)
+    kernel = source_of(facts, "kernel", files["kernel"]) if "kernel" in files else None
+    if kernel is not None and kernel.defect:
+        found.append(f"the kernel of {subvolume.path}, {kernel.path}, {kernel.defect}")
+    release = kernel.release if kernel is not None else None
     if release and release not in root.modules and any(entry.modules for entry in facts.roots.values()):
         found.append(f"{subvolume.path} has no modules for its kernel {release}")
     return tuple(found)

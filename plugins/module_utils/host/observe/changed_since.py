@@ -18,6 +18,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ...btrfs import ioctl
+from ...system import xattrs
 from .covered import is_below
 from .path_kinds import KINDS, Kind, kind_of
 
@@ -89,16 +90,23 @@ def changed_since(root: str, root_path: str, made: str, made_path: str) -> LeftB
         _sync(fd)
         info = ioctl.subvolume_info(made_fd)
         since = info.origin_generation + 1
-        inodes = ioctl.few_changed_inodes(fd, since, _LIMIT)
+        inodes = ioctl.few_changes(fd, since, _LIMIT)
         if inodes is None:
             return LeftBehind(
                 root, made, info.origin_time, problem=f"more than {_LIMIT} files changed: too many to look at"
             )
         paths = {os.fsdecode(path) for path in (ioctl.path_of(fd, inode) for inode in inodes) if path}
-        look = _Look(root_path, made_path, info.origin_time, frozenset(ioctl.changed_inodes(made_fd, since)))
-    changes: dict[str, Change] = {}
-    for path in sorted(paths):
-        changes.update((found.path, found) for found in look.at(path))
+        look = _Look(
+            root_path,
+            made_path,
+            info.origin_time,
+            frozenset(ioctl.changed_inodes(made_fd, since)),
+            frozenset(inode for inode, generation in inodes.items() if generation >= since),
+            lambda inode: ioctl.path_of(made_fd, inode) is not None,
+        )
+        changes: dict[str, Change] = {}
+        for path in sorted(paths):
+            changes.update((found.path, found) for found in look.at(path))
     serious = [found for found in changes.values() if found.kind != "bookkeeping"]
     serious.sort(key=lambda found: (KINDS.index(found.kind), found.path))
     return LeftBehind(root, made, info.origin_time, tuple(serious), len(changes) - len(serious))
@@ -106,12 +114,18 @@ def changed_since(root: str, root_path: str, made: str, made_path: str) -> LeftB
 
 @dataclass(frozen=True)
 class _Look:
-    """``built``: the inodes that were written in the new root itself, by packages."""
+    """``built``: the inodes that were written in the new root itself, by packages. ``young``: those of this root that were made
+    after the new root was; ``is_kept``: whether the new root has an inode, under whatever name.
+
+    Clocks are set back, so times only decide where packages had a hand in it as well.
+    """
 
     root: str
     made: str
     since: int
     built: frozenset[int]
+    young: frozenset[int]
+    is_kept: t.Callable[[int], bool]
 
     def at(self, path: str) -> t.Iterator[Change]:
         mine, other = _lstat(f"{self.root}/{path}"), _lstat(f"{self.made}/{path}")
@@ -119,31 +133,46 @@ class _Look:
             return
         name, kind = "/" + path, kind_of("/" + path)
         if other is None:
-            # Gone in the new root because a package took it away: then it was only read here
-            if mine.st_ctime >= self.since and not (stat.S_ISDIR(mine.st_mode) and kind == "bookkeeping"):
+            if self._is_new(mine) and not (stat.S_ISDIR(mine.st_mode) and kind == "bookkeeping"):
                 yield Change(name, kind, "added")
         elif not self._same(path, mine, other):
             yield Change(name, kind, "changed")
         if other is not None and stat.S_ISDIR(mine.st_mode) and stat.S_ISDIR(other.st_mode):
-            yield from self._removed(path)
+            yield from self._entries(path)
+
+    def _is_new(self, mine: os.stat_result) -> bool:
+        """Of what the new root has not: it was made or renamed here, and not taken away there by a package."""
+        return mine.st_ino in self.young or mine.st_ctime >= self.since or self.is_kept(mine.st_ino)
 
     def _same(self, path: str, mine: os.stat_result, other: os.stat_result) -> bool:
-        if (mine.st_ino, mine.st_ctime_ns) == (other.st_ino, other.st_ctime_ns) or mine.st_ctime < self.since:
+        if (mine.st_ino, mine.st_ctime_ns) == (other.st_ino, other.st_ctime_ns):
+            return True
+        only_read = mine.st_ino not in self.young and mine.st_ctime < self.since
+        if only_read and other.st_ino in self.built:
             return True
         if (mine.st_mode, mine.st_uid, mine.st_gid) != (other.st_mode, other.st_uid, other.st_gid):
             return False
         one, two = f"{self.root}/{path}", f"{self.made}/{path}"
+        if not xattrs.same(one, two, follow=False):
+            return False
         if stat.S_ISLNK(mine.st_mode):
             return os.readlink(one) == os.readlink(two)
         if not stat.S_ISREG(mine.st_mode):
-            return True
+            return mine.st_rdev == other.st_rdev
         if mine.st_size != other.st_size or mine.st_size > _BYTES:
             return False
         return filecmp.cmp(one, two, shallow=False)
 
-    def _removed(self, path: str) -> t.Iterator[Change]:
-        """What the new root has of the time when it was made, and this root no more."""
-        for name in sorted(set(os.listdir(f"{self.made}/{path}")) - set(os.listdir(f"{self.root}/{path}"))):
+    def _entries(self, path: str) -> t.Iterator[Change]:
+        """What the new root has of the time when it was made, and this root no more; and further names of a file."""
+        here, there = set(os.listdir(f"{self.root}/{path}")), set(os.listdir(f"{self.made}/{path}"))
+        for name in sorted(here - there):
+            new = f"{path}/{name}".lstrip("/")
+            linked = _lstat(f"{self.root}/{new}")
+            # An inode is looked up by one of its names only
+            if linked is not None and linked.st_nlink > 1 and stat.S_ISREG(linked.st_mode) and self._is_new(linked):
+                yield Change("/" + new, kind_of("/" + new), "added")
+        for name in sorted(there - here):
             gone = f"{path}/{name}".lstrip("/")
             found = _lstat(f"{self.made}/{gone}")
             if found is not None and found.st_ino not in self.built:

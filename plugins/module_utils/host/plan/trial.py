@@ -127,7 +127,7 @@ def backup_is_complete(facts: HostFacts) -> bool:
     """Whether the backup entry would boot: its root with what it needs, its kernel, and modules of that kernel."""
     root = facts.roots.get(facts.layout.backup)
     kernel = facts.boot_files.get(facts.names.backup_kernel) if facts.names else None
-    if root is None or kernel is None or lacks(root) or root.read_only:
+    if root is None or kernel is None or kernel.defect or lacks(root) or root.read_only:
         return False
     return kernel.release is None or not root.modules or kernel.release in root.modules
 
