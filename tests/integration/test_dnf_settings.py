@@ -143,3 +143,30 @@ def test_what_the_configuration_excludes_is_held_back(host: Host, setting: str, 
     assert "excludes" in result["held_back"][0]
     # It is no lie to the one who asked for it
     assert succeed(host, "upgrade", {"exclude": [held]}, check=True)["held_back"] == []
+
+
+@pytest.mark.parametrize("flag", ["justdb", "test", "noscripts", "nodocs justdb,notriggers"])
+def test_rpm_does_what_it_registers(host: Host, flag: str) -> None:
+    """`tsflags` of the host may tell rpm to write only its database, or to run no scripts."""
+    host.release("v2")
+    host.sh(f"echo 'tsflags={flag}' >> {_CONFIGURATION}")
+    assert succeed(host, "upgrade")["state"] == "staged"
+    host.reboot()
+    assert host.sh("cat /usr/share/lab-app/version") == "2.0"
+    assert "post 2.0" in host.sh("cat /var/log/lab-app.post")
+    assert host.sh("rpm -V lab-app lab-kernel | grep -v ' /boot/' | grep -v ' c '; true") == ""
+
+
+BROKEN = {
+    "no end of a section": "[own\\nbaseurl=file:///srv\\n",
+    "an id with a blank": "[own one]\\nbaseurl=file:///srv\\n",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_of_repositories_that_dnf_skips(host: Host, name: str) -> None:
+    """What such a file offers is not known, so nobody can say that nothing is pending."""
+    host.sh(f"printf '{BROKEN[name]}' > /etc/yum.repos.d/own.repo")
+    for command in ("update", "upgrade"):
+        assert_refused(call(host, command), "repository_failed", "own")
+    assert_refused(call(host, "upgrade", check=True), "repository_failed", "own")

@@ -28,6 +28,25 @@ OBSTACLES = {
         "btrfs property set -ts /run/t/rootfs ro true",
         "btrfs property set -ts /run/t/rootfs ro false",
     ),
+    "an immutable root": ("roots_movable", "access_denied", "chattr +i /run/t/rootfs", "chattr -i /run/t/rootfs"),
+    "a backup only to be appended to": (
+        "roots_movable",
+        "access_denied",
+        "btrfs subvolume create /run/t/rootfs_bakup && chattr +a /run/t/rootfs_bakup",
+        "chattr -a /run/t/rootfs_bakup",
+    ),
+    "a kernel that is cut off": (
+        "kernel_whole",
+        "kernel_broken",
+        "cp /boot/bzImage /root/kernel && truncate -s 2000 /boot/bzImage",
+        "cp /root/kernel /boot/bzImage && rm /root/kernel",
+    ),
+    "an empty kernel": (
+        "kernel_whole",
+        "kernel_broken",
+        "cp /boot/bzImage /root/kernel && truncate -s 0 /boot/bzImage",
+        "cp /root/kernel /boot/bzImage && rm /root/kernel",
+    ),
     "an immutable kernel": ("boot_files", "access_denied", "chattr +i /boot/bzImage", "chattr -i /boot/bzImage"),
     "a directory in the way": (
         "boot_files",

@@ -208,7 +208,7 @@ def _undo(runner: Runner, at: Apply, error: OvercError) -> t.NoReturn:
             **{**error.facts, **({"state": "interrupted", "changed": True} if at.begun else {})},
         ) from error
     error.facts["undone"] = undone
-    error.facts["notes"] = [*warnings, *_remember_failure(runner, at, error, completed=forward)]
+    error.facts["notes"] = [*at.warnings, *warnings, *_remember_failure(runner, at, error, completed=forward)]
     raise error from None
 
 

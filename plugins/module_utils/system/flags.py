@@ -18,6 +18,7 @@ import typing as t
 from .presence import NOT_THERE, files_below, status
 
 _GETFLAGS: t.Final = 0x80000000 | struct.calcsize("l") << 16 | ord("f") << 8 | 1
+_SETFLAGS: t.Final = 0x40000000 | struct.calcsize("l") << 16 | ord("f") << 8 | 2
 _LOCKED: t.Final = 0x10 | 0x20
 
 
@@ -43,6 +44,19 @@ def is_locked(path: str) -> bool:
     return bool(struct.unpack_from("=I", answer)[0] & _LOCKED)
 
 
+def unlock(path: str) -> None:
+    """Take both flags off a regular file or directory that has one. Raises OSError."""
+    if not is_locked(path):
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        answer = fcntl.ioctl(fd, _GETFLAGS, b"\0" * struct.calcsize("l"))
+        flags = struct.unpack_from("=I", answer)[0] & ~_LOCKED
+        fcntl.ioctl(fd, _SETFLAGS, struct.pack("=I", flags).ljust(struct.calcsize("l"), b"\0"))
+    finally:
+        os.close(fd)
+
+
 def first_locked(top: str) -> str | None:
     """The first such file at ``top`` or below it."""
     if is_locked(top):
@@ -56,4 +70,4 @@ def first_locked(top: str) -> str | None:
     return None
 
 
-__all__ = ("first_locked", "is_locked")
+__all__ = ("first_locked", "is_locked", "unlock")

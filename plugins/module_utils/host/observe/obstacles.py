@@ -24,11 +24,13 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True)
 class Obstacles:
-    """``names`` are names of ours in the top-level tree that are no subvolumes. ``swap_files`` has the path of each active
+    """``names`` are names of ours in the top-level tree that are no subvolumes. ``locked`` are subvolumes with our names that
+    can get no other one, because they are immutable or append-only. ``swap_files`` has the path of each active
     one with the id of its subvolume. ``boot_files`` has a sentence for each file name that cannot be written.
     """
 
     names: tuple[str, ...] = ()
+    locked: tuple[str, ...] = ()
     swap_files: tuple[tuple[str, int], ...] = ()
     boot_files: t.Mapping[str, str] | None = None
 
@@ -41,7 +43,10 @@ def observe_obstacles(top: str, layout: Layout, subvolumes: t.Sequence[Subvolume
     """Look at the names of a layout; ``top`` is the mount of the top-level tree. Raises OSError."""
     known = {entry.path for entry in subvolumes}
     taken = sorted(name for name in layout.looked_into if name not in known and is_there(os.path.join(top, name)))
-    return Obstacles(tuple(taken), _swap_files(), _boot_files(layout.boot_dir, boot) if boot else None)
+    finished = sorted(name for name in layout.names if name in known)
+    locked = tuple(name for name in finished if is_locked(os.path.join(top, name)))
+    boot_files = _boot_files(layout.boot_dir, boot) if boot else None
+    return Obstacles(tuple(taken), locked, _swap_files(), boot_files)
 
 
 def _boot_files(directory: str, names: BootNames) -> dict[str, str]:

@@ -86,6 +86,20 @@ def _kernel(facts: HostFacts) -> Requirement:
     )
 
 
+def _kernel_is_whole(facts: HostFacts) -> Requirement:
+    """An upgrade makes the backup pair of what runs: with a broken kernel nothing would be left that boots."""
+    file = facts.boot_files.get(facts.kernel or "")
+    defect = file.defect if file is not None else None
+    return Requirement(
+        "kernel_whole",
+        not defect,
+        f"{file.path} {defect}" if file is not None and defect else "nothing shows that it would not boot",
+        "put that kernel file back (from the backup entry's, from the root's own /boot, or by installing its package again): the "
+        "next normal boot needs it, and an upgrade would make a backup of it",
+        "kernel_broken",
+    )
+
+
 def _space(facts: HostFacts) -> Requirement:
     # Not measured is not full: other subvolumes may hold what is stored. Whoever acts measures first.
     size = facts.space.root or 0
@@ -181,6 +195,15 @@ def _obstacles(facts: HostFacts) -> list[Requirement]:
             "inconsistent",
         ),
         Requirement(
+            "roots_movable",
+            not found.locked,
+            f"immutable or append-only (lsattr -d): subvolume {', '.join(found.locked)}"
+            if found.locked
+            else "no root subvolume is immutable",
+            "chattr -i -a the directory of the subvolume itself: neither such a root nor a snapshot of it can be renamed",
+            "access_denied",
+        ),
+        Requirement(
             "swap_files",
             not swap,
             f"active on a root subvolume: {', '.join(swap)}" if swap else "none on a root subvolume",
@@ -250,7 +273,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
                 f"mount -o remount,rw {layout.boot_dir}",
             )
         )
-    result.append(_kernel(facts))
+    result += [_kernel(facts), _kernel_is_whole(facts)]
     result.append(_boot_entries(facts))
     if facts.top is not None:
         nested = shortened(facts.nested.data)

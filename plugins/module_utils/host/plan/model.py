@@ -42,6 +42,7 @@ STEPS: t.Final[dict[str, str]] = {
     "confirm": "let the normal entry boot for good: {root_name} is confirmed",
     "record": "record what was done",
     "drop_replaced": "delete what was replaced, if it is recorded as ours",
+    "restore_default": "make the default subvolume what it was before the packages' scripts ran",
     "unplace_root": "give {root_name} back to the subvolume that had the name before",
     "keep_booted": "let {root_name}, which came up, be the default subvolume with its kernel",
     "finish_backup": "complete the backup pair",

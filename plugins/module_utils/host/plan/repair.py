@@ -20,7 +20,8 @@ if t.TYPE_CHECKING:
 def plan_repair(facts: HostFacts) -> Plan:
     """Bring an interrupted transaction to an end: forward once it was committed, else back. Derived from facts.
 
-    Committed means: an upgrade has its new root as default subvolume; the others have begun to replace the kernel (a
+    Committed means: an upgrade has made its new root the default subvolume (a package's script may do that as well, long
+    before it is finished, so our own step must have begun); the others have begun to replace the kernel (a
     kernel and its signature are two files, so half of them is no way back) or set the default. From every point this
     plan leads to the old or the new deployment, also when it is killed itself. A restore whose switch began goes back all
     the same where somebody chose the root that it replaces in the boot menu.
@@ -45,10 +46,13 @@ def plan_repair(facts: HostFacts) -> Plan:
             notes={**journal.notes, "committed": runs},
         )
     if context.operation == "upgrade":
+        committed = committed and ("set_default" in begun or "set_default" not in journal.steps)
         if committed:
             steps = ["write_kernel", "swap_kernel", "install_efi", "record", "drop_replaced"]
         else:
-            steps = ["unplace_root"]
+            # First what boots: a script of the packages may have set another default, and been cut off with it
+            alone = "run_packages" in begun and not begun & {"set_default", *CANCEL_FIRST}
+            steps = [*(["restore_default"] if alone else []), "unplace_root"]
             if context.replaces_staged and begun & set(CANCEL_FIRST):
                 came_up = facts.booted is not None and facts.booted.uuid == context.root_prior
                 steps += ["keep_booted"] if came_up else [*CANCEL_FIRST, "record"]

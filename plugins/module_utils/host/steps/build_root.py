@@ -10,11 +10,12 @@ import typing as t
 
 from ...boot import efi, signature
 from ...boot.initrd import pins_of
-from ...boot.kernel import foreign_modules, read_defect
+from ...boot.kernel import foreign_modules
 from ...btrfs import subvolumes
 from ...errors import OvercError, certain
 from ...packages.choose import locks
 from ...packages.locks import quiet
+from ...system.flags import is_locked
 from ...system.own_dirs import create_state_dir, state_dir
 from ...system.unfinished import NEW_SUFFIX
 from ..observe.state import digests, source_of
@@ -24,6 +25,7 @@ from .complete import refuse_incomplete
 from .context import Apply
 from .hidden import refuse_hidden
 from .new_root import PACKAGES, NewRoot
+from .places import default_kept
 
 _BOOT_MARGIN: t.Final = 64 << 10  # directory blocks, and room for the boot loader's own environment
 
@@ -53,9 +55,8 @@ def run_packages(at: Apply) -> bool:
     root_mount = certain(at.facts.root_mount, "the mount of the root")
     packages = os.path.join(state_dir(at.top), DOWNLOADS)
     shown = at.notes.get("shown", ())
-    with NewRoot(
-        at.runner, root_mount.source, at.made_root().id, at.lock_fds, packages=packages, shown=shown
-    ) as inside:
+    new = NewRoot(at.runner, root_mount.source, at.made_root().id, at.lock_fds, packages=packages, shown=shown)
+    with default_kept(at), new as inside:
         applied = upgrade.manager(inside).apply(upgrade.request, upgrade.packages, PACKAGES)
     drop_downloads(at)
     at.warnings.extend(applied.warnings)
@@ -67,6 +68,11 @@ def check_root(at: Apply) -> bool:
     """Decide which boot files belong to the new root, and that the pair can boot."""
     at.refresh(changed=at.made_root().uuid)
     new, base = at.root(at.made_root()), at.base()
+    if is_locked(new.path):
+        raise OvercError(
+            "access_denied",
+            "The packages made / of the new root immutable or append-only (lsattr -d /): it could get no other name.",
+        )
     before, after = digests(base.files), digests(new.files)
     refuse_incomplete(at, new, base)
     refuse_hidden(at, new.path, base.path)
@@ -79,7 +85,7 @@ def check_root(at: Apply) -> bool:
             f"{at.boot}/{at.context.kernel} has a signature ({at.context.names.of('signature')}), the new kernel comes "
             "without one.",
         )
-    defect = read_defect(new.files["kernel"].path) if "kernel" in changed else None
+    defect = new.files["kernel"].defect if "kernel" in changed else None
     if defect:
         raise OvercError("kernel_broken", f"The new kernel, {at.boot}/{at.context.kernel} of the new root, {defect}.")
     release = new.files["kernel"].release if "kernel" in changed else at.context.base_release

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
 from ...btrfs import subvolumes
 from ...errors import OvercError
-from ...system import syscalls
+from ...system import flags, syscalls
 from ...system.presence import is_there
 from ...system.unfinished import NEW_SUFFIX
 from ..observe.layout import KEPT_SUFFIX
@@ -53,14 +54,44 @@ def make_default(at: Apply, subvolume: subvolumes.Subvolume) -> bool:
     return True
 
 
+@contextlib.contextmanager
+def default_kept(at: Apply) -> t.Iterator[None]:
+    """However the block ends, the default subvolume is what it was: a package's script may set another one.
+
+    What a script chose would boot, finished or not. Adds a warning where it had to be put back.
+    """
+    before = at.facts.default_id
+    try:
+        yield
+    finally:
+        now = subvolumes.get_default(at.runner, at.top)
+        if now != before:
+            subvolumes.set_default(at.runner, before, at.top)
+            at.warnings.append(
+                f"A script of the packages made subvolume {now} the default one (btrfs subvolume set-default). It was put back: "
+                "what boots is decided here."
+            )
+
+
+def restore_default(at: Apply) -> bool:
+    """Repair: what was the default before, where the run was cut off while scripts of packages were at work."""
+    before = at.facts.by_uuid(at.context.default_before or "")
+    return before is not None and make_default(at, before)
+
+
 def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str) -> None:
     """Delete a subvolume that is provably ours; keep any other, and one with data in it that is not, under a free name."""
     in_use = {at.facts.default_id, at.facts.booted.id if at.facts.booted else 0}
     if subvolume.id in in_use:
-        raise OvercError("inconsistent", f"{subvolume.path} is in use and would have been deleted; nothing was.")
+        raise OvercError(
+            "inconsistent",
+            f"{subvolume.path} is in use and would have been deleted; nothing was. If it runs, reboot the host first.",
+        )
     nested = sorted(at.facts.nested_in(subvolume), key=lambda entry: -len(entry.path))
     with_data = [entry.path for entry in nested if os.listdir(at.path(entry.path)) and not _only_subvolumes(at, entry)]
     refused = None
+    if ours:
+        flags.unlock(at.path(subvolume.path))  # a script of its packages may have made its / immutable
     if ours and not with_data:
         refused = _delete(at, (*nested, subvolume))
     if ours and not with_data and refused is None:
@@ -109,4 +140,4 @@ def _free_name(at: Apply, wanted: str) -> str:
     return name
 
 
-__all__ = ("drop", "exchange", "make_default", "place")
+__all__ = ("default_kept", "drop", "exchange", "make_default", "place", "restore_default")

@@ -13,6 +13,7 @@ from .build_root import check_root, create_root, download_packages, run_packages
 from .cleanup import clean_boot, close, drop_downloads, drop_replaced, drop_unfinished
 from .context import Apply
 from .keep_modules import keep_modules
+from .places import restore_default
 from .record import record
 from .switch import (
     cancel_default,
@@ -53,6 +54,7 @@ STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "confirm": trial.confirm,
     "record": record,
     "drop_replaced": drop_replaced,
+    "restore_default": restore_default,
     "unplace_root": unplace_root,
     "keep_booted": keep_booted,
     "finish_backup": finish_backup,

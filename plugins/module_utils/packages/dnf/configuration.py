@@ -45,6 +45,7 @@ def locked():
         return True
 print(json.dumps({
     "cache": conf.cachedir, "state": conf.persistdir, "read": [*conf.reposdir, *conf.varsdir],
+    "tsflags": list(conf.tsflags),
     "excludes": locked() or any(list(each.excludepkgs) or list(each.includepkgs) for each in (conf, *enabled)),
     "repositories": {
         repo.id: {
@@ -59,6 +60,8 @@ print(json.dumps({
 _HEAD_5: t.Final = re.compile(r'^=+ "(.+)" repository configuration: =+$')
 _EXCLUDES_5: t.Final = ("exclude", "excludepkgs", "includepkgs")
 _LOCKED_5: t.Final = "/etc/dnf/versionlock.toml"
+# Of `tsflags` (dnf.conf(5)): with these rpm registers or checks less than it does, or runs no scripts
+_UNTRUE_FLAGS: t.Final = ("test", "justdb", "noscripts", "notriggers", "nocrypto")
 _TRUE: t.Final = ("1", "yes", "true", "on")  # libdnf, OptionBool
 
 
@@ -83,7 +86,7 @@ class Configuration:
     """``cache`` of the package lists, persistent ``state``, ``read``: further directories that DNF is configured in.
 
     ``check_options``: the names of the option that has the signatures of packages checked. ``excludes``: whether any package
-    is hidden from upgrades.
+    is hidden from upgrades. ``tsflags``: what rpm is told to do differently.
     """
 
     generation: int
@@ -92,6 +95,7 @@ class Configuration:
     read: tuple[str, ...] = ()
     check_options: tuple[str, ...] = ("gpgcheck",)
     excludes: bool = False
+    tsflags: tuple[str, ...] = ()
     repositories: t.Mapping[str, Repository] = field(default_factory=dict)
 
     @property
@@ -116,6 +120,13 @@ class Configuration:
             if self.generation == 5
             else ("--disableexcludes=all", "--disableplugin=versionlock")
         )
+
+    @property
+    def whole_transaction(self) -> t.Mapping[str, str]:
+        """Settings with which rpm does all that it registers; none where the host asks for nothing else."""
+        kept = [flag for flag in self.tsflags if flag.lower() not in _UNTRUE_FLAGS]
+        # Values are added to those of dnf.conf, unless an empty one comes first
+        return {"tsflags": ",".join(["", *kept])} if len(kept) < len(self.tsflags) else {}
 
     @property
     def cache_only(self) -> str:
@@ -166,6 +177,7 @@ def parse_effective_4(text: str) -> Configuration:
             state,
             ("/etc/dnf", *texts(answer["read"], "read")),
             excludes=bool(answer["excludes"]),
+            tsflags=texts(answer["tsflags"], "tsflags"),
             repositories=repositories,
         )
     except (AttributeError, KeyError, TypeError) as error:
@@ -208,6 +220,7 @@ def parse_effective_5(main: str, dumped: str) -> Configuration:
         ("/etc/dnf", *_list_5(settings.get("reposdir", "")), *_list_5(settings.get("varsdir", ""))),
         tuple(name for name in ("gpgcheck", "pkg_gpgcheck") if name in settings),
         excludes,
+        tuple(_list_5(settings.get("tsflags", ""))),
         repositories,
     )
 

@@ -306,7 +306,7 @@ class Dnf:
         forced = {key: "True" for option in known.check_options for key in (option, f"*.{option}") if request.signed}
         offline = {**_cache_settings(posixpath.join(directory, "cache"), known), "cacheonly": known.cache_only}
         completed = self._dnf(
-            {**offline, **_LISTS_AS_THEY_ARE, **_YES, **forced},
+            {**offline, **_LISTS_AS_THEY_ARE, **_YES, **known.whole_transaction, **forced},
             *(*_without(plan.skipped), "-y", "upgrade", *_selection(request)),
             env=_NARROW,
             pass_fds=pass_fds,

@@ -70,6 +70,7 @@ _FAILURES: t.Final = (
         re.compile(
             r"Errors during downloading metadata for |Failed to download (?:metadata|packages|files)|Ignoring repositories: "
             r"|There are no enabled repositories"
+            r"|failed loading '[^']*', skipping|Bad id for repo: "  # DNF 4 goes on without what such a file names
             r"|Error downloading packages|incorrect checksum|No more mirrors to try|All mirrors were tried"
             r"|Cannot download|Cannot find a valid baseurl|Status code: \d+ for|loading repo .* failure",
             re.IGNORECASE,

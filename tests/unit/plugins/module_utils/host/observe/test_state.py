@@ -62,6 +62,12 @@ VIOLATIONS: list[tuple[str, str, Change]] = [
     ("space", "no_space", lambda f: replace(f, space=replace(make.SPACE, root=1 << 30, quota_limit=(2 << 30) - 1))),
     ("root_writable", "layout_unsupported", lambda f: replace(f, roots={"rootfs": replace(f.roots["rootfs"], read_only=True)})),
     ("names_free", "inconsistent", lambda f: replace(f, obstacles=Obstacles(names=("rootfs_upgrade",)))),
+    (
+        "kernel_whole",
+        "kernel_broken",
+        lambda f: replace(f, boot_files={**f.boot_files, "bzImage": replace(f.boot_files["bzImage"], defect="is empty")}),
+    ),
+    ("roots_movable", "access_denied", lambda f: replace(f, obstacles=Obstacles(locked=("rootfs",)))),
     ("swap_files", "in_use", lambda f: replace(f, obstacles=Obstacles(swap_files=(("/swapfile", 256),)))),
     ("boot_files", "access_denied", lambda f: replace(f, obstacles=Obstacles(boot_files={"bzImage": "/boot/bzImage is immutable"}))),
     ("nested_subvolumes", "state_at_risk", lambda f: replace(f, nested=Nested(("rootfs/var/lib/docker/x",)))),

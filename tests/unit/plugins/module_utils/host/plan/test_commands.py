@@ -243,6 +243,27 @@ def test_an_upgrade_killed_before_its_switch_is_undone(step: str) -> None:
     assert steps[-2:] == ("clean_boot", "close")
 
 
+@pytest.mark.parametrize("step", BEFORE_THE_SWITCH)
+def test_a_default_that_a_script_chose_is_no_switch(step: str) -> None:
+    """Scripts of packages can set the default subvolume: the unfinished root is then undone, and the default put back."""
+    before = make.clean()
+    after = replace(make.clean("rootfs", "rootfs_upgrade"), default_id=make.IDS["rootfs_upgrade"])
+    plan = plan_for(before)
+    killed = after_kill(after, plan, step)
+    assert killed.journal is not None
+    steps = repaired(replace(killed, journal=replace(killed.journal, steps=plan.steps)))
+    assert "drop_unfinished" in steps
+    assert ("restore_default" in steps) is (BEFORE_THE_SWITCH.index(step) >= BEFORE_THE_SWITCH.index("run_packages"))
+
+
+def test_a_last_moment_that_was_cut_off_leaves_the_staged_root() -> None:
+    facts = make.staged()
+    plan = plan_for(facts, carry_over=("/etc/app",), stale=True)
+    assert plan.context is not None
+    steps = repaired(make.interrupted(facts, plan.context.as_dict()))
+    assert not {"restore_default", "unplace_root", "drop_unfinished"} & set(steps)
+
+
 def test_an_upgrade_killed_after_its_switch_is_completed() -> None:
     before = make.clean()
     plan = plan_for(before)

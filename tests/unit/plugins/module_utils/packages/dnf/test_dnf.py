@@ -38,7 +38,7 @@ def recorded(scenario: str) -> Completed:
 
 
 EFFECTIVE_4 = json.dumps({
-    "cache": "/var/cache/dnf", "state": "/var/lib/dnf", "read": ["/etc/yum.repos.d"], "excludes": False,
+    "cache": "/var/cache/dnf", "state": "/var/lib/dnf", "read": ["/etc/yum.repos.d"], "excludes": False, "tsflags": [],
     "repositories": {
         "lab": {"checked": True, "signed_lists": False, "optional": False, "packages": ["http://lab/"], "keys": []},
     },
@@ -657,3 +657,19 @@ def test_what_is_excluded_is_told_but_not_to_who_asked_for_it() -> None:
     for request in (PackageRequest(exclude=("lab-lock*",)), PackageRequest(packages=("lab-app",))):
         told = driver.Dnf(Optional("pending")).pending(request).held_back
         assert not [sentence for sentence in told if "excludes" in sentence]
+
+
+@pytest.mark.parametrize(
+    ("flags", "settings"),
+    [
+        ([], {}),
+        (["nodocs", "nocaps"], {}),
+        (["justdb"], {"tsflags": ""}),
+        (["nodocs", "TEST", "noscripts", "notriggers", "nocrypto"], {"tsflags": ",nodocs"}),
+    ],
+)
+def test_rpm_is_not_told_to_do_less_than_it_registers(flags: list[str], settings: dict[str, str]) -> None:
+    text = json.dumps({**json.loads(EFFECTIVE_4), "tsflags": flags})
+    assert configuration.parse_effective_4(text).whole_transaction == settings
+    main = f"cachedir = /c\nsystem_cachedir = /c\ntsflags = {' '.join(flags)}\n"
+    assert configuration.parse_effective_5(main, "").whole_transaction == settings
