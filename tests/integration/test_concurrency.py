@@ -8,9 +8,10 @@ from __future__ import annotations
 import typing as t
 from collections import Counter
 
-from tests.integration.commands import Result, succeed
+from tests.integration.commands import Result, assert_refused, call, succeed
 from tests.integration.disk_facts import assert_no_leftovers, assert_runs, snapshot_of_disk
 from tests.lab import Host
+from tests.lab.process import wait_for
 
 # Of every kind, in turn; what they do depends on who comes first
 MIXED: t.Final[tuple[tuple[str, dict[str, t.Any], bool], ...]] = (
@@ -27,6 +28,18 @@ MIXED: t.Final[tuple[tuple[str, dict[str, t.Any], bool], ...]] = (
 )
 # What a command may be told that found the host in the hands, or in the state, of another one
 EXPECTED: t.Final = {"locked", "no_target", "not_booted"}
+
+
+_PAUSE: t.Final = """\
+import os, time
+from ansible_collections.overc.system.plugins.module_utils.host import transaction
+def pause(when, step):
+    if (when, step) == ("before", {step!r}):
+        open("/run/reached", "w").close()
+        while not os.path.exists("/run/go-on"):
+            time.sleep(0.05)
+transaction.step_hook = pause
+"""
 
 
 def all_at_once(host: Host, commands: t.Sequence[tuple[str, dict[str, t.Any], bool]]) -> list[tuple[str, Result]]:
@@ -71,3 +84,22 @@ def test_who_looks_is_never_told_to_wait(host: Host) -> None:
     assert not working.wait(300).get("failed")
     assert [result for _name, result in looking if result.get("failed")] == []
     assert {result["state"] for _name, result in looking} <= {"clean", "busy", "staged"}
+
+
+def test_a_lock_that_somebody_tidied_away(host: Host) -> None:
+    """Two runs never work on one host, also where the file of the lock is gone: the journal itself is held."""
+    host.release("v2")
+    pause = _PAUSE.format(step="run_packages")
+    working = host.module_start("overc_host_upgrade", {}, prelude=pause)
+    wait_for(lambda: host.run("test -e /run/reached", check=False).returncode == 0, "the step", timeout=120)
+    host.sh("rm /run/overc-system/lock")
+    for name, args in (("upgrade", {"force": True}), ("rollback", {}), ("confirm", {})):
+        assert_refused(call(host, name, args), "locked", "Another run")
+    assert succeed(host, "info")["state"] == "busy"
+    host.sh("touch /run/go-on")
+    result = working.wait(300)
+    assert not result.get("failed"), result
+    assert result["state"] == "staged"
+    assert_no_leftovers(host)
+    host.reboot()
+    assert_runs(host, "rootfs_upgrade", "2.0")

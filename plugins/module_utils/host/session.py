@@ -88,6 +88,8 @@ def _repair_first(host: Host) -> None:
         if facts.top is not None:
             discard_empty_journal(facts.top)
         return
+    if facts.journal.is_written:
+        return  # by a run whose lock was taken away from it: the command is refused as on any busy host
     facts, _state = host.observe(full=True)
     host.repaired, warnings = transaction.repair(host.runner, facts, host.now)
     host.warnings += warnings

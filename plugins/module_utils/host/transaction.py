@@ -98,13 +98,14 @@ def repair(runner: Runner, facts: HostFacts, now: str) -> tuple[list[dict[str, s
         Journal(facts.top).close()
         return [], []
     at = Apply(runner, facts, plan, plan.context, now, notes=dict(plan.notes))
+    journal = Journal(facts.top)
     try:
         at.make_durable()  # the plan follows what is seen, and each step relies on what is on the disk before it
-        journal = Journal(facts.top)
         journal.resume()
         actions = _run_steps(at, journal)
         _close(journal)
     except (OvercError, OSError, KeyboardInterrupt) as raised:
+        journal.let_go()
         error = as_error(raised, "The repair of an interrupted run")
         error.facts.update(state="interrupted", changed=bool(at.begun))
         if error.error_id == "no_space":  # the next command finds the room
@@ -137,7 +138,10 @@ def apply(
         journal.open(plan.operation, now, plan.steps, plan.context.as_dict())
         actions = _run_steps(at, journal)
     except (OvercError, OSError, KeyboardInterrupt) as raised:
+        if isinstance(raised, OvercError) and not at.begun:
+            raise  # somebody else has the journal: there is nothing of ours to undo
         with _undisturbed():
+            journal.let_go()
             _undo(runner, at, as_error(raised, "Writing the journal" if isinstance(raised, OSError) else "The run"))
     try:
         _close(journal)

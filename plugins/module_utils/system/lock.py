@@ -14,6 +14,7 @@ import typing as t
 
 from ..errors import OvercError
 from .own_dirs import RUNTIME_DIR, ensure_runtime_dir
+from .presence import status
 
 # A killed run's package manager needs a moment to be killed after it; it holds the lock until it is gone.
 _DYING_SECONDS: t.Final = 10.0
@@ -29,12 +30,7 @@ class HostLock:
         self.fd = -1
 
     def __enter__(self) -> HostLock:
-        try:
-            self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise OvercError(
-                "inconsistent", f"The lock {self._path} cannot be opened ({error.strerror}); remove it and try again."
-            ) from error
+        self._open()
         deadline = time.monotonic() + _DYING_SECONDS
         while not self._try():
             holder = read_holder(self._path)
@@ -57,11 +53,24 @@ class HostLock:
             os.pwrite(self.fd, json.dumps(note).encode(), 0)
         return self
 
+    def _open(self) -> None:
+        try:
+            self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise OvercError(
+                "inconsistent", f"The lock {self._path} cannot be opened ({error.strerror}); remove it and try again."
+            ) from error
+
     def _try(self) -> bool:
         try:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        mine, there = os.fstat(self.fd), status(self._path)
+        if there is None or (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
+            os.close(self.fd)  # somebody removed it meanwhile: that lock keeps nobody out
+            self._open()
+            return self._try()
         return True
 
     def __exit__(self, *_exc: object) -> None:

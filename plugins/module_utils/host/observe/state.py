@@ -52,7 +52,7 @@ def derive(facts: HostFacts) -> HostState:
     if facts.damage:
         return HostState("inconsistent", requirements, facts.damage)
     if facts.journal is not None:
-        return HostState("busy" if facts.holder else "interrupted", requirements)
+        return HostState("busy" if facts.holder or facts.journal.is_written else "interrupted", requirements)
     if booted is not None and booted.path == layout.backup and not _mendable_only(requirements):
         waiting = _waiting(facts)
         boot = facts.trial_boot

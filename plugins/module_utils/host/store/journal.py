@@ -11,10 +11,11 @@ torn last line (power cut) is ignored: it announced work that had not begun.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...errors import OvercError
 from ...system import syscalls
@@ -27,7 +28,7 @@ _NAME: t.Final = "journal.jsonl"
 
 @dataclass(frozen=True)
 class OpenJournal:
-    """An unfinished transaction as found on disk."""
+    """An unfinished transaction as found on disk. ``is_written``: a living run has it open, whatever other locks say."""
 
     operation: str
     started: str
@@ -36,6 +37,7 @@ class OpenJournal:
     begun: tuple[str, ...] = ()
     finished: tuple[str, ...] = ()
     notes: t.Mapping[str, t.Any] = field(default_factory=dict)
+    is_written: bool = False
 
 
 def parse_journal(data: bytes) -> OpenJournal | None:
@@ -86,7 +88,8 @@ def read_journal(top: str) -> OpenJournal | None:
     """The unfinished transaction of this host, None if there is none."""
     try:
         with open(os.path.join(state_dir(top), _NAME), "rb") as stream:
-            return parse_journal(stream.read())
+            found = parse_journal(stream.read())
+            return replace(found, is_written=not _lock(stream.fileno(), fcntl.LOCK_SH)) if found else None
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -95,8 +98,20 @@ def read_journal(top: str) -> OpenJournal | None:
         ) from None
 
 
+def _lock(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 class Journal:
-    """Writes the journal of the transaction that is being applied."""
+    """Writes the journal of the transaction that is being applied.
+
+    It is locked while it is open. The host's lock is a file in /run, which anybody may tidy away; this one goes only with the
+    work that it stands for.
+    """
 
     def __init__(self, top: str) -> None:
         self._path = os.path.join(create_state_dir(top), _NAME)
@@ -104,15 +119,16 @@ class Journal:
 
     def open(self, operation: str, started: str, steps: t.Sequence[str], context: t.Mapping[str, t.Any]) -> None:
         """Announce a transaction, durably. An earlier journal must have been closed."""
-        self._fd = os.open(
-            self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
+        self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        self._take()
+        os.ftruncate(self._fd, 0)
         self._write({"operation": operation, "started": started, "steps": list(steps), "context": dict(context)})
         syscalls.fsync_directory(os.path.dirname(self._path))
 
     def resume(self) -> None:
         """Go on writing behind the marks of a killed run; cuts off a torn last line first."""
         self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self._take()
         size = os.fstat(self._fd).st_size
         data = os.pread(self._fd, size, 0)
         if data and not data.endswith(b"\n"):
@@ -127,14 +143,25 @@ class Journal:
 
         With it goes what a killed run was just writing beside the record or the reserve.
         """
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self.let_go()
         directory = os.path.dirname(self._path)
         for name in (*(name for name in os.listdir(directory) if name.endswith(".overc-new")), _NAME):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(directory, name))
         syscalls.fsync_directory(os.path.dirname(self._path))
+
+    def let_go(self) -> None:
+        """The journal stays, and whoever comes next goes on with it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _take(self) -> None:
+        if not _lock(self._fd, fcntl.LOCK_EX):
+            self.let_go()
+            raise OvercError(
+                "locked", "Another run is at work on this host. Nothing was changed; wait for it to finish."
+            )
 
     def _write(self, record: t.Mapping[str, t.Any]) -> None:
         data = json.dumps(record).encode() + b"\n"
@@ -145,8 +172,12 @@ class Journal:
 
 def discard_empty_journal(top: str) -> None:
     """A journal that was cut off in its first line announces nothing, so nothing was done: remove it."""
-    if is_directory(os.path.join(top, STATE_DIR)):
-        Journal(top).close()
+    if not is_directory(os.path.join(top, STATE_DIR)):
+        return
+    with contextlib.suppress(FileNotFoundError), open(os.path.join(top, STATE_DIR, _NAME), "rb") as stream:
+        if not _lock(stream.fileno(), fcntl.LOCK_SH):
+            return  # somebody is about to write it
+    Journal(top).close()
 
 
 __all__ = (
