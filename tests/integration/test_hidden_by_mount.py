@@ -65,6 +65,17 @@ def only_fstab(host: Host, path: str) -> None:
     host.sh(f"umount {path}")
 
 
+def only_unit(host: Host, path: str) -> None:
+    """A unit of systemd instead of a line in fstab, enabled, and stopped at the moment."""
+    subvolume(host, path)
+    host.sh(f"umount {path}; sed -i '\\# {path} #d' /etc/fstab")
+    name = path.strip("/").replace("/", "-")
+    device = host.sh("findmnt -nvo SOURCE /")
+    unit = f"[Mount]\nWhat={device}\nWhere={path}\nType=btrfs\nOptions=subvol={name}\n[Install]\nWantedBy=local-fs.target\n"
+    host.write(f"/etc/systemd/system/{name}.mount", unit)
+    host.sh(f"systemctl enable {name}.mount")
+
+
 def bind(host: Host, path: str) -> None:
     host.sh(f"cp -a {path} /home/elsewhere && mount --bind /home/elsewhere {path}")
 
@@ -76,6 +87,7 @@ def tmpfs(host: Host, path: str) -> None:
 HIDING: dict[str, tuple[Callable[[Host, str], None], str, str]] = {
     "subvolume": (subvolume, "/opt", "/opt/own/bin/tool (own-files)"),
     "of fstab, not mounted now": (only_fstab, "/opt", "/opt/own/bin/tool (own-files)"),
+    "of a unit, not mounted now": (only_unit, "/opt/own", "/opt/own/bin/tool (own-files)"),
     "bind": (bind, "/opt/own", "/opt/own/bin/tool (own-files)"),
     "two levels down": (subvolume, "/var/lib/own/deep", "/var/lib/own/deep/data (own-files)"),
     "what a script wrote": (tmpfs, "/srv", "/srv/own-state/format"),

@@ -76,3 +76,18 @@ def test_a_script_that_locks_the_new_root(host: Host, tmp_path: Path, flag: str,
     assert result["state"] == "clean"
     assert_unchanged(before, host, history=False)
     assert_no_leftovers(host)
+
+
+_KERNEL = """\
+hostname evil; echo evil > /proc/sys/kernel/hostname; echo 1 > /proc/sys/net/ipv4/ip_forward; sysctl -w net.ipv4.ip_forward=1
+echo 12345 > /proc/sys/net/ipv4/tcp_keepalive_time; echo b > /proc/sysrq-trigger; exit 0
+"""
+
+
+def test_a_script_does_not_change_the_running_kernel(host: Host, tmp_path: Path) -> None:
+    ready(host, tmp_path, _KERNEL)
+    host.sh("echo 0 > /proc/sys/net/ipv4/ip_forward")
+    look = "hostname; cat /proc/sys/kernel/hostname /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/tcp_keepalive_time"
+    before = host.sh(look)
+    assert succeed(host, "upgrade")["state"] == "staged"
+    assert host.sh(look) == before

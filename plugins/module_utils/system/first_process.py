@@ -13,6 +13,7 @@ The file is run as a program of its own (``program``), so it imports only the st
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -25,6 +26,14 @@ _GONE: t.Final = (FileNotFoundError, ProcessLookupError)  # it ended meanwhile
 SIGNALLED: t.Final = 128  # as shells do: the tool was ended by signal N, and the exit code is 128 + N
 
 
+# What /proc has of the whole kernel and not of one process namespace: read-only, as in every container
+_OF_THE_KERNEL: t.Final = ("sys", "sysrq-trigger", "irq", "bus")
+_BIND_AGAIN_READ_ONLY: t.Final = (
+    0x1000 | 0x20 | 0x1 | 0x2 | 0x4 | 0x8
+)  # MS_BIND, REMOUNT, RDONLY, NOSUID, NODEV, NOEXEC
+_BIND: t.Final = 0x1000
+
+
 def program() -> str:
     """The source of this file, which ends in running it: `python -c`, the proc file system, a tool with its arguments."""
     loader: t.Any = getattr(__spec__, "loader", None)
@@ -35,6 +44,7 @@ def program() -> str:
 
 def main(proc: str, argv: list[str]) -> int:
     """Run ``argv`` to its end; its exit code. ``proc`` shows this namespace."""
+    _protect_kernel(proc)
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD,))
     tool = os.fork()
     if tool == 0:
@@ -51,6 +61,18 @@ def main(proc: str, argv: list[str]) -> int:
             return code  # with its first process the namespace ends, and with it all that is in it
         signal.sigtimedwait((signal.SIGCHLD,), _LOOK_EVERY)
         _end_those_who_hold_up(proc, tool, since)
+
+
+def _protect_kernel(proc: str) -> None:
+    """A script's `sysctl -w` or its writing to sysrq-trigger would change the running system, or end it. Raises OSError."""
+    mount = ctypes.CDLL(None, use_errno=True).mount
+    for name in _OF_THE_KERNEL:
+        path = os.fsencode(f"{proc}/{name}")
+        if not os.path.exists(path):
+            continue
+        for source, flags in ((path, _BIND), (b"none", _BIND_AGAIN_READ_ONLY)):
+            if mount(source, path, None, ctypes.c_ulong(flags), None) != 0:
+                raise OSError(ctypes.get_errno(), f"{os.strerror(ctypes.get_errno())}: {proc}/{name}")
 
 
 def _reap(tool: int) -> int | None:

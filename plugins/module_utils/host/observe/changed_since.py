@@ -96,12 +96,13 @@ def changed_since(root: str, root_path: str, made: str, made_path: str) -> LeftB
                 root, made, info.origin_time, problem=f"more than {_LIMIT} files changed: too many to look at"
             )
         paths = {os.fsdecode(path) for path in (ioctl.path_of(fd, inode) for inode in inodes) if path}
+        young = frozenset(inode for inode, generation in inodes.items() if generation >= since)
         look = _Look(
             root_path,
             made_path,
-            info.origin_time,
+            0 if _clock_was_set_back(root_path, paths, young, info.origin_time) else info.origin_time,
             frozenset(ioctl.changed_inodes(made_fd, since)),
-            frozenset(inode for inode, generation in inodes.items() if generation >= since),
+            young,
             lambda inode: ioctl.path_of(made_fd, inode) is not None,
         )
         changes: dict[str, Change] = {}
@@ -112,12 +113,18 @@ def changed_since(root: str, root_path: str, made: str, made_path: str) -> LeftB
     return LeftBehind(root, made, info.origin_time, tuple(serious), len(changes) - len(serious))
 
 
+def _clock_was_set_back(root: str, paths: t.Iterable[str], young: t.Collection[int], since: int) -> bool:
+    """Whether what was made after this time is older than it."""
+    found = (_lstat(f"{root}/{path}") for path in paths)
+    return any(entry is not None and entry.st_ino in young and entry.st_ctime < since for entry in found)
+
+
 @dataclass(frozen=True)
 class _Look:
     """``built``: the inodes that were written in the new root itself, by packages. ``young``: those of this root that were made
     after the new root was; ``is_kept``: whether the new root has an inode, under whatever name.
 
-    Clocks are set back, so times only decide where packages had a hand in it as well.
+    Times only decide where packages had a hand in it as well, and not at all (``since`` is 0) where the clock was set back.
     """
 
     root: str

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import typing as t
 
 from ...system import fstab
 from ...system.mount_table import Mount
+from ...system.presence import is_directory, is_link, is_plain_directory
 from ...system.rooted_path import regular_file_in_root, resolve_in_root
 
 # A new root gets these of its own while packages are installed (steps/new_root.py), as every running system does.
@@ -33,8 +35,41 @@ def planned_targets(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+_UNITS: t.Final = ("etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+_BYTE: t.Final = re.compile(r"\\x([0-9a-f]{2})")
+
+
+def wanted_mounts(root: str) -> tuple[str, ...]:
+    """The mount points of the .mount and .automount units that systemd starts by itself in a root: those that another unit
+    wants or requires, and that are not masked.
+
+    A unit has the name of its mount point (systemd.unit(5), "String Escaping for Inclusion in Unit Names").
+    """
+    found: set[str] = set()
+    for directory in _UNITS:
+        above = resolve_in_root(root, directory)
+        if above is None or not is_directory(above):
+            continue
+        for kind in os.listdir(above):
+            if kind.endswith((".wants", ".requires")) and is_plain_directory(os.path.join(above, kind)):
+                found.update(os.listdir(os.path.join(above, kind)))
+    units = {name for name in found if name.endswith((".mount", ".automount")) and not _is_masked(root, name)}
+    return tuple(sorted({_path_of_unit(name) for name in units if not name.startswith("-.")}))
+
+
+def _is_masked(root: str, unit: str) -> bool:
+    path = os.path.join(root, _UNITS[0], unit)
+    return is_link(path) and os.readlink(path) == "/dev/null"
+
+
+def _path_of_unit(unit: str) -> str:
+    path = "/" + unit.rpartition(".")[0].replace("-", "/")
+    raw = _BYTE.sub(lambda match: chr(int(match.group(1), 16)), path)
+    return raw.encode("latin-1", "ignore").decode("utf-8", "surrogateescape") if raw != path else path
+
+
 def covered_paths(mounted: t.Sequence[Mount], root: str, boot_dir: str) -> tuple[str, ...]:
-    """The outermost paths below ``/`` that other file systems cover, now or by the fstab of ``root``, sorted.
+    """The outermost paths below ``/`` that other file systems cover, now or by the fstab or units of ``root``, sorted.
 
     ``mounted``: what is mounted in the running system, bind mounts and single files included. ``root``: the directory of the
     root that will run. ``boot_dir``, which is looked after by steps of its own, is left out.
@@ -44,7 +79,8 @@ def covered_paths(mounted: t.Sequence[Mount], root: str, boot_dir: str) -> tuple
     if file is not None:
         with open(file, encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
             text = stream.read()
-    targets = {mount.target for mount in mounted} | {_real(root, target) for target in planned_targets(text)}
+    planned = (*planned_targets(text), *wanted_mounts(root))
+    targets = {mount.target for mount in mounted} | {_real(root, target) for target in planned}
     wanted = sorted(path for path in targets if path != "/" and not is_below(path, (*_OWN, boot_dir)))
     outermost: list[str] = []
     for path in wanted:
@@ -59,4 +95,4 @@ def _real(root: str, target: str) -> str:
     return "/" + os.path.relpath(found, root) if found is not None and found != root else target
 
 
-__all__ = ("covered_paths", "is_below", "planned_targets")
+__all__ = ("covered_paths", "is_below", "planned_targets", "wanted_mounts")

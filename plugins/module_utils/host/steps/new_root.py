@@ -187,7 +187,16 @@ class NewRoot:
         done = self._runner.run(
             (
                 *("setpriv", "--pdeathsig", "KILL"),
-                *("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={self.path}/proc"),
+                *(
+                    "unshare",
+                    "--mount",
+                    "--uts",
+                    "--ipc",
+                    "--pid",
+                    "--fork",
+                    "--kill-child",
+                    f"--mount-proc={self.path}/proc",
+                ),
                 *(sys.executable, "-I", "-S", "-c", first_process.program(), f"{self.path}/proc"),
                 *("chroot", self.path, "/usr/bin/env"),
                 *(word for name in foreign for word in ("-u", name)),

@@ -9,6 +9,7 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.covered 
     covered_paths,
     is_below,
     planned_targets,
+    wanted_mounts,
 )
 from ansible_collections.overc.system.plugins.module_utils.host.observe.hidden import Hidden
 from ansible_collections.overc.system.plugins.module_utils.host.steps.hidden import sentence
@@ -59,3 +60,26 @@ def test_sentence() -> None:
     many = [Hidden(f"/opt/{n}", "/opt", "added") for n in range(7)]
     text = sentence([*many, Hidden("/srv/x", "/srv", "removed")], {"/opt/1": "pkg"})
     assert "/opt hides /opt/0, /opt/1 (pkg), /opt/2, /opt/3, /opt/4 and 2 more; /srv hides /srv/x (removed)" in text
+
+
+def test_units_of_systemd(tmp_path: Path) -> None:
+    """A mount point need not be in fstab, nor mounted at the moment."""
+    etc, lib = tmp_path / "etc/systemd/system", tmp_path / "usr/lib/systemd/system"
+    (etc / "local-fs.target.wants").mkdir(parents=True)
+    (etc / "local-fs.target.requires").mkdir()
+    (lib / "remote-fs.target.wants").mkdir(parents=True)
+    (tmp_path / "lib").symlink_to("usr/lib")
+    for path in (
+        etc / "local-fs.target.wants/opt.mount",
+        etc / "local-fs.target.requires/srv-data\\x2dbase-one.mount",
+        etc / "local-fs.target.wants/opt.service",
+        etc / "idle.mount",
+        lib / "remote-fs.target.wants/var-lib-late.automount",
+        lib / "remote-fs.target.wants/masked.mount",
+        lib / "remote-fs.target.wants/-.mount",
+    ):
+        path.write_text("")
+    (etc / "masked.mount").symlink_to("/dev/null")
+    assert wanted_mounts(str(tmp_path)) == ("/opt", "/srv/data-base/one", "/var/lib/late")
+    assert covered_paths([mount("/")], str(tmp_path), "/boot") == ("/opt", "/srv/data-base/one", "/var/lib/late")
+    assert wanted_mounts(str(tmp_path / "nowhere")) == ()
