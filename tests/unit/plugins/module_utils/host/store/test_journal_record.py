@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.store.journal import (
     Journal,
+    discard_empty_journal,
     parse_journal,
     read_journal,
 )
@@ -64,7 +65,9 @@ def test_every_torn_write_is_understood(tmp_path: Path) -> None:
 
 
 def test_a_killed_run_is_continued_behind_its_torn_line(tmp_path: Path) -> None:
-    open_journal(tmp_path).mark("one", "before")
+    killed = open_journal(tmp_path)
+    killed.mark("one", "before")
+    killed.let_go()
     path = tmp_path / STATE_DIR / "journal.jsonl"
     path.write_bytes(path.read_bytes() + b'{"step": "tw')
     again = Journal(str(tmp_path))
@@ -74,6 +77,24 @@ def test_a_killed_run_is_continued_behind_its_torn_line(tmp_path: Path) -> None:
     assert found is not None
     assert found.begun == ("one", "two")
     again.close()
+
+
+def test_a_journal_that_somebody_writes_is_nobody_elses(tmp_path: Path) -> None:
+    """Whatever became of the host's lock: it is seen, not taken, not cut off and not tidied away."""
+    working = open_journal(tmp_path)
+    found = read_journal(str(tmp_path))
+    assert found is not None
+    assert found.is_written
+    for begin in (lambda: Journal(str(tmp_path)).resume(), lambda: open_journal(tmp_path)):
+        with pytest.raises(OvercError) as caught:
+            begin()
+        assert caught.value.error_id == "locked"
+    discard_empty_journal(str(tmp_path))
+    assert read_journal(str(tmp_path)) == found
+    working.let_go()
+    again = read_journal(str(tmp_path))
+    assert again is not None
+    assert not again.is_written
 
 
 @pytest.mark.parametrize("data", [b"[]\n{}\n", b'{"operation": 1}\n', b"x\n{}\n", b'{}\n{"step": 1}\n'])
