@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -68,11 +69,12 @@ def _protect_kernel(proc: str) -> None:
     mount = ctypes.CDLL(None, use_errno=True).mount
     for name in _OF_THE_KERNEL:
         path = os.fsencode(f"{proc}/{name}")
-        if not os.path.exists(path):
-            continue
         for source, flags in ((path, _BIND), (b"none", _BIND_AGAIN_READ_ONLY)):
             if mount(source, path, None, ctypes.c_ulong(flags), None) != 0:
-                raise OSError(ctypes.get_errno(), f"{os.strerror(ctypes.get_errno())}: {proc}/{name}")
+                code = ctypes.get_errno()
+                if code == errno.ENOENT:  # this kernel was built without it
+                    break
+                raise OSError(code, os.strerror(code), f"{proc}/{name}")
 
 
 def _reap(tool: int) -> int | None:
