@@ -69,7 +69,12 @@ def fleet_target(target: t.Any, groups: run_target.Groups, exclude: t.Any = "", 
     """Patterns for the keyword ``hosts`` that match exactly these hosts."""
     if any(context.CLIARGS.get(key) for key in ("syntax", "listtasks", "listtags")):
         return []  # that is asked about the playbook, not about a target
-    return run_target.as_patterns(_said(run_target.choose, groups, target, exclude, action=action))
+    given = context.CLIARGS
+    _said(
+        run_target.refuse_parts, given.get("tags") or ["all"], given.get("skip_tags") or (), given.get("start_at_task")
+    )
+    limit = str(given.get("subset") or "")
+    return run_target.as_patterns(_said(run_target.choose, groups, target, exclude, action=action, limit=limit))
 
 
 def fleet_hosts(

@@ -21,9 +21,9 @@ from .option_kinds import FleetError, flow, texts
 Groups = t.Mapping[str, t.Sequence[str]]
 
 
-def choose(groups: Groups, target: t.Any, exclude: t.Any = "", *, action: str = "change") -> list[str]:
+def choose(groups: Groups, target: t.Any, exclude: t.Any = "", *, action: str = "change", limit: str = "") -> list[str]:
     """The names of the hosts of a run, in the order of the inventory. There is no default: who does not say which hosts means
-    none. ``groups`` is Ansible's variable of this name. Raises FleetError.
+    none. ``groups`` is Ansible's variable of this name, ``limit`` what was given as ``--limit``. Raises FleetError.
     """
     if not _given("target", target):
         raise FleetError(f"Say which hosts to {action}: -e target=GROUP (a host, a group or a pattern).")
@@ -34,7 +34,25 @@ def choose(groups: Groups, target: t.Any, exclude: t.Any = "", *, action: str = 
     if not left:
         without = f" without {exclude}" if out else ""
         raise FleetError(f"target={target}{without} names no host of this inventory, so there is nothing to {action}.")
+    if limit and not inventory.within(limit, left):
+        raise FleetError(
+            f"--limit {limit} leaves none of the hosts of target={target}, so there is nothing to {action}."
+        )
     return left
+
+
+def refuse_parts(tags: t.Collection[str], skipped: t.Collection[str], start: str | None) -> None:
+    """Raises FleetError where the command line asks for a part of a playbook that is only right as a whole."""
+    if start:
+        raise FleetError(
+            f"--start-at-task {start!r}: this playbook cannot begin in its middle, where nobody has looked at the hosts. Run it "
+            "from its beginning: what was done is not done again. Nothing was changed."
+        )
+    if not {"all", "untagged"} & set(tags) or {"all", "untagged"} & set(skipped):
+        raise FleetError(
+            "The tasks of this playbook have no tags, because it is only right as a whole: with these --tags or --skip-tags it "
+            "would do nothing. Tags of your own tasks may be skipped. Nothing was changed."
+        )
 
 
 def as_patterns(names: t.Iterable[str]) -> list[str]:
@@ -90,6 +108,11 @@ class _Inventory:
         both = [part for part in parts if part in self._names and set(self._groups.get(part, [part])) != {part}]
         if both:
             raise FleetError(f"{option}: {both[0]} is the name of a host and of a group. Rename one of them.")
+        if all(part.startswith(("!", "&")) and part not in self._names for part in parts):
+            raise FleetError(
+                f"{option}: {','.join(parts)} only takes hosts away from all, as a pattern does whose beginning is an empty "
+                f"variable. If all others are meant, say all:{':'.join(parts)}. Nothing was changed."
+            )
         patterns = [as_patterns([part])[0] if part in self._names else part for part in parts]
         lost = [
             part
@@ -103,6 +126,16 @@ class _Inventory:
             )
         return self._hosts(patterns)
 
+    def within(self, limit: str, names: t.Sequence[str]) -> bool:
+        """Whether --limit leaves any of these hosts."""
+        try:
+            self._manager.subset(limit)
+            return bool(self._hosts(as_patterns(names)))
+        except AnsibleError:
+            return True  # Ansible says better what is wrong with it
+        finally:
+            self._manager.subset(None)
+
     def _hosts(self, patterns: list[str]) -> list[str]:
         try:
             return [host.name for host in self._manager.get_hosts(pattern=patterns)]
@@ -110,4 +143,4 @@ class _Inventory:
             return []
 
 
-__all__ = ("as_patterns", "choose")
+__all__ = ("as_patterns", "choose", "refuse_parts")

@@ -153,8 +153,12 @@ class Pull:
             "revision": revision,
             "gate": [*PROGRAM, "gate"] if self.member else [],
         }
-        write(self.variables, {"__pull_run": variables})
-        remove(self.outcome)
+        try:
+            write(self.variables, {"__pull_run": variables})
+            remove(self.outcome)
+        except OSError as error:
+            said = f"What the playbook is to know cannot be written down: {error.filename}: {error.strerror}."
+            return 1, "", {"status": "failed", "reason": said, "again": True}
         directory = self.config["directory"]
         try:
             done = subprocess.run(  # pylint: disable=ansible-bad-function
@@ -195,9 +199,10 @@ class Pull:
             "seconds": round(time.time() - self.began, 1),
             **more,
         }
-        write(self.result, {**result, "reported": False})
+        # A full disk takes neither the report away nor the reboot that is to follow
+        _kept("the result", lambda: write(self.result, {**result, "reported": False}))
         if self.send(result):
-            write(self.result, {**result, "reported": True})
+            _kept("the result", lambda: write(self.result, {**result, "reported": True}))
         return result
 
     def send(self, result: Entry) -> bool:
@@ -263,14 +268,23 @@ class Pull:
         reboot = bool(outcome.pop("reboot", False))
         outcome.update(self.tell("verify", outcome, reboots=reboot))
         if not reboot and not outcome.pop("again", False):
-            remove(self.note)
+            _kept("the end of this attempt", lambda: remove(self.note))
         if outcome["status"] == "rolled_back" and note.get("fingerprint"):
             known = [entry for entry in read(self.rejected, []) if entry != note["fingerprint"]]
-            write(self.rejected, [*known, note["fingerprint"]][-_REJECTED:])
+            rejected = [*known, note["fingerprint"]][-_REJECTED:]
+            _kept("that this upgrade is not to be tried again", lambda: write(self.rejected, rejected))
         if outcome["status"] != "upgraded":
             outcome["output"] = output[-_OUTPUT:]
         self.finish("verify", outcome.pop("status"), outcome.pop("reason"), rc=rc, **outcome)
         return reboot
+
+
+def _kept(what: str, attempt: t.Callable[[], None]) -> None:
+    """Something for later runs; where it cannot be written down, that is said, and this run goes on."""
+    try:
+        attempt()
+    except OSError as error:
+        sys.stderr.write(f"{what} cannot be written down: {error.filename}: {error.strerror}\n")
 
 
 def _why(output: str, rc: int) -> str:
@@ -293,6 +307,14 @@ def _alone() -> t.Iterator[bool]:
 
 
 def main() -> int:
+    try:
+        return _run()
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or 'a file'}: {error.strerror or error}. The next run tries again.\n")
+        return 1
+
+
+def _run() -> int:
     config = read(CONFIG, None)
     if config is None:
         sys.stderr.write(f"{CONFIG} is not there or cannot be read; run the role overc.system.pull on this host.\n")

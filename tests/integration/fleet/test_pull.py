@@ -93,7 +93,7 @@ def wait_for_report(host: Host, phase: str, status: str) -> None:
             return False
 
     try:
-        wait_for(there, f"the report {phase} {status}", timeout=120, interval=0.5)
+        wait_for(there, f"the report {phase} {status}", timeout=400, interval=0.5)
     except LabError:
         print(host.run("journalctl --no-pager -u 'overc-pull*' | tail -n 300", check=False).stdout)
         raise

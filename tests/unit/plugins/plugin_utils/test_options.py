@@ -306,6 +306,28 @@ def test_what_roles_set_themselves_begins_with_two_underscores() -> None:
     assert [name for name, where in own.items() if where.startswith("roles/") and not name.startswith(prefixes)] == []
 
 
+def tasks_of(node: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    """Every task, also those in blocks."""
+    for entry in node if isinstance(node, list) else ():
+        for key in ("block", "rescue", "always", "tasks"):
+            yield from tasks_of(entry.get(key))
+        yield entry
+
+
+def test_no_limit_of_a_configuration_ends_what_takes_its_time() -> None:
+    """ANSIBLE_TASK_TIMEOUT is for tasks that take seconds: an upgrade that is given up in its middle goes on without anybody."""
+    long = ("overc.system.overc_host_", "overc.system.overc_wait", "ansible.builtin.pause", "ansible.builtin.wait_for_")
+    found = {}
+    for folder in ("roles", "playbooks"):
+        for path in sorted((ROOT / folder).rglob("*.yml")):
+            if path.parent.name in ("tasks", "playbooks"):
+                for task in tasks_of(yaml.safe_load(path.read_text())):
+                    if any(key.startswith(long) for key in task):
+                        found[f"{path.relative_to(ROOT)}: {task['name']}"] = task.get("timeout")
+    assert len(found) > 20
+    assert {name for name, limit in found.items() if limit != 0} == set()
+
+
 def test_rings() -> None:
     wanted = [{"name": "canary", "successes": 2, "hosts": ["a", "b"]}, {"name": "rest"}]
     assert converted("pull_rings", wanted) == wanted

@@ -11,7 +11,7 @@ import pytest
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.overc.system.plugins.plugin_utils.option_kinds import FleetError
-from ansible_collections.overc.system.plugins.plugin_utils.run_target import as_patterns, choose
+from ansible_collections.overc.system.plugins.plugin_utils.run_target import as_patterns, choose, refuse_parts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +59,13 @@ def test_chosen(target: t.Any, exclude: t.Any, chosen: list[str]) -> None:
         (True, "", "target: True is no list"),
         ({"a": 1}, "", "target: .* is no list"),
         ("[h1", "", "begins like a list"),
+        # What an empty variable of a shell leaves: never everything else
+        ("!h1", "", "only takes hosts away from all"),
+        (":!h1", "", "only takes hosts away from all"),
+        (["!h1", "!h2"], "", "only takes hosts away from all"),
+        ("&web", "", "only takes hosts away from all"),
+        (",:", "", "."),
+        ("lab", "!h1", "fleet_exclude: !h1 only takes hosts away from all"),
     ],
 )
 def test_refused(target: t.Any, exclude: t.Any, said: str) -> None:
@@ -84,3 +91,29 @@ def test_a_name_is_a_pattern_of_itself(names: list[str]) -> None:
         manager.add_host(name, group="all")
     for name in names:
         assert [host.name for host in manager.get_hosts(pattern=as_patterns([name]))] == [name]
+
+
+@pytest.mark.parametrize(
+    ("limit", "left"), [("h1", True), ("web", True), ("lab:!h1", True), ("ungrouped", False), ("h9", False)]
+)
+def test_limit_that_leaves_nothing_is_no_success(limit: str, left: bool) -> None:
+    if left:
+        assert choose(GROUPS, "lab", limit=limit) == ["h1", "h2", "h3"], "Ansible itself takes the others away"
+        return
+    with pytest.raises(FleetError, match="leaves none of the hosts of target=lab"):
+        choose(GROUPS, "lab", limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("tags", "skipped", "start"),
+    [(["upgrade"], [], None), (["always"], [], None), (["tagged"], [], None), (["all"], ["untagged"], None),
+     (["all"], ["all"], None), (["all"], [], "Plan")],
+)  # fmt: skip
+def test_a_part_of_a_playbook_is_refused(tags: list[str], skipped: list[str], start: str | None) -> None:
+    with pytest.raises(FleetError, match=r"Nothing was changed\."):
+        refuse_parts(tags, skipped, start)
+
+
+@pytest.mark.parametrize(("tags", "skipped"), [(["all"], []), (["untagged", "mine"], []), (["all"], ["slow"])])
+def test_tags_of_own_tasks(tags: list[str], skipped: list[str]) -> None:
+    refuse_parts(tags, skipped, None)

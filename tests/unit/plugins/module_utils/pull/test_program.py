@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import http.server
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.pull import arguments as pull_arguments
-from ansible_collections.overc.system.plugins.module_utils.pull import program
+from ansible_collections.overc.system.plugins.module_utils.pull import files, program
 
 from tests.unit.plugins.module_utils.pull.repository import Repository
 
@@ -265,6 +267,62 @@ def test_without_configuration(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setattr(program, "CONFIG", "/nowhere/overc-pull.json")
     assert program.main() == 1
     assert "run the role overc.system.pull" in capsys.readouterr().err
+
+
+def full(path: str, *_data: t.Any) -> t.NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+
+def full_below(directory: str, real: t.Callable[..., None]) -> t.Callable[..., None]:
+    """What writes or removes, as it is where a disk is full."""
+
+    def attempt(path: str, *data: t.Any) -> None:
+        if directory in path:
+            full(path)
+        real(path, *data)
+
+    return attempt
+
+
+def test_full_disk_takes_no_reboot_away(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The host is out of service and staged: that its result cannot be written down does not leave it there."""
+    place.ansible('echo \'{"status": "staged", "reason": "", "reboot": true, "drained": true}\' > $OUT')
+    monkeypatch.setattr(program, "write", full_below("/state/", files.write))
+    assert place.pull().upgrade() is True
+    said = capsys.readouterr().err
+    assert "the result cannot be written down" in said
+    assert "No space left on device" in said
+
+
+def test_full_disk_after_the_reboot_is_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.note().write_text(json.dumps({"boot_id": "before", "fingerprint": "f"}))
+    place.ansible('echo \'{"status": "rolled_back", "reason": ""}\' > $OUT')
+    monkeypatch.setattr(program, "write", full_below("/state/", files.write))
+    assert place.pull().verify() is False
+    assert "that this upgrade is not to be tried again cannot be written down" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["write", "remove"])
+def test_memory_that_is_full_runs_no_playbook(place: Place, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    place.ansible("exit 0")
+    monkeypatch.setattr(program, name, full_below("/run/", getattr(program, name)))
+    assert place.pull().upgrade() is False
+    assert "cannot be written down" in place.result()["reason"]
+    assert not (place.directory / "called").exists()
+
+
+def test_whatever_a_disk_says_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program, "read", full)
+    assert program.main() == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "No space left on device" in said
 
 
 @pytest.mark.parametrize("argument", sorted(pull_arguments.REFUSED))
