@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the module and, with ``reboot: true``, reboots the host into what it staged and checks that this came up.
 
-A module cannot see its own host come back, so this part runs on the controller. The reboot itself is
-ansible.builtin.reboot's, told what it would otherwise find out with two modules more.
+A module cannot see its own host come back, so this part runs on the controller. The reboot itself is in linux_reboot.py.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible.plugins.action.reboot import ActionModule as StockReboot
 from ansible.utils.display import Display
 
 from ..module_utils.errors import OvercError
@@ -26,39 +24,14 @@ from ..module_utils.host.words import after_reboot
 from ..module_utils.plain import plain
 from ..module_utils.values import whole_number
 from .background import Background
+from .linux_reboot import REBOOT, LinuxReboot
 from .orphan import end_if_orphan
-from .waiting import Waiting, cause
+from .reboot_words import confirmed, keep_facts, unconfirmed, without_output
+from .reboot_words import problem as reboot_problem
+from .waiting import Waiting
 
 # Seconds before a confirmation is tried again whose connection was lost
 _AGAIN: t.Final = (1.0, 5.0, 15.0)
-# What a confirmed deployment's answer says better than what was known before its reboot
-_CONFIRMED: t.Final = (
-    "state",
-    "booted",
-    "default",
-    "next_boot",
-    "backup",
-    "staged",
-    "staged_uuid",
-    "reboot_required",
-    "trial",
-    "unfinished",
-    "passed",
-)
-
-_OUTPUT: t.Final = ("stdout", "stdout_lines", "stderr", "stderr_lines", "rc", "cmd")
-
-# The path is that of who logged in, which need not have sbin; what busybox has is reboot
-_REBOOT: t.Final = (
-    "/bin/sh -c 'PATH=$PATH:/sbin:/usr/sbin:/usr/local/sbin; "
-    "if command -v shutdown >/dev/null 2>&1; then exec shutdown -r now Ansible; fi; exec reboot'"
-)
-
-# As ssh says it
-_OTHER_KEY: t.Final = "Host key verification failed"
-
-# Exit codes of what was ended by a signal (HUP, INT, KILL, TERM), or by the end of its connection
-_ENDED: t.Final = (129, 130, 137, 143, 255)
 
 Result = dict[str, t.Any]
 
@@ -68,52 +41,6 @@ def _forget_interpreter(task_vars: Result | None) -> None:
     facts = (task_vars or {}).get("ansible_facts")
     for name in [name for name in facts or () if str(name).startswith("discovered_interpreter_")]:
         del t.cast("Result", facts)[name]
-
-
-def _keep_facts(result: Result, answer: t.Mapping[str, t.Any]) -> None:
-    """What was found out about it anew is for the tasks that follow as well."""
-    if answer.get("ansible_facts"):
-        result["ansible_facts"] = {**(result.get("ansible_facts") or {}), **answer["ansible_facts"]}
-
-
-def _without_output(result: Result) -> Result:
-    """What the package manager said when it succeeded says nothing about what failed after the reboot."""
-    return {key: value for key, value in result.items() if key not in _OUTPUT}
-
-
-class LinuxReboot(StockReboot):
-    """ansible.builtin.reboot, for a host of which is known that it runs Linux, and of which is told what is seen of it."""
-
-    waiting: Waiting | None = None
-
-    def get_distribution(self, task_vars: Result) -> dict[str, str]:  # noqa: ARG002
-        return {"name": "linux", "version": "", "family": "linux"}
-
-    def get_system_boot_time(self, distribution: dict[str, str]) -> str:
-        end_if_orphan()  # here, because it is the first thing of every attempt to reach the host
-        try:
-            found = str(super().get_system_boot_time(distribution))  # type: ignore[no-untyped-call]
-        except Exception as error:
-            self._saw(cause(error))
-            raise
-        self._saw("it has not gone down yet")
-        return found
-
-    def _saw(self, what: str) -> None:
-        if self.waiting is not None:
-            self.waiting.last = what
-
-    def _low_level_execute_command(self, cmd: str, *args: t.Any, **more: t.Any) -> t.Any:
-        """On a terminal the command that shuts the host down is ended with its session; whether the host really went down is
-        looked at afterwards.
-        """
-        answer: t.Any = super()._low_level_execute_command(cmd, *args, **more)
-        if "shutdown" in cmd and answer.get("rc") in _ENDED:
-            answer["rc"] = 0
-        return answer
-
-    def run_test_command(self, distribution: dict[str, str], **_more: t.Any) -> None:
-        """The module that looks at what came up is the test."""
 
 
 class RebootingAction(ActionBase):
@@ -304,11 +231,11 @@ class RebootingAction(ActionBase):
                     self._say("answers, is asked whether it works", task_vars)
                 answer = self._confirm(wanted, result, args, task_vars)
                 if not answer.get("failed"):
-                    return self._confirmed(result, answer)
+                    return confirmed(result, answer)
             info = self._look(args, task_vars)
         finally:
             result["reboot"]["seconds"] = round(time.time() - began, 1)
-        _keep_facts(result, info)
+        keep_facts(result, info)
         booted = info.get("booted") or {}
         result["reboot"]["came_up"] = booted or None
         if booted:
@@ -320,38 +247,16 @@ class RebootingAction(ActionBase):
                 staged_uuid=(info.get("staged") or {}).get("uuid"),
                 reboot_required=info["state"] == "staged",
             )
-        problem = self._problem(reboot, info, booted, wanted, timeout, name)
+        problem = reboot_problem(reboot, info, booted, wanted, timeout, name)
         if problem:
             # In it may be what the host's own tools print for a terminal
             said = " ".join(plain(problem).split())
-            return {**_without_output(result), "failed": True, "msg": said, "error_id": "reboot_failed"}
+            return {**without_output(result), "failed": True, "msg": said, "error_id": "reboot_failed"}
         # The lock is asked for last: a system that needs no confirmation was found good by then
         fine = not answer or (answer.get("error_id") == "locked" and result["state"] == "clean")
         if not fine:
-            return self._unconfirmed(result, answer)
+            return unconfirmed(result, answer)
         return {**result, "msg": after_reboot(result)}
-
-    @staticmethod
-    def _confirmed(result: Result, answer: Result) -> Result:
-        result["actions"] = [*result.get("actions", []), *answer.get("actions", [])]
-        result["reboot"]["came_up"] = answer["deployment"]
-        _keep_facts(result, answer)
-        confirmed: Result = {key: answer[key] for key in _CONFIRMED if key in answer}
-        return {**result, **confirmed, "msg": after_reboot({**result, **confirmed})}
-
-    @staticmethod
-    def _unconfirmed(result: Result, answer: Result) -> Result:
-        """The right system came up, and does not work or cannot be made permanent."""
-        problem = str(answer.get("msg")).rstrip(".")
-        if answer.get("error_id") != "unhealthy":
-            problem = f"It came up, but could not be confirmed: {problem}"
-        if result.get("state") == "trial":
-            problem += ". It is not confirmed, so its next start is the backup"
-        said = {
-            key: value for key, value in answer.items() if key not in ("changed", "invocation", "state", "warnings")
-        }
-        problem += ". overc_host_rollback returns to the system before it."
-        return {**_without_output(result), **said, "failed": True, "msg": problem}
 
     def _restart(self, timeout: int, task_vars: Result | None) -> Result:
         # On the root that is left it would stay for ever
@@ -369,7 +274,7 @@ class RebootingAction(ActionBase):
 
     def _reboot_action(self, timeout: int) -> t.Any:
         task = self._task.copy()
-        task.args = {"reboot_timeout": timeout, "reboot_command": _REBOOT}
+        task.args = {"reboot_timeout": timeout, "reboot_command": REBOOT}
         return LinuxReboot(  # type: ignore[no-untyped-call]
             task=task,
             connection=self._connection,
@@ -385,38 +290,3 @@ class RebootingAction(ActionBase):
             return self._module("overc.system.overc_host_info", self._layout(args), task_vars)
         except AnsibleError as error:
             return {"failed": True, "msg": str(error)}
-
-    @staticmethod
-    def _problem(reboot: Result, info: Result, booted: Result, wanted: str, timeout: int, name: str) -> str | None:
-        """One sentence on what is not as it should be, and what to do next; None if the right system came up."""
-        now = f"{booted.get('subvolume')} ({booted.get('uuid')})"
-        if not booted and _OTHER_KEY in str(info.get("msg")):
-            return (
-                f"The host answers with another ssh host key: {name} brought its own one along. Compare it on the host's "
-                "console, accept it (ssh-keygen -R and connect once), and run again."
-            )
-        if reboot.get("failed") and not booted:
-            return (
-                f"The host did not come back within {timeout} seconds ({reboot.get('msg')}). {name} was to "
-                "boot; if it does not, choose the backup entry in the boot menu and run overc_host_rollback there."
-            )
-        if reboot.get("failed"):
-            return (
-                f"The reboot failed ({reboot.get('msg')}). "
-                f"The host answers, runs {now} and is in state {info['state']}."
-            )
-        if not booted:
-            return f"The host was rebooted and is back, but cannot be looked at: {info.get('msg')}"
-        if booted.get("uuid") != wanted and info["state"] == "fallback":
-            why = (info.get("trial") or {}).get("reason") or "it did not say why"
-            return (
-                f"The trial of {name} failed ({why}), and the host returned to its backup by itself. It runs "
-                f"{now}. overc_host_rollback restores that to the normal entry; the plan is remembered and not tried again."
-            )
-        if booted.get("uuid") != wanted:
-            return (
-                f"The host came back as {now}, not as the staged deployment ({wanted}). "
-                f"It is in state {info['state']}. Find out why on its console; overc_host_info shows what is there, "
-                "overc_host_rollback cancels or restores, whichever fits."
-            )
-        return None

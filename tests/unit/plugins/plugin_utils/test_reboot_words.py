@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a result says after a reboot."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.overc.system.plugins.plugin_utils.reboot_words import (
+    confirmed,
+    keep_facts,
+    problem,
+    unconfirmed,
+    without_output,
+)
+
+RIGHT = {"uuid": "new", "subvolume": "rootfs_upgrade"}
+LATE = {"failed": True, "msg": "Timed out"}
+FALLBACK = {"state": "fallback", "trial": {"reason": "no kernel"}}
+
+
+@pytest.mark.parametrize(
+    ("reboot", "info", "booted", "said"),
+    [
+        ({}, {"state": "clean"}, RIGHT, None),
+        (LATE, {"msg": "no route"}, {}, "did not come back within 60 seconds"),
+        ({}, {"msg": "Host key verification failed."}, {}, "answers with another ssh host key"),
+        (LATE, {"msg": "Host key verification failed."}, {}, "answers with another ssh host key"),
+        (LATE, {"state": "clean"}, RIGHT, "The reboot failed (Timed out)"),
+        ({}, {"msg": "no python"}, {}, "is back, but cannot be looked at: no python"),
+        ({}, FALLBACK, {"uuid": "old", "subvolume": "b"}, "returned to its backup by itself"),
+        ({}, {"state": "backup"}, {"uuid": "old", "subvolume": "b"}, "not as the staged deployment (new)"),
+    ],
+)
+def test_what_is_not_as_it_should_be(
+    reboot: dict[str, t.Any], info: dict[str, t.Any], booted: dict[str, t.Any], said: str | None
+) -> None:
+    found = problem(reboot, info, booted, "new", 60, "rootfs_upgrade")
+    assert found is None if said is None else found is not None and said in found
+
+
+def test_a_confirmation_is_better_than_what_was_known_before() -> None:
+    before = {
+        "state": "staged",
+        "operation": "upgrade",
+        "reboot": {},
+        "actions": [1],
+        "stdout": "done",
+        "booted": "rootfs",
+    }
+    answer = {
+        "state": "clean",
+        "booted": "rootfs_upgrade",
+        "deployment": RIGHT,
+        "actions": [2],
+        "ansible_facts": {"a": 1},
+    }
+    result = confirmed(before, answer)
+    assert (result["state"], result["actions"], result["reboot"]["came_up"]) == ("clean", [1, 2], RIGHT)
+    keep_facts(result, {"ansible_facts": {"b": 2}})
+    assert result["ansible_facts"] == {"a": 1, "b": 2}
+    assert "stdout" not in without_output(result)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("trial", "its next start is the backup"), ("clean", "could not be confirmed")]
+)
+def test_a_system_that_came_up_and_is_not_confirmed(state: str, said: str) -> None:
+    result = unconfirmed({"state": state, "stdout": "5 packages upgraded"}, {"error_id": "locked", "msg": "busy."})
+    assert result["failed"]
+    assert said in result["msg"]
+    assert "stdout" not in result
