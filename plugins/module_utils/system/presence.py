@@ -64,10 +64,15 @@ def is_link(path: str) -> bool:
     return found is not None and stat.S_ISLNK(found.st_mode)
 
 
+def open_at_once(path: str, flags: int) -> int:
+    """For ``open``: whoever put a fifo in the place of a file is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 def text_of(path: str) -> str | None:
-    """The text of a file, None if there is none; bytes that are no UTF-8 are kept as surrogates."""
+    """The text of a file, None if there is none; bytes that are no UTF-8 are kept as surrogates. A fifo is empty."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        with open(path, encoding="utf-8", errors="surrogateescape", opener=open_at_once) as stream:
             return stream.read()
     except OSError as error:
         if error.errno in (*NOT_THERE, errno.EISDIR):
@@ -95,6 +100,7 @@ __all__ = (
     "is_plain_directory",
     "is_plain_file",
     "is_there",
+    "open_at_once",
     "status",
     "text_of",
 )

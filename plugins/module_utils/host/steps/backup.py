@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ...btrfs import subvolumes
 from ...packages.choose import locks
 from ...packages.locks import quiet
 from ...system.unfinished import NEW_SUFFIX
 from .boot_files import swap_files, write_files
 from .context import Apply
 from .keep_modules import copy_modules
-from .places import drop, place
+from .places import drop, place, snapshot_base
 from .record import base_entries, keep_record
 
 # The new root is built: what took minutes is worth a minute of waiting for others
@@ -28,7 +27,7 @@ def create_backup(at: Apply) -> bool:
     """
     name = at.context.backup_name
     with quiet(locks(at.runner, at.facts.manager.name), patience=_PATIENCE):
-        subvolumes.snapshot(at.runner, at.base().path, at.path(name + NEW_SUFFIX))
+        snapshot_base(at, name + NEW_SUFFIX)
     at.refresh()
     old, new = at.facts.roots.get(name), at.facts.roots[name + NEW_SUFFIX]
     present = at.facts.boot_files.get(at.boot_path_name("kernel", backup=True) or "")

@@ -11,7 +11,6 @@ import typing as t
 from ...boot import efi, signature
 from ...boot.initrd import pins_of
 from ...boot.kernel import foreign_modules
-from ...btrfs import subvolumes
 from ...errors import OvercError, certain
 from ...packages.choose import locks
 from ...packages.locks import quiet
@@ -25,7 +24,7 @@ from .complete import refuse_incomplete
 from .context import Apply
 from .hidden import refuse_hidden
 from .new_root import PACKAGES, NewRoot
-from .places import default_kept
+from .places import default_kept, snapshot_base
 
 _BOOT_MARGIN: t.Final = 64 << 10  # directory blocks, and room for the boot loader's own environment
 
@@ -33,7 +32,7 @@ _BOOT_MARGIN: t.Final = 64 << 10  # directory blocks, and room for the boot load
 def create_root(at: Apply) -> bool:
     """Snapshot the base under the unfinished name, while nobody changes its packages."""
     with quiet(locks(at.runner, at.facts.manager.name)):
-        subvolumes.snapshot(at.runner, at.base().path, at.path(at.context.root_name + NEW_SUFFIX))
+        snapshot_base(at, at.context.root_name + NEW_SUFFIX)
     at.refresh()
     at.notes["new_uuid"] = at.made_root().uuid
     return True

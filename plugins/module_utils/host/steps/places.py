@@ -7,16 +7,36 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import typing as t
 
 from ...btrfs import subvolumes
+from ...btrfs.ioctl import PLACEHOLDER_INODE
 from ...errors import OvercError
 from ...system import flags, syscalls
-from ...system.presence import is_there
+from ...system.presence import is_there, status
 from ...system.unfinished import NEW_SUFFIX
 from ..observe.layout import KEPT_SUFFIX
 from .context import Apply
 from .record import keep_record
+
+
+def snapshot_base(at: Apply, name: str) -> None:
+    """Snapshot the base under this name. Where it has empty subvolumes, the snapshot gets directories like them.
+
+    A snapshot shows a subvolume as a directory that nobody can write to, for good.
+    """
+    subvolumes.snapshot(at.runner, at.base().path, at.path(name))
+    base = at.base().subvolume
+    for entry in at.facts.nested_in(base):
+        inside = os.path.join(at.path(name), os.path.relpath(entry.path, base.path))
+        like, found = status(at.path(entry.path)), status(inside)
+        if like is None or found is None or found.st_ino != PLACEHOLDER_INODE or os.listdir(at.path(entry.path)):
+            continue
+        os.rmdir(inside)
+        os.mkdir(inside, 0o700)
+        os.chown(inside, like.st_uid, like.st_gid)
+        os.chmod(inside, stat.S_IMODE(like.st_mode))
 
 
 def place(at: Apply, name: str, prior: str | None) -> bool:
@@ -140,4 +160,4 @@ def _free_name(at: Apply, wanted: str) -> str:
     return name
 
 
-__all__ = ("default_kept", "drop", "exchange", "make_default", "place", "restore_default")
+__all__ = ("default_kept", "drop", "exchange", "make_default", "place", "restore_default", "snapshot_base")

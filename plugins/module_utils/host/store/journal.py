@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from ...errors import OvercError
 from ...system import syscalls
 from ...system.own_dirs import STATE_DIR, create_state_dir, state_dir
-from ...system.presence import is_directory
+from ...system.presence import is_directory, open_at_once
 from ...values import load_object, texts
 
 _NAME: t.Final = "journal.jsonl"
@@ -87,7 +87,7 @@ def parse_journal(data: bytes) -> OpenJournal | None:
 def read_journal(top: str) -> OpenJournal | None:
     """The unfinished transaction of this host, None if there is none."""
     try:
-        with open(os.path.join(state_dir(top), _NAME), "rb") as stream:
+        with open(os.path.join(state_dir(top), _NAME), "rb", opener=open_at_once) as stream:
             found = parse_journal(stream.read())
             return replace(found, is_written=not _lock(stream.fileno(), fcntl.LOCK_SH)) if found else None
     except FileNotFoundError:
@@ -174,7 +174,10 @@ def discard_empty_journal(top: str) -> None:
     """A journal that was cut off in its first line announces nothing, so nothing was done: remove it."""
     if not is_directory(os.path.join(top, STATE_DIR)):
         return
-    with contextlib.suppress(FileNotFoundError), open(os.path.join(top, STATE_DIR, _NAME), "rb") as stream:
+    with (
+        contextlib.suppress(FileNotFoundError),
+        open(os.path.join(top, STATE_DIR, _NAME), "rb", opener=open_at_once) as stream,
+    ):
         if not _lock(stream.fileno(), fcntl.LOCK_SH):
             return  # somebody is about to write it
     Journal(top).close()

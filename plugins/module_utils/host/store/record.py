@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from ...errors import OvercError
 from ...system import syscalls
 from ...system.own_dirs import STATE_DIR, create_state_dir, state_dir
+from ...system.presence import open_at_once
 from ...values import build, load_object, texts
 
 _NAME: t.Final = "record.json"
@@ -135,7 +136,7 @@ def format_record(record: Record) -> bytes:
 def read_record(top: str) -> Record:
     """The record of this host, an empty one if there is none."""
     try:
-        with open(os.path.join(state_dir(top), _NAME), "rb") as stream:
+        with open(os.path.join(state_dir(top), _NAME), "rb", opener=open_at_once) as stream:
             return parse_record(stream.read())
     except FileNotFoundError:
         return Record()
