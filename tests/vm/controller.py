@@ -24,7 +24,7 @@ Result = dict[str, t.Any]
 _STOPPING = """
 
 def _stop_at_point(when: str, step: str) -> None:
-    import time
+    import os, time
 
     point = when + "-" + step
     with open("/run/vm-points", "a") as passed:
@@ -38,13 +38,37 @@ def _stop_at_point(when: str, step: str) -> None:
         except OSError:
             return
         if not announced:
+            with open("/run/vm-pid", "w") as me:
+                me.write(str(os.getpid()))
             with open("/dev/ttyS0", "w") as console:
                 console.write("\\nVM-POINT " + point + "\\n")
             announced = True
         time.sleep(0.02)
 
 
-step_hook = _stop_at_point
+# Also right after the calls that change something for good, which is not on the disk yet
+def _stop_after(call: str) -> None:
+    import os
+
+    whole = getattr(os, call)
+
+    def wrapper(*args, **options):
+        result = whole(*args, **options)
+        _stop_at_point("in", _at_work[-1])
+        return result
+
+    setattr(os, call, wrapper)
+
+
+def _hook(when: str, step: str) -> None:
+    _at_work.append(step)
+    _stop_at_point(when, step)
+
+
+_at_work = [""]
+_stop_after("rename")
+_stop_after("pwrite")
+step_hook = _hook
 """
 
 

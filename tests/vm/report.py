@@ -11,7 +11,7 @@ import typing as t
 
 from tests.lab.settings import REPOSITORY
 from tests.marked import replace, table
-from tests.vm import cuts, results
+from tests.vm import cuts, killed, results
 from tests.vm.results import Row
 
 DOCUMENT: t.Final = REPOSITORY / "docs/reliability.md"
@@ -58,6 +58,21 @@ def _sweeps(rows: t.Sequence[Row]) -> list[str]:
     return table(head, [cells(row) for row in rows])
 
 
+def _killed(rows: t.Sequence[Row]) -> list[str]:
+    def cells(row: Row) -> list[str]:
+        return [f"`{row['point']}`", row["filesystem"], f"`{row['next']}`", str(row["points"]), ", ".join(row["ends"])]
+
+    summary = (
+        "The module is killed at the step, the next command runs at once, and the power is cut when that has answered: at each "
+        "write until then the old or the new system boots, and afterwards the one that the answer names, whatever was not "
+        "flushed. Nothing was written by itself meanwhile, only what was synced."
+    )
+    order = {cut.name: number for number, cut in enumerate(killed.points())}
+    found = sorted(rows, key=lambda row: (order[row["point"]], row["filesystem"]))
+    head = ["killed at", "`/boot`", "next command", "points", "then boots"]
+    return [summary, "", *table(head, [cells(row) for row in found])]
+
+
 def _faults(rows: t.Sequence[Row]) -> list[str]:
     return table(["what is broken", "`/boot`", "ends"], [[row["what"], row["filesystem"], row["ends"]] for row in rows])
 
@@ -73,6 +88,7 @@ def render(rows: t.Sequence[Row]) -> str:
         "Broken upgrades": (_faults, "fault"),
         "Power cuts": (_cuts, "cut"),
         "Recorded writes": (_sweeps, "sweep"),
+        "Killed, then a power cut": (_killed, "killed"),
     }
     lines: list[str] = []
     for title, (make, kind) in parts.items():

@@ -107,6 +107,8 @@ class Outcome:
     story: list[tuple[int, str]] = field(default_factory=list)
     bad: list[str] = field(default_factory=list)
     looked: int = 0
+    # What a power cut after the last entry leaves
+    ends: set[str] = field(default_factory=set)
 
     @property
     def points(self) -> int:
@@ -159,13 +161,16 @@ class Sweep:
             return "backup entry"
         return said
 
-    def run(self) -> Outcome:
+    def run(self, told: int | None = None) -> Outcome:
+        """Every prefix, and its variants. ``told``: the power goes after that many entries, and whatever was not flushed by
+        then may be lost.
+        """
         outcome = Outcome()
         (self._directory / "flushed").mkdir(exist_ok=True)
         flushed = self._disk.clone(self._directory / "flushed")
         unflushed: list[Entry] = []
         boot, roots = self._boot(self._disk), dict[str, RootView]()
-        for index, entry in enumerate(self._log.entries, 1):
+        for index, entry in enumerate(self._log.entries[:told], 1):
             if entry.flush:
                 self._vary(outcome, index - 1, flushed, unflushed)
                 flushed.apply(self._log, whole(unflushed))
@@ -186,9 +191,19 @@ class Sweep:
                 self._looked += 1
             said = verdict(boot, roots[flags], self._systems, window=self._window)
             outcome.note(index, "prefix", self._with_a_person(self._disk, boot, said))
+        if told is not None:
+            outcome.ends = self._ends(flushed, unflushed)
         self._log.close()
         outcome.looked = self._looked
         return outcome
+
+    def _ends(self, flushed: Disk, unflushed: Sequence[Entry]) -> set[str]:
+        ends = set()
+        for parts in ([], whole(unflushed), *variants(unflushed, self._dice)):
+            copy = flushed.clone(self._directory)
+            copy.apply(self._log, parts)
+            ends.add(self._look(copy))
+        return ends
 
     def _vary(self, outcome: Outcome, index: int, flushed: Disk, unflushed: Sequence[Entry]) -> None:
         # What lies in the middle of a file of the new root is not referred to yet, whether it is there or not

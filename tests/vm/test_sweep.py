@@ -9,8 +9,9 @@ import typing as t
 
 import pytest
 
-from tests.sampling import ALL, day
-from tests.vm import recording, results
+from tests.sampling import ALL, day, rotating
+from tests.vm import killed, recording, results
+from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
 from tests.vm.groups import group
 from tests.vm.image import BOOT_FILESYSTEMS
 from tests.vm.recording import Recording
@@ -70,3 +71,40 @@ def test_the_order_of_the_original_tool_fails_the_same_check(filesystem: str, au
     assert outcome.bad != []
     assert outcome.story[0][1] == "old"
     assert outcome.story[-1][1] == "new"
+
+
+# What somebody does who was cut off: the same again, or whatever they think of
+_NEXT: t.Final = (CONFIRM, ROLLBACK, UPGRADE)
+
+
+def _killed() -> list[t.Any]:
+    """All of them, or one that begins with a state that another test of today makes anyway."""
+    points = list(enumerate(killed.points()))
+    near = [(number, cut) for number, cut in points if cut.start == "packaged"]
+    return [
+        pytest.param(cut, _NEXT[number % len(_NEXT)], filesystem, id=f"{cut.name}-{filesystem}")
+        for filesystem in _filesystems()
+        for number, cut in (points if ALL else rotating(near, len(near)))
+    ]
+
+
+@pytest.mark.parametrize(("cut", "following", "filesystem"), _killed())
+def test_cut_when_the_command_after_a_kill_has_answered(
+    cut: Cut, following: str, filesystem: str, automatic: States
+) -> None:
+    """What the repair found done, and what it did, is on the disk when it says so."""
+    directory = automatic.directory / f"killed-{filesystem}-{cut.name.replace(':', '-')}"
+    recorded = killed.record(directory, automatic.get(cut.start, filesystem), automatic.collections, cut, following)
+    assert "Traceback" not in str(recorded.answer)
+    outcome = killed.sweep(recorded, seed=day())
+    print(f"{cut.name}, then {following}: {outcome.points} points, {outcome.story}, then {outcome.ends}")
+    results.note(
+        "killed",
+        point=cut.name,
+        filesystem=filesystem,
+        next=following,
+        points=outcome.points,
+        ends=sorted(outcome.ends),
+    )
+    assert outcome.bad == []
+    assert outcome.ends == {recorded.boots}
