@@ -58,11 +58,15 @@ class RootFacts:
 
 @dataclass(frozen=True)
 class Space:
-    """Bytes: of the boot partition, of the file system of the roots, of the running root and what its quota allows."""
+    """Bytes: of the boot partition, of the file system of the roots, of the running root and what its quota allows.
+
+    ``unusable``: free, and of no use, because there is none for metadata: Linux, fs/btrfs/super.c, btrfs_statfs().
+    """
 
     boot_free: int = 0
     total: int = 0
     free: int = 0
+    unusable: int = 0
     root: int | None = None
     quota_limit: int | None = None
 
@@ -328,7 +332,12 @@ def _observe_btrfs(
         "record": record,
         "journal": journal,
         "damage": tuple(damage),
-        "space": replace(common["space"], total=usage.f_blocks * usage.f_frsize, free=usage.f_bavail * usage.f_frsize),
+        "space": replace(
+            common["space"],
+            total=usage.f_blocks * usage.f_frsize,
+            free=usage.f_bavail * usage.f_frsize,
+            unusable=usage.f_bfree * usage.f_frsize if usage.f_bavail == 0 else 0,
+        ),
     }
 
 

@@ -107,6 +107,9 @@ def _space(facts: HostFacts) -> Requirement:
     short = facts.space.total < 2 * size or facts.space.free < max(size // 4, 64 * MIB)
     measured = _gib(size) if facts.space.root is not None else "not measured"
     detail = f"root {measured}, file system {_gib(facts.space.total)}, free {_gib(facts.space.free)}"
+    no_metadata = facts.space.unusable > MIB
+    if no_metadata:
+        detail += f" (btrfs has {_gib(facts.space.unusable)} for data, and no room left for metadata)"
     if facts.space.quota_limit is not None:
         detail += f", quota limit {_gib(facts.space.quota_limit)}"
     return Requirement(
@@ -114,7 +117,8 @@ def _space(facts: HostFacts) -> Requirement:
         not (limited or short),
         detail,
         "the file system (and a quota limit, if one is set) must hold the root twice, with a quarter of it free: delete "
-        "what is not needed, or enlarge it",
+        "what is not needed, or enlarge it"
+        + ("; btrfs balance start -dusage=25 / gives data's room back" if no_metadata else ""),
         "no_space",
     )
 
