@@ -184,7 +184,7 @@ SEEDS: dict[str, list[bytes]] = {
     "dnf-stamps": [b"100 /c/lab-0123456789abcdef/repodata/1-primary.xml.gz\n"],
     "dpkg-query": [b"ii |bash|5.2-1\nrc |gone|1\n"],
     "dnf-signatures-4": [
-        b'{"cache": "/c", "state": "/s", "read": [], "excludes": true, "tsflags": [], "repositories": {}}\n',
+        b'{"cache": "/c", "state": "/s", "read": [], "plugins": true, "excludes": true, "tsflags": [], "repositories": {}}\n',
     ],
     "dnf-signatures-5": [
         b'system_cachedir = /c\nreposdir = /a,/b\n======== "lab" repository configuration: ========\nbaseurl = file:///p\n'

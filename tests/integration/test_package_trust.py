@@ -9,6 +9,8 @@ import json
 import typing as t
 from collections.abc import Callable
 
+import pytest
+
 from tests.integration.commands import Result, assert_refused, assert_unchanged, call, succeed
 from tests.integration.controller import Controller
 from tests.integration.disk_facts import snapshot_of_disk
@@ -63,6 +65,40 @@ def test_smart_without_signature_check_is_refused(make_host: MakeHost) -> None:
     host.sh("smart config --set rpm-check-signatures=false")
     succeed(host, "update")
     refused(host, "lab")
+
+
+_PLUGIN = """\
+import dnf
+class Own(dnf.Plugin):
+    name = "own"
+    def __init__(self, base, cli):
+        super().__init__(base, cli)
+        {first}
+    def config(self):
+        repository = dnf.repo.Repo("from-plugin", self.base.conf)
+        repository.baseurl = ["http://10.77.0.1:8080/unsigned/"]
+        repository.gpgcheck = False
+        repository.enable()
+        self.base.repos.add(repository)
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "named"),
+    [("pass", "from-plugin"), ("cli.demands", "repositories that plugins of DNF may add")],
+    ids=["asked", "cannot be asked"],
+)
+def test_a_repository_that_a_plugin_of_dnf_adds(host: Host, first: str, named: str) -> None:
+    """No file tells of it; a plugin that wants more than DNF's interface promises cannot be asked."""
+    place = (
+        host.sh("python3 -c 'import os, dnf; print(os.path.dirname(os.path.dirname(dnf.__file__)))'") + "/dnf-plugins"
+    )
+    host.sh(f"mkdir -p {place}")
+    host.write(f"{place}/own.py", _PLUGIN.format(first=first))
+    refused(host, named)
+    allowed = succeed(host, "upgrade", {"gpg_policy": "report"})
+    assert allowed["unchecked_repositories"] == [named]
+    assert {entry["name"] for entry in allowed["packages"]} == {"lab-unsigned"}
 
 
 # -- secrets -----------------------------------------------------------------------------------------------------------

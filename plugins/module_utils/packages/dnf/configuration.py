@@ -30,8 +30,17 @@ base = dnf.Base()
 base.conf.read()
 base.conf.installroot = "/"
 base.conf.substitutions.update_from_etc("/", varsdir=base.conf.varsdir)
-base.read_all_repos()
 conf = base.conf
+try:
+    base.init_plugins()
+    base.pre_configure_plugins()
+    base.read_all_repos()
+    base.configure_plugins()
+    plugins = True
+except Exception:
+    plugins = False
+    base.repos.clear()
+    base.read_all_repos()
 enabled = list(base.repos.iter_enabled())
 def locked():
     parser = configparser.ConfigParser(interpolation=None)
@@ -46,6 +55,7 @@ def locked():
 print(json.dumps({
     "cache": conf.cachedir, "state": conf.persistdir, "read": [*conf.reposdir, *conf.varsdir],
     "tsflags": list(conf.tsflags),
+    "plugins": plugins,
     "excludes": locked() or any(list(each.excludepkgs) or list(each.includepkgs) for each in (conf, *enabled)),
     "repositories": {
         repo.id: {
@@ -57,6 +67,7 @@ print(json.dumps({
     },
 }))
 """
+OF_PLUGINS: t.Final = "repositories that plugins of DNF may add"
 _HEAD_5: t.Final = re.compile(r'^=+ "(.+)" repository configuration: =+$')
 _EXCLUDES_5: t.Final = ("exclude", "excludepkgs", "includepkgs")
 _LOCKED_5: t.Final = "/etc/dnf/versionlock.toml"
@@ -86,7 +97,8 @@ class Configuration:
     """``cache`` of the package lists, persistent ``state``, ``read``: further directories that DNF is configured in.
 
     ``check_options``: the names of the option that has the signatures of packages checked. ``excludes``: whether any package
-    is hidden from upgrades. ``tsflags``: what rpm is told to do differently.
+    is hidden from upgrades. ``tsflags``: what rpm is told to do differently. ``plugins``: whether DNF's plugins could be asked
+    for repositories of theirs.
     """
 
     generation: int
@@ -96,12 +108,14 @@ class Configuration:
     check_options: tuple[str, ...] = ("gpgcheck",)
     excludes: bool = False
     tsflags: tuple[str, ...] = ()
+    plugins: bool = True
     repositories: t.Mapping[str, Repository] = field(default_factory=dict)
 
     @property
     def unchecked(self) -> tuple[str, ...]:
-        """Ids of the repositories whose packages are not checked, sorted."""
-        return tuple(sorted(name for name, repository in self.repositories.items() if not repository.checked))
+        """Ids of the repositories whose packages are not checked, sorted; in words what nobody can tell."""
+        found = sorted(name for name, repository in self.repositories.items() if not repository.checked)
+        return tuple(found if self.plugins else [*found, OF_PLUGINS])
 
     @property
     def has_signed_lists(self) -> bool:
@@ -178,6 +192,7 @@ def parse_effective_4(text: str) -> Configuration:
             ("/etc/dnf", *texts(answer["read"], "read")),
             excludes=bool(answer["excludes"]),
             tsflags=texts(answer["tsflags"], "tsflags"),
+            plugins=bool(answer["plugins"]),
             repositories=repositories,
         )
     except (AttributeError, KeyError, TypeError) as error:
@@ -221,7 +236,7 @@ def parse_effective_5(main: str, dumped: str) -> Configuration:
         tuple(name for name in ("gpgcheck", "pkg_gpgcheck") if name in settings),
         excludes,
         tuple(_list_5(settings.get("tsflags", ""))),
-        repositories,
+        repositories=repositories,
     )
 
 

@@ -38,7 +38,7 @@ def recorded(scenario: str) -> Completed:
 
 
 EFFECTIVE_4 = json.dumps({
-    "cache": "/var/cache/dnf", "state": "/var/lib/dnf", "read": ["/etc/yum.repos.d"], "excludes": False, "tsflags": [],
+    "cache": "/var/cache/dnf", "state": "/var/lib/dnf", "read": ["/etc/yum.repos.d"], "plugins": True, "excludes": False, "tsflags": [],
     "repositories": {
         "lab": {"checked": True, "signed_lists": False, "optional": False, "packages": ["http://lab/"], "keys": []},
     },
