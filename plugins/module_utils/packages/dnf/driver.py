@@ -17,7 +17,6 @@ import re
 import time
 import typing as t
 from dataclasses import replace
-from types import MappingProxyType
 
 from ...errors import OvercError
 from ...values import decimal
@@ -25,48 +24,16 @@ from .. import rpmdb
 from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest, packages_digest
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences, not_as_announced
-from ..tool import copy_directory, run_when_free
-from . import configuration
+from ..tool import copy_directory
 from .configuration import Configuration
-from .errors import failure, is_locked, problems, unknown_packages, unsuccessful, warnings
+from .errors import failure, problems, unknown_packages, unsuccessful, warnings
 from .output import OFFER_FORMAT, SIZE_FORMAT, parse_offers, parse_sizes, refreshed_at
+from .tool import LISTS_AS_THEY_ARE, NARROW, NO, YES, DnfTool, cache_settings
 from .transaction import Row, Transaction, UnreadableTable, changes, held_back_sentences, parse_transaction
 
 if t.TYPE_CHECKING:
     from ...runner import Completed, Runner
 
-# What running unattended needs, on every call. A host's dnf.conf may say anything about these, so all are given:
-#   debuglevel, errorlevel, rpmverbosity, color   what is parsed is printed, without colours
-#   assumeno, cacheonly, installroot    what is asked for happens, here, with lists that can be refreshed
-#   exit_on_lock   DNF 4 would wait for another DNF without end; DNF 5 knows the option, and waits all the same (5.4)
-#   timeout, retries   seconds, count; a dead mirror costs seconds instead of minutes (per-repository settings win)
-#   skip_if_unavailable   a repository that cannot be read makes "nothing to do" a guess
-_SETTINGS: t.Final[dict[str, str]] = {
-    "debuglevel": "2",
-    "errorlevel": "3",
-    "rpmverbosity": "info",
-    "color": "never",
-    "debug_solver": "False",
-    "assumeno": "False",
-    "cacheonly": "False",
-    "installroot": "/",
-    "exit_on_lock": "True",
-    "timeout": "20",
-    "retries": "2",
-    "skip_if_unavailable": "False",
-    "*.skip_if_unavailable": "False",
-}
-# The transaction that was announced is the one to perform: lists fetched meanwhile must not change it.
-_LISTS_AS_THEY_ARE: t.Final = {"metadata_expire": "-1", "*.metadata_expire": "-1"}
-# By option as well: a setting of the same name would win over `--assumeno` and `-y`.
-_NO: t.Final = {"assumeno": "True", "assumeyes": "False"}
-_YES: t.Final = {"assumeyes": "True"}
-# The host's own aliases could make `upgrade` mean anything.
-_ENVIRONMENT: t.Final = {"DNF_DISABLE_ALIASES": "1"}
-# DNF 4 prints untruncated lines when stdout is no terminal. DNF 5 cuts columns to the width it believes in, and pads every
-# line of its progress to it.
-_WIDE: t.Final = MappingProxyType({"COLUMNS": "2000", "DNF5_FORCE_COLUMNS": "2000", "FORCE_COLUMNS": "2000"})
-_NARROW: t.Final = {"COLUMNS": "160", "DNF5_FORCE_COLUMNS": "160", "FORCE_COLUMNS": "160"}
 _NOTHING: t.Final = re.compile(r"^Nothing to do\.\s*$", re.MULTILINE)
 _SPACE_MARGIN: t.Final = 16 << 20  # bytes; the copy of the lists, and what dnf makes of them
 _STATE: t.Final = "/var/lib/dnf"
@@ -80,9 +47,7 @@ class Dnf:
 
     def __init__(self, runner: Runner, *, sleep: t.Callable[[float], None] = time.sleep) -> None:
         self._runner = runner
-        self._sleep = sleep
-        self._known: Configuration | None = None
-        self._generation_5: bool | None = None
+        self._dnf = DnfTool(runner, sleep)
 
     def installed(self) -> tuple[Package, ...]:
         return rpmdb.installed(self._runner)
@@ -91,7 +56,7 @@ class Dnf:
         """rpm's, and what DNF itself holds until its own history is written, too: 4 a file with its number, 5 a lock."""
         found = rpmdb.database(self._runner)
         try:
-            state = self._configuration().state
+            state = self._dnf.configuration().state
         except OvercError:  # a snapshot is also made to get away from a DNF that is broken
             state = _STATE
         own = (Lock(f"{state}/rpmdb_lock.pid", "pid"), Lock(_LOCK_5, "fcntl"))
@@ -107,7 +72,7 @@ class Dnf:
         return rpmdb.owners(self._runner, paths)
 
     def lists_age(self, *, scratch: str | None = None) -> ListsAge:
-        known = self._configuration(scratch)
+        known = self._dnf.configuration(scratch)
         stamps = self._runner.run(
             ["find", known.cache, "-name", "*primary.xml*", "-exec", "stat", "-c", "%Y %n", "{}", "+"]
         )
@@ -119,13 +84,13 @@ class Dnf:
 
         ``-y`` lets DNF take over the keys for signed lists that the administrator configured as ``gpgkey``, and no others.
         """
-        cache = self._configuration().cache
-        before = self._repomd_digests(cache)
+        cache = self._dnf.configuration().cache
+        before = self._dnf.repomd_digests(cache)
         skipped = self._unavailable({}, refresh=True) if skip_unavailable else ()
-        completed = self._dnf(_YES, *_without(skipped), "-y", "--refresh", "makecache")
+        completed = self._dnf.run(YES, *_without(skipped), "-y", "--refresh", "makecache")
         if completed.rc != 0 or failure(completed) is not None:
             raise unsuccessful(completed, "refreshing the package lists")
-        return self._repomd_digests(cache) != before
+        return self._dnf.repomd_digests(cache) != before
 
     def pending(
         self, request: PackageRequest, *, refresh: bool = False, scratch: str | None = None, sizes: bool = True
@@ -137,13 +102,13 @@ class Dnf:
         """
         if request.is_void:
             return PackagePlan()
-        where = self._scratch_settings(scratch) if scratch is not None else {}
-        before = self._repomd_digests(scratch) if scratch is not None else ()
+        where = self._dnf.on_copies(scratch) if scratch is not None else {}
+        before = self._dnf.repomd_digests(scratch) if scratch is not None else ()
         skipped = self._unavailable(where, refresh=refresh, scratch=scratch) if request.skip_unavailable else ()
         if refresh:
             self._refresh_signed_lists(where, scratch, skipped)
-        completed = self._dnf(
-            {**where, **_NO},
+        completed = self._dnf.run(
+            {**where, **NO},
             *_without(skipped),
             *(["--refresh"] if refresh else []),
             *("upgrade", "--assumeno", *_selection(request)),
@@ -175,7 +140,7 @@ class Dnf:
                 *held_back_sentences(transaction, problems(completed.stderr)),
                 *self._excluded(request, transaction, planned, where, skipped),
             ),
-            lists_changed=scratch is not None and self._repomd_digests(scratch) != before,
+            lists_changed=scratch is not None and self._dnf.repomd_digests(scratch) != before,
             base=packages_digest(installed) if installed else None,
             skipped=skipped,
         )
@@ -205,9 +170,9 @@ class Dnf:
         Each is asked by itself, because DNF 5 does not say which it skipped.
         """
         dead = []
-        for name in self._configuration(scratch).optional:
+        for name in self._dnf.configuration(scratch).optional:
             asked = ["-y", f"--repo={name}", *(["--refresh"] if refresh else []), "makecache"]
-            completed = self._dnf({**where, **_YES}, *asked)
+            completed = self._dnf.run({**where, **YES}, *asked)
             error = failure(completed)
             if error is not None and error.error_id != "repository_failed":
                 raise error
@@ -224,11 +189,11 @@ class Dnf:
         skipped: tuple[str, ...],
     ) -> tuple[str, ...]:
         """A sentence for each upgrade that the configuration, and not the request, hides."""
-        known = self._configuration()
+        known = self._dnf.configuration()
         if not known.excludes:
             return ()
-        completed = self._dnf(
-            {**where, **_LISTS_AS_THEY_ARE},
+        completed = self._dnf.run(
+            {**where, **LISTS_AS_THEY_ARE},
             *_without(skipped),
             *known.unhidden,
             *("-q", "repoquery", "--upgrades", "--latest-limit=1", f"--queryformat={OFFER_FORMAT}"),
@@ -248,15 +213,15 @@ class Dnf:
         """Lists may be signed with a key that is configured and that DNF has not taken over yet: with `--assumeno` it would
         refuse them.
         """
-        if not self._configuration(scratch).has_signed_lists:
+        if not self._dnf.configuration(scratch).has_signed_lists:
             return
-        completed = self._dnf({**where, **_YES}, *_without(skipped), "-y", "--refresh", "makecache")
+        completed = self._dnf.run({**where, **YES}, *_without(skipped), "-y", "--refresh", "makecache")
         if completed.rc != 0 or failure(completed) is not None:
             raise unsuccessful(completed, "refreshing the package lists")
 
     def unchecked(self, *, demanded: bool = False) -> tuple[str, ...]:  # noqa: ARG002 - DNF leaves nothing open
         try:
-            known = self._configuration()
+            known = self._dnf.configuration()
         except OvercError as error:
             raise OvercError("gpg_policy", error.message, **error.facts) from error
         if not known.repositories:
@@ -269,15 +234,15 @@ class Dnf:
         The directory becomes a cache of DNF: a copy of the lists, and the packages. Signatures of packages are checked when
         they are installed: here that would bring keys into the running system.
         """
-        known = self._configuration()
+        known = self._dnf.configuration()
         self._check_space(plan, known, directory)
         cache = posixpath.join(directory, "cache")
         copy_directory(self._runner, known.cache, cache, may_be_missing=True)
         unasked = {key: "False" for option in known.check_options for key in (option, f"*.{option}")}
-        completed = self._dnf(
-            {**_cache_settings(cache, known), **_LISTS_AS_THEY_ARE, **_YES, **unasked},
+        completed = self._dnf.run(
+            {**cache_settings(cache, known), **LISTS_AS_THEY_ARE, **YES, **unasked},
             *(*_without(plan.skipped), "-y", "upgrade", "--downloadonly", *_selection(request)),
-            env=_NARROW,
+            env=NARROW,
         )
         if completed.rc != 0 or failure(completed) is not None:
             raise unsuccessful(completed, "downloading the packages")
@@ -286,7 +251,7 @@ class Dnf:
     def _check_space(self, plan: PackagePlan, known: Configuration, directory: str) -> None:
         """Raises no_space. Packages of a repository in the host's own file tree are not fetched."""
         fetched = [c for c in plan.changes if c.channel is None or not known.is_local(c.channel)]
-        need = sum(c.size or 0 for c in self._with_sizes(tuple(fetched), _LISTS_AS_THEY_ARE)) + _SPACE_MARGIN
+        need = sum(c.size or 0 for c in self._with_sizes(tuple(fetched), LISTS_AS_THEY_ARE)) + _SPACE_MARGIN
         shown = self._runner.run(["stat", "-f", "-c", "%a %S", directory]).stdout.split()
         blocks, size = (decimal(word) for word in shown) if len(shown) == 2 else (None, None)
         if blocks is not None and size is not None and blocks * size < need:
@@ -302,13 +267,13 @@ class Dnf:
         """See ``PackageManager.apply``. ``-y`` also accepts keys the administrator configured as ``gpgkey``."""
         before = self.installed()
         check_base(plan, before)
-        known = self._configuration()
+        known = self._dnf.configuration()
         forced = {key: "True" for option in known.check_options for key in (option, f"*.{option}") if request.signed}
-        offline = {**_cache_settings(posixpath.join(directory, "cache"), known), "cacheonly": known.cache_only}
-        completed = self._dnf(
-            {**offline, **_LISTS_AS_THEY_ARE, **_YES, **known.whole_transaction, **forced},
+        offline = {**cache_settings(posixpath.join(directory, "cache"), known), "cacheonly": known.cache_only}
+        completed = self._dnf.run(
+            {**offline, **LISTS_AS_THEY_ARE, **YES, **known.whole_transaction, **forced},
             *(*_without(plan.skipped), "-y", "upgrade", *_selection(request)),
-            env=_NARROW,
+            env=NARROW,
             pass_fds=pass_fds,
         )
         output = f"{completed.stdout}\n{completed.stderr}"
@@ -333,75 +298,18 @@ class Dnf:
         rpmdb.verify(self._runner)
         return Applied(completed=completed, changes=done, warnings=warnings(output))
 
-    # .............................................................................................. running the tool
-
-    def _dnf(
-        self,
-        settings: t.Mapping[str, str],
-        *arguments: str,
-        env: t.Mapping[str, str] = _WIDE,
-        pass_fds: t.Sequence[int] = (),
-    ) -> Completed:
-        """Run DNF; while another DNF holds a lock, which it reports before it does anything, try again for a minute."""
-        argv = ["dnf", *_options(self._settings(settings)), *arguments]
-        environment = {**_ENVIRONMENT, **env}
-        return run_when_free(lambda: self._runner.run(argv, env=environment, pass_fds=pass_fds), is_locked, self._sleep)
-
-    def _settings(self, more: t.Mapping[str, str]) -> dict[str, str]:
-        """Those of every call, and these; DNF 5 has another word for "no" in one of them."""
-        if self._generation_5 is None:
-            self._generation_5 = configuration.is_5(self._runner)
-        return {**_SETTINGS, **({"cacheonly": "none"} if self._generation_5 else {}), **more}
-
-    def _configuration(self, scratch: str | None = None) -> Configuration:
-        """Asked once. With ``scratch`` even the log of the question is kept there."""
-        if self._known is None:
-            log = {"logdir": scratch} if scratch is not None else {}
-            settings = self._settings(log)
-            own = {key: value for key, value in settings.items() if not key.endswith("skip_if_unavailable")}
-            self._known = configuration.ask(self._runner, _options(own))
-        return self._known
-
-    def _repomd_digests(self, cache: str) -> tuple[str, ...]:
-        listing = self._runner.run(["find", cache, "-name", "repomd.xml", "-exec", "sha256sum", "{}", "+"])
-        return tuple(sorted(listing.stdout.splitlines()))
-
-    def _scratch_settings(self, scratch: str) -> dict[str, str]:
-        """Copy the host's lists and DNF's state into ``scratch``; settings that make DNF use the copies.
-
-        The lists are copied so that a host whose lists are current is not made to fetch them anew, the state because
-        the resolver needs the enabled module streams and why packages were installed.
-        """
-        known = self._configuration(scratch)
-        for name, source in (("cache", known.cache), ("state", known.state)):
-            copy_directory(self._runner, source, posixpath.join(scratch, name), may_be_missing=True)
-        return {
-            **_cache_settings(posixpath.join(scratch, "cache"), known),
-            "persistdir": posixpath.join(scratch, "state"),
-            "logdir": scratch,
-        }
-
     def _with_sizes(self, planned: tuple[PackageChange, ...], where: t.Mapping[str, str]) -> tuple[PackageChange, ...]:
         """Add the exact download sizes; the table's are rounded (DNF 4) or installed sizes (DNF 5)."""
         specs = [f"{c.name}-{c.available}.{c.arch}" for c in planned if c.available is not None]
         if not specs:
             return planned
-        completed = self._dnf(
-            {**where, **_LISTS_AS_THEY_ARE}, "-q", "repoquery", f"--queryformat={SIZE_FORMAT}", "--", *specs
+        completed = self._dnf.run(
+            {**where, **LISTS_AS_THEY_ARE}, "-q", "repoquery", f"--queryformat={SIZE_FORMAT}", "--", *specs
         )
         sizes = parse_sizes(completed.stdout) if completed.rc == 0 else {}
         return tuple(
             replace(c, size=sizes.get((c.name, c.arch, c.available))) if c.available is not None else c for c in planned
         )
-
-
-def _options(settings: t.Mapping[str, str]) -> list[str]:
-    return [f"--setopt={key}={value}" for key, value in settings.items()]
-
-
-def _cache_settings(cache: str, known: Configuration) -> dict[str, str]:
-    """Settings that make DNF keep its lists and packages in ``cache``."""
-    return {"cachedir": cache, **({"system_cachedir": cache} if known.generation == 5 else {})}
 
 
 def _without(repositories: t.Sequence[str]) -> list[str]:

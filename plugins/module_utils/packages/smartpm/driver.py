@@ -21,15 +21,13 @@ from .. import dpkgdb, rpmdb
 from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest, packages_digest
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences, not_as_announced
-from ..tool import copy_directory, run_when_free
-from .channels import backends, directories, parse_channels, sources, unsigned_channels, without_lists
-from .errors import dpkg_failed, failure, is_locked, unknown_packages, unsuccessful
+from .channels import directories, unsigned_channels
+from .errors import dpkg_failed, failure, unknown_packages, unsuccessful
 from .names import exact_names, is_excluded, matches, refuse_operators, refuse_other_case
 from .output import (
     DPKG_QUERY,
     QUERY_FORMAT,
     UnreadableOutput,
-    parse_data_directory,
     parse_dpkg,
     parse_newer,
     parse_plan,
@@ -37,13 +35,11 @@ from .output import (
 )
 from .plan import Offer, Plan, broken_since, changes, held_back
 from .rpm_log import RpmLog
+from .tool import TIMEOUT, Smart
 
 if t.TYPE_CHECKING:
-    from ...runner import Completed, Runner
+    from ...runner import Runner
 
-# Smart wraps its help to COLUMNS; the data directory is read from there.
-_WIDE: t.Final = {"COLUMNS": "2000"}
-_TIMEOUT: t.Final = ("-o", "socket-timeout=30")  # seconds; the default is 600 for every file
 # With an explanation a plan tells for each package what it replaces, under whatever name, and nothing else does
 _DRY_RUN: t.Final = ("-o", "dry-run=true", "-o", "text-hide-version=false", "-o", "explain-changesets=true")
 # Settings of the host that would do something else than what was announced, and say nothing of it
@@ -73,18 +69,17 @@ class SmartPm:
         sleep: t.Callable[[float], None] = time.sleep,
     ) -> None:
         self._runner = runner
-        self._data = data_directory
-        self._sleep = sleep
+        self._smart = Smart(runner, data_directory, sleep)
 
     def installed(self) -> tuple[Package, ...]:
         """By the native tool: Smart's own list comes from a cache that may miss a change."""
-        return self._installed(self._channels())
+        return self._installed(self._smart.channels())
 
     def database(self) -> Database:
         """Smart's own lock is an flock on its data directory, held as long as it runs (transcripts lock-*)."""
-        data = self._data_directory()
+        data = self._smart.data_directory()
         try:
-            kind = self._backend(self._channels())
+            kind = self._smart.backend(self._smart.channels())
         except OvercError as error:
             if error.error_id == "locked":
                 raise
@@ -96,11 +91,11 @@ class SmartPm:
         return self.database().directories
 
     def installed_since(self, since: int) -> tuple[str, ...]:
-        deb = self._backend(self._channels()) == "deb"
+        deb = self._smart.backend(self._smart.channels()) == "deb"
         return dpkgdb.installed_since(self._runner, since) if deb else rpmdb.installed_since(self._runner, since)
 
     def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
-        kind = self._backend(self._channels())
+        kind = self._smart.backend(self._smart.channels())
         return dpkgdb.owners(self._runner, paths) if kind == "deb" else rpmdb.owners(self._runner, paths)
 
     def lists_age(self, *, scratch: str | None = None) -> ListsAge:  # noqa: ARG002 - it writes no log
@@ -121,16 +116,16 @@ class SmartPm:
         """See ``PackageManager.refresh``; "their content" are the files in the data directory's ``channels``."""
         digest, stamp = self._stamp()
         directory = posixpath.dirname(stamp)
-        before = self._list_digests(directory)
-        self._update()
+        before = self._smart.list_digests(directory)
+        self._smart.update()
         self._runner.run(["ln", "-sfn", digest, stamp])  # without a stamp the next refresh is not skipped, that is all
-        return self._list_digests(directory) != before
+        return self._smart.list_digests(directory) != before
 
     def _stamp(self) -> tuple[str, str]:
         """What the stamp must say, and its path."""
-        channels = self._channels()
+        channels = self._smart.channels()
         digest = hashlib.sha256(repr(sorted((a, sorted(s.items())) for a, s in channels.items())).encode()).hexdigest()
-        return digest, posixpath.join(self._data_directory(), _STAMP)
+        return digest, posixpath.join(self._smart.data_directory(), _STAMP)
 
     def pending(
         self,
@@ -150,14 +145,14 @@ class SmartPm:
         if request.is_void:
             return PackagePlan()
         refuse_operators(request.packages)
-        where = self._scratch(scratch) if scratch is not None else ()
-        channels = self._channels(where)
-        before = self._list_digests(posixpath.join(scratch, "smart")) if scratch is not None else ()
+        where = self._smart.on_a_copy(scratch) if scratch is not None else ()
+        channels = self._smart.channels(where)
+        before = self._smart.list_digests(posixpath.join(scratch, "smart")) if scratch is not None else ()
         if refresh:
-            self._update(where)
+            self._smart.update(where)
         else:
-            self._require_lists(channels, scratch)
-        lists_changed = scratch is not None and self._list_digests(posixpath.join(scratch, "smart")) != before
+            self._smart.require_lists(channels, scratch)
+        lists_changed = scratch is not None and self._smart.list_digests(posixpath.join(scratch, "smart")) != before
         installed = self._installed(channels)
         try:
             names, plan, left_out = self._resolve(request, where, installed)
@@ -178,10 +173,10 @@ class SmartPm:
 
     def unchecked(self, *, demanded: bool = False) -> tuple[str, ...]:
         """See ``unsigned_channels``."""
-        channels = self._channels()
-        if self._backend(channels) != "rpm":
+        channels = self._smart.channels()
+        if self._smart.backend(channels) != "rpm":
             return unsigned_channels(channels, "", demanded=demanded)
-        shown = self._smart("config", "--show", "rpm-check-signatures")
+        shown = self._smart.run("config", "--show", "rpm-check-signatures")
         if shown.rc != 0 or failure(shown) is not None:
             raise unsuccessful(shown, "asking whether signatures are checked")
         return unsigned_channels(channels, shown.stdout, demanded=demanded)
@@ -193,7 +188,7 @@ class SmartPm:
         directory: str,  # noqa: ARG002
     ) -> tuple[str, ...]:
         """See ``PackageManager.download``: Smart fetches in ``apply``, and reads directories of packages in place."""
-        return tuple(directories(self._channels()).values())
+        return tuple(directories(self._smart.channels()).values())
 
     def apply(
         self,
@@ -205,16 +200,16 @@ class SmartPm:
     ) -> Applied:
         """See ``PackageManager.apply``. Policies of the administrator are only ever made stricter."""
         refuse_operators(request.packages)
-        channels = self._channels()
-        kind = self._backend(channels)
+        channels = self._smart.channels()
+        kind = self._smart.backend(channels)
         before = self._installed(channels)
         check_base(plan, before)
-        broken_before = self._smart("check").stderr
+        broken_before = self._smart.run("check").stderr
         names = self._same_as_announced(request, plan, before, channels)
         unattended = ("-o", "deb-non-interactive=true") if kind == "deb" else _SIGNED if request.signed else ()
         with RpmLog(self._runner, wanted=kind == "rpm") as log:
-            completed = self._smart(
-                "upgrade", "-y", *_TIMEOUT, *_AS_ANNOUNCED, *log.options, *unattended, *names, pass_fds=pass_fds
+            completed = self._smart.run(
+                "upgrade", "-y", *TIMEOUT, *_AS_ANNOUNCED, *log.options, *unattended, *names, pass_fds=pass_fds
             )
             rpm_said = log.read() if kind == "rpm" else ""
         after = self._installed(channels)
@@ -313,7 +308,7 @@ class SmartPm:
 
     def _plan(self, where: tuple[str, ...], names: tuple[str, ...]) -> Plan:
         """Smart's resolved transaction; options stand before packages, after the first it reads no more options."""
-        completed = self._smart(*where, "upgrade", "-y", *_DRY_RUN, *names)
+        completed = self._smart.run(*where, "upgrade", "-y", *_DRY_RUN, *names)
         unknown = unknown_packages(completed.stderr)
         if unknown:
             raise OvercError(
@@ -328,7 +323,7 @@ class SmartPm:
 
     def _offers(self, where: tuple[str, ...]) -> tuple[Offer, ...]:
         """Rows of `newer`: 0 with a table, 2 without one, 1 is an error."""
-        completed = self._smart(*where, "--quiet", "newer")
+        completed = self._smart.run(*where, "--quiet", "newer")
         if completed.rc not in (0, 2) or failure(completed) is not None:
             raise unsuccessful(completed, "listing the upgrades")
         return parse_newer(completed.stdout)
@@ -340,57 +335,14 @@ class SmartPm:
         planned: tuple[PackageChange, ...],
         named: tuple[str, ...] = (),
     ) -> tuple[str, ...]:
-        completed = self._smart(*where, "--quiet", "query", "--newest", QUERY_FORMAT)
+        completed = self._smart.run(*where, "--quiet", "query", "--newest", QUERY_FORMAT)
         if completed.rc != 0 or failure(completed) is not None:
             raise unsuccessful(completed, "listing the newest packages")
         newest = [p for p in parse_query(completed.stdout) if not named or matches(p.name, named)]
         return held_back(newest, installed, planned)
 
-    def _channels(self, where: tuple[str, ...] = ()) -> dict[str, dict[str, str]]:
-        """The configured channels; refuses a host without any that offers packages (transcript config-empty-newer)."""
-        completed = self._smart(*where, "channel", "--show")
-        if completed.rc != 0:
-            raise unsuccessful(completed, "listing the channels")
-        channels = parse_channels(completed.stdout)
-        if not sources(channels):
-            raise OvercError(
-                "repository_failed",
-                "Smart has no enabled channel that offers packages, so what is pending is unknown. Either none was "
-                "ever configured or its configuration was damaged and started anew: see `smart channel --list`.",
-                **completed.facts(),
-            )
-        return channels
-
-    def _backend(self, channels: t.Mapping[str, t.Mapping[str, str]]) -> str:
-        kinds = backends(channels)
-        if len(kinds) > 1:
-            raise OvercError(
-                "repository_failed",
-                "Smart has two system channels, rpm-sys and deb-sys, so what is installed is told by two databases. Disable "
-                "the one that this host does not use: `smart channel --disable ALIAS`.",
-            )
-        if not kinds:
-            raise OvercError(
-                "repository_failed",
-                "Smart has no system channel (type rpm-sys or deb-sys), so it believes that nothing is installed. Add "
-                "one: `smart channel --add rpm-sys type=rpm-sys name=System -y`.",
-            )
-        return kinds[0]
-
-    def _require_lists(self, channels: t.Mapping[str, t.Mapping[str, str]], scratch: str | None) -> None:
-        """Refuses where the lists of an enabled channel were never fetched, or are lost: for Smart it offers nothing."""
-        base = posixpath.join(scratch, "smart") if scratch is not None else self._data_directory()
-        listing = self._runner.run(["find", posixpath.join(base, "channels"), "-type", "f"])
-        missing = without_lists(channels, (posixpath.basename(line) for line in listing.stdout.splitlines()))
-        if missing:
-            raise OvercError(
-                "repository_failed",
-                f"The package lists of {', '.join(missing)} were never fetched on this host, or are lost, so what is pending "
-                "is unknown. Run overc_host_update, or leave update_cache at its default.",
-            )
-
     def _installed(self, channels: t.Mapping[str, t.Mapping[str, str]]) -> tuple[Package, ...]:
-        if self._backend(channels) == "rpm":
+        if self._smart.backend(channels) == "rpm":
             return rpmdb.installed(self._runner)
         completed = self._runner.run(DPKG_QUERY)
         packages = parse_dpkg(completed.stdout)
@@ -400,19 +352,9 @@ class SmartPm:
             )
         return packages
 
-    def _update(self, where: tuple[str, ...] = ()) -> None:
-        """`smart update`: 0 is only success without "Interrupted" and without an error line."""
-        completed = self._smart(*where, "update", *_TIMEOUT)
-        if completed.rc == 0 and failure(completed) is None:
-            return
-        error = unsuccessful(completed, "refreshing the package lists")
-        if error.error_id == "package_manager_failed":
-            raise OvercError("repository_failed", error.message, **error.facts)
-        raise error
-
     def _check(self, kind: str, broken_before: str) -> None:
         """What a good exit code and a good package list do not show: half-configured and doubly registered packages."""
-        checked = self._smart("check")
+        checked = self._smart.run("check")
         new = broken_since(broken_before, checked.stderr)
         if checked.rc != 0 and new:
             raise OvercError(
@@ -428,32 +370,6 @@ class SmartPm:
             raise OvercError(
                 "package_manager_failed", "dpkg lists packages that are not fully installed.", **audit.facts()
             )
-
-    # .............................................................................................. running the tool
-
-    def _smart(self, *arguments: str, pass_fds: t.Sequence[int] = ()) -> Completed:
-        """Run Smart; it never waits for a lock, so while another one is at work try again, for a minute."""
-        argv = ["smart", *([f"--data-dir={self._data}"] if self._data is not None else []), *arguments]
-        completed = run_when_free(lambda: self._runner.run(argv, env=_WIDE, pass_fds=pass_fds), is_locked, self._sleep)
-        error = failure(completed) if is_locked(completed) else None
-        if error is not None:
-            raise error
-        return completed
-
-    def _data_directory(self) -> str:
-        return self._data if self._data is not None else parse_data_directory(self._smart("--help").stdout)
-
-    def _list_digests(self, directory: str) -> tuple[str, ...]:
-        lists = posixpath.join(directory, "channels")
-        listing = self._runner.run(["find", lists, "-type", "f", "-exec", "sha256sum", "{}", "+"])
-        return tuple(sorted(listing.stdout.splitlines()))
-
-    def _scratch(self, scratch: str) -> tuple[str, ...]:
-        """Copy the data directory into ``scratch``; options that make Smart use the copy."""
-        source, target = self._data_directory(), posixpath.join(scratch, "smart")
-        # without one Smart has no channels, and says so
-        copy_directory(self._runner, source, target, may_be_missing=True)
-        return (f"--data-dir={target}",)
 
 
 __all__ = ("SmartPm",)
