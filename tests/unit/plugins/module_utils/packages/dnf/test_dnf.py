@@ -6,82 +6,29 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.packages import rpmdb
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     Package,
     PackageChange,
     PackagePlan,
     PackageRequest,
 )
-from ansible_collections.overc.system.plugins.module_utils.packages.dnf import configuration, driver, errors, output
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf import configuration, driver, output
 from ansible_collections.overc.system.plugins.module_utils.packages.dnf import transaction as dnf_transaction
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
-Record = dict[str, t.Any]
-FILE = pathlib.Path(__file__).parents[4] / "transcripts" / "dnf4" / "dnf.jsonl"
-DNF5_FILE = FILE.parents[1] / "dnf5" / "dnf.jsonl"
-DNF5_RECORDS: dict[str, Record] = {r["scenario"]: r for r in map(json.loads, DNF5_FILE.read_text("utf-8").splitlines())}
-RECORDS: dict[str, Record] = {r["scenario"]: r for r in map(json.loads, FILE.read_text("utf-8").splitlines())}
+from tests.unit.dnf_recordings import (
+    EFFECTIVE_4,
+    RECORDS,
+    Replay,
+    Saying,
+    before_and_after,
+)
+
 LONG = "lab-a-package-with-a-remarkably-long-name-for-tables"
-
-INSTALLED = rpmdb.parse_query("\n".join(RECORDS["apply"]["installed_before"]))
-
-
-def recorded(scenario: str) -> Completed:
-    record = RECORDS[scenario]
-    return Completed(tuple(record["cmd"]), record["rc"], record["stdout"], record["stderr"])
-
-
-EFFECTIVE_4 = json.dumps({
-    "cache": "/var/cache/dnf", "state": "/var/lib/dnf", "read": ["/etc/yum.repos.d"], "plugins": True, "excludes": False, "tsflags": [],
-    "repositories": {
-        "lab": {"checked": True, "signed_lists": False, "optional": False, "packages": ["http://lab/"], "keys": []},
-    },
-})  # fmt: skip
-
-
-class Replay:
-    """Answers `dnf` calls with one transcript and `rpm -qa` with the package lists given, the last one for ever."""
-
-    program = "dnf-3"
-
-    def __init__(self, scenario: str, *installed: t.Iterable[Package]) -> None:
-        self.answer = recorded(scenario)
-        self.lists = [list(packages) for packages in installed] or [list(INSTALLED)]
-        self.calls: list[tuple[str, ...]] = []
-
-    def find(self, program: str) -> str | None:
-        return f"/usr/bin/{program}"
-
-    def run(self, argv: t.Sequence[str], **_options: t.Any) -> Completed:
-        self.calls.append(tuple(argv))
-        if tuple(argv) == rpmdb.QUERY:
-            packages = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
-            text = "".join(f"{p.name}\t{p.version}\t{p.arch}\n" for p in packages)
-            return Completed(tuple(argv), 0, text, "")
-        if argv[0] == "readlink":
-            return Completed(tuple(argv), 0, f"/usr/bin/{self.program}\n", "")
-        if argv[0] == "python3":
-            return Completed(tuple(argv), 0, EFFECTIVE_4, "")
-        if argv[0] != "dnf":
-            return Completed(tuple(argv), 0, "", "")
-        if any(word.startswith("--dump-") for word in argv):
-            return Completed(tuple(argv), 0, DNF5_REPOSITORIES, "")
-        if "repoquery" in argv:
-            return recorded("repoquery-sizes")
-        return self.answer
-
-
-def before_and_after(scenario: str) -> tuple[tuple[Package, ...], tuple[Package, ...]]:
-    record = RECORDS[scenario]
-    before = set(record["installed_before"])
-    after = (before - set(record["removed"])) | set(record["added"])
-    return rpmdb.parse_query("\n".join(before)), rpmdb.parse_query("\n".join(after))
 
 
 def pending(scenario: str, *, packages: tuple[str, ...] = ()) -> PackagePlan:
@@ -238,47 +185,6 @@ def test_a_table_that_is_not_understood_is_no_answer(text: str) -> None:
         dnf_transaction.parse_transaction(text)
 
 
-# After libdnf5-cli/output/transaction_table.cpp; not a recording.
-DNF5 = """\
-Updating and loading repositories:
-Repositories loaded.
-Package            Arch   Version                Repository      Size
-Upgrading:
- app               x86_64 0:2.0-1                updates      6.1 KiB
-   replacing app   x86_64 0:1.0-1                <unknown>    6.0 KiB
-Installing:
- renamed           noarch 1:2.0-1                updates    100.0   B
-   replacing old   noarch 0:1.0-1                             5.0 KiB
-Installing dependencies:
- dep               noarch 0:1.0-1                updates      1.0 MiB
-Removing unused dependencies:
- lone              noarch 0:1.0-1                             1.0 MiB
-Skipping packages with broken dependencies:
- stuck             noarch 2.0-1                  updates      1.0 KiB
-
-Transaction Summary:
- Installing:         2 packages
- Upgrading:          1 package
- Replacing:          2 packages
- Removing:           1 package
- Skipping:           1 package
-
-"""
-
-
-def test_the_table_of_dnf_5() -> None:
-    installed = [Package(n, a, "1.0-1") for n, a in (("app", "x86_64"), ("old", "noarch"), ("lone", "noarch"))]
-    transaction = dnf_transaction.parse_transaction(DNF5)
-    assert dnf_transaction.changes(transaction, installed) == (
-        PackageChange("app", "x86_64", "1.0-1", "2.0-1", "updates"),
-        PackageChange("dep", "noarch", None, "1.0-1", "updates"),
-        PackageChange("lone", "noarch", "1.0-1", None),
-        PackageChange("old", "noarch", "1.0-1", None),
-        PackageChange("renamed", "noarch", None, "1:2.0-1", "updates"),
-    )
-    assert len(dnf_transaction.held_back_sentences(transaction, ())) == 1
-
-
 def test_all_registered_versions_of_an_upgraded_package_go() -> None:
     transaction = dnf_transaction.parse_transaction(RECORDS["apply-post-fails"]["stdout"])
     installed = [Package("lab-badpost", "noarch", "1.0-1"), Package("lab-badpost", "noarch", "0.9-1")]
@@ -307,97 +213,6 @@ def test_refresh_fails_with_the_repository(scenario: str) -> None:
 
 def test_refresh_without_a_change() -> None:
     assert driver.Dnf(Replay("makecache")).refresh() is False
-
-
-class Answering:
-    """A runner that knows three answers: where dnf is, its first line, and its repositories."""
-
-    def __init__(self, program: str, answer: str, rc: int = 0) -> None:
-        self.program, self.answer, self.rc = program, answer, rc
-        self.calls: list[tuple[str, ...]] = []
-
-    def find(self, program: str) -> str | None:
-        return f"/usr/bin/{program}"
-
-    def run(self, argv: t.Sequence[str], **_options: t.Any) -> Completed:
-        self.calls.append(tuple(argv))
-        if argv[0] == "readlink":
-            return Completed(tuple(argv), 0, f"{self.program}\n", "")
-        if argv[0] == "head":
-            return Completed(tuple(argv), 0, "#!/usr/libexec/platform-python -s\n", "")
-        return Completed(tuple(argv), self.rc, self.answer, "")
-
-
-def test_dnf_4_is_asked_through_its_own_python() -> None:
-    answer = json.loads(EFFECTIVE_4)
-    lab = answer["repositories"]["lab"]
-    answer["repositories"] = {name: {**lab, "checked": name == "c"} for name in "bac"}
-    runner = Answering("/usr/bin/dnf-3", f"noise\n{json.dumps(answer)}\nmore noise\n")
-    assert driver.Dnf(runner).unchecked() == ("a", "b")
-    assert runner.calls[-1][0] == "/usr/libexec/platform-python"
-
-
-# After dnf5/main.cpp, dump_repository_configuration; not a recording.
-DNF5_REPOSITORIES = """\
-======== Main configuration: ========
-gpgcheck = 1
-pkg_gpgcheck = 1
-reposdir = /etc/yum.repos.d,/etc/distro.repos.d
-system_cachedir = /var/cache/libdnf5
-======== "both" repository configuration: ========
-enabled = 1
-gpgcheck = 0
-pkg_gpgcheck = 1
-gpgkey
-======== "off" repository configuration: ========
-enabled = 1
-gpgcheck = 0
-repo_gpgcheck = 1
-======== "newer-off" repository configuration: ========
-pkg_gpgcheck = 0
-gpgcheck = 1
-======== "disabled" repository configuration: ========
-enabled = 0
-gpgcheck = 0
-======== "silent" repository configuration: ========
-enabled = 1
-"""
-
-
-def test_dnf_5_shows_its_repositories() -> None:
-    runner = Answering("/usr/bin/dnf5", DNF5_REPOSITORIES)
-    assert driver.Dnf(runner).unchecked() == ("newer-off", "off", "silent")
-
-
-@pytest.mark.parametrize("program", ["/usr/bin/dnf-3", "/usr/bin/dnf5"])
-@pytest.mark.parametrize(("answer", "rc"), [("", 0), ("{}", 0), ("[1]", 0), ("{", 0), ('{"a": 1}', 0), ("x", 1)])
-def test_what_is_checked_is_not_guessed(program: str, answer: str, rc: int) -> None:
-    with pytest.raises(OvercError) as caught:
-        driver.Dnf(Answering(program, answer, rc)).unchecked()
-    assert caught.value.error_id == "gpg_policy"
-
-
-@pytest.mark.parametrize("signed", [True, False])
-def test_signatures_are_forced_where_they_are_required(signed: bool) -> None:
-    before, after = before_and_after("apply")
-    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
-    runner = Replay("apply", before, after)
-    driver.Dnf(runner).apply(PackageRequest(signed=signed), plan, "/run/packages")
-    called = next(call for call in runner.calls if "upgrade" in call)
-    assert ("--setopt=gpgcheck=True" in called, "--setopt=*.gpgcheck=True" in called) == (signed, signed)
-    assert not {"--nogpgcheck", "--no-gpgchecks"} & set(called)
-
-
-# -- a host's own settings ---------------------------------------------------------------------------------------------
-
-
-class Saying(Replay):
-    """As Replay, with one answer for every call of `dnf`."""
-
-    def __init__(self, rc: int, stdout: str, stderr: str = "", program: str = "dnf-3") -> None:
-        super().__init__("nothing")
-        self.program = program
-        self.answer = Completed(("dnf",), rc, stdout, stderr)
 
 
 @pytest.mark.parametrize(
@@ -498,165 +313,6 @@ def test_there_is_room_for_what_is_fetched() -> None:
         driver.Dnf(runner).download(PackageRequest(), plan, "/packages")
     assert caught.value.error_id == "no_space"
     assert not any("--downloadonly" in call for call in runner.calls)
-
-
-@pytest.mark.parametrize(
-    ("url", "path"),
-    [
-        ("file:///srv/repo", "/srv/repo"),
-        ("file:/srv/my%20repo/", "/srv/my repo/"),
-        ("/etc/pki/key", "/etc/pki/key"),
-        ("http://h/srv/repo", None),
-        ("media://x#1", None),
-    ],
-)
-def test_repositories_and_keys_in_the_hosts_own_tree(url: str, path: str | None) -> None:
-    known = configuration.Configuration(
-        4, "/c", "/s", (), repositories={"a": configuration.Repository(True, packages=(url,))}
-    )
-    assert known.paths == ((path,) if path else ())
-    assert known.is_local("a") is bool(path)
-
-
-# -- DNF 5, recorded ---------------------------------------------------------------------------------------------------
-
-
-def dnf5(scenario: str) -> Saying:
-    record = DNF5_RECORDS[scenario]
-    return Saying(record["rc"], record["stdout"], record["stderr"], program="dnf5")
-
-
-def changes_of_dnf5(scenario: str, **installed: str) -> dict[str, tuple[str | None, str | None]]:
-    runner = dnf5(scenario)
-    runner.lists = [[Package(name.replace("_", "-"), "noarch", version) for name, version in installed.items()]]
-    plan = driver.Dnf(runner).pending(PackageRequest())
-    return {change.name: (change.installed, change.available) for change in plan.changes}
-
-
-def test_dnf_5_announces() -> None:
-    three = {"lab-app": ("1-1", "2-1"), "lab-lib": ("1-1", "2-1")}
-    installed = {"lab_app": "1-1", "lab_lib": "1-1", "lab_more": "1-1", "lab_broken": "1-1", "lab_old": "1-1"}
-    assert changes_of_dnf5("broken", **installed) == three
-    assert changes_of_dnf5("assumeno", **installed) == {
-        **three, "lab-more": ("1-1", "2-1"), "lab-extra": (None, "1-1"),
-    }  # fmt: skip
-    assert changes_of_dnf5("obsoletes", **installed) == {
-        "lab-app": ("1-1", "2-1"), "lab-new": (None, "3-1"), "lab-old": ("1-1", None),
-    }  # fmt: skip
-    assert changes_of_dnf5("nothing") == {}
-
-
-@pytest.mark.parametrize(
-    ("scenario", "error_id", "word"),
-    [
-        ("repo-gone-strict", "repository_failed", "gone"),
-        ("named-unknown", "package_unknown", "no-such"),
-        ("broken-best", "package_manager_failed", "nothing provides nowhere"),
-        ("scriptlet-fails-no-plugins", "package_manager_failed", "%post scriptlet: lab-bad"),
-        ("no-space", "no_space", "lab-big"),
-        ("package-missing", "repository_failed", "lab-app"),
-        ("key-missing", "package_manager_failed", "/srv/lab.asc"),
-    ],
-)
-def test_dnf_5_says_why(scenario: str, error_id: str, word: str) -> None:
-    dnf, request = driver.Dnf(dnf5(scenario)), PackageRequest()
-    performed = "-y" in DNF5_RECORDS[scenario]["cmd"][-1].split()
-    with pytest.raises(OvercError) as caught:
-        dnf.apply(request, PackagePlan(), "/packages") if performed else dnf.pending(request)
-    assert caught.value.error_id == error_id
-    assert word in caught.value.message
-
-
-# As they were seen in the lab (DNF 5.4.6, rpm 6.1; DNF 4.14 the last), shortened
-@pytest.mark.parametrize(
-    ("stdout", "stderr", "word"),
-    [
-        (
-            "",
-            "Transaction failed: Rpm transaction failed.\n  - file /usr/x from install of lab-app-2 conflicts with lab-lib-1\n",
-            "file /usr/x from install of lab-app-2 conflicts",
-        ),
-        (
-            "",
-            ">>> Error in %pre scriptlet: lab-bad-0:2-1.noarch\n>>> [RPM] x\nTransaction failed: y.\n",
-            "%pre scriptlet",
-        ),
-        (
-            "Error unpacking rpm package lab-app-2.0-1.noarch\n",
-            "error: unpacking of archive failed on file /usr/bin/x;1: cpio: rename failed\nError: Transaction failed\n",
-            "Error unpacking rpm package lab-app-2.0-1.noarch",
-        ),
-        ("", "something unheard of\n", "something unheard of"),
-    ],
-)
-def test_a_reason_is_found_wherever_it_was_printed(stdout: str, stderr: str, word: str) -> None:
-    assert word in errors.unsuccessful(Completed(("dnf",), 1, stdout, stderr), "upgrading").message
-
-
-def test_what_only_an_exclusion_hides_is_unknown() -> None:
-    said = "Failed to resolve the transaction:\nArgument 'lab-app' matches only excluded packages.\n"
-    with pytest.raises(OvercError) as caught:
-        driver.Dnf(Saying(1, "", said, program="dnf5")).pending(PackageRequest(("lab-app",)))
-    assert (caught.value.error_id, caught.value.facts["packages"]) == ("package_unknown", ["lab-app"])
-
-
-def test_files_put_aside_are_told_by_both_generations() -> None:
-    four = "  Upgrading        : lab-app\nwarning: /etc/lab-app.conf created as /etc/lab-app.conf.rpmnew\n"
-    five = ">>> Running\n>>> [RPM] /etc/lab-app.conf created as /etc/lab-app.conf.rpmnew\n>>> [RPM] %post(x) scriptlet failed\n"
-    assert errors.warnings(four) == ("warning: /etc/lab-app.conf created as /etc/lab-app.conf.rpmnew",)
-    assert errors.warnings(five) == ("/etc/lab-app.conf created as /etc/lab-app.conf.rpmnew",)
-
-
-def test_dnf_5_has_its_own_words_for_the_cache() -> None:
-    runner = Answering("/usr/bin/dnf5", DNF5_REPOSITORIES)
-    known = configuration.ask(runner, ())
-    assert (known.cache, known.check_options) == ("/var/cache/libdnf5", ("gpgcheck", "pkg_gpgcheck"))
-    assert known.paths == ("/etc/dnf", "/etc/yum.repos.d", "/etc/distro.repos.d")
-    assert known.cache_only == "all"
-
-
-class Optional(Replay):
-    """A host with a repository that may be skipped, and cannot be read; and with excluded packages."""
-
-    def run(self, argv: t.Sequence[str], **options: t.Any) -> Completed:
-        if argv[0] == "python3":
-            answer = json.loads(EFFECTIVE_4)
-            answer["repositories"]["dead"] = {**answer["repositories"]["lab"], "optional": True}
-            return Completed(tuple(argv), 0, json.dumps({**answer, "excludes": True}), "")
-        if "--repo=dead" in argv:
-            self.calls.append(tuple(argv))
-            return recorded("makecache-unreachable")
-        if "--upgrades" in argv:
-            self.calls.append(tuple(argv))
-            return Completed(tuple(argv), 0, "lab-app|noarch|0:2.0-1|lab\nlab-locked|noarch|0:9-1|lab\n", "")
-        return super().run(argv, **options)
-
-
-def test_a_repository_is_skipped_only_where_it_and_the_caller_say_so() -> None:
-    runner = Optional("pending")
-    plan = driver.Dnf(runner).pending(PackageRequest(skip_unavailable=True), refresh=True)
-    assert plan.skipped == ("dead",)
-    upgrade = next(call for call in runner.calls if "--assumeno" in call)
-    assert "--disablerepo=dead" in upgrade
-    assert "--setopt=*.skip_if_unavailable=False" in upgrade, "every other one has to answer"
-    for command in ("download", "apply"):
-        before, after = before_and_after("apply")
-        runner = Optional("apply", before, after)
-        rows = dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before)
-        plan = PackagePlan(rows, skipped=("dead",))
-        getattr(driver.Dnf(runner), command)(PackageRequest(skip_unavailable=True), plan, "/packages")
-        assert any("--disablerepo=dead" in call for call in runner.calls if "upgrade" in call)
-    runner = Optional("pending")
-    assert driver.Dnf(runner).pending(PackageRequest(), refresh=True).skipped == ()
-    assert not any("--disablerepo=dead" in call for call in runner.calls)
-
-
-def test_what_is_excluded_is_told_but_not_to_who_asked_for_it() -> None:
-    told = driver.Dnf(Optional("pending")).pending(PackageRequest()).held_back
-    assert [sentence.split()[:2] for sentence in told if "excludes" in sentence] == [["lab-locked", "9-1"]]
-    for request in (PackageRequest(exclude=("lab-lock*",)), PackageRequest(packages=("lab-app",))):
-        told = driver.Dnf(Optional("pending")).pending(request).held_back
-        assert not [sentence for sentence in told if "excludes" in sentence]
 
 
 @pytest.mark.parametrize(
