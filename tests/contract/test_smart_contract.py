@@ -218,6 +218,29 @@ def test_what_nobody_can_satisfy_is_held_back(host: Host) -> None:
     assert [sentence.split()[0] for sentence in plan.held_back] == ["contract-nodep"]
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_a_channel_of_higher_priority_hides_a_newer_version(host: Host, check: bool, tmp_path: pathlib.Path) -> None:
+    """Smart says nothing of it, not even in its list of the newest packages."""
+    host.offer(*new("app", "lib"))
+    host.repository.rename(host.repository.with_name("second"))
+    host.offer("contract-app-1.0-1.noarch")
+    host.smart("channel", "--set", "main", "priority=10", "-y")
+    host.smart("channel", "--add", "second", "type=rpm-md", f"baseurl={host.url.rpartition('/')[0]}/second", "-y")
+    assert host.smart("update").rc == 0
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    plan = driver(host).pending(PackageRequest(), scratch=str(scratch) if check else None)
+    assert [change.name for change in plan.changes] == ["contract-lib"]
+    assert plan.held_back == (
+        "contract-app 2.0-1 is known but left out: a channel of higher priority offers this package too.",
+    )
+    assert "priority = 10" in host.smart("channel", "--show", "main").stdout
+    driver(host).apply(PackageRequest(), plan, "")
+    assert {"contract-app-1.0", "contract-lib-2.0"} <= host.installed()
+    host.smart("channel", "--set", "main", "priority=0", "-y")
+    assert [change.name for change in driver(host).pending(PackageRequest()).changes] == ["contract-app"]
+
+
 def test_exclusion(host: Host) -> None:
     host.offer(*new("app", "lib"))
     plan = driver(host).pending(PackageRequest((), ("contract-lib",)), refresh=True)

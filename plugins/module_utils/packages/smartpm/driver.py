@@ -21,6 +21,7 @@ from .. import dpkgdb, rpmdb
 from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest, packages_digest
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences, not_as_announced
+from . import priorities
 from .channels import directories, unsigned_channels
 from .errors import dpkg_failed, failure, unknown_packages, unsuccessful
 from .names import exact_names, is_excluded, matches, refuse_operators, refuse_other_case
@@ -35,7 +36,7 @@ from .output import (
 )
 from .plan import Offer, Plan, broken_since, changes, held_back
 from .rpm_log import RpmLog
-from .tool import TIMEOUT, Smart
+from .tool import TIMEOUT, Copy, Smart
 
 if t.TYPE_CHECKING:
     from ...runner import Runner
@@ -163,10 +164,12 @@ class SmartPm:
                 "package_manager_failed",
                 f"Smart's answer was not understood, so what is pending is unknown ({error}).",
             ) from error
+        outranked = self._outranked(channels, scratch, names, planned) if names is not None else ()
         held_back = self._held_back(where, installed, planned, request.packages if names is not None else ())
+        told = tuple(line for line in held_back if not any(line.startswith(f"{n} {v} ") for n, v in outranked))
         return PackagePlan(
             changes=planned,
-            held_back=(*held_back, *left_out),
+            held_back=(*told, *priorities.sentences(outranked), *left_out),
             lists_changed=lists_changed,
             base=packages_digest(installed) if planned else None,
         )
@@ -340,6 +343,21 @@ class SmartPm:
             raise unsuccessful(completed, "listing the newest packages")
         newest = [p for p in parse_query(completed.stdout) if not named or matches(p.name, named)]
         return held_back(newest, installed, planned)
+
+    def _outranked(
+        self,
+        channels: t.Mapping[str, t.Mapping[str, str]],
+        scratch: str | None,
+        names: tuple[str, ...],
+        planned: tuple[PackageChange, ...],
+    ) -> tuple[tuple[str, str], ...]:
+        """(name, version) of what only a channel's priority keeps out; asked last: the copy in ``scratch`` is changed."""
+        aliases = priorities.weighted(channels)
+        if not aliases:
+            return ()
+        with Copy(self._runner, self._smart, scratch) as where:
+            priorities.make_equal(self._smart, where, aliases)
+            return priorities.hidden(self._plan(where, names), planned)
 
     def _installed(self, channels: t.Mapping[str, t.Mapping[str, str]]) -> tuple[Package, ...]:
         if self._smart.backend(channels) == "rpm":

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
 # Smart wraps its help to COLUMNS; the data directory is read from there.
 _WIDE: t.Final = {"COLUMNS": "2000"}
 TIMEOUT: t.Final = ("-o", "socket-timeout=30")  # seconds; the default is 600 for every file
+_TEMPLATE: t.Final = "/var/tmp/overc-smart.XXXXXXXX"  # noqa: S108 - made by mktemp, mode 0700
 
 
 class Smart:
@@ -112,4 +113,36 @@ class Smart:
         raise error
 
 
-__all__ = ("TIMEOUT", "Smart")
+class Copy:
+    """Context manager: options that make Smart use a copy of its data directory; gone afterwards.
+
+    ``scratch`` is a directory with a copy that the caller has no more use for; None to make one.
+    """
+
+    def __init__(self, runner: Runner, smart: Smart, scratch: str | None) -> None:
+        self._runner = runner
+        self._smart = smart
+        self._scratch = scratch
+        self._made = ""
+
+    def __enter__(self) -> tuple[str, ...]:
+        if self._scratch is not None:
+            return (f"--data-dir={posixpath.join(self._scratch, 'smart')}",)
+        made = self._runner.run(["mktemp", "-d", _TEMPLATE])
+        self._made = made.stdout.strip()
+        if made.rc != 0 or not self._made:
+            raise OvercError(
+                "package_manager_failed", "No directory for a copy of Smart's data can be made.", **made.facts()
+            )
+        try:
+            return self._smart.on_a_copy(self._made)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._made:
+            self._runner.run(["rm", "-rf", "--one-file-system", self._made])
+
+
+__all__ = ("TIMEOUT", "Copy", "Smart")
