@@ -30,14 +30,16 @@ def brought_back(now: str, then: str) -> list[dict[str, str]]:
     """
     names = {path: kind for kind, paths in _KINDS.items() for path in paths}
     names.update(dict.fromkeys(sorted(_host_keys(now) | _host_keys(then)), "ssh host keys"))
-    return [{"path": path, "kind": kind} for path, kind in names.items() if not _equal(now, then, path)]
+    return [{"path": path, "kind": kind} for path, kind in names.items() if path == _SSH or not _equal(now, then, path)]
 
 
 def _host_keys(root: str) -> set[str]:
     try:
         names = os.listdir(root + _SSH)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return set()
+    except OSError:
+        return {_SSH}  # a way back is not refused for that; it is told
     return {f"{_SSH}/{name}" for name in names if name.startswith("ssh_host_") and name.endswith("_key")}
 
 
