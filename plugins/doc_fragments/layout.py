@@ -46,10 +46,11 @@ options:
     type: str
   package_manager:
     description:
-      - The package manager to use. V(auto) takes the one that is installed, and refuses to choose between two.
+      - The package manager to use. V(auto) takes the one that is installed, and refuses to choose between C(dnf) and C(smart).
+      - Beside C(smart), and beside a C(dnf) whose database of packages (rpm's) is there, V(auto) does not take C(apt-get).
     type: str
     default: auto
-    choices: [auto, dnf, smartpm]
+    choices: [auto, dnf, smartpm, apt]
 requirements:
   - btrfs-progs, util-linux and coreutils on the managed host
   - Python 3.9 or newer on the managed host

@@ -54,7 +54,7 @@ def test_bad_option(host: Host, option: str) -> None:
 def test_every_command_checks_its_options(host: Host, name: str) -> None:
     before = snapshot_of_disk(host)
     assert_refused(call(host, name, {"backup_subvolume": "../b"}), "bad_argument", "backup_subvolume='../b'")
-    assert call(host, name, {"package_manager": "apt"})["failed"]
+    assert call(host, name, {"package_manager": "yum"})["failed"]
     assert_unchanged(before, host)
 
 

@@ -68,4 +68,12 @@ def sign_packages(files: Sequence[Path]) -> None:
         run(["rpmsign", *words, "--addsign", *files])
 
 
-__all__ = ("public_key", "sign_packages")
+def sign_release(release: Path, target: Path) -> None:
+    """Write ``target``, an InRelease: the text of ``release`` and its signature."""
+    secret = _secret_key()
+    with _gpg_home() as home:
+        _gpg(home, "--import", secret)
+        _gpg(home, "--yes", "--digest-algo", "SHA256", "--output", target, "--clear-sign", release)
+
+
+__all__ = ("public_key", "sign_packages", "sign_release")

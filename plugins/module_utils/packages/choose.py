@@ -29,8 +29,14 @@ def _smartpm(runner: Runner) -> PackageManager:
     return SmartPm(runner)
 
 
+def _apt(runner: Runner) -> PackageManager:
+    from .apt.driver import Apt  # noqa: PLC0415
+
+    return Apt(runner)
+
+
 # A name in known.PROGRAMS -> its driver. Imported where it is used: each costs a module milliseconds.
-DRIVERS: t.Final[dict[str, t.Callable[[Runner], PackageManager]]] = {"dnf": _dnf, "smartpm": _smartpm}
+DRIVERS: t.Final[dict[str, t.Callable[[Runner], PackageManager]]] = {"dnf": _dnf, "smartpm": _smartpm, "apt": _apt}
 
 # Each with its runner, which keeps that one's id from being another's
 _MADE: t.Final[dict[tuple[int, str], tuple[Runner, PackageManager]]] = {}

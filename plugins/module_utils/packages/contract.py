@@ -126,6 +126,8 @@ class PackageManager(t.Protocol):
     """The interface. All errors are OvercError; all text results are English whatever the host's locale."""
 
     name: t.ClassVar[str]
+    # Directories that ``apply`` must find empty: what is in them would make packages look for the running system's disks
+    hides: t.ClassVar[tuple[str, ...]]
 
     def lists_age(self, *, scratch: str | None = None) -> ListsAge:
         """Of the oldest list of an enabled repository, since it was last refreshed without an error.

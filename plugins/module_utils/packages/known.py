@@ -8,22 +8,44 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import OvercError
+from ..system.presence import is_there
 
 if t.TYPE_CHECKING:
     from ..runner import Runner
 
 # option value -> the program that must be installed
-PROGRAMS: t.Final[dict[str, str]] = {"dnf": "dnf", "smartpm": "smart"}
+PROGRAMS: t.Final[dict[str, str]] = {"dnf": "dnf", "smartpm": "smart", "apt": "apt-get"}
 
 # Only to be named: what manages the packages of hosts that cannot be helped
-OTHERS: t.Final = ("apt-get", "zypper", "rpm-ostree", "pacman", "apk", "opkg", "xbps-install", "emerge")
+OTHERS: t.Final = ("zypper", "rpm-ostree", "pacman", "apk", "opkg", "xbps-install", "emerge")
+
+
+# Where rpm registers packages, by all the names there are
+_RPM_DATABASES: t.Final = tuple(
+    f"{directory}/{name}"
+    for directory in ("/var/lib/rpm", "/usr/lib/sysimage/rpm", "/usr/share/rpm")
+    for name in ("rpmdb.sqlite", "Packages", "Packages.db")
+)
+
+
+def _that_count(present: list[str]) -> list[str]:
+    """Without what is there but does not manage this root.
+
+    A root with dpkg may have `dnf` to make other roots with: then it has no database of rpm's. Where it has one, or where
+    there is Smart, which uses dpkg's database as well, apt is the one that does not count.
+    """
+    others = [name for name in present if name != "apt"]
+    if others == ["dnf"] and "apt" in present and not any(map(is_there, _RPM_DATABASES)):
+        return ["apt"]
+    return others or present
 
 
 def which(runner: Runner, wanted: str = "auto") -> str:
     """The name of the package manager for ``wanted``: one of PROGRAMS, or ``auto`` for the one that is installed.
 
     Two package managers on one host may disagree about which repositories count, so ``auto`` never chooses between
-    them: it looks only at the programs, which costs no process, and refuses with bad_argument when it finds both.
+    them: it looks only at programs and files, which costs no process, and refuses with bad_argument when it finds both. apt
+    counts where no other one manages the root: it is no choice between two that know different packages.
     Raises package_manager_missing if there is none, or not the wanted one, and bad_argument for another word.
     """
     if wanted != "auto" and wanted not in PROGRAMS:
@@ -45,7 +67,8 @@ def which(runner: Runner, wanted: str = "auto") -> str:
             "package_manager_missing",
             f"None of the supported package managers is installed on this host: {', '.join(PROGRAMS.values())}.",
         )
-    if wanted == "auto" and len(present) > 1:
+    present = _that_count(present) if wanted == "auto" else present
+    if len(present) > 1 and wanted == "auto":
         raise OvercError(
             "bad_argument",
             f"This host has more than one package manager ({', '.join(present)}); say which one with the option "

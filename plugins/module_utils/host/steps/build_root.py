@@ -54,7 +54,8 @@ def run_packages(at: Apply) -> bool:
     root_mount = certain(at.facts.root_mount, "the mount of the root")
     packages = os.path.join(state_dir(at.top), DOWNLOADS)
     shown = at.notes.get("shown", ())
-    new = NewRoot(at.runner, root_mount.source, at.made_root().id, at.lock_fds, packages=packages, shown=shown)
+    hidden, device = upgrade.manager(at.runner).hides, root_mount.source
+    new = NewRoot(at.runner, device, at.made_root().id, at.lock_fds, packages=packages, shown=shown, hidden=hidden)
     with default_kept(at), new as inside:
         applied = upgrade.manager(inside).apply(upgrade.request, upgrade.packages, PACKAGES)
     drop_downloads(at)

@@ -47,7 +47,8 @@ class NewRoot:
 
     ``packages``: a directory of the host that is seen as ``PACKAGES``. ``shown``: paths of the host that are shown read-only at
     the same place, as far as they are on other mounts than the root; so is the resolver's configuration, over however
-    many links it is reached.
+    many links it is reached. ``hidden``: directories of the root that its programs find empty; what they write there is gone
+    afterwards.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class NewRoot:
         *,
         packages: str | None = None,
         shown: t.Sequence[str] = (),
+        hidden: t.Sequence[str] = (),
     ) -> None:
         self._runner = runner
         self._device = device
@@ -66,6 +68,7 @@ class NewRoot:
         self._pass_fds = tuple(pass_fds)
         self._packages = packages
         self._shown = (*shown, _RESOLVER)
+        self._hidden = tuple(hidden)
         self._undo: list[tuple[t.Callable[[str], None], str]] = []
         self.path = ""
 
@@ -121,11 +124,18 @@ class NewRoot:
             os.mkdir(os.path.join(self.path, "run/lock"), 0o755)
             if self._packages is not None:
                 self._bind(self._packages, self._make(PACKAGES, directory=True))
+        for path in self._hidden:
+            self._hide(path)
         found = mounts()
         for path in dict.fromkeys(self._shown):
             here = os.path.realpath(path)
             if is_there(here) and is_on_another(found, here):
                 self._show(path, here)
+
+    def _hide(self, path: str) -> None:
+        place = resolve_in_root(self.path, path)
+        if place is not None and place != self.path and is_directory(place):
+            self._mount("tmpfs", os.path.relpath(place, self.path), "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV)
 
     def _show(self, path: str, here: str) -> None:
         """Let the root see at ``path`` what the host has there; ``here`` is the same without links."""

@@ -44,6 +44,7 @@ class Dnf:
     """``PackageManager`` on top of the `dnf` command of the root behind ``runner``."""
 
     name: t.ClassVar[str] = "dnf"
+    hides: t.ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, runner: Runner, *, sleep: t.Callable[[float], None] = time.sleep) -> None:
         self._runner = runner

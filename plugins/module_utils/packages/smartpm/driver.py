@@ -61,6 +61,7 @@ class SmartPm:
     """
 
     name: t.ClassVar[str] = "smartpm"
+    hides: t.ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,

@@ -159,7 +159,7 @@ def test_layout(name: str) -> None:
     assert converted(name, '{"kernel": "bzImage"}') == {"kernel": "bzImage"}
     with pytest.raises(FleetError, match="Did you mean root_subvolume"):
         converted(name, {"root_subvolum": "x"})
-    refused(name, {"package_manager": "apt"})
+    refused(name, {"package_manager": "yum"})
 
 
 @pytest.mark.parametrize("name", ["host_upgrade_health", "host_rollback_health"])

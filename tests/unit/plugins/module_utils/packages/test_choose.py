@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import pathlib
 import subprocess
 import sys
 import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.packages import rpmdb
+from ansible_collections.overc.system.plugins.module_utils.packages import known, rpmdb
 from ansible_collections.overc.system.plugins.module_utils.packages.choose import DRIVERS, detect
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     Package,
@@ -39,7 +40,7 @@ def test_nobody_loads_a_driver_before_it_is_used(room: str) -> None:
     shown = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True)
     loaded = [name for name in shown.stdout.split() if name.startswith(prefix)]
     assert f"{prefix}.{room}" in loaded
-    assert [name for name in loaded if name.startswith((f"{prefix}.packages.dnf", f"{prefix}.packages.smartpm"))] == []
+    assert [name for name in loaded if name.startswith(tuple(f"{prefix}.packages.{name}" for name in DRIVERS))] == []
 
 
 class Programs:
@@ -60,6 +61,11 @@ class Programs:
         (("smart",), "auto", "smartpm"),
         (("dnf", "smart"), "dnf", "dnf"),
         (("dnf", "smart"), "smartpm", "smartpm"),
+        (("apt-get",), "auto", "apt"),
+        (("dnf", "apt-get"), "apt", "apt"),
+        (("dnf", "apt-get"), "dnf", "dnf"),
+        # Smart uses dpkg's database, too
+        (("smart", "apt-get"), "auto", "smartpm"),
     ],
 )
 def test_detect(programs: tuple[str, ...], wanted: str, name: str) -> None:
@@ -72,13 +78,27 @@ def test_what_a_driver_knows_of_a_root_is_asked_once_and_not_of_another_root() -
     assert detect(here) is not detect(inside)
 
 
+@pytest.mark.parametrize("database", ["rpmdb.sqlite", "Packages", ""])
+def test_dnf_beside_apt_counts_where_rpm_has_a_database(
+    database: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian has a package of dnf, to make other roots with; apt manages its own."""
+    monkeypatch.setattr(known, "_RPM_DATABASES", tuple(f"{tmp_path}/{name}" for name in ("rpmdb.sqlite", "Packages")))
+    if database:
+        (tmp_path / database).touch()
+    assert detect(Programs("dnf", "apt-get")).name == ("dnf" if database else "apt")
+
+
 @pytest.mark.parametrize(
     ("programs", "wanted", "error_id"),
     [
         ((), "auto", "package_manager_missing"),
         (("dnf",), "smartpm", "package_manager_missing"),
         (("dnf", "smart"), "auto", "bad_argument"),
-        (("dnf",), "apt", "bad_argument"),
+        (("dnf", "smart", "apt-get"), "auto", "bad_argument"),
+        (("dnf",), "apt", "package_manager_missing"),
+        (("dnf",), "yum", "bad_argument"),
+        (("zypper",), "auto", "package_manager_missing"),
     ],
 )
 def test_detect_never_guesses(programs: tuple[str, ...], wanted: str, error_id: str) -> None:

@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs of apt and dpkg, called with our settings, in the root behind a runner."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import typing as t
+
+from ...errors import OvercError
+from ..tool import run_when_free
+from . import configuration
+from .configuration import Configuration
+from .errors import interrupted, is_locked
+from .settings import ENVIRONMENT, SETTINGS, in_memory, phasing, quoted
+from .status import JOURNAL, QUERY, Entry, journal_names, parse_entries
+
+if t.TYPE_CHECKING:
+    from ...runner import Completed, Runner
+
+
+class Commands:
+    """What the driver asks, one method for each question; the configuration is asked for once."""
+
+    def __init__(self, runner: Runner, sleep: t.Callable[[float], None]) -> None:
+        self.runner = runner
+        self._sleep = sleep
+        self._known: Configuration | None = None
+
+    @property
+    def configuration(self) -> Configuration:
+        if self._known is None:
+            self._known = configuration.ask(self.runner)
+        return self._known
+
+    def apt_get(self, *arguments: str, settings: str = "", pins: str = "", pass_fds: t.Sequence[int] = ()) -> Completed:
+        """Run apt-get with our settings, then ``settings``; ``pins`` come before the host's own preferences.
+
+        While another program holds a lock, which apt-get says before it does anything, it is tried again for a minute.
+        """
+        known = self.configuration
+        with contextlib.ExitStack() as files:
+            if pins:
+                fd, path = files.enter_context(in_memory(f"{pins}{self._text_of(known.preferences)}"))
+                pass_fds = (*pass_fds, fd)
+                settings += f"Dir::Etc::preferences {quoted(path)};\n"
+            ours = f"{SETTINGS}{phasing(known.never_phased)}{settings}"
+            fd, path = files.enter_context(in_memory(ours))
+            argv = ["apt-get", "-c", path, *arguments]
+            return run_when_free(
+                lambda: self.runner.run(argv, env=ENVIRONMENT, pass_fds=(*pass_fds, fd)), is_locked, self._sleep
+            )
+
+    def _text_of(self, path: str) -> str:
+        """The text of a file that need not be there."""
+        shown = self.runner.run(["find", "-L", path, "-maxdepth", "0", "-type", "f", "-exec", "cat", "{}", ";"])
+        return shown.stdout
+
+    def entries(self) -> tuple[Entry, ...]:
+        """What dpkg has on record. Raises package_manager_failed where that cannot be read, or is empty."""
+        shown = self.runner.run(QUERY, env=ENVIRONMENT)
+        try:
+            found = parse_entries(shown.stdout)
+        except ValueError:
+            found = ()
+        if shown.rc != 0 or not found:
+            raise OvercError("package_manager_failed", "The dpkg database cannot be read or is empty.", **shown.facts())
+        return found
+
+    def make_directories(self, *directories: str) -> None:
+        """Raises no_space, package_manager_failed."""
+        self._done(["mkdir", "-p", *directories], f"{directories[0]} cannot be made")
+
+    def copy(self, how: str, source: str, target: str) -> None:
+        """``how``: cp's options. Raises no_space, package_manager_failed."""
+        self._done(["cp", how, source, target], f"{source} could not be copied to {target}")
+
+    def _done(self, argv: list[str], otherwise: str) -> None:
+        completed = self.runner.run(argv)
+        if completed.rc != 0:
+            full = "No space left" in completed.stderr
+            why = f"{otherwise}: no space is left there." if full else f"{otherwise}."
+            raise OvercError("no_space" if full else "package_manager_failed", why, **completed.facts())
+
+    def refuse_interrupted(self) -> None:
+        """Raises package_manager_failed where dpkg's journal holds what a run that was cut off had not finished."""
+        listing = self.runner.run(["find", JOURNAL, "-maxdepth", "1", "-type", "f", "-printf", r"%f\n"])
+        names = journal_names(listing.stdout)
+        if names:
+            raise interrupted(journal=[posixpath.join(JOURNAL, name) for name in names])
+
+    def audit(self) -> tuple[str, ...]:
+        """What `dpkg --audit` complains about. Raises package_manager_failed."""
+        shown = self.runner.run(["dpkg", "--audit"], env=ENVIRONMENT)
+        if shown.rc != 0:
+            raise OvercError("package_manager_failed", "dpkg cannot check its database.", **shown.facts())
+        return tuple(line.strip() for line in shown.stdout.splitlines() if line.strip())
+
+
+__all__ = ("Commands",)
