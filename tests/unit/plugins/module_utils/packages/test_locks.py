@@ -102,10 +102,12 @@ def begun(process: subprocess.Popen[bytes]) -> int:
 def test_number_of_a_process(tmp_path: Path) -> None:
     path = tmp_path / "lock.pid"
     lock = Lock(str(path), "pid")
-    for content in ("", "no number", "999999999", str(os.getpid())):  # this test is no dnf
-        path.write_text(content)
-        with quiet([lock], patience=0):
-            pass
+    with subprocess.Popen(["sleep", "100"]) as process:  # which is no dnf; this test may have one among its arguments
+        for content in ("", "no number", "999999999", str(begun(process))):
+            path.write_text(content)
+            with quiet([lock], patience=0):
+                pass
+        process.kill()
     program = tmp_path / "dnf"
     shutil.copy2(shutil.which("sleep") or "", program)
     with subprocess.Popen([program, "100"]) as process:
