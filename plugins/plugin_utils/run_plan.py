@@ -186,7 +186,8 @@ def describe(of: Plan) -> list[str]:
     going = [host for wave in of["waves"] for host in wave]
     out = [host for host in going if entries[host].get("out_of_service")]
     if out:
-        lines.append(f"left out of service by an earlier run, to be put back: {', '.join(out)}")
+        said = ", ".join(f"{host} (since {entries[host]['out_of_service']})" for host in out)
+        lines.append(f"left out of service by an earlier run, to be put back: {said}")
     cut = [host for host in going if entries[host].get("finish") and host not in out]
     if cut:
         lines.append(f"to be finished, because a run was cut off after its reboot: {', '.join(cut)}")

@@ -220,7 +220,7 @@ def test_window_and_a_repository_that_is_not_there(site: Site) -> None:
     role.apply(pull_url="/srv/nowhere.git")
     host.run(["systemctl", "start", "overc-pull.service"], check=False)
     assert result(host)["status"] == "failed"
-    assert "nowhere" in result(host)["output"]
+    assert "nowhere" in result(host)["reason"]
     assert host.boots == 1
 
 

@@ -63,6 +63,15 @@ def test_every_variable_has_a_kind() -> None:
     assert set(SPECIFIED) == set(options.public()) - set(options.COMMON)
 
 
+def test_every_default_is_specified() -> None:
+    """A variable that only has a default would be neither validated nor known, and refused as a misspelt one."""
+    for path in sorted((ROOT / "roles").glob("*/defaults/main.yml")):
+        role = path.parts[-3]
+        entries = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())["argument_specs"]
+        specs = {name for entry in entries.values() for name in entry.get("options") or {}}
+        assert set(yaml.safe_load(path.read_text()) or {}) <= specs, role
+
+
 def test_every_type_is_tried() -> None:
     assert {name for names in OF_TYPE.values() for name in names} | set(TEXT) | set(CHOICES) == set(SPECIFIED)
 

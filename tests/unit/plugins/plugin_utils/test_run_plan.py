@@ -184,7 +184,7 @@ def test_host_that_was_left_out_of_service_is_put_back() -> None:
     left = {**NOTHING, "out_of_service": OUT}
     plan = run_plan.plan({"h1": left, "h2": NOTHING}, options(), DRAINS)
     assert plan["waves"] == [["h1"]]
-    assert "left out of service by an earlier run, to be put back: h1" in plan["lines"]
+    assert f"left out of service by an earlier run, to be put back: h1 (since {OUT})" in plan["lines"]
 
 
 def test_host_that_nobody_would_put_back_is_told() -> None:
