@@ -33,9 +33,10 @@ options:
     description:
       - Absolute paths of directories inside the container. None may lie in another, and none may be a mount point,
         a subvolume of its own or a link.
+      - Required with O(state=present). Where it is not given with O(state=absent), it is all directories of the container
+        that are shared or wait to be; overlays that neither this module nor the original made are left alone.
     type: list
     elements: str
-    required: true
   sources:
     description:
       - Whom to share with, in order of preference. V(essential) is the host itself, anything else the name of a
@@ -92,6 +93,11 @@ EXAMPLES = r"""
     directories: [/opt]
     state: absent
 
+- name: Container c1 gets all of its own files back
+  overc.system.overc_overlay:
+    container: c1
+    state: absent
+
 - name: How much would sharing free
   overc.system.overc_overlay:
     container: c1
@@ -108,7 +114,7 @@ EXAMPLES = r"""
 RETURN = r"""
 directories:
   description: What was done (in check mode, would be done), one entry for each of O(directories), in their order; after a
-    failure, those that were finished before it.
+    failure, those that were finished before it. Where O(directories) is not given, for each that was shared.
   returned: success, and failure if anything was changed before it
   type: list
   elements: dict
@@ -221,7 +227,7 @@ def main() -> None:
         {
             "container": {"type": "str", "required": True},
             "containers_dir": {"type": "path", "default": "/opt/container"},
-            "directories": {"type": "list", "elements": "str", "required": True},
+            "directories": {"type": "list", "elements": "str"},
             "sources": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
             "apply": {"type": "str", "choices": ["auto", "now", "boot"], "default": "auto"},
@@ -232,7 +238,8 @@ def main() -> None:
             Wanted(
                 container=module.params["container"],
                 containers_dir=module.params["containers_dir"],
-                directories=tuple(module.params["directories"]),
+                directories=tuple(module.params["directories"] or ()),
+                everything=module.params["directories"] is None,
                 sources=tuple(module.params["sources"]),
                 state=module.params["state"],
                 apply=module.params["apply"],
@@ -241,7 +248,7 @@ def main() -> None:
             ),
             check=module.check_mode,
         ),
-        required_if=[("state", "present", ("sources",))],
+        required_if=[("state", "present", ("directories", "sources"))],
     )
 
 

@@ -18,7 +18,9 @@ def answered(result: Answer) -> bool:
 
 
 def output(result: Answer) -> str:
-    """What a failed tool printed, its last lines."""
+    """What a failed tool printed: the lines that tell why, where a module has chosen them, or the last ones."""
+    if result.get("output") and isinstance(result["output"], list):
+        return "\n".join(str(line) for line in result["output"])
     text = "\n".join(str(result[key]) for key in ("stderr", "stdout") if result.get(key))
     return "\n".join(text.splitlines()[-_OUTPUT_LINES:])
 
@@ -28,9 +30,23 @@ def reason(result: Answer) -> str:
     failed = [item for item in result.get("results") or () if item.get("failed")]
     if failed:
         return reason(failed[0])
+    if could_not_run(result):
+        return could_not_run(result)
     said = [str(result.get(key) or "").strip() for key in ("msg", "stderr", "stdout")]
     said = [text for text in said if text and text != "non-zero return code"] or said[:1]
     return as_asked(" ".join(said[0].split()))[:500] if said[0] else "It failed without a message."
+
+
+def could_not_run(result: Answer) -> str:
+    """Why a module could not even be started, as Python said it at the end of its traceback; empty if it could.
+
+    Ansible says only that there was no JSON.
+    """
+    lines = [line.strip() for line in str(result.get("module_stderr") or "").splitlines() if line.strip()]
+    if not lines:
+        return ""
+    said = re.sub(r"^\w*(Error|Exception): (\[Errno \d+\] )?", "", lines[-1]).rstrip(".")
+    return f"Ansible's modules cannot be run on the host: {said[:200]}."
 
 
 # Options whose names no sentence would have for words, and those that a sentence calls an option
@@ -48,6 +64,35 @@ def as_asked(text: str) -> str:
 def first_line(text: t.Any) -> str:
     lines = str(text or "").strip().splitlines()
     return lines[0] if lines else ""
+
+
+def not_seen_because(info: Answer) -> str:
+    """Why a look at a host that answered came to nothing."""
+    return could_not_run(info) or first_line(info.get("msg")) or "no answer"
+
+
+# What Ansible and ssh say around the reason why a host could not be reached: it names the host once more, so that no two
+# hosts would have the same reason
+_AROUND: t.Final = re.compile(
+    r"^(Task failed: |Action failed: |The host (stopped answering|does not answer): )"
+    r"|^Data could not be sent to remote host \"[^\"]*\"\. Make sure this host can be reached over ssh: ?"
+    r"|^Failed to connect to the host via (ssh|paramiko): ?"
+)
+_LOGIN: t.Final = re.compile(r"^(\S+)@\S+: (Permission denied.*)$")
+_CONNECT: t.Final = re.compile(r"^ssh: connect to host \S+ port (\d+): ")
+_NO_REASON: t.Final = ("mm_receive_fd:", "proxy dialer did not", "Warning: Permanently added")
+
+
+def silence(text: t.Any) -> str:
+    """Why a host could not be reached, as short as it can be said and equal where it is: ``Permission denied (publickey)
+    for joe``. ``text`` is what Ansible says.
+    """
+    said = str(text or "").strip()
+    while (shorter := _AROUND.sub("", said)) != said:
+        said = shorter
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.strip().startswith(_NO_REASON)]
+    told = _CONNECT.sub(r"port \1: ", lines[0].rstrip(".")) if lines else "no answer"
+    return _LOGIN.sub(lambda found: f"{found[2].rstrip('.')} for {found[1]}", told)
 
 
 def _sentence(text: t.Any) -> str:
@@ -312,15 +357,18 @@ __all__ = (
     "as_asked",
     "brought_back_words",
     "changes_of",
+    "could_not_run",
     "error_id_of",
     "failed_rollback",
     "failed_upgrade",
     "first_line",
     "left_out",
     "must_go_back",
+    "not_seen_because",
     "output",
     "reason",
     "returned",
+    "silence",
     "to_be_finished",
     "upgraded",
     "warned_before",

@@ -12,7 +12,7 @@ import json
 import typing as t
 
 from ..module_utils.people import human_seconds
-from .host_outcome import Answer, Entry, answered, first_line, left_out, warned_before, warnings_of
+from .host_outcome import Answer, Entry, answered, left_out, not_seen_because, silence, warned_before, warnings_of
 from .overlay_words import shared
 from .run_record import GOOD, STATUSES, bad_of, counts_of
 
@@ -78,8 +78,8 @@ def looked_at(
 def _now(info: Answer) -> Entry:
     """What a host is, from overc_host_info alone."""
     if not answered(info) or not info["state"]:
-        said = first_line(info.get("msg")) or "no answer"
         silent = not info or info.get("unreachable")
+        said = silence(info.get("msg")) if silent else not_seen_because(info)
         return {"status": "unreachable" if silent else "attention", "reason": said, "error_id": info.get("error_id")}
 
     def name(key: str) -> str | None:

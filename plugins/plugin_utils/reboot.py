@@ -59,7 +59,14 @@ class RebootingAction(ActionBase):
             result = self._all(result, args, task_vars)
         except AnsibleConnectionFailure as error:
             result = self._silent(result, error, task_vars)
+        if result.get("failed") and self._shown(task_vars):
+            # Ansible prints all of it, on one line, for each host that failed; what it was about to do goes into the record
+            return {**brief(result), **{key: result[key] for key in ("upgrades",) if key in result}}
         return result if full else brief(result)
+
+    def _shown(self, task_vars: Result | None) -> bool:
+        """Whether the playbook shows how far its hosts are, as ours do."""
+        return self._boolean((task_vars or {}).get("overc_background", False), "overc_background")
 
     def cleanup(self, force: bool = False) -> None:
         """What cannot be removed because the host is away must not take the place of what is known about it."""
@@ -160,7 +167,7 @@ class RebootingAction(ActionBase):
         connection and shows how far it is. The playbooks set it; for one host with nothing to do it would cost more than
         the module does.
         """
-        background = self._boolean((task_vars or {}).get("overc_background", False))
+        background = self._shown(task_vars)
         local = getattr(self._connection, "transport", "") == "local"
         if not background or self._task.check_mode or self._task.async_val or local:
             return self._module(self.module, args, task_vars, in_background=self._task.async_val)
@@ -181,7 +188,7 @@ class RebootingAction(ActionBase):
         """A line for whoever waits, where the playbook shows how far its hosts are. Beside the output of playbooks, of which
         callbacks make JSON.
         """
-        if self._boolean((task_vars or {}).get("overc_background", False)):
+        if self._shown(task_vars):
             Display().display(f"{(task_vars or {}).get('inventory_hostname', 'host')}: {text}", stderr=True)
 
     def _boolean(self, value: t.Any, option: str = "reboot") -> bool:

@@ -19,10 +19,11 @@ from .host_outcome import (
     as_asked,
     brought_back_words,
     changes_of,
+    could_not_run,
     error_id_of,
-    first_line,
     left_out,
     output,
+    silence,
     to_be_finished,
     warnings_of,
 )
@@ -49,9 +50,7 @@ def verdict(answer: Answer, asked: t.Mapping[str, t.Any] | None = None) -> Entry
     wanted = asked or {}
     puts_back = bool(wanted.get("drain_tasks") or wanted.get("undrain_tasks"))
     if not answer or answer.get("unreachable"):
-        detail = first_line(answer.get("msg")) or "no answer"
-        # What the action says of a connection that was lost says so already
-        said = detail if detail.startswith("The host ") else f"The host does not answer: {detail}"
+        said = f"The host does not answer: {silence(answer.get('msg'))}"
         return {"verdict": "unready", "error_id": _SILENT, "reason": said}
     base: Entry = {
         "state": answer.get("state"),
@@ -60,7 +59,7 @@ def verdict(answer: Answer, asked: t.Mapping[str, t.Any] | None = None) -> Entry
         "fingerprint": answer.get("fingerprint"),
         "upgrades": changes_of(answer.get("upgrades")),
         "warnings": warnings_of(answer),
-        "reason": as_asked(str(answer.get("msg") or "")),
+        "reason": could_not_run(answer) or as_asked(str(answer.get("msg") or "")),
         "out_of_service": answer.get("out_of_service"),
     }
     if left_out(answer) and not puts_back:
@@ -143,9 +142,10 @@ def plan(
         raise FleetError(f"fleet_unready: {policy!r} is neither stop nor skip.")
     if unready and policy == "stop":
         are = f"{'hosts' if len(entries) > 1 else 'host'} {'are' if len(unready) > 1 else 'is'}"
+        them = "them" if len(unready) > 1 else "it"
         refused = (
             f"{len(unready)} of {len(entries)} {are} not ready ({names(unready, 5)}), so no host was touched. "
-            "Mend them, leave them out with fleet_exclude, or go on without them with fleet_unready=skip."
+            f"Mend {them}, leave {them} out with fleet_exclude, or go on without {them} with fleet_unready=skip."
         )
     elif shut and ready and not check_mode:
         refused = f"Nothing may be started now: {shut}. No host was touched."
@@ -181,7 +181,7 @@ def describe(of: Plan) -> list[str]:
         lines.append(f"nothing to do: {names(current, _SHOWN)}")
     if of["rejected"]:
         lines.append(f"withheld, because fleet_rejected_plans names their upgrade: {names(of['rejected'], _SHOWN)}")
-    unready = {host: f"{entries[host]['reason']} [{entries[host]['error_id']}]" for host in of["unready"]}
+    unready = {host: _why(entries[host]) for host in of["unready"]}
     lines += [f"not ready: {names(hosts)}: {said}" for said, hosts in alike(unready)]
     going = [host for wave in of["waves"] for host in wave]
     out = [host for host in going if entries[host].get("out_of_service")]
@@ -237,6 +237,11 @@ def _plain(value: t.Any) -> str:
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {_plain(entry)}' for key, entry in value.items())}}}"
     return str(value)
+
+
+def _why(entry: Entry) -> str:
+    known = entry["error_id"]
+    return f"{entry['reason']} [{known}]" if known else str(entry["reason"])
 
 
 def _alike(hosts: t.Iterable[str], words: t.Callable[[str], str]) -> list[tuple[str, list[str]]]:

@@ -18,7 +18,7 @@ STATUSES: t.Final[dict[str, str]] = {
     "unreachable": "does not answer: needs a person",
     "interrupted": "was at work when the run ended, or was lost to it: run again to go on",
     "drained": "could not be put back into service: needs a person",
-    "attention": "does not run its normal system as it should: needs a person",
+    "attention": "is not in order, or could not be looked at: needs a person",
     "last_failed": "runs its normal system, but the last run over it did not end well",
     "failed": "failed, still on the system it had",
     "rolled_back": "failed, and is back on the system it had",

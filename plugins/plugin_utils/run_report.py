@@ -9,7 +9,7 @@ import typing as t
 
 from ..module_utils.host.words import change_line
 from ..module_utils.people import ago, alike, human_bytes, human_seconds, plural
-from .host_outcome import Answer, Entry, first_line, warned_before, warnings_of
+from .host_outcome import Answer, Entry, not_seen_because, silence, warned_before, warnings_of
 from .overlay_words import shared_words
 from .run_record import GOOD, STATUSES
 
@@ -106,7 +106,8 @@ def seen(info: Answer | None) -> bool:
 def _row(host: str, info: Answer) -> tuple[str, ...]:
     if not seen(info):
         state = "failed" if info and not info.get("unreachable") else "unreachable"
-        return (host, state, "-", "-", "-", "-", "-", first_line(info.get("msg")) or "no answer")
+        said = silence(info.get("msg")) if state == "unreachable" else not_seen_because(info)
+        return (host, state, "-", "-", "-", "-", "-", said)
 
     def name(key: str) -> str:
         return str((info.get(key) or {}).get("subvolume") or "-")
@@ -114,6 +115,8 @@ def _row(host: str, info: Answer) -> tuple[str, ...]:
     kernel = str(((info.get("booted") or {}).get("kernel") or {}).get("release") or "-")
     event = info.get("last_event") or {}
     last = f"{event.get('operation') or event.get('event') or '-'}"
+    if event.get("outcome") not in (None, "done", "repaired", "cancelled"):
+        last += f" {str(event['outcome']).replace('_', ' ')}"
     waiting = info.get("waiting_for")
     state = f"{info['state']} ({waiting})" if waiting else str(info["state"])
     return (host, state, name("booted"), name("next_boot"), name("backup"), kernel, last, "; ".join(_notes(info)))

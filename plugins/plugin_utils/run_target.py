@@ -9,6 +9,7 @@ comma means something else.
 
 from __future__ import annotations
 
+import difflib
 import re
 import typing as t
 
@@ -121,8 +122,8 @@ class _Inventory:
         ]
         if lost:
             raise FleetError(
-                f"{option}: {', '.join(lost)} names no host of this inventory, so it is not known which hosts to {action}. "
-                "Nothing was changed."
+                f"{option}: {', '.join(lost)} names no host of this inventory{self._nearest(lost)}, so it is not known which "
+                f"hosts to {action}. Nothing was changed."
             )
         return self._hosts(patterns)
 
@@ -135,6 +136,12 @@ class _Inventory:
             return True  # Ansible says better what is wrong with it
         finally:
             self._manager.subset(None)
+
+    def _nearest(self, lost: t.Sequence[str]) -> str:
+        """What was probably meant, in brackets; empty if nothing is like it."""
+        known = sorted({*self._groups, *self._names} - {"ungrouped"})
+        meant = [name for part in lost for name in difflib.get_close_matches(part.lstrip("!&"), known, n=1)]
+        return f" (did you mean {', '.join(meant)}?)" if meant else ""
 
     def _hosts(self, patterns: list[str]) -> list[str]:
         try:

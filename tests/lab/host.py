@@ -62,7 +62,8 @@ class Host:
         return str(self.record["address"])
 
     @property
-    def control_socket(self) -> Path:
+    def control_path(self) -> Path:
+        """Where connections to it are shared; each user's has a dash and the user's name at the end."""
         return self.names.run_directory / str(self.record["nonce"])
 
     @property
@@ -348,8 +349,8 @@ class Host:
         """Remove every trace."""
         self.stop()
         cgroup.remove(self.group)
-        if self.control_socket.exists():
-            run(["ssh", "-o", f"ControlPath={self.control_socket}", "-O", "exit", self.address], check=False)
+        for socket in self.control_path.parent.glob(f"{self.control_path.name}-*"):
+            run(["ssh", "-o", f"ControlPath={socket}", "-O", "exit", self.address], check=False)
         network.delete(self.record["netns"])
         disk.detach(self.image)
         self.image.unlink(missing_ok=True)

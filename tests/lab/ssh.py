@@ -63,12 +63,13 @@ def write_inventory(path: Path, directory: Path, hosts: Iterable[Host]) -> None:
     lines = ["---", "# Written by tests/lab; lost with `make lab-down`.", "lab:", "  hosts:"]
     entries = []
     for host in hosts:
-        # Of this one host and no other: a connection shared with a predecessor of the same name would hang
-        control = host.control_socket
+        # Of this one host and no other: a connection shared with a predecessor of the same name would hang. And of this user:
+        # what was opened as root says nothing about another
+        control = f"{host.control_path}-%%r"
         entries += [
             f"    {host.name}:",
             f"      ansible_host: {json.dumps(host.address)}",
-            f"      ansible_control_path: {json.dumps(str(control))}",
+            f"      ansible_control_path: {json.dumps(control)}",
         ]
     lines += entries or ["    {}"]
     common = f"-F {shlex.quote(str(directory / CONFIG_FILE))}"

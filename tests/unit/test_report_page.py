@@ -72,7 +72,7 @@ def record(count: int) -> dict[str, t.Any]:
 
 def rendered(found: dict[str, t.Any]) -> str:
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701 - as Ansible does
-    return environment.from_string(TEMPLATE.read_text()).render(report_data=run_report.report(found))
+    return environment.from_string(TEMPLATE.read_text()).render(__report_data=run_report.report(found))
 
 
 def page(count: int) -> str:

@@ -107,7 +107,7 @@ def _estimate(site: Site, wanted: Wanted, operation: Operation, facts: Directory
 def normalise(wanted: Wanted) -> Wanted:
     directories = tuple(normal_directory(directory) for directory in wanted.directories)
     check_directories(directories)
-    if not directories:
+    if not directories and not (wanted.everything and wanted.state == "absent"):
         raise OvercError("bad_argument", "Name at least one directory.")
     if wanted.state == "present" and not wanted.sources:
         raise OvercError("bad_argument", "Name at least one source to share files with.")
@@ -115,6 +115,12 @@ def normalise(wanted: Wanted) -> Wanted:
         raise OvercError("bad_argument", "A source is named twice.")
     sources = wanted.sources if wanted.state == "present" else ()
     return dataclasses.replace(wanted, directories=directories, sources=sources)
+
+
+def _all_shared(site: Site) -> tuple[str, ...]:
+    """The directories that are shared, or are to be at the next boot; overlays that are not ours are none of them."""
+    shared = {found.directory for found in site.mounted().values() if not found.foreign}
+    return tuple(sorted(shared.union(*(request.directories for request in site.record().requests))))
 
 
 @contextlib.contextmanager
@@ -158,6 +164,8 @@ def manage(
             repaired = repair(site)
         reports: list[dict[str, t.Any]] = []
         stack.enter_context(_telling(repaired if not check else None, reports))
+        if wanted.everything:
+            wanted = dataclasses.replace(wanted, directories=_all_shared(site))
         if wanted.state == "present":
             site.filesystem()
         facts = observe(site, wanted, site.record(), jobs)

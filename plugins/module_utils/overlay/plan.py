@@ -61,7 +61,7 @@ _REMEDY: t.Final = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """The options of the module."""
+    """The options of the module. ``everything``: all that is shared, in place of ``directories``; only to be stopped."""
 
     container: str
     containers_dir: str
@@ -71,6 +71,7 @@ class Wanted:
     apply: str = "auto"
     essential_root: str = "/"
     state_policy: str = "refuse"
+    everything: bool = False
 
 
 @dataclass(frozen=True)

@@ -243,6 +243,38 @@ def test_sources_in_order_and_sources_that_share_themselves(world: World) -> Non
     assert view(c1) == seen1
 
 
+def test_all_that_is_shared_is_stopped_and_nothing_else(world: World) -> None:
+    """An empty list is nothing, not everything: it may be what is left of a variable."""
+    populate(world.host)
+    root = world.container(of=world.host)
+    for name in ("theirs", "u", "w", "l"):
+        (root / name).mkdir()
+    table = root.parent / "fstab"
+    before, lines = view(root), table.read_text()
+    world.run(directories=("/usr/share", "/bin"))
+    line = f"none theirs overlay lowerdir={root}/l,upperdir={root}/u,workdir={root}/w 0 0\n"
+    table.write_text(table.read_text() + line)
+    for state, everything in (("absent", False), ("present", True)):
+        with pytest.raises(OvercError, match="Name at least one directory"):
+            world.run(state, directories=(), everything=everything)
+    planned = world.run("absent", directories=(), everything=True, check=True)
+    done = world.run("absent", directories=(), everything=True)
+    for answer in (planned, done):
+        assert [entry["directory"] for entry in answer["directories"]] == ["/bin", "/usr/share"]
+    assert (view(root), table.read_text()) == (before, lines + line)
+    again = world.run("absent", directories=(), everything=True)
+    assert (again["changed"], again["directories"]) == (False, [])
+
+
+def test_what_waits_for_the_boot_is_stopped_with_all_else(world: World) -> None:
+    populate(world.host)
+    world.container(of=world.host)
+    world.run(directories=("/usr/share",), apply="boot")
+    done = world.run("absent", directories=(), everything=True)
+    assert [entry["operation"] for entry in done["directories"]] == ["unqueue"]
+    assert world.info()["waiting"] == []
+
+
 def test_not_lxc_gets_mount_units(world: World) -> None:
     populate(world.host)
     root = world.container(lxc=False, of=world.host)

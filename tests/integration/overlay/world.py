@@ -115,8 +115,18 @@ class World:
         directories: tuple[str, ...] = ("/usr",),
         sources: tuple[str, ...] = ("essential",),
         apply: str = "auto",
+        everything: bool = False,
     ) -> Wanted:
-        return Wanted(container, str(self.containers), directories, sources, state, apply, str(self.host))
+        return Wanted(
+            container,
+            str(self.containers),
+            directories,
+            sources,
+            state,
+            apply,
+            str(self.host),
+            everything=everything,
+        )
 
     def run(self, state: str = "present", *, check: bool = False, observer: t.Any = None, jobs: int | None = None,
             **kwargs: t.Any) -> dict[str, t.Any]:  # fmt: skip

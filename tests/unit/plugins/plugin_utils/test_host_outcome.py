@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.filter import fleet
-from ansible_collections.overc.system.plugins.plugin_utils import host_outcome, run_record
+from ansible_collections.overc.system.plugins.plugin_utils import host_outcome, run_plan, run_record
 
 FAILURE = {"step": "Health", "msg": "It is not well.", "output": "out"}
 STAGE = {"staged_uuid": "new", "booted": "rootfs", "fingerprint": "f1", "reboot_required": True}
@@ -262,3 +262,49 @@ def test_host_that_does_not_work_stays_out_of_service_and_says_so() -> None:
     assert "It is out of service until the next run puts it back." in result["reason"]
     back = host_outcome.failed_rollback(silent, STAGE, {})
     assert "It is out of service until the next run puts it back." in back["reason"]
+
+
+NO_DATA = 'Data could not be sent to remote host "10.1.1.1". Make sure this host can be reached over ssh:'
+NO_SSH = "Failed to connect to the host via ssh:"
+
+
+@pytest.mark.parametrize(
+    ("said", "short"),
+    [
+        (
+            f"Task failed: {NO_DATA} joe@10.1.1.1: Permission denied (publickey,password).",
+            "Permission denied (publickey,password) for joe",
+        ),
+        (
+            f"The host stopped answering: {NO_SSH} ssh: connect to host web1 port 22: Connection refused",
+            "port 22: Connection refused",
+        ),
+        ("Failed to connect to the host via ssh: Host key verification failed.", "Host key verification failed"),
+        ("ssh: Could not resolve hostname web1", "ssh: Could not resolve hostname web1"),
+        (
+            "mm_receive_fd: recvmsg: expected received 1 got 0\r\nproxy dialer did not pass back a connection",
+            "no answer",
+        ),
+        ("", "no answer"),
+        (None, "no answer"),
+    ],
+)
+def test_why_a_host_is_silent_is_said_in_few_words_and_without_its_address(said: str | None, short: str) -> None:
+    assert host_outcome.silence(said) == short
+
+
+def test_a_module_that_could_not_be_started_has_a_reason() -> None:
+    """As on a full disk: Ansible's own start of the module fails, and it says only that there was no JSON."""
+    answer = {
+        "failed": True,
+        "msg": "Module result deserialization failed: No start of json char found",
+        "module_stderr": "Traceback (most recent call last):\nOSError: [Errno 28] No space left on device\n",
+    }
+    why = "Ansible's modules cannot be run on the host: No space left on device."
+    assert host_outcome.reason(answer) == why
+    assert run_plan.verdict(answer)["reason"] == why
+    assert host_outcome.could_not_run({"msg": "fine"}) == ""
+
+
+def test_output_that_a_module_has_chosen_is_taken() -> None:
+    assert host_outcome.output({"output": ["Error: no", "why"], "rc": 1}) == "Error: no\nwhy"

@@ -117,3 +117,10 @@ def test_a_part_of_a_playbook_is_refused(tags: list[str], skipped: list[str], st
 @pytest.mark.parametrize(("tags", "skipped"), [(["all"], []), (["untagged", "mine"], []), (["all"], ["slow"])])
 def test_tags_of_own_tasks(tags: list[str], skipped: list[str]) -> None:
     refuse_parts(tags, skipped, None)
+
+
+def test_what_was_probably_meant_is_said() -> None:
+    with pytest.raises(FleetError, match=r"labb names no host of this inventory \(did you mean lab\?\)"):
+        choose(GROUPS, "labb")
+    with pytest.raises(FleetError, match="names no host of this inventory, so"):
+        choose(GROUPS, "nothing_like_it")
