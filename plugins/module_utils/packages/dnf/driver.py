@@ -28,7 +28,7 @@ from ..tool import copy_directory
 from .configuration import Configuration
 from .errors import failure, problems, unknown_packages, unsuccessful, warnings
 from .output import OFFER_FORMAT, SIZE_FORMAT, parse_offers, parse_sizes, refreshed_at
-from .tool import LISTS_AS_THEY_ARE, NARROW, NO, YES, DnfTool, cache_settings
+from .tool import LISTS_AS_THEY_ARE, LOCK_5, NARROW, NO, YES, DnfTool, cache_settings
 from .transaction import Row, Transaction, UnreadableTable, changes, held_back_sentences, parse_transaction
 
 if t.TYPE_CHECKING:
@@ -37,7 +37,6 @@ if t.TYPE_CHECKING:
 _NOTHING: t.Final = re.compile(r"^Nothing to do\.\s*$", re.MULTILINE)
 _SPACE_MARGIN: t.Final = 16 << 20  # bytes; the copy of the lists, and what dnf makes of them
 _STATE: t.Final = "/var/lib/dnf"
-_LOCK_5: t.Final = "/run/dnf/rpmtransaction.lock"
 
 
 class Dnf:
@@ -60,7 +59,7 @@ class Dnf:
             state = self._dnf.configuration().state
         except OvercError:  # a snapshot is also made to get away from a DNF that is broken
             state = _STATE
-        own = (Lock(f"{state}/rpmdb_lock.pid", "pid"), Lock(_LOCK_5, "fcntl"))
+        own = (Lock(f"{state}/rpmdb_lock.pid", "pid"), Lock(LOCK_5, "fcntl"))
         return Database(found.directories, (*own, *found.locks))
 
     def directories(self) -> tuple[str, ...]:
@@ -276,6 +275,7 @@ class Dnf:
             *(*_without(plan.skipped), "-y", "upgrade", *_selection(request)),
             env=NARROW,
             pass_fds=pass_fds,
+            in_new_root=True,
         )
         output = f"{completed.stdout}\n{completed.stderr}"
         after = self.installed()

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import pathlib
+import subprocess
+import sys
+
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
@@ -13,7 +17,7 @@ from ansible_collections.overc.system.plugins.module_utils.packages.contract imp
     PackagePlan,
     PackageRequest,
 )
-from ansible_collections.overc.system.plugins.module_utils.packages.dnf import driver, errors
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf import driver, errors, tool
 from ansible_collections.overc.system.plugins.module_utils.packages.dnf import transaction as dnf_transaction
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
@@ -148,3 +152,28 @@ def test_files_put_aside_are_told_by_both_generations() -> None:
     five = ">>> Running\n>>> [RPM] /etc/lab-app.conf created as /etc/lab-app.conf.rpmnew\n>>> [RPM] %post(x) scriptlet failed\n"
     assert errors.warnings(four) == ("warning: /etc/lab-app.conf created as /etc/lab-app.conf.rpmnew",)
     assert errors.warnings(five) == ("/etc/lab-app.conf created as /etc/lab-app.conf.rpmnew",)
+
+
+def test_another_dnf_5_is_not_waited_for_without_end(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would not say that it waits; in the new root there is nobody to wait for."""
+    lock = tmp_path / "lock"
+    lock.touch()
+    monkeypatch.setattr(tool, "LOCK_5", str(lock))
+    monkeypatch.setattr(tool, "PATIENCE_5", 0.1)
+    hold = "import fcntl, sys; f = open(sys.argv[1], 'r+'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); input()"
+    runner = Saying(0, "", program="dnf5")
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        other.stdout.readline()
+        asked = tool.DnfTool(runner, lambda _seconds: None)
+        with pytest.raises(OvercError) as caught:
+            asked.run({}, "makecache")
+        assert caught.value.error_id == "locked"
+        assert caught.value.facts["holder"]["pid"] == other.pid
+        assert not [call for call in runner.calls if call[0] == "dnf"]
+        assert asked.run({}, "upgrade", in_new_root=True).rc == 0
+        other.stdin.write("\n")
+    assert asked.run({}, "makecache").rc == 0
