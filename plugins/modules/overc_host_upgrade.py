@@ -132,6 +132,7 @@ options:
       - V(refuse) refuses the upgrade with V(hidden_by_mount), with the paths and their packages. V(report) stages it, warns, and
         returns RV(hidden).
       - What the covering file system has already just as the packages bring it does not count, nor do logs and caches.
+      - Check mode installs nothing, so it does not forecast this.
     type: str
     choices: [refuse, report]
     default: refuse
