@@ -44,7 +44,7 @@ test: setup ## unit and integration tests, and today's part of the real boots
 
 .PHONY: test-unit
 test-unit: setup ## only what needs no lab: seconds
-	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
+	@$(PY) -m pytest tests/unit tests/model $(PYTEST_ARGS)
 
 .PHONY: test-integration
 test-integration: setup ## only what needs real hosts
@@ -56,6 +56,10 @@ test-crash: setup ## kill the host's commands at every point there is; writes th
 	@rm -f build/crash-results.jsonl
 	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/integration/test_crash.py tests/integration/test_crash_automatic.py $(PYTEST_ARGS)
 	@$(if $(PYTEST_ARGS),,PYTHONPATH=.collections $(PY) -m tests.integration.crash_table)
+
+.PHONY: test-model
+test-model: setup ## every state that commands, kills, power cuts and choices lead to, to the end: minutes
+	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/model -rP $(PYTEST_ARGS)
 
 .PHONY: test-fleet
 test-fleet: setup ## roles, playbooks, pull mode and Molecule on lab hosts, up to 30 at once: half an hour

@@ -19,7 +19,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ...errors import OvercError, certain
-from ..observe.facts import HostFacts
+from ..observe.facts import HostFacts, RootFacts
 from ..observe.state import HostState, files_of, release_of_files, source_of
 from .model import Context, Operation, Plan
 from .refusals import (
@@ -258,10 +258,9 @@ def _plan_previous(facts: HostFacts, state: HostState, booted: Subvolume, *, arm
         target=other.uuid,
         failed=failed_trial(facts, state),
     )
-    steps = _without_kernel(facts, files, ROLLBACK_STEPS)
+    steps, warning = _in_order(facts, other, files, _without_kernel(facts, files, ROLLBACK_STEPS))
     if context.backup_entry is not None:
         steps = with_trial(steps, arm=arm)
-    warning = None
     if facts.trial_boot.automatic and not protects:
         warning = (
             f"There is no complete backup pair to fall back to, so {other.path} is not tried: this rollback has manual "
@@ -290,10 +289,10 @@ def _plan_restore(facts: HostFacts, state: HostState, *, arm: bool) -> Plan:
         failed=failed_trial(facts, state),
     )
     refuse_strangers(facts, root_name)
-    steps = _without_kernel(facts, files, RESTORE_STEPS)
+    steps, warning = _in_order(facts, booted, files, _without_kernel(facts, files, RESTORE_STEPS))
     if context.backup_entry is not None:
         steps = with_trial(steps, arm=arm)
-    return Plan("restore", f"{booted.path} is booted", context, steps)
+    return Plan("restore", f"{booted.path} is booted", context, steps, warning=warning)
 
 
 def plan_confirm(facts: HostFacts, state: HostState) -> Plan:
@@ -324,6 +323,41 @@ def _without_kernel(facts: HostFacts, files: t.Mapping[str, str], steps: t.Seque
     left = tuple(step for step in steps if not (same and step in ("write_kernel", "swap_kernel")))
     refuse_unwritable(facts, left)
     return left
+
+
+def _in_order(
+    facts: HostFacts, target: Subvolume, files: t.Mapping[str, str], steps: tuple[str, ...]
+) -> tuple[tuple[str, ...], str | None]:
+    """The steps of a way back in the order whose middle boots, and a warning where neither does.
+
+    The kernel comes first where the present default root has modules for it: so it is after an upgrade, which kept them.
+    Where only ``target`` has modules for both kernels, the root comes first: the backup can be newer than the default root.
+    """
+    default = facts.default
+    if (
+        default is None
+        or default.path not in facts.roots
+        or target.path not in facts.roots
+        or "swap_kernel" not in steps
+    ):
+        return steps, None
+    present, wanted = release_of_files(facts, files_of(facts, default)), release_of_files(facts, files)
+    if _has_modules(facts.roots[default.path], wanted):
+        return steps, None
+    if _has_modules(facts.roots[target.path], present):
+        rest = [step for step in steps if step != "set_default"]
+        rest.insert(rest.index("swap_kernel"), "set_default")
+        return tuple(rest), None
+    if facts.trial_boot.automatic:
+        return steps, None
+    return steps, (
+        f"Neither does {default.path} have modules for kernel {wanted}, nor {target.path} for kernel {present}: while the two "
+        "are exchanged, for milliseconds, only the backup entry of the boot menu boots. See that the power stays on."
+    )
+
+
+def _has_modules(root: RootFacts, release: str | None) -> bool:
+    return release is None or not root.modules or release in root.modules
 
 
 __all__ = (

@@ -203,6 +203,28 @@ def test_a_rollback_asks_whether_its_kernel_can_be_replaced(name: str, refused: 
     assert caught.value.error_id == "access_denied"
 
 
+def with_modules(facts: HostFacts, **modules: str) -> HostFacts:
+    roots = {name: replace(root, modules=frozenset(modules[name].split())) for name, root in facts.roots.items()}
+    return replace(facts, roots=roots)
+
+
+def test_a_restore_of_a_newer_backup_has_the_root_first() -> None:
+    facts = make.backup()
+    older = with_modules(facts, rootfs="1.0-lab", rootfs_upgrade="2.0-lab", rootfs_bakup="1.0-lab 2.0-lab")
+    steps = commands.plan_rollback(older, derive(older)).steps
+    assert steps.index("set_default") < steps.index("swap_kernel")
+    usual = commands.plan_rollback(facts, derive(facts)).steps
+    assert usual.index("swap_kernel") < usual.index("set_default")
+
+
+def test_a_rollback_whose_middle_only_the_backup_boots_says_so() -> None:
+    facts = with_modules(make.upgraded(), rootfs="1.0-lab", rootfs_upgrade="2.0-lab", rootfs_bakup="1.0-lab")
+    plan = commands.plan_rollback(facts, derive(facts))
+    assert plan.warning is not None
+    assert "only the backup entry" in plan.warning
+    assert commands.plan_rollback(make.upgraded(), derive(make.upgraded())).warning is None
+
+
 def test_a_stranger_with_our_unfinished_name_is_never_touched() -> None:
     facts = make.clean()
     stranger = make.subvolume("rootfs_upgrade.overc-new")

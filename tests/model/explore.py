@@ -1,0 +1,211 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The search: from a new host to every world that commands, kills, power cuts, reboots and choices in the menu lead to."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.state import HostState, derive
+from ansible_collections.overc.system.plugins.module_utils.host.plan.model import Plan, context_from
+from ansible_collections.overc.system.plugins.module_utils.host.plan.repair import plan_repair
+
+from . import bootloader, invariants
+from .commands import COMMANDS, Command
+from .facts import facts_of
+from .grub import Choice, DoesNotBoot, after_cut, start
+from .key import ASKED_OF_BEGUN, key_of
+from .run import Machinery, repair, run
+from .world import Boot, World
+
+Key = int
+_MANAGES: t.Final = {"protect": bootloader.present, "give back": bootloader.absent}
+# What its user does in each state; where that changes nothing any more, a reboot
+_ASKED_FOR: t.Final = {
+    "interrupted": "repair",
+    "trial": "confirm",
+    "staged": "reboot",
+    "backup": "rollback",
+    "fallback": "rollback",
+}
+_PATIENCE: t.Final = 12
+_FORCED: t.Final = ", force: true"
+
+
+def _choices(boot: Boot) -> tuple[Choice | None, ...]:
+    """Nobody at the menu, the backup entry, and the normal one where that is no matter of course."""
+    return (None, "1", "0") if boot.unconfirmed else (None, "1")
+
+
+def _is_accepted(module: str, facts: HostFacts, state: HostState) -> bool:
+    plans = (command.plan(facts, state) for command in COMMANDS if command.module == module)
+    return any(isinstance(plan, Plan) for plan in plans)
+
+
+class Found(Exception):
+    """Something that is not true, and the way to it."""
+
+
+@dataclass
+class Exploration:
+    """What was explored. ``ways`` has the calm moves of each state: no kill, no cut, nobody at the menu.
+
+    ``kills`` are followed. ``manages``: automatic protection comes and goes, and of the kills only those of the module that
+    does it are followed.
+    """
+
+    machinery: Machinery = field(default_factory=Machinery)
+    manages: bool = False
+    kills: bool = True
+    transitions: int = 0
+    names: dict[Key, str] = field(default_factory=dict)
+    ways: dict[Key, dict[str, Key]] = field(default_factory=dict)
+    moves: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    _came: dict[Key, tuple[Key | None, str]] = field(default_factory=dict)
+    _waiting: deque[tuple[Key, World]] = field(default_factory=deque)
+
+    def unsettled(self) -> list[str]:
+        """The states from which the commands that each state asks for do not lead to a clean host, and the way there."""
+        return [f"{self.names[key]}: {self.way_to(key)}" for key in self.names if not self._ends_clean(key)]
+
+    def _ends_clean(self, key: Key) -> bool:
+        for _move in range(_PATIENCE):
+            name = self.names[key]
+            if name == "clean":
+                return True
+            ways = self.ways.get(key, {})
+            wanted = _ASKED_FOR[name]
+            there = ways[wanted] if ways.get(wanted, key) != key else ways.get("reboot")
+            if there is None:
+                return False
+            key = there
+        return False
+
+    @property
+    def states(self) -> int:
+        return len(self._came)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something that was reached and not looked at."""
+        return bool(self._waiting)
+
+    def by_name(self) -> Counter[str]:
+        """How many of the states that were looked at have each name."""
+        return Counter(self.names.values())
+
+    def explore(self, *worlds: World, limit: int | None = None) -> Exploration:
+        """Until nothing is new. Raises Found."""
+        for world in worlds:
+            self._reach(None, "begin", world)
+        while self._waiting and (limit is None or self.states < limit):
+            key, world = self._waiting.popleft()
+            try:
+                self._expand(key, world)
+            except (invariants.Violated, AssertionError) as why:
+                raise Found(f"{why}\n{self.way_to(key)}") from why
+        return self
+
+    def way_to(self, key: Key | None) -> str:
+        """What led to a state, move by move."""
+        moves: list[str] = []
+        while key is not None:
+            key, move = self._came[key]
+            moves.append(move)
+        return " -> ".join(reversed(moves))
+
+    def _reach(self, origin: Key | None, move: str, world: World) -> Key:
+        key = key_of(world)
+        self.transitions += 1
+        self.moves[move.split(":", maxsplit=1)[0]] += 1
+        if key not in self._came:
+            self._came[key] = (origin, move)
+            self._waiting.append((key, world))
+        return key
+
+    def _expand(self, key: Key, world: World) -> None:
+        state = derive(facts_of(world))
+        self.names[key] = state.name
+        invariants.in_every_world(world, state)
+        for number, (disk, found) in enumerate(after_cut(world)):
+            for choice in _choices(found[0]):
+                self._start(key, f"power cut {number}", world, (disk, found), choice)
+        if not world.is_settled:
+            there = self._reach(key, "written back", world.settled())
+            if state.name == "interrupted" and self.machinery.skips_are_durable:
+                self.ways.setdefault(key, {})["repair"] = there  # which begins with that
+                return
+        for choice in _choices(world.boot):
+            self._start(key, "reboot", world, (world.disk, (world.boot, world.boot)), choice)
+        if state.name == "interrupted":
+            self._repair(key, world)
+            return
+        for command in COMMANDS:
+            if not command.only_automatic or world.boot.automatic:
+                self._command(key, world, state, command)
+        if self.manages:
+            self._bootloader(key, world, state)
+
+    def _start(self, key: Key, move: str, world: World, left: t.Any, choice: Choice | None) -> None:
+        try:
+            booted = start(world, left[0], left[1], choice)
+        except DoesNotBoot:
+            return  # what must boot is an invariant; a person can choose what does not
+        there = self._reach(key, f"{move}: {f'menu {choice}' if choice else 'boots'}", booted.world)
+        if move == "reboot" and choice is None:
+            self.ways.setdefault(key, {})["reboot"] = there
+
+    def _repair(self, key: Key, world: World) -> None:
+        plan = plan_repair(facts_of(world))
+        if plan != plan_repair(facts_of(world.forgetting_begun(ASKED_OF_BEGUN))):
+            raise AssertionError("a repair asks of more steps whether they began than ASKED_OF_BEGUN has")
+        ran = repair(world, self.machinery)
+        invariants.after_a_command(ran.world)
+        context = context_from(dict(world.disk.journal.context) if world.disk.journal else {})
+        invariants.after_a_repair(world, ran.world, context.as_dict(), committed=bool(plan.notes["committed"]))
+        self._kills(key, "repair", ran.killed)
+        self.ways.setdefault(key, {})["repair"] = self._reach(key, "repair", ran.world)
+        if not plan.notes["committed"]:
+            # The same way back, from a step that failed: the history tells of it
+            disk = replace(ran.world.disk, record=replace(ran.world.disk.record, events=()))
+            self._reach(key, "fails", ran.world._replace(disks=(disk,)))
+
+    def _kills(self, key: Key, move: str, killed: list[World]) -> None:
+        for world in killed:
+            if self.kills and (move in _MANAGES or not self.manages):
+                self._reach(key, f"{move}: killed", world)
+
+    def _command(self, key: Key, world: World, state: HostState, command: Command) -> None:
+        plan = command.plan(facts_of(world), state)
+        if isinstance(plan, OvercError):
+            self.refusals[plan.error_id] += 1
+            facts = facts_of(world)
+            invariants.after_a_refusal(world, plan, lambda module: _is_accepted(module, facts, state))
+            return
+        if not plan.changed:
+            self.ways.setdefault(key, {})[command.name] = key
+            return
+        unforced = self.ways.get(key, {}).get(command.name.removesuffix(_FORCED))
+        if command.force and unforced != key:
+            return  # the same as without
+        ran = run(world, plan, command.packages(), self.machinery)
+        invariants.after_a_command(ran.world)
+        self._kills(key, command.name, ran.killed)
+        self.ways.setdefault(key, {})[command.name] = self._reach(key, command.name, ran.world)
+
+    def _bootloader(self, key: Key, world: World, state: HostState) -> None:
+        for name, manage in _MANAGES.items():
+            storage = manage(world, state)
+            if storage is not None:
+                invariants.after_a_command(storage.world)
+                self._kills(key, name, storage.trace)
+                self._reach(key, name, storage.world)
+
+
+__all__ = ("Exploration", "Found")

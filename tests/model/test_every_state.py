@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every state that commands, kills, power cuts, reboots and choices in the menu lead to, explored by the real planner.
+
+``make test`` goes breadth first until ``STATES`` states of each space were reached; ``make test-model``
+(``OVERC_SAMPLE=all``) goes to the end. Without kills every run goes to the end.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.model.spaces import SPACES, Space
+from tests.sampling import ALL
+
+STATES: t.Final = 4_000
+
+
+def _told(space: Space, found: t.Any) -> str:
+    names = ", ".join(f"{name} {count}" for name, count in sorted(found.by_name().items()))
+    return f"{space.name}: {found.states} states, {found.transitions} transitions ({names})"
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+def test_every_state_is_safe(space: Space) -> None:
+    found = space.explore(limit=None if ALL else STATES)
+    print(_told(space, found))
+    assert found.states >= STATES or not found.waits
+    if ALL:
+        assert found.unsettled() == []
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+def test_from_every_state_the_commands_lead_back_to_a_clean_host(space: Space) -> None:
+    found = space.explore(limit=None, kills=False)
+    print(_told(space, found))
+    assert found.unsettled() == []
+    assert {"clean", "staged", "backup"} <= set(found.by_name())
+    assert {"no_target", "not_booted", "backup_boot"} <= set(found.refusals)

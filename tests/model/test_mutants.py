@@ -1,0 +1,21 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The search finds what it is there to find: each planted defect, by the way that leads to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.model.explore import Exploration, Found
+from tests.model.mutants import MUTANTS
+
+_FAR_ENOUGH = 20_000
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_planted_defect_is_found(name: str) -> None:
+    mutant = MUTANTS[name]
+    with pytest.raises(Found) as found:
+        Exploration(mutant.machinery).explore(mutant.begins, limit=_FAR_ENOUGH)
+    print(found.value)
