@@ -19,6 +19,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..errors import OvercError
+from ..system.presence import status
 
 # fcntl: a record lock on the whole file, as rpm, dpkg, apt and dnf5 take it. flock: as Smart does with a directory.
 # pid: a file with the number of the process that is at work, as dnf 4 writes it; it is looked at, never written.
@@ -83,11 +84,12 @@ def quiet(locks: t.Sequence[Lock], *, patience: float = PATIENCE, only_look: boo
 
 def _take(lock: Lock, held: contextlib.ExitStack, deadline: float, *, make: bool) -> None:
     fd = _open(lock, make)
-    if fd is None:  # its tool never ran here
-        return
-    # A record lock is gone as soon as this process closes any descriptor of the file: this is its only one.
-    held.callback(os.close, fd)
-    _wait_for(lambda: _try(lock, fd), lock, deadline)
+    if fd is not None:
+        # A record lock is gone as soon as this process closes any descriptor of the file: this is its only one.
+        held.callback(os.close, fd)
+        _wait_for(lambda: _try(lock, fd), lock, deadline)
+    # Also where the tool never ran here: somebody may have removed the file that it holds
+    _wait_for(lambda: _holder_of_removed(lock.path), lock, deadline)
 
 
 def _open(lock: Lock, make: bool) -> int | None:
@@ -149,6 +151,27 @@ def _record_holder(fd: int) -> Holder:
     kind, _whence, _start, _length, pid = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, asked))
     # Free again since: it is asked for once more, or told as the one that cannot be seen
     return _holder(pid) if kind != fcntl.F_UNLCK and pid > 0 else Holder(0, "?")
+
+
+def _holder_of_removed(path: str) -> Holder | None:
+    """Who has a file open that had this name until somebody removed it: its lock counts on, and cannot be asked for."""
+    directory = status(os.path.dirname(path))
+    if directory is None:
+        return None
+    wanted = f"{os.path.realpath(os.path.dirname(path))}/{os.path.basename(path)} (deleted)"
+    for pid in os.listdir("/proc"):
+        if not pid.isdigit():
+            continue
+        try:
+            opened = [f"/proc/{pid}/fd/{number}" for number in os.listdir(f"/proc/{pid}/fd")]
+            found = any(os.readlink(fd) == wanted and os.stat(fd).st_dev == directory.st_dev for fd in opened)
+        except (FileNotFoundError, ProcessLookupError):  # it ended, or closed it, meanwhile
+            continue
+        except PermissionError:  # hidden from root itself by a security policy: no package manager of root's
+            continue
+        if found:
+            return _holder(int(pid))
+    return None
 
 
 def _flock_holder(fd: int) -> Holder:
