@@ -100,6 +100,7 @@ def test_another_transaction_is_at_work(host: Host, packages: dict[str, Path], t
 def test_somebody_removed_the_lock_of_a_transaction_at_work(host: Host, packages: dict[str, Path]) -> None:
     """As people do who think that it is stale: the next one makes the file anew, and keeps nobody out."""
     install(host, packages["own-slow-1.0"])
+    offer(host, packages["own-slow-2.0"])
     host.release("v2")
     with at_work(host, ["rpm", "-U", "/srv/own/own-slow-2.0-1.noarch.rpm"]):
         host.sh(f"rm {LOCK}")
