@@ -195,6 +195,11 @@ error_id:
   returned: failure
   type: str
   sample: overlay_unrepresentable
+reached:
+  description: V(switched) when it failed after the table of mounts was replaced, so that the container sees the other tree.
+  returned: failure after the switch
+  type: str
+  sample: switched
 users:
   description: Who else uses what would be emptied or removed.
   returned: when RV(error_id=overlay_in_use)

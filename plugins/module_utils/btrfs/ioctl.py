@@ -24,7 +24,6 @@ _SUBVOL_CREATE_V2: t.Final = 0x50009418
 _SNAP_CREATE_V2: t.Final = 0x50009417
 _SNAP_DESTROY: t.Final = 0x5000940F
 _GET_SUBVOL_INFO: t.Final = 0x81F8943C
-_INO_LOOKUP: t.Final = 0xD0009412
 _TREE_SEARCH_V2: t.Final = 0xC0709411
 _SNAP_RDONLY: t.Final = 1 << 1
 _ROOT_RDONLY: t.Final = 1 << 0
@@ -225,11 +224,8 @@ def _quota_items(fd: int, kind: int) -> t.Iterator[tuple[int, int, bytes]]:
             offset += 1
 
 
-def limited_by(fd: int) -> str | None:
-    """The quota group, as btrfs(8) writes it, that limits the subvolume of a descriptor; None if none does.
-
-    ``sync`` must have been called before.
-    """
+def limited_by(fd: int) -> list[str]:
+    """The quota groups, as btrfs(8) writes them, that limit the subvolume of a descriptor. ``sync`` must have been called."""
     groups = {subvolume_info(fd).id}
     relations = [(child, parent) for child, parent, _raw in _quota_items(fd, _QGROUP_RELATION) if child < parent]
     while True:
@@ -237,45 +233,29 @@ def limited_by(fd: int) -> str | None:
         if not more:
             break
         groups |= more
-    for _zero, group, raw in _quota_items(fd, _QGROUP_LIMIT):
-        if group in groups and _U64.unpack_from(raw)[0] & 3:  # a limit on what is referred to, or on what is its own
-            return f"{group >> 48}/{group & ((1 << 48) - 1)}"
-    return None
+    return [
+        f"{group >> 48}/{group & ((1 << 48) - 1)}"
+        for _zero, group, raw in _quota_items(fd, _QGROUP_LIMIT)
+        if group in groups and _U64.unpack_from(raw)[0] & 3  # a limit on what is referred to, or on what is its own
+    ]
 
 
-def unchanged_since(snapshot: int, live: int, below: str) -> bool:
-    """Whether what lies at ``below`` in a subvolume is still what a snapshot that was taken of it has there.
-
-    Of the inodes written since, those that were only read have the same change time on both sides.
-    """
-    sync(live)
-    info = subvolume_info(snapshot)
-    prefix = os.fsencode(below)
-    for inode in changed_inodes(live, info.origin_generation + 1):
-        path = path_of(live, inode)
-        if path is None or (path != prefix and not path.startswith(prefix + b"/")):
-            continue  # gone (then its directory is among them), or elsewhere
-        try:
-            a = os.stat(path, dir_fd=live, follow_symlinks=False)
-            b = os.stat(path, dir_fd=snapshot, follow_symlinks=False)
-        except OSError:
-            return False
-        if (a.st_ino, a.st_ctime_ns) != (b.st_ino, b.st_ctime_ns):
-            return False
-    return True
+_INODE_REF: t.Final = 12
+_REF: t.Final = struct.Struct("=QH")  # struct btrfs_inode_ref: index, length of the name that follows
 
 
-def path_of(fd: int, inode: int) -> bytes | None:
-    """A path of an inode below the root of the subvolume (BTRFS_IOC_INO_LOOKUP), None when it is gone."""
-    buffer = bytearray(4096)
-    struct.pack_into("=QQ", buffer, 0, 0, inode)
-    try:
-        fcntl.ioctl(fd, _INO_LOOKUP, buffer, True)
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            return None
-        raise
-    return bytes(buffer[16 : buffer.index(0, 16)]).rstrip(b"/")
+def directory_of(fd: int, inode: int) -> tuple[int, bytes] | None:
+    """(inode of the directory, name) of one name of an inode of the subvolume; None when it has none (any more)."""
+    buffer = bytearray(112 + (1 << 12))
+    _KEY.pack_into(buffer, 0, 0, inode, inode, 0, _LAST, 0, _LAST, _INODE_REF, _INODE_REF, 1, 0, 0, 0, 0, 0)
+    _U64.pack_into(buffer, 104, 1 << 12)
+    fcntl.ioctl(fd, _TREE_SEARCH_V2, buffer, True)
+    if not _U32.unpack_from(buffer, 64)[0]:
+        return None
+    _transid, _inode, directory, _kind, _length = _HEADER.unpack_from(buffer, 112)
+    _index, length = _REF.unpack_from(buffer, 112 + 32)
+    start = 112 + 32 + _REF.size
+    return directory, bytes(buffer[start : start + length])
 
 
 __all__ = (
@@ -286,15 +266,14 @@ __all__ = (
     "changed_inodes",
     "create_subvolume",
     "delete_subvolume",
+    "directory_of",
     "few_changed_inodes",
     "few_changes",
     "filesystem_id",
     "is_subvolume",
     "limited_by",
     "parted",
-    "path_of",
     "snapshot",
     "subvolume_info",
     "sync",
-    "unchanged_since",
 )

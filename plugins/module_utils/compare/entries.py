@@ -12,7 +12,7 @@ import typing as t
 from ..system import xattrs
 from ..system.overlay_format import has_mark, is_mark
 from ..system.safe_path import OPEN_FILE
-from .files import BLOCK, Bytes, Status
+from .files import Bytes, Status
 from .model import Source, Tally
 from .sides import Theirs
 
@@ -162,8 +162,10 @@ class Judge:
             if not exact and not may_clone:
                 return _KEEP
             equal, once = self._bytes.equal(f, g, mine, one_filesystem=self._sources[number].one_filesystem)
-            if equal and mine.size > BLOCK and xattrs.flags(f) != xattrs.flags(g):
-                return _KEEP  # such as nodatacow, which statx does not tell
+            if equal and not xattrs.same_flags(f, g):  # statx does not tell all of them
+                if (xattrs.flags(f) ^ xattrs.flags(g)) & xattrs.NOCOW:
+                    return _KEEP  # the kernel clones nothing between the two
+                exact = False
         finally:
             os.close(g)
         if not equal:

@@ -20,7 +20,8 @@ from .entries import MARK, Judge
 from .model import Raw, Source, Tally, join, parent_of, refusal
 from .sides import WHOLE, Job, Part, Sides, Theirs, open_sides
 
-_DEPTH: t.Final = 1000  # a path of PATH_MAX bytes has at most twice as many components
+# Four times what a program can name (PATH_MAX); the plan of each directory has its path, so they cost memory
+_LONGEST: t.Final = 16_384
 _LOCKED: t.Final = "is immutable or append-only (chattr), so the kernel could not merge anything into it"
 _NESTED: t.Final = "is a mount point or a nested subvolume, which no overlay can reach across"
 
@@ -173,6 +174,9 @@ class Walk:
     def _open_below(self, sides: Sides, name: str, theirs: Theirs) -> Sides | None:
         """Open a directory on all sides; None when the container's cannot be part of an overlay."""
         path = join(sides.path, name)
+        if len(path) > _LONGEST:
+            self.out.append(refusal(path, f"lies so deep that its path has more than {_LONGEST} characters"))
+            return None
         try:
             mine = open_dir(name, sides.mine)
         except OSError as error:
@@ -225,19 +229,16 @@ class Walk:
         stack.append((sides, iter(below if deep else ())))
         while stack:
             sides, rest = stack[-1]
-            entered = self._next(sides, rest, len(stack))
+            entered = self._next(sides, rest)
             if entered is None:
                 stack.pop()
                 sides.close()
             else:
                 stack.append((entered, iter(self._directory(entered, WHOLE))))
 
-    def _next(self, sides: Sides, rest: t.Iterator[tuple[str, Theirs]], depth: int) -> Sides | None:
+    def _next(self, sides: Sides, rest: t.Iterator[tuple[str, Theirs]]) -> Sides | None:
         """The next directory below that can be entered; None when there is no other."""
         for name, theirs in rest:
-            if depth > _DEPTH:
-                self.out.append(refusal(join(sides.path, name), f"lies more than {_DEPTH} directories deep"))
-                continue
             opened = self._open_below(sides, name, theirs)
             if opened is not None:
                 return opened

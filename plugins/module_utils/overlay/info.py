@@ -12,7 +12,7 @@ from ..system.presence import is_directory
 from ..system.safe_path import components, printable
 from ..system.workers import translate
 from ..values import decimal
-from . import claimants, copied, users
+from . import claimants, copied, own_side, users
 from .claims import Claim, describe
 from .observe import made_by
 from .record import HOME, Record
@@ -35,6 +35,12 @@ def _about_others(site: Site, found: Mounted, known: t.Sequence[Claim] | None) -
     over = site.table.in_the_way(found.directory)
     if over is not None:
         problems.append(f"this is mounted over it: {over}")
+    if found.id:
+        for group in own_side.bypassed_quotas(site, found.id):
+            problems.append(
+                f"the container's quota (btrfs qgroup {group}) does not count what it writes here; stop sharing"
+                " (state=absent), or lift the quota"
+            )
     if found.id and known is not None:
         problems += copied.problems_of_owner(describe(users.find(site, found.directory, found, known=known)))
     return problems

@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from ..errors import OvercError
+from ..system import overlayfs
 from ..system.safe_path import is_below, printable
 from . import estimate, original, users
 from .claims import Claim
@@ -76,6 +77,9 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
                 _refuse_unfit(site, directory)
             if found is not None and active == "ours" and sources == wanted.sources:
                 stale = _stale(site, found, record, wanted, now, jobs)
+            if active in ("", "ours"):
+                stays = found is not None and sources == wanted.sources and not stale
+                refuse_quota(site, found.id if found is not None and stays else "")
         elif found is not None and found.owner:
             _refuse_clone(site, found)
         out.append(
@@ -114,11 +118,16 @@ def _refuse_nested(mounted: t.Iterable[str], directory: str) -> None:
 def _refuse_unfit(site: Site, directory: str) -> None:
     """Refuse a directory that is not shared yet and cannot be."""
     os.close(site.open_directory(directory))
-    refuse_quota(site)
     site.table.check(directory)
     site.check_config()
     _refuse_mounts(site, directory)
     _refuse_hidden(site, directory)
+    reason = overlayfs.kernel_refuses(site.path)
+    if reason is not None:
+        raise OvercError(
+            "overlay_unsupported",
+            f"The kernel of this host mounts no overlay ({reason}); nothing was changed. It needs overlayfs (modprobe overlay).",
+        )
 
 
 def _refuse_clone(site: Site, found: Mounted) -> None:

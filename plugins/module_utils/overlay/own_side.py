@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 
 from ..btrfs import ioctl
+from ..btrfs.paths import unchanged_since
 from ..compare.kin import enclosing_subvolume
 from ..errors import OvercError
 from ..system.safe_path import OPEN_DIR, components, open_beneath, open_dir, printable
@@ -32,16 +33,39 @@ def refuse_readonly(site: Site) -> None:
             )
 
 
-def refuse_quota(site: Site) -> None:
-    """Refuse a container with a quota: what it writes would go to a subvolume to which the quota does not apply."""
+def bypassed_quotas(site: Site, id_: str) -> list[str]:
+    """The quota groups that limit the container's root, but not the layers of its overlay ``id_`` ("" for none yet)."""
     ioctl.sync(site.root_fd)
-    group = ioctl.limited_by(site.root_fd)
-    if group is not None:
+    groups = ioctl.limited_by(site.root_fd)
+    home = site.store.open() if groups and id_ else None
+    if home is None:
+        return groups
+    try:
+        layers = open_dir(id_, home)
+    except FileNotFoundError:
+        return groups
+    finally:
+        os.close(home)
+    try:
+        known = ioctl.limited_by(layers)
+    finally:
+        os.close(layers)
+    return [group for group in groups if group not in known]
+
+
+def refuse_quota(site: Site, id_: str = "") -> None:
+    """Refuse a container with a quota: what it writes goes to a subvolume to which the quota does not apply.
+
+    ``id_``: the overlay that stays as it is, "" if new layers would be made.
+    """
+    groups = bypassed_quotas(site, id_)
+    if groups:
         raise OvercError(
             "overlay_unsupported",
-            f"The root of container {printable(site.name)!r} has a quota (btrfs qgroup {group}). What it writes into a"
+            f"The root of container {printable(site.name)!r} has a quota (btrfs qgroup {groups[0]}). What it writes into a"
             " shared directory lies in another subvolume, so the quota would be bypassed. Nothing was changed. Leave this"
-            f" container unshared, or lift the quota first (btrfs qgroup limit none {group} {printable(site.root)}).",
+            " container unshared (state=absent), or lift the quota first"
+            f" (btrfs qgroup limit none {groups[0]} {printable(site.root)}).",
         )
 
 
@@ -78,7 +102,7 @@ def refuse_changed(home: int, id_: str, site: Site, directory: str) -> None:
     try:
         top = open_dir(own_snapshot(id_), home)
         try:
-            same = ioctl.unchanged_since(top, live, "/".join(_way(site, directory)))
+            same = unchanged_since(top, live, "/".join(_way(site, directory)))
         finally:
             os.close(top)
     finally:
@@ -91,4 +115,4 @@ def refuse_changed(home: int, id_: str, site: Site, directory: str) -> None:
         )
 
 
-__all__ = ("opened", "refuse_changed", "refuse_quota", "refuse_readonly", "snapshot")
+__all__ = ("bypassed_quotas", "opened", "refuse_changed", "refuse_quota", "refuse_readonly", "snapshot")

@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..btrfs import ioctl
+from ..btrfs.paths import LONGEST, Paths
 from ..compare.kin import enclosing_subvolume
 from ..errors import OvercError
 from ..system import safe_path
@@ -319,6 +320,8 @@ def is_there(tree: Tree) -> bool:
 
 def _is_no_directory(path: bytes, fd: int) -> bool:
     """Files are what is picked from a source; its directories move when its own overlay is merely mounted."""
+    if len(path) >= LONGEST:
+        return True  # nobody can tell
     try:
         return not stat.S_ISDIR(os.stat(path, dir_fd=fd, follow_symlinks=False).st_mode)
     except FileNotFoundError:
@@ -352,8 +355,9 @@ def has_changed(site: Site, origin: Origin) -> str | None:
         ioctl.sync(fd)
         below = os.fsencode(origin.below)
         own = _place_within(site, origin)
-        for inode in ioctl.changed_inodes(fd, origin.generation + 1, changed_after=origin.time - _TICK):
-            path = ioctl.path_of(fd, inode)
+        paths = Paths(fd)
+        for inode in sorted(ioctl.changed_inodes(fd, origin.generation + 1, changed_after=origin.time - _TICK)):
+            path = paths.of(inode)
             if path is None or (own and (path == own or path.startswith(own + b"/"))):
                 continue
             if path == below or path.startswith(below + b"/"):
@@ -375,13 +379,12 @@ def changed_underneath(site: Site, overlay: Overlay, lower: t.Sequence[str]) -> 
     try:
         ioctl.sync(fd)
         complete = os.stat(f"{layers_name(overlay.id)}/{NOTES}", dir_fd=fd, follow_symlinks=False).st_ctime_ns
-        for inode in ioctl.changed_inodes(fd, overlay.sealed + 1):
-            path = ioctl.path_of(fd, inode)
-            if path is None or not any(path == prefix or path.startswith(prefix + b"/") for prefix in prefixes):
-                continue
-            if os.stat(path, dir_fd=fd, follow_symlinks=False).st_ctime_ns > complete:
-                return True
-        return False
+        paths = Paths(fd)
+        found = map(paths.of, sorted(ioctl.changed_inodes(fd, overlay.sealed + 1, changed_after=complete + 1)))
+        return any(
+            path is not None and any(path == prefix or path.startswith(prefix + b"/") for prefix in prefixes)
+            for path in found
+        )
     finally:
         os.close(fd)
 

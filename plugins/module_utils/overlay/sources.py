@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..btrfs import ioctl
+from ..btrfs.paths import unchanged_since
 from ..compare import merge
 from ..compare.kin import KinFinder
 from ..compare.model import Comparison, Kin, Source
@@ -130,7 +131,7 @@ class Sources:
             for shared in self.trees:
                 fd = os.open(shared.tree.subvolume, OPEN_DIR)
                 try:
-                    if not ioctl.unchanged_since(shared.snapshot, fd, shared.origin.below):
+                    if not unchanged_since(shared.snapshot, fd, shared.origin.below):
                         return None
                 finally:
                     os.close(fd)

@@ -108,16 +108,15 @@ def unmount(target: str) -> None:
     syscalls.umount(target, _UMOUNT_NOFOLLOW)
 
 
-def probe(layers_options: str, target: str) -> str | None:
-    """Prove in a private mount namespace that the kernel takes these layers; None, or the reason why it does not."""
+def _privately(what: t.Callable[[], None]) -> str | None:
+    """Do it in a private mount namespace, whose mounts end with it; None, or the reason why the kernel refused."""
     out, theirs = os.pipe()
     pid = os.fork()
     if pid == 0:
         answer = b""
         try:
             syscalls.unshare_mounts()
-            mount(layers_options, target)
-            syscalls.umount(target, syscalls.MNT_DETACH)
+            what()
         except OSError as error:
             answer = str(error.strerror).encode()
         finally:
@@ -132,9 +131,36 @@ def probe(layers_options: str, target: str) -> str | None:
     return reason.decode("utf-8", "replace") or None
 
 
+def probe(layers_options: str, target: str) -> str | None:
+    """Prove in a private mount namespace that the kernel takes these layers; None, or the reason why it does not."""
+
+    def once() -> None:
+        mount(layers_options, target)
+        syscalls.umount(target, syscalls.MNT_DETACH)
+
+    return _privately(once)
+
+
+def kernel_refuses(place: str) -> str | None:
+    """Why this kernel would mount no overlay of ours at all, None if it does; ``place``: any directory.
+
+    Tried upon a file system in memory that only a private mount namespace sees, so nothing is written.
+    """
+
+    def once() -> None:
+        syscalls.mount("tmpfs", place, "tmpfs")
+        layers = Layers((f"{place}/lower",), f"{place}/upper", f"{place}/work")
+        for path in (*layers.lower, layers.upper, layers.work):
+            os.mkdir(path)
+        mount(options(layers, supported_safety()), place)
+
+    return _privately(once)
+
+
 __all__ = (
     "Layers",
     "escape",
+    "kernel_refuses",
     "mount",
     "named_layers",
     "options",

@@ -131,42 +131,40 @@ class Descent:
     """One place below a directory after the other: from each to the next, only what differs is opened.
 
     As safe as ``open_beneath``, which opens every component again for every path. Owns the descriptors it gives: each is
-    good until the next ``to``. At most ``_HELD`` of them are open, however deep the path.
+    good until the next ``to``. Of a deep path it holds the first and the last few directories open.
     """
 
-    _HELD: t.Final = 8  # there is one of these for every source, and a process may open 1,024 files
+    _ENDS: t.Final = 4  # there is one of these for every source, and a process may open 1,024 files
 
     def __init__(self, root_fd: int) -> None:
-        self._open = [reopen_dir(root_fd)]
+        self._open = {0: reopen_dir(root_fd)}  # by depth
         self._names: list[str] = []
-        self._deep = -1
 
     def to(self, parts: t.Sequence[str]) -> int:
         """The open directory ``parts`` below the root."""
-        held = parts[: self._HELD]
-        same = 0
-        while same < min(len(held), len(self._names)) and held[same] == self._names[same]:
-            same += 1
-        self._up(same)
-        for name in held[same:]:
-            self._open.append(open_dir(name, self._open[-1]))
-            self._names.append(name)
-        if len(parts) == len(held):
-            return self._open[-1]
-        self._deep = open_beneath(self._open[-1], parts[self._HELD :])
-        return self._deep
-
-    def _up(self, depth: int) -> None:
-        if self._deep >= 0:
-            os.close(self._deep)
-            self._deep = -1
-        while len(self._names) > depth:
-            os.close(self._open.pop())
-            self._names.pop()
+        same = _common(self._names, parts)
+        for depth in [depth for depth in self._open if depth > same]:
+            os.close(self._open.pop(depth))
+        self._names = list(parts)
+        depth = max(self._open)
+        for name in parts[depth:]:
+            fd = open_dir(name, self._open[depth])
+            depth += 1
+            self._open[depth] = fd
+            if len(self._open) > 2 * self._ENDS:
+                os.close(self._open.pop(min(depth for depth in self._open if depth >= self._ENDS)))
+        return self._open[depth]
 
     def close(self) -> None:
-        self._up(0)
-        os.close(self._open.pop())
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+
+def _common(names: t.Sequence[str], others: t.Sequence[str]) -> int:
+    """How many names both begin with."""
+    if others[: len(names)] == names:  # mostly it only goes deeper
+        return len(names)
+    return next((index for index, pair in enumerate(zip(names, others)) if pair[0] != pair[1]), len(others))
 
 
 def detached_view(fd: int) -> int:

@@ -21,8 +21,8 @@ IMMUTABLE: t.Final = 0x10
 APPEND: t.Final = 0x20
 NOCOW: t.Final = 0x800000
 LOCKED: t.Final = IMMUTABLE | APPEND
-# compr, immutable, append, nodump, noatime, nocow; the rest is the file system's own business.
-SETTABLE: t.Final = 0x4 | IMMUTABLE | APPEND | 0x40 | 0x80 | NOCOW
+# compr, immutable, append, nodump, noatime, nocomp, nocow; the rest is the file system's own business.
+SETTABLE: t.Final = 0x4 | IMMUTABLE | APPEND | 0x40 | 0x80 | 0x400 | NOCOW
 
 
 def same(a: int | str, b: int | str, *, follow: bool = True) -> bool:
@@ -61,6 +61,19 @@ def flags(fd: int) -> int:
         raise
 
 
+_one, _other = bytearray(struct.calcsize("l")), bytearray(struct.calcsize("l"))
+
+
+def same_flags(a: int, b: int) -> bool:
+    """Whether two open files on one file system have the same inode flags; asked of every pair, so without ``flags``."""
+    try:
+        fcntl.ioctl(a, _GETFLAGS, _one, True)
+        fcntl.ioctl(b, _GETFLAGS, _other, True)
+    except OSError:
+        return flags(a) == flags(b)
+    return _one == _other
+
+
 def set_flags(fd: int, value: int) -> None:
     fcntl.ioctl(fd, _SETFLAGS, struct.pack("l", value))
 
@@ -75,5 +88,6 @@ __all__ = (
     "flags",
     "link_path",
     "same",
+    "same_flags",
     "set_flags",
 )

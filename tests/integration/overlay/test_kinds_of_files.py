@@ -1,13 +1,12 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Flags, holes, hard links, depth and quotas: there and back without a loss, in bounded time, with true numbers."""
+"""Flags, holes and hard links: there and back without a loss, in bounded time, with true numbers."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import typing as t
@@ -21,6 +20,9 @@ from ansible_collections.overc.system.plugins.module_utils.system import xattrs
 
 from .test_containers import populate
 from .world import World, subvolume, told, view
+
+# What chattr(1) sets on btrfs: c, i, a, d, A, m, C
+KEPT = 0x4 | 0x10 | 0x20 | 0x40 | 0x80 | 0x400 | 0x800000
 
 
 def flags_of(path: Path) -> int:
@@ -113,21 +115,49 @@ def test_a_locked_directory_is_not_shared_itself(world: World) -> None:
     assert world.leftovers() == []
 
 
-def test_nodatacow_is_part_of_equal(world: World) -> None:
+@pytest.mark.parametrize("size", [0, 1000, 100_000, 300_000])
+@pytest.mark.parametrize("flag", ["C", "m"])
+@pytest.mark.parametrize("whose", ["container", "source"])
+def test_flags_of_storage_are_part_of_equal(world: World, size: int, flag: str, whose: str) -> None:
+    """No copy on write, no compression: of what is filled later they are all that there is."""
     for root in (world.host, world.container()):
-        (root / "usr").mkdir()
-        file = root / "usr/disk"
+        (root / "usr/d").mkdir(parents=True)
+        file = root / "usr/d/disk"
         file.touch()
-        if root is not world.host:
-            chattr("+C", file)
-        file.write_bytes(b"d" * 300_000)
+        if whose == ("source" if root is world.host else "container"):
+            chattr(f"+{flag}", file, root / "usr/d")
+        file.write_bytes(b"d" * size)
         os.utime(file, (1, 1))
     root = world.containers / "c1/rootfs"
+    paths = [root / "usr/d/disk", root / "usr/d"]
+    before = [flags_of(path) & KEPT for path in paths]
+    assert bool(before[0]) == (whose == "container")
     world.run()
     with world.started():
-        assert flags_of(root / "usr/disk") & xattrs.NOCOW
+        assert [flags_of(path) & KEPT for path in paths] == before
     world.run("absent")
-    assert flags_of(root / "usr/disk") & xattrs.NOCOW
+    assert [flags_of(path) & KEPT for path in paths] == before
+
+
+@pytest.mark.parametrize("flag", ["C", "m", "d", "A", "c"])
+def test_flags_that_the_container_gives_its_own_files_stay(world: World, flag: str) -> None:
+    populate(world.host)
+    root = world.container(of=world.host)
+    world.run()
+    with world.started():
+        (root / "usr/share/made").mkdir()
+        (root / "usr/share/made/file").touch()
+        paths = [root / "usr/share/made", root / "usr/share/made/file"]
+        chattr(f"+{flag}", *paths)
+        (root / "usr/share/made/file").write_bytes(b"x" * 5000)
+        before = [flags_of(path) & KEPT for path in paths]
+        assert all(before)
+    (world.host / "usr/share/d/f1").write_text("upgraded")
+    assert world.run()["changed"]
+    with world.started():
+        assert [flags_of(path) & KEPT for path in paths] == before
+    world.run("absent")
+    assert [flags_of(path) & KEPT for path in paths] == before
 
 
 # -- holes -------------------------------------------------------------------------------------------------------------
@@ -208,88 +238,6 @@ def test_bytes_are_counted_once_for_all_names(world: World, names: int) -> None:
     for report in (planned, done):
         assert (report["entries_kept"], report["bytes_kept"]) == (names, 5000)
         assert report["bytes_freed"] == 8192
-
-
-# -- depth -------------------------------------------------------------------------------------------------------------
-
-
-def assert_leaf(top: Path, depth: int) -> None:
-    here = os.open(top, os.O_RDONLY)
-    for _level in range(depth):
-        below = os.open("d", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = below
-    assert os.listdir(here) == ["leaf"]
-    os.close(here)
-
-
-@pytest.fixture
-def few_files() -> t.Iterator[None]:
-    """As many open files as a process gets that asks for no more."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
-
-
-@pytest.mark.usefixtures("few_files")
-@pytest.mark.parametrize("depth", [1100, 2500])
-def test_a_container_that_nested_deeply_can_be_stopped(world: World, depth: int) -> None:
-    populate(world.host)
-    root = world.container(of=world.host)
-    world.run()
-    with world.started():
-        here = os.open(root / "usr", os.O_RDONLY)
-        for _level in range(depth):
-            os.mkdir("d", dir_fd=here)
-            below = os.open("d", os.O_RDONLY, dir_fd=here)
-            os.close(here)
-            here = below
-        os.close(os.open("leaf", os.O_CREAT | os.O_WRONLY, dir_fd=here))
-        os.close(here)
-    try:
-        assert world.run("absent")["changed"]
-        assert world.leftovers() == []
-        assert_leaf(root / "usr", depth)
-    finally:
-        # the only one that is not stopped by such paths
-        subprocess.run(["rm", "-rf", str(world.containers)], check=False)
-
-
-# -- quotas ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("group", ["own", "above"])
-@pytest.mark.parametrize("kind", ["", "-e"])
-def test_a_quota_is_not_bypassed(world: World, group: str, kind: str) -> None:
-    populate(world.host)
-    root = world.container(of=world.host)
-    other = world.container("c2", of=world.host)
-    assert other.exists()
-
-    def btrfs(*argv: str) -> None:
-        subprocess.run(
-            ["btrfs", *argv, str(world.base)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    btrfs("quota", "enable")
-    try:
-        assert world.run(check=True)["changed"], "a quota group without a limit limits nothing"
-        own = f"0/{subprocess.check_output(['btrfs', 'inspect-internal', 'rootid', root], text=True).strip()}"
-        name = own if group == "own" else "1/7"
-        if group == "above":
-            btrfs("qgroup", "create", "1/7")
-            btrfs("qgroup", "assign", own, "1/7")
-        btrfs("qgroup", "limit", *([kind] if kind else []), "100M", name)
-        for check in (True, False):
-            with pytest.raises(OvercError) as caught:
-                world.run(check=check)
-            assert caught.value.error_id == "overlay_unsupported"
-            assert f"qgroup {name}" in caught.value.message
-        assert world.leftovers() == []
-        assert world.run(container="c2")["changed"]
-    finally:
-        btrfs("quota", "disable")
 
 
 # -- compression -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay import apply
+from ansible_collections.overc.system.plugins.module_utils.system import syscalls
 
 from .test_containers import populate
 from .world import World, told, view
@@ -171,3 +172,22 @@ def test_a_read_only_container_is_refused_before(world: World, container: Path, 
         subprocess.run(["btrfs", "property", "set", str(container), "ro", "false"], check=True)
     assert world.seen() == seen
     assert world.run(state)["changed"]
+
+
+@pytest.mark.parametrize(("check", "apply"), [(True, "auto"), (False, "auto"), (True, "boot"), (False, "boot")])
+def test_a_kernel_without_overlays_is_seen_before(
+    world: World, container: Path, monkeypatch: pytest.MonkeyPatch, check: bool, apply: str
+) -> None:
+    def mount(source: str, target: str, fstype: str, *args: t.Any, **more: t.Any) -> None:
+        if fstype == "overlay":
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        real(source, target, fstype, *args, **more)
+
+    before, real = view(container), syscalls.mount
+    monkeypatch.setattr(syscalls, "mount", mount)
+    with pytest.raises(OvercError) as caught:
+        world.run(check=check, apply=apply)
+    assert (caught.value.error_id, told(caught.value)["changed"]) == ("overlay_unsupported", False)
+    assert "No such device" in caught.value.message
+    assert view(container) == before
+    assert world.leftovers() == []

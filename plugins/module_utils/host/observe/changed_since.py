@@ -18,6 +18,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ...btrfs import ioctl
+from ...btrfs.paths import LONGEST, Paths, shown_deep
 from ...system import xattrs
 from .covered import is_below
 from .path_kinds import KINDS, Kind, kind_of
@@ -95,22 +96,31 @@ def changed_since(root: str, root_path: str, made: str, made_path: str) -> LeftB
             return LeftBehind(
                 root, made, info.origin_time, problem=f"more than {_LIMIT} files changed: too many to look at"
             )
-        paths = {os.fsdecode(path) for path in (ioctl.path_of(fd, inode) for inode in inodes) if path}
+        paths, deep = _named(map(Paths(fd).of, sorted(inodes)), max(len(root_path), len(made_path)))
         young = frozenset(inode for inode, generation in inodes.items() if generation >= since)
+        kept = Paths(made_fd)
         look = _Look(
             root_path,
             made_path,
             0 if _clock_was_set_back(root_path, paths, young, info.origin_time) else info.origin_time,
             frozenset(ioctl.changed_inodes(made_fd, since)),
             young,
-            lambda inode: ioctl.path_of(made_fd, inode) is not None,
+            lambda inode: kept.of(inode) is not None,
         )
-        changes: dict[str, Change] = {}
+        # too deep to be compared, so it counts as changed
+        changes = {name: Change(name, kind_of(name), "changed") for name in map(shown_deep, deep)}
         for path in sorted(paths):
             changes.update((found.path, found) for found in look.at(path))
     serious = [found for found in changes.values() if found.kind != "bookkeeping"]
     serious.sort(key=lambda found: (KINDS.index(found.kind), found.path))
     return LeftBehind(root, made, info.origin_time, tuple(serious), len(changes) - len(serious))
+
+
+def _named(found: t.Iterable[bytes | None], before: int) -> tuple[set[str], set[str]]:
+    """The paths that a program can name, with ``before`` bytes before it and a name behind it, and those that are longer."""
+    paths = {path for path in found if path}
+    deep = {path for path in paths if before + len(path) + 258 > LONGEST}
+    return set(map(os.fsdecode, paths - deep)), set(map(os.fsdecode, deep))
 
 
 def _clock_was_set_back(root: str, paths: t.Iterable[str], young: t.Collection[int], since: int) -> bool:

@@ -9,6 +9,7 @@ into the directory under the mount point, and run against an empty one.
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import os
 import stat
@@ -16,6 +17,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ...btrfs import ioctl
+from ...btrfs.paths import Paths, shown_deep
 from .covered import is_below
 
 # Written by package managers themselves and by every program that logs: nobody misses it.
@@ -54,15 +56,19 @@ def hidden_changes(base: str, new: str, covered: t.Sequence[str]) -> tuple[Hidde
     try:
         ioctl.sync(fd)
         since = ioctl.subvolume_info(fd).origin_generation + 1
-        raw = (ioctl.path_of(fd, inode) for inode in ioctl.changed_inodes(fd, since))
-        paths = {os.fsdecode(path) for path in raw if path}
+        paths = {os.fsdecode(path) for path in map(Paths(fd).of, sorted(ioctl.changed_inodes(fd, since))) if path}
     finally:
         os.close(fd)
     found: dict[str, t.Literal["added", "changed", "removed"]] = {}
     for path in sorted(paths):
         # The directory above a mount point is looked at as well: the mount point itself may have been removed or replaced
         if is_below("/" + path, covered):
-            found.update(_differences(base, new, path, is_mount="/" + path in covered))
+            try:
+                found.update(_differences(base, new, path, is_mount="/" + path in covered))
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                found[shown_deep(path)[1:]] = "changed"  # too deep to be compared
     gone = {path for path, change in found.items() if change != "removed" and _is_seen(os.path.join(new, path), path)}
     left = {path: change for path, change in found.items() if path not in gone}
     left = {path: change for path, change in left.items() if change != "removed" or _lstat("/" + path) is not None}

@@ -114,14 +114,14 @@ class _Maker:
         self.linked, self.entries, self.bytes = [], 0, 0
         return out
 
-    def directory(self, path: str, stack: Stack, target: int) -> list[tuple[str, list[int]]]:
+    def directory(self, way: t.Sequence[str], stack: Stack, target: int) -> list[tuple[str, list[int]]]:
         """Everything in one directory but what lies deeper; the directories below are made, empty."""
         entries, directories = _merged(stack)
         fds = dict(stack)
         for name, number in entries:
             status = os.stat(name, dir_fd=fds[number], follow_symlinks=False)
             if status.st_nlink > 1:
-                self.linked.append((number, status.st_ino, join(path, name)))
+                self.linked.append((number, status.st_ino, "/".join([*way, name])))
                 continue
             clone_entry(name, fds[number], target, from_upper=True, status=status)
             self.entries += 1
@@ -132,16 +132,20 @@ class _Maker:
 
     def subtree(self, path: str, stack: Stack, target: int) -> None:
         """A directory and all below it, attributes last. Closes what it is given."""
-        Frame = tuple[str, Stack, int, list[tuple[str, list[int]]]]  # noqa: N806 - a type
-        frames: list[Frame] = [(path, stack, target, self.directory(path, stack, target))]
+        Frame = tuple[Stack, int, list[tuple[str, list[int]]]]  # noqa: N806 - a type
+        way = _parts(path)  # of the last frame: a path for each of them would take memory by the square of their number
+        frames: list[Frame] = [(stack, target, self.directory(way, stack, target))]
         while frames:
-            path, stack, target, rest = frames[-1]
+            stack, target, rest = frames[-1]
             if rest:
                 name, numbers = rest.pop()
                 deeper, made = _descend(stack, name, numbers), open_dir(name, target)
-                frames.append((join(path, name), deeper, made, self.directory(join(path, name), deeper, made)))
+                way.append(name)
+                frames.append((deeper, made, self.directory(way, deeper, made)))
                 continue
             frames.pop()
+            if frames:
+                way.pop()
             clone_attributes(stack[0][1], target, from_upper=True)
             _close(stack)
             os.close(target)
@@ -198,7 +202,7 @@ def _spread_top(maker: _Maker, roots: Stack, target: int, jobs: int) -> tuple[li
         path = queue.pop(0)
         stack, made = _enter(roots, _parts(path)), open_beneath(target, _parts(path))
         try:
-            queue += [join(path, name) for name, _numbers in maker.directory(path, stack, made)]
+            queue += [join(path, name) for name, _numbers in maker.directory(_parts(path), stack, made)]
         finally:
             _close(stack)
             os.close(made)

@@ -77,11 +77,23 @@ def _was_locked(name: str, dir_fd: int) -> bool:
 
 
 class _Level:
-    """A directory that is being emptied. ``known``: the same in a snapshot (None: there is no snapshot to ask)."""
+    """A directory that is being emptied. ``known``: the same in a snapshot (None: there is no snapshot to ask).
 
-    def __init__(self, path: str, fd: int, known: int | None) -> None:
-        self.path, self.fd, self.known = path, fd, known
+    Its path is put together when it is asked for: all paths of a deep chain would take memory by the square of its depth.
+    """
+
+    def __init__(self, name: str, fd: int, known: int | None, above: _Level | None = None) -> None:
+        self.name, self.fd, self.known, self.above = name, fd, known, above
         self.rest: list[str] = []
+
+    @property
+    def path(self) -> str:
+        names: list[str] = []
+        here: _Level | None = self
+        while here is not None and here.name:
+            names.append(here.name)
+            here = here.above
+        return "/".join(reversed(names))
 
     def close(self) -> None:
         os.close(self.fd)
@@ -114,7 +126,7 @@ class _Level:
             if known is not None:
                 os.close(known)
             return None
-        return _Level(join(self.path, name), fd, known)
+        return _Level(name, fd, known, self)
 
 
 def _refuse_subvolume(fd: int, device: int, name: str) -> None:
@@ -153,19 +165,20 @@ def _empty(top: _Level, left: list[str], keep: str | None = None) -> None:
             stack.pop()
             here.close()
             if stack:
-                _remove_directory(here.path, stack[-1], left)
+                _remove_directory(here, stack[-1], left)
     finally:
         for here in stack:
             here.close()
 
 
-def _remove_directory(path: str, above: _Level, left: list[str]) -> None:
+def _remove_directory(here: _Level, above: _Level, left: list[str]) -> None:
     """It stays if something in it did, or came meanwhile."""
     try:
-        _once_more(os.rmdir, path.rpartition("/")[2], above.fd)
+        _once_more(os.rmdir, here.name, above.fd)
     except OSError as error:
         if above.known is None or error.errno != errno.ENOTEMPTY:
             raise
+        path = here.path
         if not any(is_below(f"/{name}", f"/{path}") for name in left):
             left.append(path)
 
