@@ -23,10 +23,19 @@ from .claims import Claim
 
 # Where LXC and OverC keep containers; what else a host has is found by its configuration and by what runs.
 _USUAL_PLACES: t.Final = ("/opt/container", "/var/lib/lxc")
-_UNITS: t.Final = ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+_UNITS: t.Final = (
+    "/etc/systemd/system.control",
+    "/etc/systemd/system",
+    "/run/systemd/transient",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+_UNIT_KINDS: t.Final = (".mount", ".service", ".socket", ".swap")
 _NSPAWN: t.Final = ("/etc/systemd/nspawn", "/run/systemd/nspawn", "/var/lib/machines")
 # Of a process that ended, or that a confined root may not look at (a host that is a container itself): none of this host's
-_UNSEEN: t.Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.EINVAL, errno.EACCES, errno.EPERM))
+UNSEEN: t.Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.EINVAL, errno.EACCES, errno.EPERM))
 
 
 def _read(path: str) -> str:
@@ -96,11 +105,15 @@ def of_containers(known: t.Iterable[str]) -> list[Claim]:
 
 def _of_units(units: str) -> list[Claim]:
     out: list[Claim] = []
-    for directory in dict.fromkeys((units, "/etc/systemd/system", *_UNITS)):
+    for directory in dict.fromkeys(map(os.path.realpath, (units, *_UNITS))):
         for name in _entries(directory):
-            path = f"{directory}/{name}"
-            if name.endswith(".mount") and is_file(path):
-                out += claims.of_units(_read(path), Claim("", "", "the host", printable(path)))
+            files = [name] if name.endswith(_UNIT_KINDS) else []
+            if name.endswith(".d") and name[:-2].endswith(tuple(kind[1:] for kind in _UNIT_KINDS)):
+                files = [f"{name}/{file}" for file in _entries(f"{directory}/{name}") if file.endswith(".conf")]
+            for file in files:
+                path = f"{directory}/{file}"
+                if is_file(path):
+                    out += claims.of_units(_read(path), Claim("", "", "the host", printable(path)))
     return out
 
 
@@ -153,7 +166,7 @@ def namespaces() -> t.Iterator[tuple[int, tuple[Mount, ...]]]:
             with open(f"/proc/{name}/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
                 found = parse_mountinfo(file.read())
         except OSError as error:
-            if error.errno in _UNSEEN:
+            if error.errno in UNSEEN:
                 continue
             what = f"What process {name} has mounted cannot be seen: {error.strerror}."
             raise OvercError("inconsistent", what) from error
@@ -161,7 +174,7 @@ def namespaces() -> t.Iterator[tuple[int, tuple[Mount, ...]]]:
         yield int(name), found
 
 
-def _name_of(pid: int) -> str:
+def name_of(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="backslashreplace") as file:
             return f"process {pid} ({file.read().strip()})"
@@ -177,7 +190,7 @@ def of_mounts() -> list[Claim]:
         root = "" if top is None else f"{top.device} {top.root}"
         for mount in found:
             where = f"mounted at {printable(mount.target)}"
-            out += claims.of_mount(mount, Claim("", "", _name_of(pid), where, through=f"/proc/{pid}/root", root=root))
+            out += claims.of_mount(mount, Claim("", "", name_of(pid), where, through=f"/proc/{pid}/root", root=root))
     return out
 
 
@@ -187,8 +200,10 @@ def all_claims(known: t.Iterable[str], units: str) -> list[Claim]:
 
 
 __all__ = (
+    "UNSEEN",
     "all_claims",
     "copies_elsewhere",
+    "name_of",
     "namespaces",
     "of_container",
     "of_containers",

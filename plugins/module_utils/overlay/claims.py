@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,9 @@ from ..system.mount_table import Mount
 from ..system.safe_path import printable
 
 _LAYER_OPTIONS: t.Final = frozenset(("lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir"))
+# Of services and their kind: see systemd.exec
+_UNIT_BINDS: t.Final = frozenset(("BindPaths", "BindReadOnlyPaths"))
+_UNIT_ROOTS: t.Final = frozenset(("RootDirectory", "RootImage"))
 # nspawn: systemd.nspawn(5), section [Files]
 _NSPAWN_BINDS: t.Final = frozenset(("Bind", "BindReadOnly"))
 _NSPAWN_OVERLAYS: t.Final = frozenset(("Overlay", "OverlayReadOnly"))
@@ -68,14 +72,51 @@ def of_entry(entry: fstab.Entry, claim: Claim) -> list[Claim]:
     return out
 
 
+def unit_settings(text: str) -> list[tuple[str, str]]:
+    """(key, value) of every setting of a unit or a drop-in, in order, as systemd.syntax(7) has them."""
+    out: list[tuple[str, str]] = []
+    line = ""
+    for part in text.split("\n"):
+        if part.lstrip().startswith(("#", ";")):
+            continue  # within a continued line, too
+        line += part
+        if line.endswith("\\"):
+            line = line[:-1] + " "
+            continue
+        key, sep, value = line.partition("=")
+        if sep:
+            out.append((key.strip(), value.strip()))
+        line = ""
+    return out
+
+
 def of_units(text: str, claim: Claim) -> list[Claim]:
-    """What a systemd mount unit uses, the place it mounts upon included; the one of an overlay is its ``directory``."""
-    values = dict(line.split("=", 1) for line in text.split("\n") if "=" in line and not line.startswith(("#", ";")))
-    where = values.get("Where", "").strip()
-    entry = fstab.Entry(values.get("What", "").strip(), where, values.get("Type", ""), values.get("Options", ""))
+    """What a systemd unit uses: a mount unit, with the place that it mounts upon; what a service has bound, and its root.
+
+    The place of an overlay is its ``directory``. A drop-in is taken for itself.
+    """
+    settings = unit_settings(text)
+    values = dict(settings)
+    where = values.get("Where", "")
+    entry = fstab.Entry(values.get("What", ""), where, values.get("Type", ""), values.get("Options", ""))
     claim = replace(claim, directory=where)
-    target = [replace(claim, path=where, how="target")] if where.startswith("/") else []
-    return [*of_entry(entry, claim), *target]
+    out = of_entry(entry, claim)
+    if where.startswith("/"):
+        out.append(replace(claim, path=where, how="target"))
+    for key, value in settings:
+        if key in _UNIT_BINDS:
+            sources = (overlayfs.split_escaped(word, ":", keep_backslash=False)[0] for word in _words(value))
+            out += [replace(claim, path=source.lstrip("-+"), how="source") for source in sources]
+        elif key in _UNIT_ROOTS:
+            out.append(replace(claim, path=value.lstrip("-+"), how="root"))
+    return [found for found in out if found.path.startswith("/")]
+
+
+def _words(value: str) -> list[str]:
+    try:
+        return shlex.split(value)
+    except ValueError:
+        return value.split()
 
 
 def of_nspawn(text: str, claim: Claim) -> list[Claim]:
@@ -122,10 +163,20 @@ def refuse(container: str, directory: str, used: t.Sequence[Claim]) -> None:
     raise OvercError(
         "overlay_in_use",
         f"What {printable(directory)} of container {printable(container)!r} has on disk is used by {first}{more}, who would lose"
-        " it. Give each a copy of its own (an overlay: state=absent there; a clone: lxc-copy without -s; a mount: remove it),"
-        " then run the same command again.",
+        " it. Give each a copy of its own (an overlay: state=absent there; a clone: lxc-copy without -s; a mount: remove it), or"
+        " stop the program, then run the same command again.",
         users=shown,
     )
 
 
-__all__ = ("Claim", "describe", "layer_paths", "of_entry", "of_mount", "of_nspawn", "of_units", "refuse")
+__all__ = (
+    "Claim",
+    "describe",
+    "layer_paths",
+    "of_entry",
+    "of_mount",
+    "of_nspawn",
+    "of_units",
+    "refuse",
+    "unit_settings",
+)

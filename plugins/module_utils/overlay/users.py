@@ -10,6 +10,7 @@ its file system.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from ..errors import OvercError
 from ..system.mount_table import mounts
 from ..system.safe_path import is_below, open_dir, printable
-from . import claimants
+from . import claimants, writers
 from .claims import Claim
 from .site import Site
 from .table import Mounted
@@ -159,8 +160,8 @@ def _is_own(site: Site, claim: Claim, directory: str, target: Object) -> bool:
     if claim.root == f"{target.device} {target.root_path}":
         return True  # seen by the container only, which is stopped before anything is done
     own = claim.container == site.path
-    if own and claim.how == "root":
-        return True
+    if claim.how == "root" and (own or (not claim.container and site.table.kind != "lxc")):
+        return True  # what mounts it for the host is there before any service
     if claim.how != "layer" or target.emptied:
         return False
     if own or not claim.container:
@@ -172,29 +173,27 @@ def known_places(site: Site) -> list[str]:
     return [site.containers_dir, *site.elsewhere, *claimants.copies_elsewhere(site.path)]
 
 
-def _objects(site: Site, directory: str, found: Mounted | None, originals: t.Sequence[int]) -> t.Iterator[Object]:
+def _opened(
+    site: Site, directory: str, found: Mounted | None, originals: t.Sequence[int], stack: contextlib.ExitStack
+) -> list[tuple[str, int, bool]]:
+    """What would be emptied (then True) or removed, opened for as long as the stack is: name, descriptor."""
+    out: list[tuple[str, int, bool]] = []
     if found is None:
-        fd = site.open_directory(directory)
-        try:
-            yield _object(site, printable(directory), fd, emptied=True)
-        finally:
-            os.close(fd)
+        out.append((printable(directory), site.open_directory(directory), True))
+        stack.callback(os.close, out[0][1])
     elif found.id:
         home = site.store.open()
         if home is None:
-            return
+            return []
+        stack.callback(os.close, home)
         try:
             fd = open_dir(found.id, home)
         except FileNotFoundError:
-            return
-        finally:
-            os.close(home)
-        try:
-            yield _object(site, f"the layers of {printable(directory)}", fd, emptied=False)
-        finally:
-            os.close(fd)
-    for fd in originals:
-        yield _object(site, printable(os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))), fd, emptied=False)
+            return []
+        stack.callback(os.close, fd)
+        out.append((f"the layers of {printable(directory)}", fd, False))
+    names = (printable(os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))) for fd in originals)
+    return [*out, *((name, fd, False) for name, fd in zip(names, originals))]
 
 
 def find(
@@ -208,18 +207,25 @@ def find(
     """Everybody else who uses the directory (``found`` None: it would be emptied), or the layers of its overlay.
 
     ``originals``: open directories that the original tool made and that would be removed. ``known``: all claims, if they
-    were read already. OvercError if something cannot be read or looked at.
+    were read already; then nobody is asked what he has open. OvercError if something cannot be read or looked at.
     """
-    objects = list(_objects(site, directory, found, originals))
-    if not objects:
-        return []
-    everything = claimants.all_claims(known_places(site), site.units) if known is None else known
-    lookup = Lookup(site)
-    return [
-        claim
-        for claim in everything
-        if any(not _is_own(site, claim, directory, target) and lookup.hits(claim, target) for target in objects)
-    ]
+    with contextlib.ExitStack() as stack:
+        opened = _opened(site, directory, found, originals, stack)
+        objects = [_object(site, name, fd, emptied=emptied) for name, fd, emptied in opened]
+        if not objects:
+            return []
+        everything = claimants.all_claims(known_places(site), site.units) if known is None else known
+        lookup = Lookup(site)
+        out = [
+            claim
+            for claim in everything
+            if any(not _is_own(site, claim, directory, target) and lookup.hits(claim, target) for target in objects)
+        ]
+        # (Of a container that runs nothing is done before it was stopped, and what its programs have open is closed.)
+        if known is None and not site.running():
+            for (_name, fd, _emptied), target in zip(opened, objects):
+                out += writers.find(fd, target.device)
+    return out
 
 
 __all__ = ("Lookup", "Object", "chain", "find", "known_places", "place_in_filesystem")

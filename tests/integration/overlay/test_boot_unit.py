@@ -204,6 +204,24 @@ def test_a_list_that_cannot_be_read_is_not_guessed(world: World) -> None:
     assert caught.value.error_id == "inconsistent"
 
 
+@pytest.mark.parametrize("when", ["now", "at boot"])
+def test_a_list_that_cannot_be_read_stops_no_work(world: World, when: str, capfd: pytest.CaptureFixture[str]) -> None:
+    populate(world.host)
+    world.container(of=world.host)
+    install(world)
+    world.run(apply="boot")
+    Path(world.places.installed).write_text("damaged")
+    if when == "now":
+        assert world.run()["directories"][0]["status"] == "shared"
+    else:
+        assert boot(world) == 1, "it has to be told"
+        assert capfd.readouterr().err.count("installed.json cannot be read") == 1
+        assert world.info()["overlays"][0]["status"] == "shared"
+    assert work.waiting(world.places) == []
+    assert Path(world.places.wants).is_symlink()
+    assert Path(world.places.installed).read_text() == "damaged"
+
+
 def test_work_of_a_container_that_was_destroyed_is_forgotten(world: World) -> None:
     populate(world.host)
     root = world.container(of=world.host)

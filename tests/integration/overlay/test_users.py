@@ -254,6 +254,31 @@ def test_a_mount_unit_of_the_host(two: World, text: str) -> None:
     assert who(refused(two)) == {"the host"}
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.mount", "[Mount]\nWhat = {c1}/usr/share\n  Where =  /srv/x\nType = none\n"),
+        ("x.mount", "[Mount]\nWhat=\\\n# within\n{c1}/usr/share\nWhere=/srv/x\n"),
+        ("x.mount.d/o.conf", "[Mount]\nWhat={c1}/usr\n"),
+        ("x.mount.d/o.conf", "[Mount]\nOptions=lowerdir=/bin:{c1}/usr,ro\n"),
+        ("mount.d/o.conf", "[Mount]\nWhat={c1}/usr\n"),
+        ("x.service", "[Service]\nBindReadOnlyPaths=/tmp -{c1}/usr:/srv/x\n"),
+        ("x.service", '[Service]\nBindPaths="{c1}/usr/share:/srv/x:norbind"\n'),
+        ("x@.service.d/o.conf", "[Service]\nBindPaths={c1}/usr\n"),
+        ("x.service", "[Service]\nRootDirectory={c1}\n"),
+        ("x.socket", "[Socket]\nRootDirectory=-{c1}/usr\n"),
+        ("x.swap", "[Swap]\nWhat={c1}/usr/share/d/f1\n"),
+    ],
+)
+def test_any_unit_of_the_host(two: World, name: str, text: str) -> None:
+    path = Path(two.places.units) / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text.format(c1=two.containers / "c1/rootfs"))
+    assert who(refused(two)) == {"the host"}
+    path.write_text(text.format(c1=two.containers / "c0/rootfs"))
+    assert two.run()["changed"]
+
+
 def test_what_cannot_be_read_is_not_taken_for_nobody(two: World) -> None:
     (two.containers / "c0/fstab").unlink()
     os.mkfifo(two.containers / "c0/fstab")

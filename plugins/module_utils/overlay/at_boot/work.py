@@ -135,7 +135,11 @@ def installed(places: Places) -> list[str] | None:
     try:
         return list(texts(load_object(raw)["containers_dirs"], "containers_dirs"))
     except (ValueError, KeyError) as error:
-        raise OvercError("inconsistent", f"{places.installed} cannot be read ({error}); nothing is guessed.") from error
+        raise OvercError(
+            "inconsistent",
+            f"{places.installed} cannot be read ({error}); nothing is guessed. Remove it, then install the unit again"
+            " (overc_overlay_boot).",
+        ) from error
 
 
 def known_places(places: Places) -> list[str]:
@@ -228,9 +232,12 @@ def tidy(places: Places) -> None:
 def _tidy(places: Places) -> None:
     unreadable: list[OvercError] = []
     left = waiting(places, unreadable)
+    try:
+        for_good = installed(places) is not None
+    except OvercError as error:
+        unreadable.append(error)
     if unreadable:
         return  # there may be work that nobody can read: all stays for whoever looks into it
-    for_good = installed(places) is not None
     if left or for_good:
         if for_good and not left and is_directory(places.pending):
             os.rmdir(places.pending)
