@@ -20,7 +20,6 @@ _ALLOWED: t.Final = {
     "host/observe/brought_back.py:_equal": "what was not seen to be equal counts as different",
     "host/observe/brought_back.py:_host_keys": "the directory as a whole is told then",
     "btrfs/paths.py:unchanged_since": "it says that something changed, and the work is done again",
-    "host/observe/brought_back.py:_equal": "what cannot be compared is named as brought back",
     "system/lock.py:read_holder": "who holds the lock is for people only",
     "system/workers.py:_cpus": "how many processors there are decides nothing",
     "compare/files.py:same_extents": "the bytes are compared then",
