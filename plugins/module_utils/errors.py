@@ -77,8 +77,8 @@ NEXT_STEPS: t.Final[dict[str, str]] = {
     "overlay_failed": "What was begun is undone, or finished if it was switched over already; run the same command again.",
     "package_manager_failed": "Mend the package or leave it out with the option exclude, then run the same command.",
     "gpg_policy": (
-        "Set gpgcheck=1 for them (smart: rpm-check-signatures=true) and let the host know their keys, disable them, or "
-        "allow it with gpg_policy: report."
+        "Set gpgcheck=1 for them (smart: rpm-check-signatures=true; apt: take trusted=yes and the like out of the source) and "
+        "let the host know their keys, disable them, or allow it with gpg_policy: report."
     ),
     "package_unknown": "Correct the names, then run the same command again.",
     "package_untrusted": "Have it signed, or let the host know its key, then run the same command again.",

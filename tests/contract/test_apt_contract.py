@@ -422,6 +422,7 @@ def test_who_checks_signatures(root: Root) -> None:
     assert driver(root).unchecked() == ("file:/srv/repo lab",)
     assert driver(root).unchecked(demanded=True) == ()
     root.sh("rm /etc/apt/apt.conf.d/99weak; sed -i s/Signed-By.*/Trusted:\\ yes/ /etc/apt/sources.list.d/lab.sources")
+    assert set(told(pending(root))) > {"lab-app"}, "signed with a key that the source does not name"
     root.offer(*NEW, sign=False)
     assert driver(root).unchecked() == driver(root).unchecked(demanded=True) == ("file:/srv/repo lab",)
     plan = pending(root)

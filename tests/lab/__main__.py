@@ -75,7 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--disk", type=int, default=DiskSize().disk_mib, help="size of a disk in MiB")
     up.add_argument("--boot", type=int, default=DiskSize().boot_mib, help="size of /boot in MiB")
     up.add_argument("--backup", action="store_true", help="with rootfs_bakup and bzImage_bakup from the start")
-    up.add_argument("--managers", default="dnf", help="package managers of the hosts: dnf, smart or dnf,smart")
+    up.add_argument(
+        "--managers", default="dnf", help="package managers of the hosts: dnf, smart, apt, or several with commas"
+    )
     up.set_defaults(call=_up)
 
     down = actions.add_parser("down", help="remove the lab and everything in it")

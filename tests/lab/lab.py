@@ -23,9 +23,9 @@ from tests.lab.rpms import repositories
 from tests.lab.settings import DEFAULT_DIRECTORY, RECORD_FILE, DiskSize, LabNames
 
 LAB_FILE = "lab.json"
-MANAGERS = frozenset({"dnf", "smart"})
+MANAGERS = frozenset({"apt", "dnf", "smart"})
 # Under these names a package manager is found
-_PROGRAMS = {"dnf": ("dnf", "dnf-3", "dnf4", "yum"), "smart": ("smart",)}
+_PROGRAMS = {"apt": ("apt-get",), "dnf": ("dnf", "dnf-3", "dnf4", "yum"), "smart": ("smart",)}
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 
 

@@ -89,6 +89,15 @@ def failure(completed: Completed) -> OvercError | None:
     return None
 
 
+def is_incomplete(completed: Completed) -> bool:
+    """Did a refresh go on without a source? apt before 2.1 knows no error mode: it ends well, and says so in a warning.
+
+    Other warnings are none of it: a source that is trusted without a key is warned about each time.
+    """
+    said = ("Some index files failed to download", "Failed to fetch ")
+    return completed.rc != 0 or any(words in line for line in _own_lines(completed.stderr) for words in said)
+
+
 def _locked(completed: Completed) -> OvercError:
     found = _HOLDER.search(f"{completed.stderr}\n{completed.stdout}")
     if found is None:
@@ -161,4 +170,4 @@ def _without_mark(line: str) -> str:
     return line.removeprefix("E: ").removeprefix("W: ")
 
 
-__all__ = ("failed_packages", "failure", "interrupted", "is_locked", "unsuccessful", "warnings")
+__all__ = ("failed_packages", "failure", "interrupted", "is_incomplete", "is_locked", "unsuccessful", "warnings")

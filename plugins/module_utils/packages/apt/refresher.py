@@ -15,7 +15,7 @@ from ...values import decimal
 from ..contract import ListsAge
 from ..tool import copy_directory
 from . import lists
-from .errors import failure, unsuccessful
+from .errors import is_incomplete, unsuccessful
 from .output import Fetch, parse_uris
 from .settings import NO_HOOKS, UNSANDBOXED, quoted
 
@@ -53,8 +53,7 @@ class Lists:
         """Raises repository_failed if any source could not be refreshed, package_untrusted, no_space, locked."""
         hooks = "" if self._scratch is None else NO_HOOKS
         completed = self._commands.apt_get("update", settings=f"{self.settings}{hooks}")
-        # apt before 2.1 knows no error mode: it ends well, and says what failed as a warning
-        if completed.rc != 0 or failure(completed) is not None:
+        if is_incomplete(completed):
             error = unsuccessful(completed, "refreshing the package lists")
             if error.error_id == "package_manager_failed":
                 raise OvercError("repository_failed", error.message, **error.facts)

@@ -252,9 +252,16 @@ def test_every_recorded_failure(version: str, scenario: str) -> None:
 def test_a_good_exit_code_of_an_update_that_failed(version: str) -> None:
     """apt before 2.1 has no error mode."""
     for scenario in ("update-unreachable", "update-bad-signature"):
-        assert errors.failure(recorded(version, scenario)) is not None
+        assert errors.is_incomplete(recorded(version, scenario))
     for scenario in ("update-ok", "update-error-on-any-ok", "trusted-update"):
-        assert errors.failure(recorded(version, scenario)) is None
+        assert not errors.is_incomplete(recorded(version, scenario))
+
+
+def test_a_source_that_is_trusted_without_its_key_is_no_failure() -> None:
+    said = "W: GPG error: file:/srv/repo lab InRelease: The following signatures couldn't be verified because the public key"
+    assert not errors.is_incomplete(
+        Completed(("apt-get",), 0, "", f"{said} is not available: NO_PUBKEY 8BA2841C929D7918\n")
+    )
 
 
 @both
