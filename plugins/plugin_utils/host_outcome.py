@@ -75,8 +75,8 @@ def not_seen_because(info: Answer) -> str:
 # hosts would have the same reason
 _AROUND: t.Final = re.compile(
     r"^(Task failed: |Action failed: |The host (stopped answering|does not answer): )"
-    r"|^Data could not be sent to remote host \"[^\"]*\"\. Make sure this host can be reached over ssh: ?"
-    r"|^Failed to connect to the host via (ssh|paramiko): ?"
+    r"|^Data could not be sent to remote host [\"'][^\"']*[\"']\. Make sure this host can be reached over (ssh|SSH): ?"
+    r"|^Failed to connect to the host via (ssh|paramiko): ?|^\[Errno \d+\] "
 )
 _LOGIN: t.Final = re.compile(r"^(\S+)@\S+: (Permission denied.*)$")
 _CONNECT: t.Final = re.compile(r"^ssh: connect to host \S+ port (\d+): ")

@@ -285,6 +285,7 @@ NO_SSH = "Failed to connect to the host via ssh:"
             "mm_receive_fd: recvmsg: expected received 1 got 0\r\nproxy dialer did not pass back a connection",
             "no answer",
         ),
+        (f"{NO_DATA.replace(chr(34), chr(39)).replace('ssh', 'SSH')} [Errno 32] Broken pipe", "Broken pipe"),
         ("", "no answer"),
         (None, "no answer"),
     ],
