@@ -75,10 +75,11 @@ def _after_a_cut(world: World, disk: Btrfs, found: tuple[Boot, Boot]) -> None:
 
 
 def _was_warned_of(disk: Btrfs) -> bool:
-    """A rollback between two roots of another tool, neither of which has modules for the other's kernel: it says so."""
+    """A way back between two roots of another tool, neither of which has modules for the other's kernel: it says so."""
     context = dict(disk.journal.context) if disk.journal else {}
-    default, target = disk.by_uuid(disk.default), disk.by_uuid(context.get("target") or "")
-    return context.get("operation") == "rollback" and bool(default and target and default.kernel not in target.modules)
+    default, target = disk.by_uuid(disk.default), disk.by_uuid(context.get("target") or context.get("base") or "")
+    returns = context.get("operation") in ("rollback", "restore")
+    return returns and bool(default and target and default.kernel not in target.modules)
 
 
 def _boots_backup(world: World, disk: Btrfs, found: tuple[Boot, Boot]) -> Booted | None:

@@ -16,7 +16,7 @@ import pytest
 from tests.model.spaces import SPACES, Space
 from tests.sampling import ALL
 
-STATES: t.Final = 4_000
+STATES: t.Final = 1_500
 
 
 def _told(space: Space, found: t.Any) -> str:
