@@ -39,4 +39,4 @@ def test_from_every_state_the_commands_lead_back_to_a_clean_host(space: Space) -
     print(_told(space, found))
     assert found.unsettled() == []
     assert {"clean", "staged", "backup"} <= set(found.by_name())
-    assert {"no_target", "not_booted", "backup_boot"} <= set(found.refusals)
+    assert {"not_booted", "backup_boot"} <= set(found.refusals)
