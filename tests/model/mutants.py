@@ -123,6 +123,8 @@ class Mutant:
 
 _MANUAL, _FAT = installed("ext4"), installed("vfat")
 _AUTOMATIC = protected(_MANUAL)
+# A root from before there was a guard: what is made of it gets one by the step alone
+_UNGUARDED = _AUTOMATIC._replace(disks=_MANUAL.disks)
 
 MUTANTS: t.Final[dict[str, Mutant]] = {
     "an upgrade switches the kernel first": Mutant(
@@ -157,7 +159,7 @@ MUTANTS: t.Final[dict[str, Mutant]] = {
     "the switch comes before the fallback": Mutant(
         Machinery(order=moved("swap_kernel", before="arm_fallback")), _AUTOMATIC
     ),
-    "a trial has no guard": Mutant(_with(install_guard=_nothing), _AUTOMATIC),
+    "a trial has no guard": Mutant(_with(install_guard=_nothing), _UNGUARDED),
     "the new system is permanent without a trial": Mutant(_with(arm_trial=_armed_without_commit), _AUTOMATIC),
 }
 
