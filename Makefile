@@ -5,9 +5,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 HOSTS ?= 2
-# Each worker has a lab of its own; WORKERS=0 runs everything in one process. One more than the two processors of the
-# smallest machine: a host that boots or writes to its disk leaves a processor idle
-WORKERS ?= 3
+# Each worker has a lab of its own; WORKERS=0 runs everything in one process. No more than there are processors on the
+# smallest machine: an emulated machine that is slow to boot is taken for one that hangs
+WORKERS ?= 2
 PYTEST_ARGS ?=
 # In a process of their own: they work in a mount namespace that the lab must not be in.
 ELSEWHERE = --ignore=tests/integration/overlay --ignore=tests/integration/fleet

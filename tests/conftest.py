@@ -24,6 +24,16 @@ def pytest_configure() -> None:
     day()  # decided before the workers are started, so that all of them take the same part
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: t.Any) -> t.Any:
+    """``--dist loadgroup`` goes by our own groups."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from tests.scheduling import Grouped
+
+    return Grouped(config, log)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,

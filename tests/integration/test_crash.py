@@ -45,7 +45,7 @@ from tests.lab import Host, Lab
 from tests.lab.kernel import kernel_release
 from tests.sampling import one_of_each, rotating
 
-pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("crash")]  # one worker makes the disks that all begin with
+pytestmark = pytest.mark.crash
 
 # No multiples of the ways to go on, so that each day has all of them; no more than the points of the shortest command
 STEPS_ONE_IN: t.Final = 9

@@ -39,7 +39,7 @@ from tests.lab import Host, Lab
 from tests.lab.kernel import kernel_release
 from tests.sampling import rotating
 
-pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("crash-automatic")]
+pytestmark = pytest.mark.crash
 
 ONE_IN: t.Final = 21
 ARMED: t.Final = {"saved_entry": "1", "next_entry": "0"}

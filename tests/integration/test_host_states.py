@@ -29,7 +29,6 @@ from tests.integration.host_states import STATES, host_in_state
 from tests.lab import Host, Lab
 from tests.sampling import one_of_each
 
-pytestmark = pytest.mark.xdist_group("states")  # one worker makes the disks that they begin with
 MakeHost = Callable[..., Host]
 R, U, B = "rootfs", "rootfs_upgrade", "rootfs_bakup"
 

@@ -12,11 +12,10 @@ import pytest
 from tests.sampling import rotating
 from tests.vm import results
 from tests.vm.conftest import MakeGuest
-from tests.vm.groups import group
 from tests.vm.guest import Guest, as_json
 from tests.vm.states import States, choose_backup, protect
 
-pytestmark = [pytest.mark.vm, group("boots")]
+pytestmark = pytest.mark.vm
 
 
 def _upgrade_and_rollback(states: States, filesystem: str, make_guest: MakeGuest) -> Guest:

@@ -16,12 +16,11 @@ from tests.sampling import rotating
 from tests.vm import results
 from tests.vm.conftest import MakeGuest
 from tests.vm.faults import FAULTS, HEALED, REFUSED, Fault
-from tests.vm.groups import group
 from tests.vm.guest import Guest
 from tests.vm.image import BOOT_FILESYSTEMS
 from tests.vm.states import States
 
-pytestmark = [pytest.mark.vm, group("boots")]
+pytestmark = pytest.mark.vm
 
 # Even, as the number of file systems is: each day has one of them, the same as the other tests have then
 ONE_IN: t.Final = 6

@@ -19,7 +19,6 @@ from tests.vm import cuts, results
 from tests.vm.conftest import MakeGuest
 from tests.vm.controller import Result
 from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
-from tests.vm.groups import group
 from tests.vm.guest import Guest
 from tests.vm.image import BOOT_FILESYSTEMS
 from tests.vm.states import States
@@ -40,9 +39,7 @@ def _cases() -> list[t.Any]:
     every = [(cut, number, fs) for number, cut in enumerate(cuts.every()) for fs in BOOT_FILESYSTEMS]
     # One file system after the other, because the states of each take minutes to make
     chosen = sorted(rotating(every, ONE_IN), key=lambda case: BOOT_FILESYSTEMS.index(case[2]))
-    return [
-        pytest.param(cut, number, fs, id=f"{cut.name}-{fs}", marks=group(f"cuts-{fs}")) for cut, number, fs in chosen
-    ]
+    return [pytest.param(cut, number, fs, id=f"{cut.name}-{fs}") for cut, number, fs in chosen]
 
 
 @pytest.mark.parametrize(("cut", "number", "filesystem"), _cases())

@@ -12,13 +12,12 @@ import pytest
 from tests.sampling import ALL, day, rotating
 from tests.vm import killed, recording, results
 from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
-from tests.vm.groups import group
 from tests.vm.image import BOOT_FILESYSTEMS
 from tests.vm.recording import Recording
 from tests.vm.states import PROTECTIONS, States
 from tests.vm.sweep import Outcome
 
-pytestmark = [pytest.mark.vm, group("sweep")]
+pytestmark = pytest.mark.vm
 
 # A run without this many points was not a whole one
 _LEAST: t.Final = 300
