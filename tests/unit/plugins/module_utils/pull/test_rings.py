@@ -123,7 +123,7 @@ def test_nobody_goes_who_must_not(found: tuple[list[Ring], int, dict[str, Seen]]
     rings, at, what = found
     answer = decide(rings, rings[at].name, what, NOW)
     bad = [{one.host for one in what[ring.name].bad} for ring in rings]
-    over = any(len(hosts) > ring.failures for hosts, ring in zip(bad, rings, strict=True))
+    over = any(len(hosts) > ring.failures for hosts, ring in zip(bad, rings))
     assert (answer.word == WITHHELD) == over, "bad is bad for every ring"
     if answer.word != GO:
         return
@@ -154,7 +154,7 @@ def fleet(rings: t.Sequence[Ring], sizes: t.Sequence[int], breaks: t.Callable[[s
     """Hosts one after the other, in the worst order: later rings ask first. Who took the upgrade, by ring."""
     what = {ring.name: Seen() for ring in rings}
     took: dict[str, list[str]] = {ring.name: [] for ring in rings}
-    hosts = [(f"{ring.name}-{n}", ring.name) for ring, size in zip(rings, sizes, strict=True) for n in range(size)]
+    hosts = [(f"{ring.name}-{n}", ring.name) for ring, size in zip(rings, sizes) for n in range(size)]
     for _day in range(4):
         for host, ring in reversed(hosts):
             if host not in took[ring] and decide(rings, ring, what, NOW).word == GO:

@@ -41,7 +41,7 @@ def test_only_our_lines_are_added() -> None:
     begin, end = (next(i for i, line in enumerate(after) if line.startswith(sign)) for sign in ("# >>>", "# <<<"))
     rest = after[:begin] + after[end + 1 :]
     assert len(before) == len(rest)  # zip's own strict came with Python 3.10
-    changed = [(old, new) for old, new in zip(before, rest) if old != new]  # noqa: B905
+    changed = [(old, new) for old, new in zip(before, rest) if old != new]
     assert changed == [
         (
             "    linux /bzImage root=UUID=x rootwait panic=5 quiet",

@@ -305,7 +305,7 @@ def restore_of_what_failed(*names: str) -> tuple[HostFacts, Plan, dict[str, t.An
     facts = make.fallback()
     prior = make.subvolume("rootfs_upgrade")
     new = replace(make.subvolume("rootfs_new"), parent_uuid=make.uuid("rootfs_bakup"))
-    placed = [replace(entry, path=name) for entry, name in zip((prior, new), names, strict=True)]
+    placed = [replace(entry, path=name) for entry, name in zip((prior, new), names)]
     others = [entry for entry in facts.subvolumes if entry.path != "rootfs_upgrade"]
     return facts, plan("rollback", facts), {"subvolumes": (*others, *placed)}
 
