@@ -15,7 +15,7 @@ description:
     puts nothing back by itself.
   - The note outlives reboots and a switch of the root in either direction. A run that was cut off, or a controller that died,
     leaves it behind; the next run finds it in RV(out_of_service) and puts the host back.
-  - The roles M(ignore:host_upgrade) and M(ignore:host_rollback) call it around the tasks that drain and undrain a host.
+  - The roles C(host_upgrade) and C(host_rollback) call it around the tasks that drain and undrain a host.
 extends_documentation_fragment:
   - overc.system.layout
   - overc.system.full

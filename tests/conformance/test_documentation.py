@@ -78,6 +78,24 @@ def test_examples_are_playbooks(tmp_path: Path) -> None:
     assert "ERROR" not in done.stdout
 
 
+@pytest.mark.parametrize("only", ["--syntax-check", "--list-hosts", "--list-tasks", "--list-tags"])
+def test_playbooks_can_be_looked_at(only: str) -> None:
+    """Before anything runs: also the plays whose hosts only a run knows."""
+    playbooks = sorted((REPOSITORY / "playbooks").glob("*.yml"))
+    assert len(playbooks) > 5
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), only, "-i", "h1,", "-e", "target=all", *playbooks],
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "ERROR" not in done.stdout
+
+
 @pytest.mark.parametrize(
     "words", [words for page in PAGES for words in commands(page)], ids=lambda words: " ".join(words)[:90]
 )
