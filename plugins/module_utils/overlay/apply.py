@@ -24,14 +24,14 @@ from ..system.workers import translate
 from . import copied, layering, own_side
 from . import original as overlay_original
 from .claims import refuse
-from .kept import NOTES, delete_if_there, drop_snapshots, new_id, open_layers, trim
+from .kept import NOTES, delete_if_there, drop_snapshots, new_id, trim
 from .layers.build import Sites, build
 from .layers.materialise import materialise
 from .mount import empty_under, mount_on_host, prepare_table, unmount_on_host
 from .observe import used_by
 from .plan import Operation
 from .record import Intent, Overlay
-from .repair import FILLING, STARTED_MEANWHILE, is_switched, refuse_while_started, repair, settle
+from .repair import FILLING, STARTED_MEANWHILE, is_switched, open_shown, refuse_while_started, repair, settle
 from .site import Site, trees
 from .sources import Sources
 
@@ -260,12 +260,7 @@ class Work:
         if self.active is None:
             raise OvercError("internal", "no overlay to take files from")
         target = self._open(self.site.open_directory(self.directory))
-        if self.operation.kind == "stop_original":
-            layers = overlay_original.open_layers(self.site, self.directory, self.active.layers)
-        elif self.operation.kind == "stop_copied":
-            layers = copied.open_layers(self.active.owner, self.active.layers)
-        else:
-            layers = open_layers(self.site, self.active.layers, self.old)
+        layers = open_shown(self.site, self.directory, self.active)
         for fd in layers:
             self._open(fd)
         entries, size = materialise(layers, target, jobs=self.jobs)

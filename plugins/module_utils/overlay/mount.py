@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import typing as t
 
 from ..errors import OvercError
 from ..system import overlayfs, safe_path
@@ -15,14 +16,21 @@ from .layers.remove import empty
 from .site import Site
 
 
-def empty_under(site: Site, directory: str, known: int | None, *, jobs: int | None = None) -> None:
+def empty_under(
+    site: Site,
+    directory: str,
+    known: int | None,
+    *,
+    made: t.Sequence[int] | None = None,
+    jobs: int | None = None,
+) -> None:
     """Empty what lies under the mount point. ``open_directory`` refuses when the overlay itself is mounted there.
 
-    ``known``: see ``empty``; raises ``container_changed`` for what is not known, which stays.
+    ``known``, ``made``: see ``empty``; raises ``container_changed`` for what is not known, which stays.
     """
     fd = site.open_directory(directory)
     try:
-        left = empty(fd, known=known, jobs=jobs)
+        left = empty(fd, known=known, made=made, jobs=jobs)
     finally:
         os.close(fd)
     if left:

@@ -17,11 +17,12 @@ import typing as t
 from ..errors import OvercError
 from ..system import overlayfs
 from ..system.safe_path import printable
-from . import original, own_side
-from .kept import delete_if_there, drop_snapshots, read_notes, seal, trim
+from . import copied, original, own_side
+from .kept import delete_if_there, drop_snapshots, open_layers, read_notes, seal, trim
 from .mount import empty_under, mount_on_host, tidy_table, unmount_on_host
 from .record import Intent
 from .site import Site
+from .table import Mounted
 
 FILLING: t.Final = "after check_mount_point"
 
@@ -66,6 +67,25 @@ def is_switched(site: Site, intent: Intent) -> bool:
     return active is None
 
 
+def open_shown(site: Site, directory: str, active: Mounted) -> list[int]:
+    """The layers of an overlay, whoever made it, topmost first. Raises inconsistent when they cannot be opened."""
+    if active.id:
+        return open_layers(site, active.layers, active.id)
+    if active.owner:
+        return copied.open_layers(active.owner, active.layers)
+    return original.open_layers(site, directory, active.layers)
+
+
+def _unfill(site: Site, directory: str, active: Mounted | None) -> None:
+    """Remove what was being made below the mount, and nothing that somebody else put there meanwhile."""
+    layers = open_shown(site, directory, active) if active is not None else None
+    try:
+        empty_under(site, directory, None, made=layers)
+    finally:
+        for fd in layers or ():
+            os.close(fd)
+
+
 def repair(site: Site) -> str | None:
     """Take up an operation that was cut off: what the table says decides whether it is undone or finished.
 
@@ -86,7 +106,7 @@ def repair(site: Site) -> str | None:
             if intent.operation != "create":
                 # It was being filled below the mount, by us: the check before that step found it empty.
                 if FILLING in site.store.steps():
-                    empty_under(site, directory, known)
+                    _unfill(site, directory, active)
             if intent.new:
                 delete_if_there(intent.new, home)
                 drop_snapshots(home, intent.new)
@@ -114,4 +134,4 @@ def repair(site: Site) -> str | None:
     return f"{intent.operation} of {printable(directory)}, cut off in an earlier run, was {how}"
 
 
-__all__ = ("FILLING", "STARTED_MEANWHILE", "is_switched", "refuse_while_started", "repair", "settle")
+__all__ = ("FILLING", "STARTED_MEANWHILE", "is_switched", "open_shown", "refuse_while_started", "repair", "settle")

@@ -115,6 +115,42 @@ def test_what_is_written_after_the_switch_stays(
     assert world.leftovers() == []
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("state", ["absent", "present"])
+def test_what_is_written_while_the_way_back_is_undone_stays(
+    world: World, container: Path, writer: t.Callable[[Path], Path], state: str, jobs: int
+) -> None:
+    """What was made below the mount goes again, and only that."""
+    before = view(container)
+    world.run()
+    (world.host / "usr/share/d/f1").write_text("upgraded")
+    written: list[tuple[Path, bytes]] = []
+
+    def observer(at: str, step: str) -> None:
+        if (at, step) == ("after", "materialise"):
+            path = writer(container / "usr")
+            written.append((path, path.read_bytes()))
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with pytest.raises(OvercError) as caught:
+        world.run(state, observer=observer, jobs=jobs)
+    path, content = written[0]
+    shown = told(caught.value)
+    assert not shown["changed"]
+    assert "Somebody wrote" in shown["repair"]
+    assert path.read_bytes() == content
+    with pytest.raises(OvercError) as caught:
+        world.run(state)
+    assert caught.value.error_id == "container_changed"
+    assert path.read_bytes() == content
+    left = [Path(name) for name in told(caught.value)["paths"]]
+    assert len(left) == 1
+    subprocess.run(["rm", "-r", str(left[0])], check=True)
+    assert world.run(state)["changed"]
+    assert (view(container) if state == "absent" else world.seen()) == before
+
+
 @pytest.mark.parametrize("step", AFTER_THE_SWITCH)
 def test_a_failure_after_the_switch_says_changed(
     world: World, container: Path, step: str, monkeypatch: pytest.MonkeyPatch

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import typing as t
 
 from ...btrfs.ioctl import PLACEHOLDER_INODE
+from ...compare.files import same_data, same_extents
 from ...compare.model import join
 from ...system import xattrs
 from ...system.safe_path import OPEN_FILE, is_below, open_beneath, open_dir, reopen_dir
@@ -76,15 +78,59 @@ def _was_locked(name: str, dir_fd: int) -> bool:
         os.close(fd)
 
 
+def _is_made(name: str, dir_fd: int, layers: t.Sequence[int]) -> bool:
+    """Whether a file may be removed as one that was just made of these layers: something like it is in one of them."""
+    mine = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    for layer in layers:
+        try:
+            other = os.stat(name, dir_fd=layer, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if stat.S_IFMT(mine.st_mode) != stat.S_IFMT(other.st_mode):
+            continue
+        # (Of no size yet: it was cut off before its bytes were cloned, which is one step.)
+        if not stat.S_ISREG(mine.st_mode) or not mine.st_size or _same_content(name, dir_fd, layer, other.st_size):
+            return True
+    return False
+
+
+def _same_content(name: str, dir_fd: int, layer: int, size: int) -> bool:
+    f = os.open(name, OPEN_FILE, dir_fd=dir_fd)
+    try:
+        g = os.open(name, OPEN_FILE, dir_fd=layer)
+        try:
+            if os.fstat(f).st_size != size:
+                return False
+            # (Where cloning was not possible it may have been cut off while it was copied.)
+            return bool(xattrs.flags(f) & xattrs.NOCOW) or same_extents(f, g) or same_data(f, g, size)
+        finally:
+            os.close(g)
+    finally:
+        os.close(f)
+
+
 class _Level:
     """A directory that is being emptied. ``known``: the same in a snapshot (None: there is no snapshot to ask).
+    ``made``: the same in the layers of which it was being made (None: it was not).
 
     Its path is put together when it is asked for: all paths of a deep chain would take memory by the square of its depth.
     """
 
-    def __init__(self, name: str, fd: int, known: int | None, above: _Level | None = None) -> None:
-        self.name, self.fd, self.known, self.above = name, fd, known, above
+    def __init__(
+        self, name: str, fd: int, known: int | None, made: t.Sequence[int] | None, above: _Level | None = None
+    ) -> None:
+        self.name, self.fd, self.known, self.made, self.above = name, fd, known, made, above
         self.rest: list[str] = []
+
+    @property
+    def any(self) -> bool:
+        """Whether whatever is in it goes."""
+        return self.known is None and self.made is None
+
+    def _goes(self, name: str) -> bool:
+        if self.made is not None:
+            return _is_made(name, self.fd, self.made)
+        return self.known is None or _is_known(name, self.fd, self.known)
 
     @property
     def path(self) -> str:
@@ -96,9 +142,8 @@ class _Level:
         return "/".join(reversed(names))
 
     def close(self) -> None:
-        os.close(self.fd)
-        if self.known is not None:
-            os.close(self.known)
+        for fd in (self.fd, *([] if self.known is None else [self.known]), *(self.made or ())):
+            os.close(fd)
 
     def sweep(self, left: list[str]) -> None:
         """Remove everything but directories, whose names are then in ``rest``; ``left``: what stays, by path."""
@@ -107,26 +152,38 @@ class _Level:
         for name, is_dir in listing:
             if is_dir:
                 self.rest.append(name)
-            elif self.known is None or _is_known(name, self.fd, self.known):
+            elif self._goes(name):
                 _once_more(os.unlink, name, self.fd)
             else:
                 left.append(join(self.path, name))
 
     def down(self, name: str) -> _Level | None:
-        """The directory below; None if the snapshot has none, or another one, there."""
+        """The directory below; None if the snapshot has none, or another one, there, or if no layer has one."""
         fd = open_dir(name, self.fd)
-        known = None
+        known: int | None = None
+        made: list[int] | None = None
         try:
             if self.known is not None:
                 known = open_dir(name, self.known)
                 if os.fstat(known).st_ino != os.fstat(fd).st_ino:
                     raise FileNotFoundError(errno.ENOENT, "another directory", name)
+            if self.made is not None:
+                made = [below for below in (_try_open_dir(name, layer) for layer in self.made) if below is not None]
+                if not made:
+                    raise FileNotFoundError(errno.ENOENT, "in no layer", name)
         except OSError:
             os.close(fd)
             if known is not None:
                 os.close(known)
             return None
-        return _Level(name, fd, known, self)
+        return _Level(name, fd, known, made, self)
+
+
+def _try_open_dir(name: str, dir_fd: int) -> int | None:
+    try:
+        return open_dir(name, dir_fd)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _refuse_subvolume(fd: int, device: int, name: str) -> None:
@@ -176,16 +233,17 @@ def _remove_directory(here: _Level, above: _Level, left: list[str]) -> None:
     try:
         _once_more(os.rmdir, here.name, above.fd)
     except OSError as error:
-        if above.known is None or error.errno != errno.ENOTEMPTY:
+        if above.any or error.errno != errno.ENOTEMPTY:
             raise
         path = here.path
         if not any(is_below(f"/{name}", f"/{path}") for name in left):
             left.append(path)
 
 
-def _open_level(fd: int, known: int | None, parts: t.Sequence[str]) -> _Level | None:
-    """A directory by its path; None if the snapshot does not have it, or if it is gone."""
-    level: _Level | None = _Level("", reopen_dir(fd), None if known is None else reopen_dir(known))
+def _open_level(fd: int, known: int | None, made: t.Sequence[int] | None, parts: t.Sequence[str]) -> _Level | None:
+    """A directory by its path; None if the snapshot or the layers do not have it, or if it is gone."""
+    layers = None if made is None else [reopen_dir(layer) for layer in made]
+    level: _Level | None = _Level("", reopen_dir(fd), None if known is None else reopen_dir(known), layers)
     for part in parts:
         if level is None:
             return None
@@ -215,12 +273,19 @@ def _share_out(fd: int, keep: str | None) -> list[list[str]]:
     return queue
 
 
-def empty(fd: int, *, keep: str | None = None, known: int | None = None, jobs: int | None = None) -> list[str]:
+def empty(
+    fd: int,
+    *,
+    keep: str | None = None,
+    known: int | None = None,
+    made: t.Sequence[int] | None = None,
+    jobs: int | None = None,
+) -> list[str]:
     """Remove all entries of a directory, but not itself nor its entry ``keep``.
 
-    ``known``: the same directory in a snapshot. What is not there, or not the same there, stays; returns the paths of
-    such entries, which somebody else wrote. Raises OvercError. Whatever is a mount point or a subvolume makes it fail
-    (EXDEV, EBUSY, ENOTEMPTY): such a thing is not ours.
+    ``known``: the same directory in a snapshot. What is not there, or not the same there, stays; so does, with ``made``,
+    what is in none of these layers. Returns the paths of such entries, which somebody else wrote. Raises OvercError. Whatever
+    is a mount point or a subvolume makes it fail (EXDEV, EBUSY, ENOTEMPTY): such a thing is not ours.
     """
     doing = "removing the copies that are no longer needed"
     try:
@@ -231,14 +296,14 @@ def empty(fd: int, *, keep: str | None = None, known: int | None = None, jobs: i
 
         def work(index: int) -> None:
             for parts in chunks[index]:
-                level = _open_level(fd, known, parts)
+                level = _open_level(fd, known, made, parts)
                 if level is not None:
                     _refuse_subvolume(level.fd, device, level.path)
                     _empty(level, [])
 
         spread(len(chunks), work, doing=doing, jobs=jobs)
         left: list[str] = []
-        top = _open_level(fd, known, [])
+        top = _open_level(fd, known, made, [])
         if top is not None:
             _empty(top, left, keep)
         return sorted(left)
