@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -13,12 +14,13 @@ import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from .conftest import clean
 from .trees import Node, disturb, make, nodes
-from .world import World, view
+from .world import View, World, view
 
 # Shrinking takes minutes on real mounts; ask for it when a failure has to be understood.
 PHASES = list(Phase) if os.environ.get("OVERLAY_SHRINK") else [Phase.explicit, Phase.reuse, Phase.generate]
@@ -184,3 +186,78 @@ def test_what_the_container_does_is_kept(
     assert view(root) == after
     assert world.leftovers() == []
     subprocess.run(["btrfs", "filesystem", "sync", str(btrfs)], check=True)
+
+
+def without(seen: tuple[View, list[list[bytes]]], written: Path, root: Path) -> View:
+    """Less what was written, and the directories whose times it moved."""
+    name = os.fsencode(written.relative_to(root))
+    return {path: facts for path, facts in seen[0].items() if path not in (name, os.path.dirname(name))}
+
+
+@given(
+    tree=nodes(2),
+    relation=st.sampled_from(["copy", "snapshot", "plain"]),
+    seeds=st.lists(st.integers(0, 10_000), min_size=1, max_size=2),
+    moment=st.sampled_from(
+        [
+            ("present", step)
+            for step in ("snapshot_sources", "compare", "build_layers", "commit_mount", "empty_directory")
+        ]
+        + [("absent", step) for step in ("check_mount_point", "materialise", "commit_unmount", "remove_old_layers")]
+    ),
+    after=st.booleans(),
+    fails=st.booleans(),
+    place=st.integers(0, 99),
+)
+@settings(CALM, max_examples=max(1, EXAMPLES // 3))
+def test_what_somebody_else_writes_is_never_lost(
+    btrfs: Path,
+    tree: tuple[Node, ...],
+    relation: str,
+    seeds: list[int],
+    moment: tuple[str, str],
+    after: bool,
+    fails: bool,
+    place: int,
+) -> None:
+    """A program of the host, at any moment, whether the work fails then or not."""
+    clean(btrfs)
+    world = World(btrfs)
+    sources = build(world, tree, relation, seeds, 0.1)
+    root = world.containers / "c1" / "rootfs"
+    before = view(root)
+    state, step = moment
+    if state == "absent":
+        world.run(sources=sources)
+    written: list[Path] = []
+
+    def observer(at: str, name: str) -> None:
+        if (at, name) != ("after" if after else "before", step) or written:
+            return
+        places = [path for path, _d, _f in os.walk(root / "usr")]
+        written.append(Path(sorted(places)[place % len(places)]) / "written")
+        try:
+            written[0].write_bytes(b"by somebody else")
+        except PermissionError:  # a locked directory
+            written[0] = root / "usr/written"
+            written[0].write_bytes(b"by somebody else")
+        if fails:
+            raise OSError(5, "it fails")
+
+    with contextlib.suppress(OvercError):
+        world.run(state, sources=sources, observer=observer)
+    (path,) = written
+    with contextlib.ExitStack() as stack:
+        if not path.exists():
+            stack.enter_context(world.started())
+        assert path.read_bytes() == b"by somebody else"
+    if path.exists() and world.info()["overlays"] + [world.info()["interrupted"]] != [None]:
+        path.unlink()  # below the mount: whoever wrote it takes it away
+        with contextlib.suppress(OSError):
+            os.removedirs(path.parent)
+        (root / "usr").mkdir(exist_ok=True)
+    world.run("present", sources=sources)
+    assert without(world.seen(), path, root) == without(before, path, root)
+    world.run("absent")
+    assert without(view(root), path, root) == without(before, path, root)
+    assert world.leftovers() == []

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 # One of each that breaks something: blanks, globs, newline, colon, comma, backslash, quote, leading dash, not UTF-8.
 NAMES = ["a", "b", "c", "d e", "*", "n\nl", "f:g", "h,i", "j\\k", "'q\"", "-r", "\udcff\udcfe", "ü", ".x", "#"]
 CONTENTS = [b"", b"x" * 10, b"y" * 10, b"z" * 5000, b"z" * 4999 + b"!", b"q" * 200_000, b"q" * 199_999 + b"!"]
-RARE = ["fifo", "device", "socket", "sparse", "locked"]
+RARE = ["fifo", "device", "socket", "sparse", "locked", "locked directory", "chain"]
 KINDS = ["file"] * 8 + ["directory"] * 5 + ["symlink"] * 2 + ["link"] * 2 + RARE
-CHANGES = ["chown", "chgrp", "chmod", "xattr", "bytes", "remove", "kind", "touch", "link", "whiteout", "opaque"]
+CHANGES = ["chown", "chgrp", "chmod", "xattr", "bytes", "remove", "kind", "touch", "link", "whiteout", "opaque", "flag"]
 
 
 class Node(t.NamedTuple):
@@ -39,7 +39,7 @@ def nodes(draw: st.DrawFn, depth: int) -> tuple[Node, ...]:
     out = []
     for name in draw(st.lists(st.sampled_from(NAMES), max_size=5, unique=True)):
         kind = draw(st.sampled_from(KINDS))
-        below = draw(nodes(depth - 1)) if kind == "directory" and depth else ()
+        below = draw(nodes(depth - 1)) if kind in ("directory", "locked directory") and depth else ()
         out.append(Node(name, kind, draw(st.integers(0, 99)), draw(st.integers(0, 99)), below))
     return tuple(out)
 
@@ -49,9 +49,14 @@ def make(root: str, tree: tuple[Node, ...], files: list[str] | None = None) -> N
     files = [] if files is None else files
     for node in tree:
         path = os.path.join(root, node.name)
-        if node.kind == "directory":
+        if node.kind in ("directory", "locked directory"):
             os.mkdir(path)
             make(path, node.below, files)
+        elif node.kind == "chain":
+            bottom = os.path.join(path, *["c"] * (20 + node.pick))
+            os.makedirs(bottom)
+            files.append(os.path.join(bottom, "file"))
+            Path(files[-1]).write_bytes(CONTENTS[node.pick % len(CONTENTS)])
         elif node.kind == "symlink":
             os.symlink(["a", "../b", "/etc/passwd", "x" * 200][node.pick % 4], path)
         elif node.kind == "link" and files:
@@ -73,8 +78,9 @@ def make(root: str, tree: tuple[Node, ...], files: list[str] | None = None) -> N
             files.append(path)
         dress(path, node)
         if node.kind == "locked":
-            subprocess.run(["chattr", "+i", path], check=True)
             files.remove(path)
+        if node.kind.startswith("locked"):
+            subprocess.run(["chattr", ["+i", "+a"][node.pick % 2], "--", path], check=True)
     os.utime(root, (5, 1000), follow_symlinks=False)
 
 
@@ -95,12 +101,15 @@ def dress(path: str, node: Node) -> None:
         subprocess.run(["setfacl", "-m", "u:1234:r", "--", path], check=True)
         if os.path.isdir(path):
             subprocess.run(["setfacl", "-d", "-m", "u:99:rwx", "--", path], check=True)
+    if node.twist % 13 == 0 and os.path.isfile(path) and not link:
+        subprocess.run(["chattr", ["+m", "+d", "+A"][node.pick % 3], "--", path], check=True)
     os.utime(path, (5, [1000, 1000, 1000, 2000][node.pick % 4]), follow_symlinks=False)
 
 
 def disturb(root: str, seed: int, share: float) -> None:
     """Change some entries of a tree, each in one respect."""
     rng = random.Random(seed)
+    subprocess.run(["chattr", "-R", "-f", "-i", "-a", "--", root], check=False, stderr=subprocess.DEVNULL)
     for path, directories, files in os.walk(root, topdown=False):
         before = os.stat(path)
         for name in directories + files:
@@ -108,8 +117,6 @@ def disturb(root: str, seed: int, share: float) -> None:
             if rng.random() >= share or not os.path.lexists(full):
                 continue
             status = os.lstat(full)
-            if stat.S_ISREG(status.st_mode):
-                subprocess.run(["chattr", "-i", "--", full], check=True)
             _change(full, status, rng)
             if os.path.lexists(full) and rng.random() < 0.8:
                 os.utime(full, ns=(5, status.st_mtime_ns), follow_symlinks=False)
@@ -139,6 +146,8 @@ def _change(path: str, status: os.stat_result, rng: random.Random) -> None:  # n
             file.write(b"#")
     elif what == "touch":
         os.utime(path, (5, 3000), follow_symlinks=False)
+    elif what == "flag" and regular:
+        subprocess.run(["chattr", rng.choice(["+m", "+d", "+A"]), "--", path], check=True)
     elif what == "opaque" and stat.S_ISDIR(status.st_mode):
         os.setxattr(path, "trusted.overlay.opaque", b"y")
     elif what == "link" and regular:

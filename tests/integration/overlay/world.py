@@ -70,7 +70,7 @@ def view(root: os.PathLike[str] | str) -> tuple[View, list[list[bytes]]]:
                 data = Path(os.fsdecode(full)).read_bytes()
                 sparse = status.st_blocks * 512 < status.st_size
                 fd = os.open(full, os.O_RDONLY)
-                flags = xattrs.flags(fd) & xattrs.LOCKED
+                flags = xattrs.flags(fd) & xattrs.SETTABLE
                 os.close(fd)
                 seen += [status.st_size, status.st_nlink, hashlib.sha256(data).digest(), sparse, flags]
             elif kind == stat.S_IFLNK:
