@@ -38,13 +38,15 @@ _NSPAWN: t.Final = ("/etc/systemd/nspawn", "/run/systemd/nspawn", "/var/lib/mach
 UNSEEN: t.Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.EINVAL, errno.EACCES, errno.EPERM))
 
 
-def _read(path: str) -> str:
-    """Empty for what is not there."""
+def _read(path: str, *, goes_away: bool = False) -> str:
+    """Empty for what is not there. ``goes_away``: of a device, so ENODEV says that it went while it was looked at."""
     try:
         return lxc.read_text(path)
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as error:
+        if goes_away and error.errno == errno.ENODEV:
+            return ""
         raise OvercError(
             "inconsistent",
             f"{printable(path)} cannot be read ({error.strerror}), so whether somebody uses what would be removed is not known."
@@ -132,7 +134,7 @@ def _of_block_devices() -> list[Claim]:
     out: list[Claim] = []
     for device in _entries("/sys/block"):
         backing = f"/sys/block/{device}/loop/backing_file"
-        path = _read(backing).rstrip("\n") if device.startswith("loop") else ""
+        path = _read(backing, goes_away=True).rstrip("\n") if device.startswith("loop") else ""
         if path.startswith("/"):
             out.append(Claim(path, "source", f"loop device /dev/{device}", backing))
     for line in _read("/proc/swaps").split("\n")[1:]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 import typing as t
@@ -287,6 +288,38 @@ def test_what_cannot_be_read_is_not_taken_for_nobody(two: World) -> None:
             two.run(check=check)
         assert caught.value.error_id == "inconsistent"
         assert f"{two.containers}/c0/fstab" in caught.value.message
+
+
+def test_a_loop_device_that_goes_while_it_is_looked_at_is_no_matter(
+    two: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(1 << 20))
+    attached = subprocess.run(
+        ["losetup", "--show", "--find", str(image)], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    wanted = f"/sys/block/{Path(attached).name}/loop/backing_file"
+    real = os.fstat
+    answers: list[int | None] = []
+
+    def detach() -> None:
+        if Path(wanted).exists() and Path(wanted).read_text().strip() == str(image):
+            subprocess.run(["losetup", "--detach", attached], check=True)
+
+    def fstat(fd: int) -> os.stat_result:  # between opening and reading
+        if not answers and os.readlink(f"/proc/self/fd/{fd}").endswith(wanted.removeprefix("/sys/block")):
+            detach()
+            with pytest.raises(OSError) as caught:
+                os.pread(fd, 1, 0)
+            answers.append(caught.value.errno)
+        return real(fd)
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    try:
+        assert two.run()["changed"]
+    finally:
+        detach()
+    assert answers == [errno.ENODEV]
 
 
 def test_who_comes_while_we_work_is_seen_before_the_switch(two: World) -> None:
