@@ -152,3 +152,30 @@ def test_package_database_on_another_subvolume(host: Host) -> None:
 def test_boot_that_is_not_mounted(host: Host) -> None:
     host.sh("umount /boot")
     assert_refused(call(host, "upgrade"), "layout_unsupported", "mount /boot, which /etc/fstab knows")
+
+
+@pytest.mark.parametrize(
+    ("path", "refused"),
+    [
+        ("/boot/board.dtb", True),
+        ("/boot/overlays/spi.dtbo", True),
+        ("/boot/boot.scr", False),
+        ("/boot/config-2.0", None),
+        ("/boot/grub/themes/x", None),
+    ],
+)
+def test_files_beside_the_kernel_never_reach_the_boot_partition(
+    host: Host, tmp_path: Path, path: str, *, refused: bool | None
+) -> None:
+    """A device tree that stays old is refused, other files are told, and what nothing boots with is no news."""
+    versions = [Package("own-boot", version, (), {path: version.encode()}) for version in ("1.0", "2.0")]
+    made = build(tmp_path, *versions)
+    install(host, made["own-boot-1.0"])
+    offer(host, made["own-boot-2.0"])
+    if refused:
+        before = snapshot_of_disk(host)
+        assert_refused(call(host, "upgrade"), "hidden_by_mount", f"{path} (own-boot)")
+        assert_unchanged(before, host, history=False)
+    answer = succeed(host, "upgrade", {"hidden_policy": "report"} if refused else {})
+    assert (path in str(answer.get("warnings"))) is (refused is not None)
+    assert host.sh(f"cat {path}") == "1.0"

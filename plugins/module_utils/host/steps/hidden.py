@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
+from ...boot.names import FILE_ROLES, KERNEL_NAMES
 from ...errors import OvercError, certain
 from ...system.mount_table import mounts
 from ..observe.covered import covered_paths, is_below
@@ -21,6 +23,15 @@ if t.TYPE_CHECKING:
 _ASKED: t.Final = 60  # paths whose package is asked for: one process each
 _TOLD: t.Final = 100
 _NAMED: t.Final = 5
+_BOOT: t.Final = "/boot"  # in a root, wherever the boot partition is mounted
+# In it: what belongs to a kernel of one release is read from nowhere or has steps of its own, and the
+# files of the boot loader are never taken from packages
+_NO_BOOT_FILE: t.Final = re.compile(
+    r"(?:config|System\.map|symvers|vmlinux|\.vmlinuz|initrd|initramfs|Image|kernel|linux|{})(?:[-.].*)?"
+    r"|(?:grub2?|loader|EFI|efi|lost\+found)(?:/.*)?".format("|".join(map(re.escape, KERNEL_NAMES)))
+)
+# What the hardware is for the kernel that is loaded with it
+_DEVICE_TREE: t.Final = re.compile(r".*\.dtbo?")
 
 
 def refuse_hidden(at: Apply, new: str, base: str) -> None:
@@ -29,7 +40,15 @@ def refuse_hidden(at: Apply, new: str, base: str) -> None:
     What only keeps books or logs counts where it belongs to a package: its directory in /var/log must be there.
     """
     covered = covered_paths(mounts(), new, at.boot)
-    found = hidden_changes(base, new, covered)
+    beside = _beside_the_kernel(at, new, base)
+    trees = [entry for entry in beside if _DEVICE_TREE.fullmatch(entry.path)]
+    if len(trees) < len(beside):
+        others = ", ".join(entry.path for entry in beside if entry not in trees)
+        at.warnings.append(
+            f"The boot partition gets kernel, initrd and EFI programs of the new root, and not: {others:.400}. What boots goes "
+            "on with what is there; where it needs these, copy them yourself."
+        )
+    found = tuple(sorted((*hidden_changes(base, new, covered), *trees)))
     if not found or at.upgrade is None:
         return
     serious = [entry for entry in found if not is_below(entry.path, BOOKKEEPING)]
@@ -51,6 +70,16 @@ def refuse_hidden(at: Apply, new: str, base: str) -> None:
             hidden=at.result["hidden"],
         )
     at.warnings.append(text)
+
+
+def _beside_the_kernel(at: Apply, new: str, base: str) -> tuple[Hidden, ...]:
+    """What packages wrote into the new root's own /boot that no step brings to the boot partition."""
+    ours = {at.context.names.of(role) for role in FILE_ROLES}
+    return tuple(
+        entry
+        for entry in hidden_changes(base, new, (_BOOT,))
+        if (name := entry.path[len(_BOOT) + 1 :]) not in ours and not _NO_BOOT_FILE.fullmatch(name)
+    )
 
 
 def _owners(at: Apply, manager: t.Callable[[Runner], PackageManager], paths: t.Sequence[str]) -> t.Mapping[str, str]:
