@@ -131,7 +131,7 @@ options:
         would see it.
       - V(refuse) refuses the upgrade with V(hidden_by_mount), with the paths and their packages. V(report) stages it, warns, and
         returns RV(hidden).
-      - New device trees in C(/boot) count as well, because only kernel, initrd and EFI programs are brought to the boot partition.
+      - New device trees in C(/boot) count as well, because only kernel, initrd and EFI programs reach the boot partition.
       - What the covering file system has already just as the packages bring it does not count, nor do logs and caches.
       - Check mode installs nothing, so it does not forecast this.
     type: str
