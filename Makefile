@@ -120,7 +120,7 @@ lint: setup ## everything a reviewer's machine would complain about
 .PHONY: test-release
 test-release: ## what only a release has to pass: every ansible-core, every Python of a host, Galaxy's own checks
 	@scripts/setup release
-	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/conformance tests/release \
+	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/conformance tests/release tests/contract \
 		tests/integration/test_documented_examples.py tests/integration/test_host_states.py $(PYTEST_ARGS)
 
 .PHONY: docs

@@ -23,6 +23,7 @@ from ansible_collections.overc.system.plugins.module_utils.packages.contract imp
 )
 
 from tests.lab.debs import Deb, built
+from tests.sampling import rotating
 
 if t.TYPE_CHECKING:
     from tests.contract.apt_root import Root
@@ -51,7 +52,8 @@ NEW = (
 )
 
 
-@pytest.fixture(scope="session", params=["bookworm", "trixie"])
+# The one release today, the other tomorrow; both in `make test-release`
+@pytest.fixture(scope="session", params=rotating(["bookworm", "trixie"], 2))
 def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.contract import apt_root
 
