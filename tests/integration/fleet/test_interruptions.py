@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -62,7 +63,7 @@ def test_progress_is_shown_without_asking(make_fleet: Fleet, controller: Control
             "> /usr/bin/dnf && chmod 755 /usr/bin/dnf")  # fmt: skip
     run = controller.run("upgrade", host_upgrade_reboot=False)
     assert run.rc == 0
-    assert "h1: upgrade 2/15: run the package manager in the new root" in run.output
+    assert re.search(r"^h1: upgrade \d+/\d+: run the package manager in the new root", run.output, re.MULTILINE)
     assert "of 5 packages)" in run.output
 
 
