@@ -15,9 +15,10 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
+from ..errors import OvercError
 from ..system import fstab
 from ..system.presence import NOT_THERE, status
-from ..system.safe_path import OPEN_FILE
+from ..system.safe_path import OPEN_FILE, printable
 
 FSTAB_KEYS: t.Final = ("lxc.mount.fstab", "lxc.mount")
 _ROOTFS_KEYS: t.Final = ("lxc.rootfs.path", "lxc.rootfs")
@@ -124,6 +125,25 @@ def read_text(path: str) -> str:
         return file.read()
 
 
+def table_of(container: str) -> str | None:
+    """The path of the table of mounts that a container names, links followed; None if it names none.
+
+    Raises inconsistent when that cannot be read.
+    """
+    config = f"{container}/config"
+    try:
+        table = parse_config(with_includes(read_text(config))).fstab
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise OvercError(
+            "inconsistent",
+            f"{printable(config)} cannot be read ({error.strerror}), so whether that container has the same table of mounts is"
+            " not known. Mend or remove it, then run the same command again.",
+        ) from error
+    return None if table is None else os.path.realpath(table)
+
+
 def root_directory(config: Config) -> str | None:
     """The path that ``lxc.rootfs.path`` names, "" for a root that is no plain directory, None if the key is not there."""
     if config.rootfs is None:
@@ -223,6 +243,7 @@ __all__ = (
     "root_directory",
     "root_in_use",
     "running_containers",
+    "table_of",
     "with_fstab",
     "with_includes",
     "without_fstab",

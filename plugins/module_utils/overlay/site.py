@@ -188,7 +188,7 @@ class Site:
             )
         table = os.path.realpath(self.config.fstab)
         for other in containers(self.containers_dir):
-            if other != self.name and table == _table_of(f"{self.containers_dir}/{other}"):
+            if other != self.name and table == lxc.table_of(f"{self.containers_dir}/{other}"):
                 raise OvercError(
                     "overlay_unsupported",
                     f"Containers {printable(self.name)!r} and {printable(other)!r} name one file as lxc.mount.fstab,"
@@ -205,14 +205,6 @@ class Site:
 
     def layer_paths(self, id_: str) -> str:
         return f"{self.path}/{HOME}/{id_}/{layers_name(id_)}"
-
-
-def _table_of(container: str) -> str | None:
-    try:
-        fstab = lxc.parse_config(lxc.with_includes(lxc.read_text(f"{container}/config"))).fstab
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return None if fstab is None else os.path.realpath(fstab)
 
 
 def containers(containers_dir: str) -> list[str]:
