@@ -67,7 +67,7 @@ _WANTS = (
 )
 
 FAULTS: t.Final = (
-    Fault("init-missing", "the new root has no init", HEALED,
+    Fault("init-missing", "the new root has no init", REFUSED,
           script="rm -f /sbin/init /usr/sbin/init /lib/systemd/systemd /bin/init /etc/init\n"),
     Fault("kernel-truncated", "the new kernel is cut off in its middle", REFUSED,
           kernel=_image(lambda data: data[: len(data) // 2])),
