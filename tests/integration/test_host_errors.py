@@ -93,7 +93,9 @@ def test_a_repair_that_cannot_read_does_not_decide(host: Host, number: str) -> N
 
 def test_a_person_stops_the_run(host: Host) -> None:
     host.release("v2")
-    hook = 'transaction.step_hook = lambda when, step: step == "place_root" and os.kill(os.getpid(), signal.SIGINT)\n'
+    # Where the tests run behind an "&", SIGINT is ignored from the start
+    hook = "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    hook += 'transaction.step_hook = lambda when, step: step == "place_root" and os.kill(os.getpid(), signal.SIGINT)\n'
     failed = call(host, "upgrade", prelude=_FAILS + hook)
     assert_refused(failed, "aborted", "SIGINT")
     assert failed["state"] == "clean"

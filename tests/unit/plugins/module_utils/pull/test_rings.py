@@ -172,7 +172,7 @@ def test_a_bad_plan_stops_within_its_ring(rings: list[Ring], broken: set[int], e
     index = itertools.count()
     number = {f"{ring.name}-{n}": next(index) for ring in rings for n in range(10)}
     took = fleet(rings, sizes, lambda host: everywhere or number[host] in broken)
-    for ring, following in itertools.pairwise(rings):
+    for ring, following in zip(rings, rings[1:]):
         failed = [host for host in took[ring.name] if everywhere or number[host] in broken]
         assert len(failed) <= ring.failures + 1, "one at a time: the one too many is the last"
         if len(took[ring.name]) - len(failed) < ring.successes:
