@@ -98,7 +98,7 @@ def test_a_repository_that_a_plugin_of_dnf_adds(host: Host, first: str, named: s
     refused(host, named)
     allowed = succeed(host, "upgrade", {"gpg_policy": "report"})
     assert allowed["unchecked_repositories"] == [named]
-    assert {entry["name"] for entry in allowed["packages"]} == {"lab-unsigned"}
+    assert {entry["name"] for entry in allowed["upgrades"]} == {"lab-unsigned"}
 
 
 # -- secrets -----------------------------------------------------------------------------------------------------------
