@@ -20,7 +20,7 @@ FLEET_TESTS = $(PY) -m pytest tests/integration/fleet/test_thirty.py -q -m "not 
 GROUPED = $(PY) -m pytest -n $(WORKERS) --dist loadgroup
 TEST_VM = $(GROUPED) tests/vm
 # What takes longest first, so that no worker is left alone with it at the end
-EVERYWHERE = tests/vm tests/conformance tests/integration $(ELSEWHERE) tests/contract tests/fuzz tests/unit
+EVERYWHERE = tests/vm tests/conformance tests/integration $(ELSEWHERE) tests/contract tests/fuzz tests/model tests/unit
 PY := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:/usr/local/sbin:/usr/sbin:/sbin:$(PATH)
 

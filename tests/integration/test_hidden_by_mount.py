@@ -158,6 +158,7 @@ def test_boot_that_is_not_mounted(host: Host) -> None:
     ("path", "refused"),
     [
         ("/boot/board.dtb", True),
+        ("/boot/zImage-board.dtb", True),  # as Yocto calls them: not a kernel of another version
         ("/boot/overlays/spi.dtbo", True),
         ("/boot/boot.scr", False),
         ("/boot/config-2.0", None),

@@ -78,7 +78,8 @@ def _beside_the_kernel(at: Apply, new: str, base: str) -> tuple[Hidden, ...]:
     return tuple(
         entry
         for entry in hidden_changes(base, new, (_BOOT,))
-        if (name := entry.path[len(_BOOT) + 1 :]) not in ours and not _NO_BOOT_FILE.fullmatch(name)
+        if (name := entry.path[len(_BOOT) + 1 :]) not in ours
+        and (_DEVICE_TREE.fullmatch(name) or not _NO_BOOT_FILE.fullmatch(name))
     )
 
 
