@@ -48,7 +48,8 @@ _CHECKS = r"""
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = r"""
+    # What is put together has its type said: ansible-test's yamllint takes a plain assignment for one string, and crashes
+    DOCUMENTATION: str = r"""
 options:
   health:
     description:
@@ -60,7 +61,7 @@ options:
     suboptions:
 """ + textwrap.indent(_CHECKS, "    ")
 
-    CHECKS = "options:\n" + _CHECKS
+    CHECKS: str = "options:\n" + _CHECKS
 
     FAILED_BEFORE = r"""
 options:

@@ -236,6 +236,6 @@ def drip(listener: socket.socket) -> None:
     with connection, contextlib.suppress(OSError):
         connection.recv(4096)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        for _ in range(200):
+        for _byte in range(200):
             connection.sendall(b"x")
             time.sleep(0.1)
