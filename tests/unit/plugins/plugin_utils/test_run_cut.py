@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.overc.system.plugins.plugin_utils import run_cut
 
 ROOT = Path(__file__).resolve().parents[4]
+# Where ansible_collections lies: another place in a checkout than below ansible-test
+COLLECTIONS = str(Path(run_cut.__file__).parents[5])
 SCRIPT = """
 import sys
 sys.path.insert(0, "tests/unit")
@@ -23,10 +26,11 @@ import ansible_collections.overc.system.plugins.filter.fleet as fleet
 def ended(body: str) -> str:
     """What a process says when it ends after this."""
     typed = (
-        "import sys; sys.path.insert(0, '.collections'); sys.argv[1:] = ['overc.system.upgrade', '-e', 'target=a b']"
+        f"import sys; sys.path.insert(0, {COLLECTIONS!r}); sys.argv[1:] = ['overc.system.upgrade', '-e', 'target=a b']"
     )
     code = f"{typed}\n{SCRIPT.format(body=body)}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "ModuleNotFoundError" not in done.stderr
     return done.stderr
 
 
