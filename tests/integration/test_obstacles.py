@@ -87,11 +87,15 @@ def test_a_rollback_target_that_would_not_boot(host: Host) -> None:
     for harm, word in (
         ("mv rootfs/usr/lib/modules rootfs/usr/lib/gone", "modules"),
         (
-            """mv rootfs/usr/lib/gone rootfs/usr/lib/modules; rm -f rootfs/usr/sbin/init rootfs/bin/init rootfs/etc/init
+            """mv rootfs/usr/lib/gone rootfs/usr/lib/modules; mv rootfs/usr/sbin/init rootfs/usr/sbin/none
             mv rootfs/usr/lib/systemd/systemd rootfs/usr/lib/systemd/none""",
             "init",
         ),
-        ("mv rootfs/usr/lib/systemd/none rootfs/usr/lib/systemd/systemd; btrfs property set -ts rootfs ro true", "ro"),
+        (
+            """mv rootfs/usr/sbin/none rootfs/usr/sbin/init; mv rootfs/usr/lib/systemd/none rootfs/usr/lib/systemd/systemd
+            btrfs property set -ts rootfs ro true""",
+            "ro",
+        ),
     ):
         in_top(host, harm)
         info = succeed(host, "info")
