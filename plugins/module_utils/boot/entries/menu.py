@@ -1,0 +1,199 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The menu of GRUB with an entry for each deployment, and the lines that lead to it. Pure: entries in, text out, and back.
+
+Where things are. The *selector* is a directory where GRUB can write, if there is one:
+
+* ``/boot/overc`` where /boot is a partition of its own (GRUB path ``/overc``);
+* else ``<ESP>/overc`` (GRUB path ``/overc``), with the kernels read from the subvolumes;
+* else ``/boot/overc`` of deployment 0 (GRUB path ``/<its subvolume>/boot/overc``), which GRUB can read and not write.
+
+In it are:
+
+* ``menu.cfg``: this text, always written whole and renamed into place;
+* ``env``: 1,024 bytes as ``boot/grub/environment.py`` has them, with ``overc_default`` (an id; empty or unset: what the
+  distribution's menu chooses) and ``overc_try`` (an id, tried once; GRUB empties it before it obeys);
+* ``files/<sha256>``: kernels and initrds, where /boot is a partition; equal ones are there once.
+
+GRUB comes here through ``custom.cfg`` beside the grub.cfg of the distribution (on /boot, or in deployment 0), which every
+grub.cfg of grub-mkconfig sources at its end. Nothing else of the distribution is touched.
+
+The command line of an entry ends with ``overc.id=<id> panic=<seconds>``, and with ``overc.trial=1`` on the one boot that
+is the trial, and only if the block could be emptied. An entry on trial that cannot be loaded reboots (the try is used up);
+any other leads to the first entry of the menu, because GRUB 2.06 understands only a number in ``fallback``.
+
+A line that begins with ``#>`` before each entry holds it as JSON: from these the list is read back, and a text that is not
+what would be written from them was changed by somebody else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from dataclasses import asdict, dataclass
+
+from ...values import build, load_object
+from ..grub.protection import TRIAL_ARGUMENT
+
+DEFAULT: t.Final = "overc_default"
+TRY: t.Final = "overc_try"
+ID_ARGUMENT: t.Final = "overc.id="
+PANIC_SECONDS: t.Final = 10
+
+_HEAD: t.Final = "# overc.system: menu of deployments, version 1. Made whole by the collection; do not edit.\n"
+_LISTED: t.Final = "#> "
+_LOGIC: t.Final = """\
+set overc_default=
+set overc_try=
+set overc_trial=
+set overc_chosen=
+if [ -s "${overc_dir}/env" ]; then
+  load_env --file "${overc_dir}/env" overc_default overc_try
+  set overc_chosen="${overc_default}"
+  if [ -n "${overc_try}" ]; then
+    set overc_once="${overc_try}"
+    set overc_try=
+    save_env --file "${overc_dir}/env" overc_try
+    # It counts only if it was really emptied on the disk: no endless trial.
+    set overc_try=unread
+    load_env --file "${overc_dir}/env" overc_try
+    if [ -z "${overc_try}" ]; then
+      set overc_chosen="${overc_once}"
+      set overc_trial="${overc_once}"
+    fi
+  fi
+fi
+"""
+_ENTRY: t.Final = """\
+menuentry {title} --id overc-{id} {{
+  set overc_arg=
+  if [ "${{overc_trial}}" = "{id}" ]; then set overc_arg="{trial}"; fi
+  set overc_loaded=
+  search --no-floppy --fs-uuid --set=root {device}
+  if linux {kernel} {args} overc.id={id} panic={panic} ${{overc_arg}}; then
+    {initrd}
+  fi
+  if [ -z "${{overc_loaded}}" ]; then
+    echo {failed}
+    if [ -n "${{overc_arg}}" ]; then sleep 5; reboot; fi
+    false
+  fi
+}}
+"""
+_END: t.Final = """\
+if [ -n "${overc_chosen}" ]; then
+  set default="overc-${overc_chosen}"
+  set fallback=0
+fi
+"""
+_BEGIN_HOOK: t.Final = (
+    "# >>> overc.system 1: leads to the menu of deployments. The module overc_bootloader takes it out again.\n"
+)
+_END_HOOK: t.Final = "# <<< overc.system\n"
+_HOOK: t.Final = (
+    _BEGIN_HOOK
+    + """\
+search --no-floppy --fs-uuid --set=overc_device {device}
+set overc_dir="(${{overc_device}}){directory}"
+if [ -s "${{overc_dir}}/menu.cfg" ]; then source "${{overc_dir}}/menu.cfg"; fi
+"""
+    + _END_HOOK
+)
+# Not in a text between single quotes, or not in one line
+_UNQUOTABLE = re.compile(r"['\x00-\x1f\x7f]")
+_PLAIN = re.compile(r"[A-Za-z0-9_./=:,@%+-]+")
+_DEVICE = re.compile(r"[0-9A-Fa-f-]{4,36}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One deployment as GRUB boots it.
+
+    ``uuid`` is that of the root ``subvolume`` (its path in the top-level tree). ``device``: UUID of the file system that
+    holds ``kernel`` and ``initrd``, which are paths on it as GRUB sees them. ``args``: the words of the command line,
+    ``root=`` and ``rootflags=`` included, ours not; a space inside a word is one for the kernel too.
+    """
+
+    id: int
+    title: str
+    subvolume: str
+    uuid: str
+    device: str
+    kernel: str
+    args: tuple[str, ...]
+    initrd: str | None = None
+    release: str | None = None
+    panic: int = PANIC_SECONDS
+
+
+def _quoted(text: str) -> str:
+    if _UNQUOTABLE.search(text):
+        raise ValueError(f"{text!r} cannot be written into a menu of GRUB")
+    return f"'{text}'"
+
+
+def _word(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else _quoted(text)
+
+
+def _lines(entry: Entry) -> str:
+    if not _DEVICE.fullmatch(entry.device):
+        raise ValueError(f"{entry.device!r} is no UUID of a file system")
+    loaded = "set overc_loaded=1"
+    return _ENTRY.format(
+        title=_quoted(entry.title),
+        id=int(entry.id),
+        trial=TRIAL_ARGUMENT,
+        device=entry.device,
+        kernel=_word(entry.kernel),
+        args=" ".join(map(_word, entry.args)),
+        panic=int(entry.panic),
+        initrd=f"if initrd {_word(entry.initrd)}; then {loaded}; fi" if entry.initrd else loaded,
+        failed=_quoted(f"overc.system: deployment {int(entry.id)} cannot be loaded."),
+    )
+
+
+def menu_text(entries: t.Iterable[Entry]) -> str:
+    """The whole menu.cfg, the newest deployment first. Raises ValueError for what GRUB's language cannot say."""
+    ordered = sorted(entries, key=lambda entry: -entry.id)
+    if len({entry.id for entry in ordered}) != len(ordered):
+        raise ValueError("two deployments have one id")
+    blocks = [f"{_LISTED}{json.dumps(asdict(entry), sort_keys=True)}\n{_lines(entry)}" for entry in ordered]
+    return "".join((_HEAD, _LOGIC, *blocks, _END))
+
+
+def parse_menu(text: str) -> tuple[Entry, ...]:
+    """The entries of a menu.cfg, the newest first. Raises ValueError where it is not, to the byte, what we write."""
+    listed = [line[len(_LISTED) :] for line in text.splitlines() if line.startswith(_LISTED)]
+    entries = tuple(build(Entry, load_object(line.encode())) for line in listed)
+    if menu_text(entries) != text:
+        raise ValueError("it is not what was written")
+    return entries
+
+
+def hook_text(device: str, directory: str) -> str:
+    """The lines for custom.cfg. ``device``: UUID of the selector's file system, ``directory``: its path as GRUB sees it."""
+    if not _DEVICE.fullmatch(device) or not re.fullmatch(r"(?:/[A-Za-z0-9_@.+-]+)+", directory):
+        raise ValueError(f"{device!r} and {directory!r} cannot be written into a menu of GRUB")
+    return _HOOK.format(device=device, directory=directory)
+
+
+def find_hook(text: str) -> str | None:
+    """Our lines in a custom.cfg, from the first to the last; None where there are none or only a part."""
+    begin, end = text.find(_BEGIN_HOOK), text.find(_END_HOOK)
+    return text[begin : end + len(_END_HOOK)] if 0 <= begin < end else None
+
+
+__all__ = (
+    "DEFAULT",
+    "ID_ARGUMENT",
+    "PANIC_SECONDS",
+    "TRY",
+    "Entry",
+    "find_hook",
+    "hook_text",
+    "menu_text",
+    "parse_menu",
+)
