@@ -23,8 +23,8 @@ The command line of an entry ends with ``overc.id=<id> panic=<seconds>``, and wi
 is the trial, and only if the block could be emptied. An entry on trial that cannot be loaded reboots (the try is used up);
 any other leads to the first entry of the menu, because GRUB 2.06 understands only a number in ``fallback``.
 
-A line that begins with ``#>`` before each entry holds it as JSON: from these the list is read back, and a text that is not
-what would be written from them was changed by somebody else.
+A line that begins with ``#>`` before each entry holds it as JSON, one with ``#=`` the time-outs of a trial: from these it is
+read back, and a text that is not what would be written from them was changed by somebody else.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 
 from ...values import build, load_object
 from ..grub.protection import TRIAL_ARGUMENT
+from ..timeouts import Timeouts
 
 DEFAULT: t.Final = "overc_default"
 TRY: t.Final = "overc_try"
 ID_ARGUMENT: t.Final = "overc.id="
-PANIC_SECONDS: t.Final = 10
 
 _HEAD: t.Final = "# overc.system: menu of deployments, version 1. Made whole by the collection; do not edit.\n"
 _LISTED: t.Final = "#> "
+_SETTINGS: t.Final = "#= "
 _LOGIC: t.Final = """\
 set overc_default=
 set overc_try=
@@ -125,7 +126,6 @@ class Entry:
     args: tuple[str, ...]
     initrd: str | None = None
     release: str | None = None
-    panic: int = PANIC_SECONDS
 
 
 def _quoted(text: str) -> str:
@@ -138,7 +138,7 @@ def _word(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else _quoted(text)
 
 
-def _lines(entry: Entry) -> str:
+def _lines(entry: Entry, settings: Timeouts) -> str:
     if not _DEVICE.fullmatch(entry.device):
         raise ValueError(f"{entry.device!r} is no UUID of a file system")
     loaded = "set overc_loaded=1"
@@ -149,28 +149,56 @@ def _lines(entry: Entry) -> str:
         device=entry.device,
         kernel=_word(entry.kernel),
         args=" ".join(map(_word, entry.args)),
-        panic=int(entry.panic),
+        panic=int(settings.panic_timeout),
         initrd=f"if initrd {_word(entry.initrd)}; then {loaded}; fi" if entry.initrd else loaded,
         failed=_quoted(f"overc.system: deployment {int(entry.id)} cannot be loaded."),
     )
 
 
-def menu_text(entries: t.Iterable[Entry]) -> str:
-    """The whole menu.cfg, the newest deployment first. Raises ValueError for what GRUB's language cannot say."""
-    ordered = sorted(entries, key=lambda entry: -entry.id)
+@dataclass(frozen=True)
+class Menu:
+    """What a menu.cfg says. ``entries``: the newest first."""
+
+    entries: tuple[Entry, ...] = ()
+    settings: Timeouts = field(default_factory=Timeouts)
+
+    def of(self, number: int | None) -> Entry | None:
+        """The entry with this id."""
+        return next((entry for entry in self.entries if entry.id == number), None)
+
+    def with_entry(self, entry: Entry) -> Menu:
+        """A copy with this entry added, or in the place of the one that has its id."""
+        others = (other for other in self.entries if other.id != entry.id)
+        return replace(self, entries=tuple(sorted((entry, *others), key=lambda each: -each.id)))
+
+    def without(self, numbers: t.Collection[int]) -> Menu:
+        """A copy without the entries with these ids."""
+        return replace(self, entries=tuple(entry for entry in self.entries if entry.id not in numbers))
+
+
+def menu_text(menu: Menu) -> str:
+    """The whole menu.cfg. Raises ValueError for what GRUB's language cannot say."""
+    ordered = sorted(menu.entries, key=lambda entry: -entry.id)
     if len({entry.id for entry in ordered}) != len(ordered):
         raise ValueError("two deployments have one id")
-    blocks = [f"{_LISTED}{json.dumps(asdict(entry), sort_keys=True)}\n{_lines(entry)}" for entry in ordered]
-    return "".join((_HEAD, _LOGIC, *blocks, _END))
+    settings = f"{_SETTINGS}{json.dumps(asdict(menu.settings), sort_keys=True)}\n"
+    blocks = [
+        f"{_LISTED}{json.dumps(asdict(entry), sort_keys=True)}\n{_lines(entry, menu.settings)}" for entry in ordered
+    ]
+    return "".join((_HEAD, settings, _LOGIC, *blocks, _END))
 
 
-def parse_menu(text: str) -> tuple[Entry, ...]:
-    """The entries of a menu.cfg, the newest first. Raises ValueError where it is not, to the byte, what we write."""
-    listed = [line[len(_LISTED) :] for line in text.splitlines() if line.startswith(_LISTED)]
-    entries = tuple(build(Entry, load_object(line.encode())) for line in listed)
-    if menu_text(entries) != text:
+def parse_menu(text: str) -> Menu:
+    """The inverse. Raises ValueError where it is not, to the byte, what we write."""
+
+    def objects(begin: str) -> list[dict[str, t.Any]]:
+        return [load_object(line[len(begin) :]) for line in text.split("\n") if line.startswith(begin)]
+
+    entries = tuple(build(Entry, raw) for raw in objects(_LISTED))
+    settings = [build(Timeouts, raw) for raw in objects(_SETTINGS)]
+    if len(settings) != 1 or menu_text(Menu(entries, settings[0])) != text:
         raise ValueError("it is not what was written")
-    return entries
+    return Menu(entries, settings[0])
 
 
 def hook_text(device: str, directory: str) -> str:
@@ -189,9 +217,9 @@ def find_hook(text: str) -> str | None:
 __all__ = (
     "DEFAULT",
     "ID_ARGUMENT",
-    "PANIC_SECONDS",
     "TRY",
     "Entry",
+    "Menu",
     "find_hook",
     "hook_text",
     "menu_text",
