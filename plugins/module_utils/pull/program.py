@@ -29,7 +29,7 @@ import typing as t
 from . import arguments, report
 from .files import read, redacted, remove, status, write
 from .member import Member, judged
-from .source import Source, SourceError
+from .source import Source, SourceError, Untrusted
 
 CONFIG: t.Final = "/etc/overc-pull.json"
 STATE: t.Final = "/var/lib/overc-pull"
@@ -37,6 +37,7 @@ RUN: t.Final = "/run/overc-pull"
 BOOT_ID: t.Final = "/proc/sys/kernel/random/boot_id"
 _OUTPUT: t.Final = 8000  # characters of a failed run that go into the report
 _REJECTED: t.Final = 100  # fingerprints that are remembered
+_TAKEN: t.Final = 10  # revisions of the playbook's repository that are remembered
 _PAUSES: t.Final = (0, 2, 8, 30)  # seconds before each attempt to report
 _STAMP: t.Final = "%Y-%m-%dT%H:%M:%SZ"
 _QUIET: t.Final = ("current", "staged", "upgraded", "postponed", "waiting")  # statuses that are no trouble
@@ -67,6 +68,7 @@ class Pull:
         self.rejected = f"{state}/rejected.json"
         self.result = f"{state}/result.json"
         self.trees = f"{state}/trees"
+        self.taken = f"{state}/taken.json"
         self.outcome = f"{run}/outcome.json"
         self.variables = f"{run}/variables.json"
         self.began = time.time()
@@ -107,6 +109,7 @@ class Pull:
             accept_host_key=arguments.ACCEPT_HOST_KEY in config["arguments"],
             environment=config["environment"],
             timeout=config["timeout"],
+            taken=self.taken_before(),
         )
         os.makedirs(self.trees, mode=0o700, exist_ok=True)
         fresh = f"{self.trees}/{secrets.token_hex(8)}"
@@ -116,6 +119,7 @@ class Pull:
             remove(link)
             os.symlink(fresh, link)
             os.makedirs(os.path.dirname(place), exist_ok=True)
+            self.remember_taken(revision)
             os.replace(link, place)
         finally:
             used = os.path.realpath(place)
@@ -123,6 +127,22 @@ class Pull:
                 if os.path.realpath(tree.path) != used:
                     shutil.rmtree(tree.path, ignore_errors=True)
         return revision
+
+    def taken_before(self) -> list[str]:
+        """Which revisions passed, of this place in this repository, the newest first."""
+        known = read(self.taken, {})
+        place = {"url": self.config["url"], "checkout": self.config["checkout"]}
+        same = isinstance(known, dict) and {**known, **place} == known
+        return [str(one) for one in known.get("revisions") or ()] if same else []
+
+    def remember_taken(self, revision: str) -> None:
+        """Before it is run: what a later run takes has to come after it. Raises OSError."""
+        if arguments.VERIFY not in self.config["arguments"]:
+            return
+        known = self.taken_before()
+        if revision not in known:
+            place = {"url": self.config["url"], "checkout": self.config["checkout"]}
+            write(self.taken, {**place, "revisions": [revision, *known][:_TAKEN]})
 
     def command(self) -> list[str]:
         """The playbook, run on this host alone."""
@@ -136,7 +156,14 @@ class Pull:
     def play(self, phase: str, revision: str = "") -> tuple[int, str, Entry]:
         """Run the playbook: exit code, output, and what it says became of the host."""
         try:
-            revision = self.take_tree(revision)
+            try:
+                revision = self.take_tree(revision)
+            except Untrusted as gone:
+                # Its key was revoked since, or has expired. The newest may look after what it began
+                if not revision:
+                    raise
+                sys.stderr.write(f"{gone}\n")
+                revision = self.take_tree()
         except SourceError as error:
             return 1, "", {"status": "failed", "reason": str(error), "again": True}
         except OSError as error:

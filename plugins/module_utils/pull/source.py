@@ -17,12 +17,15 @@ import subprocess
 import typing as t
 from dataclasses import dataclass, field
 
+from . import trust
 from .files import redacted, status
-from .tree import Damaged, SourceError, kind_of, lay_out
+from .tree import Damaged, SourceError, Untrusted, kind_of, lay_out
 
 _FETCHED: t.Final = "refs/overc/fetched"
+_TAKEN: t.Final = "refs/overc/taken"  # what was laid out last: a later fetch needs only what came after it
 _EVERYTHING: t.Final = ("+refs/heads/*:refs/overc/heads/*", "+refs/tags/*:refs/overc/tags/*")
 _OBJECT: t.Final = re.compile(r"[0-9a-f]{7,64}")
+_WHOLE: t.Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # says by itself what it is the id of
 _SAFE: t.Final = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -41,7 +44,11 @@ _DROPPED: t.Final = frozenset({
 
 @dataclass(frozen=True)
 class Source:
-    """``store``: a directory of ours; ``checkout``: a branch, tag or commit, empty for the repository's default."""
+    """``store``: a directory of ours; ``checkout``: a branch, tag or commit, empty for the repository's default.
+
+    ``taken``: ids of what was laid out before, the newest first. With ``verify``, nothing that is older than these is taken, nor
+    what was signed beside them: whoever can answer for the repository could bring back any signed commit with a known hole.
+    """
 
     store: str
     url: str
@@ -51,6 +58,7 @@ class Source:
     accept_host_key: bool = False
     environment: t.Mapping[str, str] = field(default_factory=dict)
     timeout: int = 7200
+    taken: t.Sequence[str] = ()
 
     def obtain(self, directory: str, revision: str = "") -> str:
         """Lay a tree out in ``directory``, which is not there yet; the id of the commit or tag that it was made from.
@@ -60,16 +68,19 @@ class Source:
         """
         found = revision or self._fetch(self.store)
         try:
-            self._make(found, directory)
+            self._make(found, directory, newest=not revision)
         except Damaged:
             # A power cut, a failing disk: the store is made anew beside the old one, which stays until that worked
             found = self._renew(revision)
-            self._make(found, directory)
+            self._make(found, directory, newest=not revision)
+        self._run(self.store, "update-ref", _TAKEN, found)
         return found
 
-    def _make(self, revision: str, directory: str) -> None:
+    def _make(self, revision: str, directory: str, *, newest: bool) -> None:
         if self.verify:
             self._verify(revision)
+            if newest and not _WHOLE.fullmatch(self.checkout):
+                self._verify_place(revision)
         try:
             lay_out(self._command(self.store, "cat-file", "--batch"), revision, directory, self._environment())
         except BaseException:
@@ -77,20 +88,52 @@ class Source:
             raise
 
     def _verify(self, revision: str) -> None:
-        kind = kind_of(self._command(self.store, "cat-file", "--batch"), revision, self._environment())
-        done = self._run(self.store, f"verify-{kind}", revision)
-        if done.returncode != 0:
-            said = redacted(done.stderr.strip().splitlines()[-1][:300]) if done.stderr.strip() else "it is not signed"
-            raise SourceError(
+        kind = self._kind(revision)
+        why = trust.untrusted(self._raw, kind, revision)
+        if why:
+            raise Untrusted(
                 f"The {kind} {revision[:12]} has no good signature of a key that this host trusts, so nothing of it "
-                f"was run: {said}"
+                f"was run: {redacted(why)}. Sign a newer commit with a key that it trusts; the next run takes that."
             )
+
+    def _verify_place(self, revision: str) -> None:
+        """That the newest is what was asked for, and came after what was taken before."""
+        why = trust.misnamed(self._raw, self.checkout, revision) if self._kind(revision) == "tag" else ""
+        if why:
+            raise Untrusted(f"The repository does not say the truth, so nothing was run: {why}.")
+        for earlier in self.taken:
+            if not self._still_trusted(earlier):
+                continue  # its key was revoked, or has expired: it holds nobody back
+            after = self._run(
+                self.store, "merge-base", "--is-ancestor", f"{earlier}^{{commit}}", f"{revision}^{{commit}}"
+            )
+            if after.returncode == 0:
+                return
+            raise Untrusted(
+                f"{revision[:12]} is signed, but was not built upon {earlier[:12]}, which this host took before: it is older, "
+                "or of another branch, and nothing of it was run. To take changes back, commit a revert. If the branch was "
+                "turned back on purpose, name the commit in pull_checkout, or remove /var/lib/overc-pull/taken.json on the host."
+            )
+
+    def _still_trusted(self, earlier: str) -> bool:
+        try:
+            return not trust.untrusted(self._raw, self._kind(earlier), earlier)
+        except Damaged:
+            return True  # it is not here, so what was fetched is not built upon it
+
+    def _kind(self, revision: str) -> str:
+        return kind_of(self._command(self.store, "cat-file", "--batch"), revision, self._environment())
+
+    def _raw(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        return self.run(self.store, *words)
 
     def _fetch(self, store: str) -> str:
         self._init(store)
         wanted = self.checkout or "HEAD"
         arguments = ("fetch", "--quiet", "--force", "--no-tags", "--update-shallow")
-        done = self._run(store, *arguments, "--depth=1", "--", self.url, f"+{wanted}:{_FETCHED}")
+        # What came in between shows that the newest was built upon what was taken before
+        depth = [] if self.verify and self.taken and not _WHOLE.fullmatch(wanted) else ["--depth=1"]
+        done = self._run(store, *arguments, *depth, "--", self.url, f"+{wanted}:{_FETCHED}")
         if done.returncode == 0:
             return self._git(store, "rev-parse", "--verify", _FETCHED).strip()
         if _OBJECT.fullmatch(wanted):  # a server need not hand out a commit that is not the tip of something
@@ -177,4 +220,4 @@ def said(what: str, errors: str) -> str:
     return f"{what}: {redacted(telling[0])[:400]}" if telling else f"{what}."
 
 
-__all__ = ("Damaged", "Source", "SourceError", "said")
+__all__ = ("Damaged", "Source", "SourceError", "Untrusted", "said")

@@ -22,6 +22,10 @@ class SourceError(Exception):
     """Why there is nothing to run: one sentence for people."""
 
 
+class Untrusted(SourceError):
+    """What is there is not to be run: not signed by a key that is trusted now, or not what is to come next."""
+
+
 class Damaged(SourceError):
     """The store does not have what it should; it can be made anew."""
 
@@ -143,4 +147,4 @@ def _file(path: str, data: bytes, mode: int) -> None:
         os.fchmod(file.fileno(), mode)
 
 
-__all__ = ("Damaged", "SourceError", "kind_of", "lay_out")
+__all__ = ("Damaged", "SourceError", "Untrusted", "kind_of", "lay_out")

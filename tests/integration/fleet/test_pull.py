@@ -257,7 +257,8 @@ def test_what_failed_its_check_is_not_run_after_a_reboot(site: Site) -> None:
     """Staged with a signed commit; an unsigned one comes; the upgrade is cancelled, the host rebooted: its old half runs."""
     host, role = site
     sign(host)
-    publish(host, {"local.yml": LOCAL})
+    publish(host, {"local.yml": LOCAL, "old": "with a hole that is known today"})
+    publish(host, {"local.yml": LOCAL, "old": "mended"})
     role.apply(pull_arguments=["--verify-commit"], pull_reboot="false")
     assert json.loads(host.sh("cat /etc/overc-pull.json"))["reboot"] is False
     host.release("v2")
@@ -273,6 +274,10 @@ def test_what_failed_its_check_is_not_run_after_a_reboot(site: Site) -> None:
     wait_for_report(host, "verify", "rolled_back")
     assert host.run(["ls", "/boot/unsigned-code-ran"], check=False).returncode != 0
     assert "import_playbook" in host.sh("cat /var/lib/overc-pull/checkout/local.yml")
+    host.sh("cd /srv/site.git && git reset -q --hard HEAD~2")
+    host.run(["systemctl", "start", "overc-pull.service"], check=False)
+    assert "not built upon" in result(host)["reason"]
+    assert host.sh("cat /var/lib/overc-pull/checkout/old") == "mended"
 
 
 def test_a_power_cut_while_building_is_no_verdict(site: Site) -> None:

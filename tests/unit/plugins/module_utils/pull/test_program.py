@@ -359,6 +359,38 @@ def test_what_was_refused_is_not_run_after_the_next_boot_either(place: Place, re
     assert ran(place) == "good good "
 
 
+def test_an_older_signed_commit_is_not_run(place: Place, repository: Repository) -> None:
+    config = verified(place, repository)
+    old = repository.commit({"local.yml": "old "})
+    new = repository.commit({"local.yml": "new "})
+    place.pull(**config).upgrade()
+    repository.git("reset", "-q", "--hard", old)
+    assert place.pull(**config).upgrade() is False
+    assert "not built upon" in place.result()["reason"]
+    assert ran(place) == "new "
+    taken = place.directory / "state/taken.json"
+    assert json.loads(taken.read_text())["revisions"] == [new]
+    place.pull(**config, checkout="main").upgrade()  # somebody says anew what is meant
+    assert ran(place) == "new old "
+    taken.write_text("[1]")
+    place.pull(**config).upgrade()
+    assert ran(place) == "new old old "
+
+
+def test_whose_key_was_revoked_meanwhile_is_looked_after_by_the_newest(place: Place, repository: Repository) -> None:
+    """The noted commit is never run again; the host does not stay unchecked for that."""
+    config = verified(place, repository)
+    old = repository.commit({"local.yml": "old "})
+    place.pull(**config).upgrade()
+    (place.directory / "state/attempt.json").write_text(json.dumps({"boot_id": "before", "revision": old}))
+    signers = repository.keys / "signers"
+    signers.write_text(signers.read_text() + "admin@example.net " + (repository.keys / "stranger.pub").read_text())
+    repository.commit({"local.yml": "new "}, "stranger")
+    signers.write_text(signers.read_text().splitlines()[1] + "\n")
+    place.pull(**config).verify()
+    assert (ran(place), place.result()["status"]) == ("old new ", "upgraded")
+
+
 def test_a_tree_that_was_changed_on_the_disk_is_not_run(place: Place, repository: Repository) -> None:
     config = verified(place, repository)
     good = repository.commit({"local.yml": "good "})
