@@ -141,11 +141,11 @@ def _place_problem(config: str, mount: Mount | None) -> str | None:
         return f"GRUB cannot be relied on to write to {mount.fstype}, which {mount.target} is"
     if "data=journal" in mount.options:
         return f"{mount.target} is mounted with data=journal, and GRUB does not read the journal"
-    kind = _mapped(os.stat(os.path.dirname(config)).st_dev)
+    kind = mapped_kind(os.stat(os.path.dirname(config)).st_dev)
     return f"{mount.target} lies on {kind} ({mount.source}), where GRUB cannot write" if kind else None
 
 
-def _mapped(device: int) -> str | None:
+def mapped_kind(device: int) -> str | None:
     """What is between a file system and its disk, by the kernel's own word; None for a plain disk or partition."""
     path = os.path.realpath(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
     for place in (path, os.path.dirname(path)):
@@ -185,4 +185,12 @@ def drop_note(top: str) -> None:
     syscalls.fsync_directory(os.path.join(top, STATE_DIR))
 
 
-__all__ = ("ENVIRONMENT_NAME", "WRITABLE_FILESYSTEMS", "TrialBoot", "drop_note", "observe_trial_boot", "read_note")
+__all__ = (
+    "ENVIRONMENT_NAME",
+    "WRITABLE_FILESYSTEMS",
+    "TrialBoot",
+    "drop_note",
+    "mapped_kind",
+    "observe_trial_boot",
+    "read_note",
+)

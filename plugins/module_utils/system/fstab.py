@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
 from .mount_table import unescape
+
+_FIELD: t.Final = re.compile(r"[^ \t]+")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,32 @@ def subvolume_pins(text: str) -> tuple[str, ...]:
     return tuple(option for option in options if option.startswith(("subvol=", "subvolid=")))
 
 
+def set_subvolume(text: str, subvolume: str) -> str:
+    """The text with every line for ``/`` naming this subvolume, once; its other options, and all other lines, as they were.
+
+    Mount options end where they began: white space, comments and the order of options are kept.
+    """
+    return "\n".join(_with_subvolume(line, subvolume) for line in text.split("\n"))
+
+
+def _with_subvolume(line: str, subvolume: str) -> str:
+    found = parse_line(line)
+    if found is None or found.target != "/" or found.fstype != "btrfs":
+        return line
+    wanted = f"subvol={escape(subvolume)}"
+    fields = list(_FIELD.finditer(line))
+    options = fields[3].group().split(",")
+    kept: list[str] = []
+    for option in options:
+        if not option.startswith(("subvol=", "subvolid=")):
+            kept.append(option)
+        elif wanted not in kept:
+            kept.append(wanted)
+    if wanted not in kept:
+        kept.append(wanted)
+    return line[: fields[3].start()] + ",".join(kept) + line[fields[3].end() :]
+
+
 def _never(_entry: Entry) -> bool:
     return False
 
@@ -79,4 +108,4 @@ def replace(
     return "".join(line + "\n" for line in out)
 
 
-__all__ = ("Entry", "escape", "parse", "parse_line", "replace", "subvolume_pins")
+__all__ = ("Entry", "escape", "parse", "parse_line", "replace", "set_subvolume", "subvolume_pins")
