@@ -58,10 +58,7 @@ confirmed() {{
     if [ "$directory" = "$boot" ]; then mounted=yes; fi
   done </proc/self/mounts
   [ -n "$mounted" ] && [ -f "$environment" ] || return 1
-  while read -r line; do
-    case "$line" in saved_entry=?*) return 1 ;; esac
-  done <"$environment"
-  return 0
+{asks}
 }}
 
 # Where both roots find it; a trial that cannot even write this is told by its silence.
@@ -126,6 +123,24 @@ esac
 exit 0
 """
 
+# What GRUB boots for good: with two fixed entries the normal one again, with an entry for each deployment this one.
+_NORMAL_ENTRY: t.Final = """\
+  while read -r line; do
+    case "$line" in saved_entry=?*) return 1 ;; esac
+  done <"$environment"
+  return 0"""
+_THIS_ENTRY: t.Final = """\
+  number=
+  read -r words </proc/cmdline
+  set -f
+  for word in $words; do
+    case "$word" in overc.id=*) number=${word#overc.id=} ;; esac
+  done
+  while read -r line; do
+    if [ "$line" = "overc_default=$number" ]; then return 0; fi
+  done <"$environment"
+  return 1"""
+
 _UNIT_TEXT: t.Final = """\
 {ours}
 [Unit]
@@ -169,8 +184,10 @@ class Piece:
     link: str | None = None
 
 
-def pieces(settings: Timeouts, boot_mount: str, environment: str) -> tuple[Piece, ...]:
-    """Everything a root needs. ``boot_mount`` is the mount point that ``environment`` (the block) lives below."""
+def pieces(settings: Timeouts, boot_mount: str, environment: str, *, numbered: bool = False) -> tuple[Piece, ...]:
+    """Everything a root needs. ``boot_mount`` is the mount point that ``environment`` (the block) lives below; ``numbered``:
+    each deployment has an entry of its own there.
+    """
     values = {
         "ours": _OURS,
         "argument": TRIAL_ARGUMENT,
@@ -181,6 +198,7 @@ def pieces(settings: Timeouts, boot_mount: str, environment: str) -> tuple[Piece
         "state": STATE_DIR,
         "note": NOTE,
         "guard": GUARD,
+        "asks": _THIS_ENTRY if numbered else _NORMAL_ENTRY,
         # Later than the guard, which can say why
         "seconds": settings.boot_timeout + 60,
     }

@@ -59,7 +59,11 @@ def versioned(names: t.Collection[str]) -> tuple[Kernel, ...]:
             release = match["release"]
             initrds = [pattern.format(release) for pattern in _INITRDS if pattern.format(release) in names]
             found.append(Kernel(release, name, initrds[0] if initrds else None))
-    return tuple(sorted(found, key=cmp_to_key(lambda a, b: compare_releases(b.release, a.release))))
+    return tuple(sorted(found, key=cmp_to_key(_newer_first)))
+
+
+def _newer_first(one: Kernel, other: Kernel) -> int:
+    return compare_releases(other.release, one.release)
 
 
 def files_of(release: str) -> tuple[str, ...]:

@@ -201,6 +201,11 @@ def parse_menu(text: str) -> Menu:
     return Menu(entries, settings[0])
 
 
+def is_ours(text: str) -> bool:
+    """Whether a text begins as every menu.cfg of ours does, however it goes on."""
+    return text.startswith(_HEAD.split(",", maxsplit=1)[0])
+
+
 def hook_text(device: str, directory: str) -> str:
     """The lines for custom.cfg. ``device``: UUID of the selector's file system, ``directory``: its path as GRUB sees it."""
     if not _DEVICE.fullmatch(device) or not re.fullmatch(r"(?:/[A-Za-z0-9_@.+-]+)+", directory):
@@ -222,6 +227,7 @@ __all__ = (
     "Menu",
     "find_hook",
     "hook_text",
+    "is_ours",
     "menu_text",
     "parse_menu",
 )

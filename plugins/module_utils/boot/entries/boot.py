@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What GRUB does on a host whose deployments have entries of their own: the menu, the block, and what came of the last boot."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass, field
+
+from ...errors import OvercError
+from ...system.mount_table import mount_at
+from ...system.presence import text_of
+from ...values import decimal
+from .. import guard
+from ..grub.environment import parse_environment, read_block
+from ..grub.protection import TRIAL_ARGUMENT, Protected
+from ..trial import TrialBoot
+from .command_line import words_of
+from .menu import DEFAULT, ID_ARGUMENT, TRY, Menu, find_hook, hook_text, is_ours, parse_menu
+from .place import ESP_DIRECTORIES, MENU, SELECTOR, Place, find_place
+
+if t.TYPE_CHECKING:
+    from ...runner import Runner
+    from ...system.mount_table import Mount
+
+ADOPTED: t.Final = 0  # the id of the system as it was installed
+
+
+@dataclass(frozen=True)
+class EntryBoot(TrialBoot):
+    """``menu`` as it was read. ``number``: the entry that was booted, by the kernel's command line, and whether ``on_trial``.
+
+    ``waiting``: the deployment that was staged and not found good since, by the record.
+    """
+
+    place: Place | None = None
+    menu: Menu = field(default_factory=Menu)
+    number: int | None = None
+    on_trial: bool = False
+    waiting: int | None = None
+
+    @property
+    def default(self) -> int:
+        """The deployment that boots for good; where none is named, the distribution's menu decides, for its own system."""
+        found = decimal(self.values.get(DEFAULT, ""))
+        return found if found is not None and self.menu.of(found) else ADOPTED
+
+    @property
+    def trying(self) -> int | None:
+        """The deployment that the next boot tries."""
+        found = decimal(self.values.get(TRY, ""))
+        return found if found is not None and self.menu.of(found) else None
+
+    @property
+    def newest(self) -> int:
+        """What is to boot for good as far as anybody wished so far: what waits to be tried or confirmed, else the default."""
+        if self.trying is not None:
+            return self.trying
+        if self.waiting is not None and self.menu.of(self.waiting):
+            return self.waiting
+        if self.on_trial and self.number is not None and self.menu.of(self.number):
+            return self.number
+        return self.default
+
+    @property
+    def automatic(self) -> bool:
+        problems = self.menu_problem or self.place_problem or self.block_problem
+        return self.protected is not None and self.exists and problems is None
+
+    @property
+    def unconfirmed(self) -> bool:
+        return self.automatic and self.newest != self.default
+
+    @property
+    def armed(self) -> bool:
+        return self.automatic and self.trying is not None
+
+    @property
+    def tried(self) -> bool:
+        return self.unconfirmed and self.values.get(TRY) == ""
+
+
+def _candidates(mounts: t.Sequence[Mount], boot_dir: str) -> list[str]:
+    if mount_at(mounts, boot_dir) is not None:
+        return [os.path.join(boot_dir, SELECTOR, MENU)]
+    mounted = [path for path in ESP_DIRECTORIES if mount_at(mounts, path) is not None]
+    return [os.path.join(path, SELECTOR, MENU) for path in (*mounted, boot_dir)]
+
+
+def find_menu(mounts: t.Sequence[Mount], boot_dir: str) -> str | None:
+    """The text of a menu of ours on this host, None where it was not adopted. In a root it may be the copy of a snapshot."""
+    texts = (text_of(path) or "" for path in _candidates(mounts, boot_dir))
+    return next((text for text in texts if is_ours(text)), None)
+
+
+def read_menu(path: str) -> tuple[Menu, str | None]:
+    """The menu, and what is wrong with it as a sentence."""
+    text = text_of(path)
+    if text is None:
+        return Menu(), f"{path} is gone"
+    try:
+        return parse_menu(text), None
+    except ValueError as error:
+        return Menu(), f"{path} cannot be believed: {error}"
+
+
+def observe_entry_boot(
+    runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, booted: str, cmdline: str
+) -> EntryBoot | None:
+    """Read menu and block; None where this host has no menu of ours. ``booted``: the path of the running subvolume.
+
+    Raises layout_unsupported where there is a menu and no way of GRUB to it.
+    """
+    text = find_menu(mounts, boot_dir)
+    if text is None:
+        return None
+    try:
+        anchor = parse_menu(text).of(ADOPTED)
+    except ValueError:
+        anchor = None
+    place = find_place(runner, mounts, boot_dir, top, anchor.subvolume if anchor else booted)
+    menu, problem = read_menu(place.menu)
+    hooked = find_hook(text_of(place.hook) or "") == hook_text(place.device, place.grub_directory)
+    if problem is None and not hooked:
+        problem = f"{place.hook} does not lead to {place.menu}, so GRUB boots what the distribution's menu says"
+    exists, values, block_problem = _read_block(place.block)
+    words = words_of(cmdline)
+    numbers = [decimal(word[len(ID_ARGUMENT) :]) for word in words if word.startswith(ID_ARGUMENT)]
+    wanted = guard.pieces(menu.settings, place.mount_point, place.block, numbered=True)
+    return EntryBoot(
+        config=place.hook,
+        environment=place.block,
+        mount_point=place.mount_point,
+        exists=exists,
+        values=values,
+        protected=Protected(1, menu.settings, ADOPTED, intact=problem is None),
+        menu_problem=problem,
+        place_problem=place.problem,
+        block_problem=block_problem,
+        guard_missing=guard.differing("/", wanted) if place.problem is None else (),
+        place=place,
+        menu=menu,
+        number=numbers[-1] if numbers else None,
+        on_trial=TRIAL_ARGUMENT in words,
+    )
+
+
+def _read_block(path: str) -> tuple[bool, dict[str, str], str | None]:
+    try:
+        return True, parse_environment(read_block(path)), None
+    except FileNotFoundError:
+        return False, {}, f"{path} is gone"
+    except OSError as error:
+        return True, {}, f"{path} cannot be read: {error.strerror}"
+    except OvercError as error:
+        return True, {}, error.message
+
+
+__all__ = ("ADOPTED", "EntryBoot", "find_menu", "observe_entry_boot", "read_menu")
