@@ -7,6 +7,8 @@ With the tool as first process, whatever a package's script starts in the backgr
 reads its scripts' output through a pipe (DNF 5) then waits for as long as somebody holds the other end: for a daemon, for
 ever. Here an orphan that holds a pipe of the tool is ended after ``PATIENCE``, and everything else when the tool has ended.
 
+The tool and its scripts may also not change the file system as a whole: what boots is not theirs to decide.
+
 The file is run as a program of its own (``program``), so it imports only the standard library.
 """
 
@@ -17,6 +19,7 @@ import ctypes
 import errno
 import os
 import signal
+import struct
 import sys
 import time
 import typing as t
@@ -34,6 +37,23 @@ _BIND_AGAIN_READ_ONLY: t.Final = (
 )  # MS_BIND, REMOUNT, RDONLY, NOSUID, NODEV, NOEXEC
 _BIND: t.Final = 0x1000
 
+# What acts on the file system as a whole, and so beyond the new root: number and type of the request, its low two bytes
+# (linux/btrfs.h, linux/fs.h). Resizing; adding, removing, replacing a device; balancing, twice; the default subvolume; quotas
+# and their groups; deleting a subvolume by its id; freezing; shutting down.
+_BEYOND_THE_ROOT: t.Final = (
+    *(0x9400 | number for number in (3, 10, 11, 58, 53, 12, 32, 19, 40, 41, 42, 43, 63)),
+    *(0x5800 | number for number in (119, 125)),
+)
+# linux/audit.h -> the number of ioctl(2): 64-bit x86 with its two other kinds of calls, ARM, RISC-V, POWER, s390
+_IOCTL: t.Final = (
+    (0xC000003E, 16), (0xC000003E, 0x40000202), (0x40000003, 54), (0xC00000B7, 29), (0x40000028, 54), (0xC00000F3, 29),
+    (0x400000F3, 29), (0xC0000015, 54), (0x80000015, 54), (0x00000014, 54), (0x80000016, 54), (0x00000016, 54),
+)  # fmt: skip
+_PR_SET_SECCOMP: t.Final = 22
+_SECCOMP_MODE_FILTER: t.Final = 2
+_ALLOW: t.Final = 0x7FFF0000
+_FAIL: t.Final = 0x00050000  # with the number of the error
+
 
 def program() -> str:
     """The source of this file, which ends in running it: `python -c`, the proc file system, a tool with its arguments."""
@@ -50,6 +70,7 @@ def main(proc: str, argv: list[str]) -> int:
     tool = os.fork()
     if tool == 0:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
+        keep_to_the_root()
         try:
             os.execvp(argv[0], argv)
         except OSError as error:
@@ -75,6 +96,37 @@ def _protect_kernel(proc: str) -> None:
                 if code == errno.ENOENT:  # this kernel was built without it
                     break
                 raise OSError(code, os.strerror(code), f"{proc}/{name}")
+
+
+def keep_to_the_root() -> bool:
+    """From now on this process, and all that it starts, may not change the file system as a whole: EPERM.
+
+    A script of a package that sets btrfs' default subvolume decides what boots, finished or not, from that moment on; to put it
+    back afterwards is too late for a power cut. False where the kernel has no seccomp filters (or calls ioctl differently).
+    """
+    program = _filter()
+    code = ctypes.create_string_buffer(program, len(program))
+    arguments = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(code)))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    nothing = ctypes.c_ulong(0)
+    answer: int = prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), arguments, nothing, nothing)
+    return answer == 0
+
+
+def _filter() -> bytes:
+    """The filter in the kernel's own instructions (linux/filter.h): code, jump if true, jump if false, operand."""
+    load, keep_bits, equal, end = 0x20, 0x54, 0x15, 0x06
+    number, architecture = 0, 4  # in struct seccomp_data (linux/seccomp.h)
+    request = 24 if sys.byteorder == "little" else 28  # the lower half of the second argument
+    look = [(load, 0, 0, request), (keep_bits, 0, 0, 0xFFFF)]
+    count = len(_BEYOND_THE_ROOT)
+    look += [(equal, count - place, 0, value) for place, value in enumerate(_BEYOND_THE_ROOT)]
+    look += [(end, 0, 0, _ALLOW), (end, 0, 0, _FAIL | errno.EPERM)]
+    whose: list[tuple[int, int, int, int]] = []
+    for place, (kind, call) in enumerate(_IOCTL):
+        to_look = 4 * (len(_IOCTL) - place - 1) + 1
+        whose += [(load, 0, 0, architecture), (equal, 0, 2, kind), (load, 0, 0, number), (equal, to_look, 0, call)]
+    return b"".join(struct.pack("=HBBI", *entry) for entry in (*whose, (end, 0, 0, _ALLOW), *look))
 
 
 def _reap(tool: int) -> int | None:
@@ -160,4 +212,4 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-__all__ = ("PATIENCE", "SIGNALLED", "main", "program")
+__all__ = ("PATIENCE", "SIGNALLED", "keep_to_the_root", "main", "program")

@@ -76,9 +76,10 @@ def make_default(at: Apply, subvolume: subvolumes.Subvolume) -> bool:
 
 @contextlib.contextmanager
 def default_kept(at: Apply) -> t.Iterator[None]:
-    """However the block ends, the default subvolume is what it was: a package's script may set another one.
+    """However the block ends, the default subvolume is what it was. Adds a warning where it had to be put back.
 
-    What a script chose would boot, finished or not. Adds a warning where it had to be put back.
+    Scripts of packages cannot set another one (``first_process``), but where the kernel has no seccomp filters; and a tool on the
+    host can. What it chose would boot, finished or not.
     """
     before = at.facts.default_id
     try:
@@ -88,8 +89,8 @@ def default_kept(at: Apply) -> t.Iterator[None]:
         if now != before:
             subvolumes.set_default(at.runner, before, at.top)
             at.warnings.append(
-                f"A script of the packages made subvolume {now} the default one (btrfs subvolume set-default). It was put back: "
-                "what boots is decided here."
+                f"While packages were installed, a tool on the host or a script of theirs made subvolume {now} the default one "
+                "(btrfs subvolume set-default). It was put back: what boots is decided here."
             )
 
 
