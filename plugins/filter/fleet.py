@@ -85,10 +85,17 @@ def fleet_hosts(
     With ``hostvars``, a run that is cut off in between says what became of its hosts.
     """
     if begins:
-        run_cut.begin(begins, names, lambda: _so_far(hostvars) if hostvars is not None else [])
+        run_cut.begin(begins, names, lambda: _at_work(hostvars or {}), lambda: _so_far(hostvars or {}))
     elif ends:
         run_cut.end()
     return run_target.as_patterns(names)
+
+
+def _at_work(hostvars: Hostvars) -> list[str]:
+    of = hostvars["localhost"]["__fleet_plan"]
+    lost = [host for host, result in _results(of, hostvars).items() if result is run_gate.LOST]
+    back = hostvars["localhost"].get("__fleet_revert") or ()
+    return [*lost, *(host for host in back if not hostvars[host].get("host_rollback_result"))]
 
 
 def _so_far(hostvars: Hostvars) -> list[str]:

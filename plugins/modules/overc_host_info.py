@@ -12,6 +12,9 @@ description:
   - Shows which deployments (root subvolume and kernel) a btrfs-root host has, which one runs, which one boots next, and
     whether the host meets the requirements of atomic upgrades.
   - Changes nothing, takes no lock, and works on any Linux host; on one that is not supported it says why.
+  - By default the result fits a screen. What is empty or null is left out then, and so is a deployment that is shown already
+    under another name, in the order RV(booted), RV(next_boot), RV(staged), RV(backup), RV(default), RV(previous). Playbooks
+    that go on with the result say O(full=true), with which every value is there.
 extends_documentation_fragment:
   - overc.system.layout
   - overc.system.full
@@ -23,6 +26,7 @@ seealso:
 EXAMPLES = r"""
 - name: Look at a host
   overc.system.overc_host_info:
+    full: true
   register: host
 
 - name: Stop unless it can be upgraded
@@ -53,13 +57,13 @@ state:
   sample: clean
 waiting_for:
   description: What a reboot would finish, V(upgrade), V(rollback) or V(restore).
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: str
 booted:
   description:
     - The running deployment. As in the other deployments here, C(defects) tells why it would not boot (no init,
       no modules for its kernel, the btrfs property ro), or what it lacks that the running one comes up with.
-    - Without O(full) these are C(subvolume), C(uuid), the C(release) of the C(kernel), and C(defects) where there are any.
+    - Without O(full) these are C(subvolume), the C(release) of the C(kernel), and C(defects) where there are any.
   returned: always
   type: dict
   sample:
@@ -72,26 +76,26 @@ booted:
     defects: []
 default:
   description: The deployment of the normal boot entry. RV(next_boot) says what boots next.
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: dict
 next_boot:
   description:
     - The deployment that comes up if the host is started now and nobody is at its boot menu. During a trial, and until a
       staged deployment is armed, that is the backup.
     - None where it cannot be told, in the states V(unsupported) and V(inconsistent).
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: dict
 staged:
   description: The deployment that waits for a reboot, if one does.
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: dict
 previous:
   description: The other root deployment, if it is not the staged one.
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: dict
 backup:
   description: The deployment of the backup boot entry.
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: dict
 unfinished:
   description:
@@ -113,8 +117,8 @@ protection:
   returned: always
   type: str
 protection_requirements:
-  description: What V(automatic) protection needs, as RV(requirements). Without O(full) those that are not met.
-  returned: always
+  description: What V(automatic) protection needs, as RV(requirements).
+  returned: with O(full=true)
   type: list
   elements: dict
 trial:
@@ -122,7 +126,7 @@ trial:
     - What is not confirmed yet on a host with RV(protection=automatic), none if everything is.
     - C(outcome) is V(not_armed) or V(armed) before the reboot, V(running) on trial, and on the backup V(failed), or
       V(not_tried) if the host was started anew before the trial was armed.
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: dict
   contains:
     outcome:
@@ -155,7 +159,7 @@ trial:
 known_bad:
   description: Fingerprints of upgrades that were tried on this host and were not confirmed. M(overc.system.overc_host_upgrade)
     refuses them unless it is called with C(force=true).
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: list
   elements: str
 package_manager:
@@ -164,7 +168,7 @@ package_manager:
   type: str
 last_event:
   description: The last transaction.
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: dict
 events:
   description: The last transactions, newest last. What one warned of is in its C(warnings).
@@ -173,9 +177,14 @@ events:
   elements: dict
 free_space:
   description: Free bytes on the root file system and on the boot partition.
-  returned: always
+  returned: with O(full=true)
   type: dict
   sample: {root: 1610612736, boot: 52428800}
+free:
+  description: The same in words.
+  returned: without O(full)
+  type: str
+  sample: 50.0 MiB on boot, 1.5 GiB on root
 state_at_risk:
   description: Known state directories on the root subvolume; what is written there between staging and reboot is lost.
   returned: with O(full=true)
@@ -203,7 +212,7 @@ left_behind:
       themselves, and is not listed.
     - C(packages) are those installed in place since. C(complete) is false where not all is listed, or C(problem) says why it
       could not be looked at. What is equal in both roots does not count.
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: dict
   sample:
     root: rootfs
@@ -226,16 +235,16 @@ requirements:
   elements: dict
 contradictions:
   description: Why the state is V(inconsistent).
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: list
   elements: str
 interrupted:
   description: The operation, start time and last step of a run that was killed.
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: dict
 holder:
   description: Who holds the lock.
-  returned: always
+  returned: with O(full=true), else where there is something to be told
   type: dict
 error_id:
   description: Stable identifier of a failure to look at the host.
@@ -244,12 +253,13 @@ error_id:
   sample: not_root
 """
 
+from ansible_collections.overc.system.plugins.module_utils.host.brief import brief_look
 from ansible_collections.overc.system.plugins.module_utils.host.commands.info import info
 from ansible_collections.overc.system.plugins.module_utils.host.module import run_host_module
 
 
 def main() -> None:
-    run_host_module("overc_host_info", lambda at, _params: info(at), reads_only=True)
+    run_host_module("overc_host_info", lambda at, _params: info(at), reads_only=True, short=brief_look)
 
 
 if __name__ == "__main__":

@@ -16,21 +16,28 @@ import typing as t
 
 from ansible.utils.display import Display
 
-_WORK: t.Final[dict[str, str]] = {"upgrade": "their upgrade", "rollback": "their rollback"}
+from ..module_utils.people import names
 
 
 class _Run:
     """The run of this process, if one has begun and has not come to its end."""
 
     command = ""
-    hosts: t.Sequence[str] = ()
+    at_work: t.Callable[[], t.Sequence[str]] = staticmethod(list)
     verdict: t.Callable[[], t.Sequence[str]] = staticmethod(list)
 
 
-def begin(command: str, hosts: t.Sequence[str], verdict: t.Callable[[], t.Sequence[str]] = list) -> None:
-    """From now on hosts are changed; ``verdict`` says in lines what became of them so far."""
+def begin(
+    command: str,
+    hosts: t.Sequence[str],
+    at_work: t.Callable[[], t.Sequence[str]] = list,
+    verdict: t.Callable[[], t.Sequence[str]] = list,
+) -> None:
+    """From now on hosts are changed. ``at_work`` says which have begun and not come to an end, ``verdict`` in lines what became
+    of all of them so far.
+    """
     if hosts and not _Run.command:
-        _Run.command, _Run.hosts, _Run.verdict = command, tuple(hosts), staticmethod(verdict)
+        _Run.command, _Run.at_work, _Run.verdict = command, staticmethod(at_work), staticmethod(verdict)
         atexit.register(_tell)
 
 
@@ -39,14 +46,16 @@ def end() -> None:
     _Run.command = ""
 
 
-def words(command: str, hosts: t.Sequence[str], typed: t.Sequence[str]) -> str:
-    """One sentence for people."""
-    number = "the host" if len(hosts) == 1 else f"up to {len(hosts)} hosts"
+def words(hosts: t.Sequence[str] | None, typed: t.Sequence[str]) -> str:
+    """What to know and to type next, for people. ``hosts`` are those at work, None where that cannot be told."""
     again = shlex.join(["ansible-playbook", *typed])
+    if hosts is not None and not hosts:
+        return f"The run was cut off while no host was at work. To go on, run again: {again}"
+    who = f"At work {'was' if len(hosts) == 1 else 'were'} {names(hosts)}. " if hosts else ""
     return (
-        f"The run was cut off before its end. Where {_WORK[command]} has begun ({number}), it goes on by itself up to the "
-        "reboot, and every host stays bootable; what was not checked or put back into service yet is done when you run "
-        f"again: {again}"
+        f"The run was cut off before its end. {who}What has begun on a host goes on by itself up to the reboot, and every host "
+        "stays bootable; "
+        f"what was not checked or put back into service yet is done when you run again: {again}"
     )
 
 
@@ -57,7 +66,11 @@ def _tell() -> None:
         lines = list(_Run.verdict())
     except Exception as error:  # noqa: BLE001 - Ansible may be in any condition, and the sentence below still has to be said
         lines = [f"What became of the hosts so far cannot be told ({error}); the record of the run has it."]
-    for line in (*lines, words(_Run.command, _Run.hosts, sys.argv[1:])):
+    try:
+        hosts: t.Sequence[str] | None = list(_Run.at_work())
+    except Exception:  # noqa: BLE001 - as above
+        hosts = None
+    for line in (*lines, words(hosts, sys.argv[1:])):
         Display().display(line, stderr=True)
 
 

@@ -176,9 +176,9 @@ def describe(of: Plan) -> list[str]:
     canary = count_of(of["options"].get("canary", 1), 1, "fleet_canary") > 0
     for number_, wave in enumerate(of["waves"], 1):
         lines.append(f"wave {number_}{' (canary)' if number_ == 1 and canary else ''}: {names(wave, _SHOWN)}")
-    current = [host for host, entry in entries.items() if entry["verdict"] == "current"]
-    if current:
-        lines.append(f"nothing to do: {names(current, _SHOWN)}")
+    current = {host: str(entry["reason"]) for host, entry in entries.items() if entry["verdict"] == "current"}
+    for said, hosts in alike(current):
+        lines.append(f"nothing to do: {names(hosts, _SHOWN)}{f': {said}' if said else ''}")
     if of["rejected"]:
         lines.append(f"withheld, because fleet_rejected_plans names their upgrade: {names(of['rejected'], _SHOWN)}")
     unready = {host: _why(entries[host]) for host in of["unready"]}

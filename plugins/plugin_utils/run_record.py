@@ -10,6 +10,7 @@ import typing as t
 from ..module_utils.people import alike, names, plural
 from .host_outcome import Answer, Entry
 from .run_gate import rejected_plans, stopped
+from .run_options import closed
 from .run_plan import Plan
 
 # Status of a host at the end of a run -> what it means. The order is the order of a report: what needs a person first.
@@ -26,7 +27,7 @@ STATUSES: t.Final[dict[str, str]] = {
     "reverted": "was done, then brought back because the run was stopped",
     "withheld": "not touched: its upgrade is known to be bad",
     "not_started": "not touched: the run was stopped before its turn",
-    "postponed": "not touched: the maintenance window closed before its turn",
+    "postponed": "not touched: the run ended before its turn",
     "waiting": "not touched: its ring's turn has not come, or the verdicts cannot be read",
     "staged": "the new system is built and waits for a reboot",
     "upgraded": "runs the new system",
@@ -41,6 +42,9 @@ GOOD: t.Final = frozenset(
     {"looked_at", "staged", "upgraded", "returned", "undrained", "cancelled", "planned", "current"}
 )
 
+# How many there are of a status, in words, where the status alone would say little
+_COUNTED: t.Final[dict[str, str]] = {"current": "with nothing to do"}
+
 
 def summary(
     of: Plan, results: t.Mapping[str, Answer], reverts: t.Mapping[str, Answer], now: str, *, at_work: bool = False
@@ -51,6 +55,7 @@ def summary(
     """
     stop = None if at_work else stopped(of, results)
     rejected = rejected_plans(of, results)
+    shut = closed(now, of["options"].get("window", ""), of["options"].get("not_after", ""))
     started = {host for host, result in results.items() if result}
     wave_of = {host: number for number, wave in enumerate(of["waves"], 1) for host in wave}
     begun = {wave_of[host] for host in started if host in wave_of}
@@ -62,6 +67,7 @@ def summary(
             host,
             results.get(host) or {},
             stop=stop,
+            shut=shut,
             rejected=rejected,
             named=named,
             begun=wave_of.get(host) in begun,
@@ -106,6 +112,7 @@ def _outcome(
     result: Answer,
     *,
     stop: str | None,
+    shut: str | None,
     rejected: t.Collection[str],
     named: t.Collection[str],
     begun: bool,
@@ -115,7 +122,7 @@ def _outcome(
     if result:
         return {key: value for key, value in result.items() if key not in ("rejects_plan", "in_service")}
     known = {"warnings": entry["warnings"]} if entry.get("warnings") else {}
-    return {**_untouched(of, entry, stop=stop, rejected=rejected, named=named, begun=begun), **known}
+    return {**_untouched(of, entry, stop=stop, shut=shut, rejected=rejected, named=named, begun=begun), **known}
 
 
 def _untouched(
@@ -123,6 +130,7 @@ def _untouched(
     entry: Entry,
     *,
     stop: str | None,
+    shut: str | None,
     rejected: t.Collection[str],
     named: t.Collection[str],
     begun: bool,
@@ -144,7 +152,9 @@ def _untouched(
         return {"status": "interrupted", "reason": "It was lost to the run; run again to go on."}
     if stop:
         return {"status": "not_started", "reason": stop}
-    return {"status": "postponed", "reason": "The maintenance window closed, or the run was ended, before its turn."}
+    if shut:
+        return {"status": "postponed", "reason": f"Nothing may be started any more: {shut}. Run again when it may."}
+    return {"status": "postponed", "reason": "The run was ended before its turn. Run again to go on."}
 
 
 def verdict_lines(record: t.Mapping[str, t.Any], report: str = "") -> list[str]:
@@ -152,7 +162,9 @@ def verdict_lines(record: t.Mapping[str, t.Any], report: str = "") -> list[str]:
 
     ``report`` is the path of the page, if one is written.
     """
-    counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in record["counts"].items())
+    counts = ", ".join(
+        f"{number} {_COUNTED.get(status) or status.replace('_', ' ')}" for status, number in record["counts"].items()
+    )
     lines = [f"{record['command']} of {plural(len(record['hosts']), 'host')}: {counts or 'nothing'}"]
     lines += [record[key] for key in ("refused", "stopped") if record.get(key)]
     warned: dict[str, list[str]] = {}
@@ -164,6 +176,8 @@ def verdict_lines(record: t.Mapping[str, t.Any], report: str = "") -> list[str]:
         # What is said of all of them stands above already
         shown = said.removesuffix(f": {record.get('stopped')}").removesuffix(f": {record.get('refused')}")
         lines.append(f"{names(hosts)}: {shown}")
+    idle = {host: str(entry.get("reason")) for host, entry in record["hosts"].items() if entry["status"] == "current"}
+    lines += [f"{names(hosts)}: {said}" for said, hosts in alike(idle) if said]
     lines += [f"report: {report}"] if report else []
     return lines
 

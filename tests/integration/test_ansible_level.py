@@ -61,7 +61,7 @@ def test_what_one_asks_by_hand_fits_a_screen(ansible: Controller, host: Host) ->
     assert any("scriptlet failed" in line for line in failed.result["output"])
     host.disable_repo("pre-fails")
 
-    assert said("host_info", lines=90).result["requirements"] == []
+    assert said("host_info", lines=39).result["requirements"] == []
     pending = said("host_update", lines=25).result
     assert (pending["msg"], len(pending["changes"])) == ("5 packages are pending", 5)
     assert pending["changes"][0].startswith("lab-app 1.0-1 -> 2.0-1, 6.")

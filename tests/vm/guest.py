@@ -114,7 +114,7 @@ class Guest:
         self.machine.ssh(f"echo {name} > /etc/dnf/vars/labrel")
 
     def info(self) -> Result:
-        return self.controller("overc_host_info")
+        return self.controller("overc_host_info", "-a", "full=true")
 
     # --- what can be seen -------------------------------------------------------------------------------------
 

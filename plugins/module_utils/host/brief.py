@@ -97,4 +97,44 @@ def _deployment(value: t.Any) -> t.Any:
     return {**known, "kernel": {"release": release}}
 
 
-__all__ = ("FULL_SPEC", "brief")
+# Deployments in the order in which they matter: one that was shown is not shown again
+_IN_ORDER: t.Final = ("booted", "next_boot", "staged", "backup", "default", "previous")
+_PATHS: t.Final = 4
+
+
+def brief_look(result: t.Mapping[str, t.Any]) -> Result:
+    """The same of what overc_host_info found, which is asked most often: what is so, and nothing of what is not.
+
+    What is empty is left out, but for ``requirements`` and ``booted``; so is a deployment that is shown already, and what
+    automatic protection lacks. Free space is ``free``, in words.
+    """
+    if result.get("failed") or result.get("error_id"):
+        return brief(result)
+    seen: list[t.Any] = []
+    shown = brief(result)
+    for key in _IN_ORDER:
+        uuid = (result.get(key) or {}).get("uuid")
+        if uuid and uuid in seen:
+            del shown[key]
+        seen.append(uuid)
+    for key in _IN_ORDER:
+        if shown.get(key):
+            shown[key] = {name: value for name, value in shown[key].items() if name != "uuid"}
+    space = shown.pop("free_space", None) or {}
+    shown.pop("protection_requirements", None)
+    shown["free"] = ", ".join(
+        f"{human_bytes(free)} on {place}" for place, free in sorted(space.items()) if free is not None
+    )
+    event = shown.get("last_event") or {}
+    shown["last_event"] = {key: event[key] for key in ("operation", "event", "outcome", "time") if event.get(key)}
+    paths = shown.get("at_risk") or []
+    if len(paths) > _PATHS:
+        shown["at_risk"] = [*paths[: _PATHS - 1], f"and {len(paths) - _PATHS + 1} more, listed with full=true"]
+    return {
+        key: value
+        for key, value in shown.items()
+        if value not in (None, [], {}, "") or key in ("requirements", "booted")
+    }
+
+
+__all__ = ("FULL_SPEC", "brief", "brief_look")

@@ -20,11 +20,14 @@ if t.TYPE_CHECKING:
     from ..runner import Runner
 
 
+Short = t.Callable[[t.Mapping[str, t.Any]], dict[str, t.Any]]
 Body = t.Callable[["Runner", dict[str, t.Any], bool], dict[str, t.Any]]
 
 
-def run_module(spec: t.Mapping[str, t.Any], body: Body) -> None:
-    """A module around ``body(runner, params, check_mode)``; its ``warnings`` become Ansible's. It has the option ``full``."""
+def run_module(spec: t.Mapping[str, t.Any], body: Body, *, short: Short = brief) -> None:
+    """A module around ``body(runner, params, check_mode)``; its ``warnings`` become Ansible's. It has the option ``full``;
+    without that ``short`` makes a result of it that fits a screen.
+    """
 
     def command(module: AnsibleModule) -> dict[str, t.Any]:
         result = body(ModuleRunner(module), module.params, module.check_mode)
@@ -33,13 +36,12 @@ def run_module(spec: t.Mapping[str, t.Any], body: Body) -> None:
         shown: dict[str, t.Any] = redact_all(result)
         return shown
 
-    run_entry({**spec, **FULL_SPEC}, command, shown=_shown)
+    def shown(module: AnsibleModule, result: dict[str, t.Any]) -> dict[str, t.Any]:
+        """What fits a screen, unless all is asked for, by the option or with ``-v``."""
+        whole = module.params.get("full") or getattr(module, "_verbosity", 0)
+        return result if whole else short(result)
 
-
-def _shown(module: AnsibleModule, result: dict[str, t.Any]) -> dict[str, t.Any]:
-    """What fits a screen, unless all is asked for, by the option or with ``-v``."""
-    whole = module.params.get("full") or getattr(module, "_verbosity", 0)
-    return result if whole else brief(result)
+    run_entry({**spec, **FULL_SPEC}, command, shown=shown)
 
 
 def run_host_module(
@@ -48,6 +50,7 @@ def run_host_module(
     options: t.Mapping[str, t.Any] | None = None,
     *,
     reads_only: bool = False,
+    short: Short = brief,
     first: t.Callable[[Runner, dict[str, t.Any]], dict[str, t.Any]] | None = None,
 ) -> None:
     """A module for one command of ``host``. What takes its time without the host's lock is done ``first``, and what that
@@ -66,7 +69,7 @@ def run_host_module(
         )
         return {**result, **found}
 
-    run_module({**LAYOUT_SPEC, **(options or {})}, body)
+    run_module({**LAYOUT_SPEC, **(options or {})}, body, short=short)
 
 
 def check_package_names(option: str, names: t.Sequence[str]) -> tuple[str, ...]:

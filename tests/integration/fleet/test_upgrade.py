@@ -270,13 +270,18 @@ def test_update_status_and_report(make_fleet: Fleet, controller: Controller, tmp
 
     off.stop()
     report = controller.run("report")
-    assert report.rc == 0
+    assert report.rc != 0, "not all of them were looked at"
     assert report.statuses() == {"h1": "looked_at", "h2": "unreachable"}
     assert "does not answer" in (tmp_path / "report.html").read_text()
     assert f"{tmp_path}/report.html" in report.output
     seen = controller.run("status")
     assert seen.rc != 0
     assert "unreachable" in seen.output
+    for name in ("status", "report", "update"):
+        refused = controller.run(name, fleet_windows="22:00-04:00")
+        assert refused.rc != 0
+        assert "did you mean fleet_window" in refused.output
+        assert "HOST " not in refused.output
 
 
 def test_no_default_target(make_fleet: Fleet, controller: Controller) -> None:

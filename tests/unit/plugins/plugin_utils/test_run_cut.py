@@ -73,6 +73,26 @@ def test_what_became_of_the_hosts_is_said_where_a_wave_was_lost() -> None:
     assert "was cut off" in " ".join(said)
 
 
+@pytest.mark.parametrize(
+    ("local", "said"),
+    [
+        ({"__fleet_went": []}, "The run was cut off while no host was at work. To go on, run again: ansible-playbook"),
+        ({"__fleet_went": ["h1"]}, "At work was h1. What has begun"),
+        ({"__fleet_went": ["h1", "h2"]}, "At work were h1, h2. What"),
+        ({"__fleet_went": ["h3"], "__fleet_revert": ["h3"]}, "At work was h3. What"),
+    ],
+)
+def test_who_was_at_work(local: dict[str, list[str]], said: str) -> None:
+    """Not who might have been: a canary of one among thousands is one host."""
+    hosts = {name: {"verdict": "go"} for name in ("h1", "h2", "h3")}
+    variables = {
+        "localhost": {"__fleet_plan": {**PLAN, "hosts": hosts, "waves": [["h3"], ["h1"], ["h2"]]}, **local},
+        "h1": {}, "h2": {}, "h3": {"host_upgrade_result": {"status": "upgraded"}},
+    }  # fmt: skip
+    told = ended(f"fleet.fleet_hosts(['h1', 'h2', 'h3'], 'upgrade', False, {variables!r})")
+    assert said in " ".join(told.split())
+
+
 def test_whatever_cannot_be_told_at_the_end_takes_no_sentence_away() -> None:
     said = ended("fleet.fleet_hosts(['h1'], 'upgrade', False, {})")
     assert "cannot be told" in said

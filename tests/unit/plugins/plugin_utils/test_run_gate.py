@@ -52,8 +52,11 @@ def test_window_that_closes_in_between() -> None:
     plan = five(not_after="2026-11-23T22:00:00Z")
     gate = run_gate.gate(plan, {"h1": {"status": "upgraded"}}, ["h2", "h3"], "2026-11-23T22:00:01Z")
     assert (gate["go"], gate["stop"]) == ([], None)
-    record = run_record.summary(plan, {"h1": {"status": "upgraded"}}, {}, NOW)
+    record = run_record.summary(plan, {"h1": {"status": "upgraded"}}, {}, "2026-11-23T22:00:01Z")
     assert record["hosts"]["h2"]["status"] == "postponed"
+    assert "it is after 2026-11-23T22:00:00Z" in record["hosts"]["h2"]["reason"]
+    ended = run_record.summary(five(), {"h1": {"status": "upgraded"}}, {}, NOW)["hosts"]["h2"]
+    assert ended["reason"] == "The run was ended before its turn. Run again to go on."
     assert record["bad"] == ["h2", "h3", "h4", "h5"]
 
 

@@ -18,7 +18,7 @@ def test_only_hosts_with_work_are_in_waves() -> None:
     assert plan["waves"] == [["b"], ["c"]]
     assert plan["run"] == ["b", "c"]
     assert plan["sizes"] == [1, 1]
-    assert "nothing to do: a" in plan["lines"]
+    assert "nothing to do: a: nothing is pending" in plan["lines"]
     assert "  app 1 -> 2" in plan["lines"]
 
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
-from ansible_collections.overc.system.plugins.module_utils.host.brief import brief
+import pytest
+from ansible_collections.overc.system.plugins.module_utils.host.brief import brief, brief_look
 
 CHANGE = {"name": "app", "arch": "noarch", "installed": "1-1", "available": "2-1"}
 DEPLOYMENT = {
@@ -96,3 +98,58 @@ def test_nothing_left_behind_takes_no_lines() -> None:
     assert brief({"left_behind": nothing}) == {"left_behind": None}
     assert brief({"left_behind": something}) == {"left_behind": something}
     assert brief({"left_behind": {**nothing, "problem": "cannot tell"}})["left_behind"] is not None
+
+
+def place(name: str) -> dict[str, t.Any]:
+    return {**DEPLOYMENT, "subvolume": name, "uuid": name}
+
+
+LOOK: dict[str, t.Any] = {
+    "changed": False, "msg": "m", "state": "clean", "waiting_for": None, "booted": place("a"), "default": place("a"),
+    "next_boot": place("a"), "staged": None, "previous": place("b"), "backup": place("c"), "protection": "manual", "trial": None,
+    "unfinished": None, "out_of_service": None, "known_bad": [], "package_manager": "dnf", "events": [{}] * 9,
+    "last_event": {"fingerprint": "f" * 64, "from": "b", "operation": "upgrade", "outcome": "done", "time": "then", "to": "a"},
+    "free_space": {"root": 2483810304, "boot": 115218432}, "left_behind": None, "contradictions": [], "interrupted": None,
+    "holder": None, "state_at_risk": [{"path": f"/var/{number}", "bytes": 4096, "complete": True} for number in range(50)],
+    "requirements": [{"id": str(number), "ok": True, "detail": "d"} for number in range(30)],
+    "protection_requirements": [{"id": "x", "ok": False, "detail": "d", "remedy": "r"}] * 9,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"state": "staged", "waiting_for": "upgrade", "staged": place("b"), "default": place("b"), "next_boot": place("b"),
+         "previous": None},
+        {"state": "staged", "waiting_for": "upgrade", "staged": place("b"), "default": place("a"), "next_boot": place("c"),
+         "previous": None, "protection": "automatic"},
+        {"state": "backup", "booted": place("c"), "previous": None},
+        {"booted": None, "default": None, "next_boot": None, "previous": None, "backup": None, "last_event": None,
+         "free_space": {"root": None, "boot": None}},
+    ],
+    ids=["clean", "staged", "not armed", "backup", "nothing"],
+)  # fmt: skip
+def test_a_look_fits_a_screen(more: dict[str, t.Any]) -> None:
+    """As ``ansible`` prints it, the line with the host's name and its end among them."""
+    found = {**LOOK, **more}
+    shown = brief_look(found)
+    assert len(json.dumps(shown, indent=4).splitlines()) < 40
+    assert (shown["state"], shown["requirements"]) == (found["state"], [])
+    shown_places = {
+        shown[key]["subvolume"] for key in shown if isinstance(shown[key], dict) and "subvolume" in shown[key]
+    }
+    names = ("booted", "default", "next_boot", "staged", "previous", "backup")
+    assert shown_places == {found[key]["subvolume"] for key in names if found[key]}, "each of them, once"
+    assert set(shown) - {"at_risk", "free"} <= set(found), "no other names than with full=true"
+
+
+def test_a_look_leaves_out_nothing_that_is_wrong() -> None:
+    wrong = {"id": "x", "ok": False, "detail": "d", "remedy": "r"}
+    holder, trial = {"pid": 1}, {"outcome": "running", "seconds_left": 0}
+    more = {"requirements": [wrong], "contradictions": ["c"], "holder": holder, "trial": trial, "known_bad": ["f"]}
+    shown = brief_look({**LOOK, **more})
+    assert {key: shown[key] for key in more} == more
+    assert shown["free"] == "110 MiB on boot, 2.3 GiB on root"
+    refused = {"error_id": "not_root", "failed": True, "msg": "m", "contradictions": []}
+    assert brief_look(refused) == refused
