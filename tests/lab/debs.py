@@ -39,6 +39,7 @@ class Deb:
     conffiles: tuple[str, ...] = ()
     scripts: dict[str, str] = field(default_factory=dict)
     listed: tuple[str, ...] = ()
+    executable: frozenset[str] = frozenset()
 
     @property
     def file_name(self) -> str:
@@ -62,14 +63,14 @@ def build(package: Deb, directory: Path) -> Path:
         if package.conffiles:
             (meta / "conffiles").write_text("".join(f"{path}\n" for path in package.conffiles))
         for name, body in package.scripts.items():
-            (meta / name).write_text(f"#!/bin/sh\n{body}\n")
+            (meta / name).write_text(f"{body}\n" if name == "triggers" else f"#!/bin/sh\n{body}\n")
             (meta / name).chmod(0o755)
         marker = {f"/usr/share/{package.name}/version": f"{package.version}\n".encode()}
         for path, content in {**marker, **package.files}.items():
             place = tree / path.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
-            place.chmod(0o755 if "/bin/" in path else 0o644)
+            place.chmod(0o755 if "/bin/" in path or path in package.executable else 0o644)
         run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, target])
     return target
 

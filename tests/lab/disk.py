@@ -175,5 +175,9 @@ def personalise(loop: str, name: str, old: Identity, new: Identity) -> None:
             (etc / "hostname").write_text(f"{name}\n")
             (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
             (etc / "machine-id").write_text(f"{os.urandom(16).hex()}\n")
+        for menu in top.glob("*/boot/grub/grub.cfg"):
+            replace(menu)
     with boot_partition(loop) as boot:
         replace(boot / "grub" / "grub.cfg")
+        for stub in boot.glob("EFI/*/grub.cfg"):
+            replace(stub)

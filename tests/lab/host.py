@@ -188,13 +188,16 @@ class Host:
         finally:
             network.set_link(self.names.netns, self.record["port"], up=True)
 
-    def boot_entry(self, number: int | None) -> None:
-        """A human at the boot menu, for the next boot only; None sends them away."""
+    def boot_entry(self, choice: int | str | None) -> None:
+        """A human at the boot menu, for the next boot only; None sends them away.
+
+        They pick the entry with this number, or, where the lab carries out GRUB's own menu, this identifier or title.
+        """
         path = self.directory / MENU_FILE
-        if number is None:
+        if choice is None:
             path.unlink(missing_ok=True)
         else:
-            write_atomic(path, str(number))
+            write_atomic(path, str(choice))
 
     # --- at work ----------------------------------------------------------------------------------------------
 

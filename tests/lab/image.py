@@ -13,7 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.lab import disk
+from tests.lab import debian, disk, system
+from tests.lab.layouts import LAYOUTS, OVERC
 from tests.lab.packages import all_packages
 from tests.lab.process import LabError, locked, run, say
 from tests.lab.rootfs import rootfs_tarball, smart_files
@@ -30,6 +31,7 @@ from tests.lab.settings import (
     scratch_directory,
 )
 from tests.lab.signing import public_key
+from tests.lab.system import ssh_key
 
 GRUB_CFG = """\
 set default="0"
@@ -50,59 +52,33 @@ _FILES = {
     "etc/dnf/dnf.conf": "[main]\ngpgcheck=1\ninstall_weak_deps=False\nmetadata_expire=0\nkeepcache=0\nplugins=1\n",
     "etc/dnf/vars/labrel": "v1\n",
     "etc/yum.repos.d/lab.repo": (f"[lab]\nname=lab\nbaseurl=http://{GATEWAY}:{HTTP_PORT}/$labrel/\nenabled=1\n"),
-    "etc/ssh/sshd_config.d/lab.conf": (
-        "UsePAM no\nUseDNS no\nPermitRootLogin prohibit-password\nMaxSessions 100\nMaxStartups 100:30:200\n"
-    ),
-    # Before each start sshd would read all of its configuration once more
-    "etc/systemd/system/ssh.service.d/lab.conf": "[Service]\nExecStartPre=\n",
-    # The build machine's name server is not reachable from a lab: every look-up would cost ten seconds
-    "etc/resolv.conf": "nameserver 127.0.0.1\n",
-    "etc/hosts": "127.0.0.1 localhost\n",
-    "etc/hostname": "golden\n",
+    **system.FILES,
 }
 
 _PACKAGE_KEY = "etc/pki/rpm-gpg/RPM-GPG-KEY-lab"
 _FORGET_AFTER = 3 * 3600
 
-# Not needed here, and each costs boot time or writes to the disk behind a test's back.
-_MASKED = (
-    "apt-daily.timer", "apt-daily-upgrade.timer", "console-getty.service", "dev-hugepages.mount",
-    "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "getty.target",
-    "getty@tty1.service", "sys-fs-fuse-connections.mount", "systemd-firstboot.service", "systemd-networkd.service",
-    "systemd-resolved.service", "systemd-sysctl.service", "systemd-sysusers.service", "systemd-timesyncd.service",
-    "systemd-tmpfiles-clean.timer", "systemd-update-utmp-runlevel.service", "systemd-update-utmp.service",
-)  # fmt: skip
-# The others look for disks, consoles and init scripts that no lab host has, each in a process of its own
-_GENERATORS = frozenset({"systemd-fstab-generator"})
 
-
-def ssh_key(kind: str) -> Path:
-    """``controller`` logs in; ``host`` is the one host key of all lab hosts. Made once per checkout."""
-    key = cache_directory() / "keys" / kind
-    with locked(cache_directory() / "keys.lock"):
-        if not key.exists():
-            key.parent.mkdir(parents=True, exist_ok=True)
-            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab-{kind}", "-f", key])
-    return key
-
-
-def golden_image(size: DiskSize) -> Path:
-    """The image every host of this size starts from."""
-    tarball, repository = rootfs_tarball(), repositories()
-    inputs = [PACKAGE / "image.py", PACKAGE / "disk.py", ssh_key("controller"), ssh_key("host"), *smart_files()]
-    inputs.append(public_key())
-    key = digest(tarball.name, repository.name, f"{size}", *inputs)
-    image = cache_directory() / f"golden-{size.disk_mib}-{size.boot_mib}-{key}.img"
+def golden_image(size: DiskSize, flavour: str = OVERC) -> Path:
+    """The image every host of this size and flavour starts from."""
+    layout = LAYOUTS.get(flavour)
+    tarball = rootfs_tarball() if layout is None else rootfs_tarball(layout.suite, debian.PACKAGES)
+    inputs = [PACKAGE / f"{name}.py" for name in ("image", "disk", "system")]
+    inputs += [ssh_key("controller"), ssh_key("host"), public_key()]
+    inputs += smart_files() if layout is None else [PACKAGE / f"{name}.py" for name in debian.INGREDIENTS]
+    builder = ["tests.lab.image", str(repositories())] if layout is None else ["tests.lab.debian", flavour]
+    key = digest(tarball.name, *builder, f"{size}", *inputs)
+    image = cache_directory() / f"golden-{flavour}-{size.disk_mib}-{size.boot_mib}-{key}.img"
     with locked(cache_directory() / "golden.lock"):
         if image.exists():
             os.utime(image)
             return image
         _forget_old_images()
-        say(f"building the golden image ({size.disk_mib} MiB disk, {size.boot_mib} MiB /boot) ...")
+        say(f"building the golden image ({flavour}, {size.disk_mib} MiB disk, {size.boot_mib} MiB /boot) ...")
         unfinished = image.with_suffix(".part")
         with tempfile.TemporaryDirectory(prefix="overc-img-", dir=scratch_directory(700 * MIB)) as scratch:
             working = Path(scratch) / "golden.img"
-            _build_in_private_namespace(working, size, tarball, repository)
+            _build_in_private_namespace(working, size, tarball, *builder)
             run(["cp", "--sparse=always", working, unfinished])
         unfinished.replace(image)
     return image
@@ -115,12 +91,12 @@ def _forget_old_images() -> None:
             old.unlink()
 
 
-def _build_in_private_namespace(image: Path, size: DiskSize, tarball: Path, repository: Path) -> None:
+def _build_in_private_namespace(image: Path, size: DiskSize, tarball: Path, program: str, what: str) -> None:
     """In mount and pid namespaces of its own: whatever happens, its mounts and processes end with it."""
     # The disk is attached out here: a loop device attached in there could not be found again by its image's path
     loop = disk.make_filesystems(image, size)
     argv = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    argv += [sys.executable, "-m", "tests.lab.image", loop, str(image.parent), str(tarball), str(repository)]
+    argv += [sys.executable, "-m", program, loop, str(image.parent), str(tarball), what]
     try:
         done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     finally:
@@ -146,32 +122,12 @@ def _fill(loop: str, scratch: Path, tarball: Path, repository: Path) -> None:
 
 
 def _configure(root: Path, identity: disk.Identity) -> None:
-    (root / "etc/resolv.conf").unlink(missing_ok=True)
-    for name, text in _FILES.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    switch = root / "etc/nsswitch.conf"
-    lines = switch.read_text().splitlines() if switch.exists() else []
-    switch.write_text("\n".join([*(x for x in lines if not x.startswith("hosts:")), "hosts: files", ""]))
+    system.configure(root, _FILES)
     # Without udev a unit that waits for its device would wait for ninety seconds
     boot_options = "defaults,nofail,x-systemd.device-timeout=1"
     (root / "etc/fstab").write_text(
         f"UUID={identity.root_uuid} / btrfs defaults 0 0\nUUID={identity.boot_uuid} /boot ext4 {boot_options} 0 0\n"
     )
-    (root / "etc/machine-id").write_text("")
-    (root / "var/lib/dbus/machine-id").unlink(missing_ok=True)
-    for unit in _MASKED:
-        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
-    for generator in (root / "usr/lib/systemd/system-generators").iterdir():
-        if generator.name not in _GENERATORS:
-            generator.unlink()
-    for stale in (root / "etc/ssh").glob("ssh_host_*"):
-        stale.unlink()
-    shutil.copy(ssh_key("host"), root / "etc/ssh/ssh_host_ed25519_key")
-    (root / "etc/ssh/ssh_host_ed25519_key").chmod(0o600)
-    (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
-    shutil.copy(ssh_key("controller").with_suffix(".pub"), root / "root/.ssh/authorized_keys")
     grub = root / "boot/grub"
     grub.mkdir()
     (grub / "grub.cfg").write_text(GRUB_CFG.format(root=identity.root_uuid))

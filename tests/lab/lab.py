@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.lab import cgroup, disk, network, pool, ssh
 from tests.lab.host import Host
 from tests.lab.image import golden_image
+from tests.lab.layouts import OVERC
 from tests.lab.process import LabError, locked, read_json, run, started_at, write_atomic
 from tests.lab.requirements import check_machine
 from tests.lab.rpms import repositories
@@ -129,6 +130,7 @@ class Lab:
         backup: bool = False,
         managers: Sequence[str] = ("dnf",),
         automatic: bool = False,
+        flavour: str = OVERC,
         registered: Callable[[], object] = lambda: None,
     ) -> Host:
         """A new host, switched off.
@@ -136,11 +138,12 @@ class Lab:
         ``from_image``: a disk saved by ``host.save()`` instead of the golden image. ``fresh=False`` leaves it as it
         is, to the last byte, so the host it came from must be gone or off. ``backup``: with the backup pair that an
         installer may have made. ``managers``: the package managers that the host has. ``automatic``: with what
-        overc_bootloader installs. ``registered`` is called when it has its place in the inventory, or gets none.
+        overc_bootloader installs. ``flavour``: ``overc``, or one of layouts.py, for which ``backup``, ``managers`` and
+        ``automatic`` mean nothing. ``registered`` is called when it has its place in the inventory, or gets none.
         """
         try:
-            source = from_image or self._golden(size or DiskSize())
-            record = self._register(name)
+            source = from_image or self._golden(size or DiskSize(), flavour)
+            record = self._register(name, flavour)
         finally:
             registered()
         image = Path(record["image"])
@@ -150,7 +153,7 @@ class Lab:
             if fresh:
                 old = disk.identity(loop)
                 disk.personalise(loop, name, old, disk.renew_identity(loop))
-            if from_image is None:
+            if from_image is None and flavour == OVERC:
                 _equip(loop, backup, frozenset(managers), automatic)
             network.add_host(self.names.netns, record["netns"], record["port"], record["address"])
         except BaseException:
@@ -175,9 +178,9 @@ class Lab:
         with ThreadPoolExecutor(max_workers=4) as workers:
             return list(workers.map(one, range(len(names))))
 
-    def _golden(self, size: DiskSize) -> Path:
+    def _golden(self, size: DiskSize, flavour: str) -> Path:
         """The golden image inside the pool, where cloning it costs nothing."""
-        cached = golden_image(size)
+        cached = golden_image(size, flavour)
         local = self.pool / cached.name
         with locked(self.directory / "golden.lock"):
             if not local.exists():
@@ -186,7 +189,7 @@ class Lab:
                 unfinished.rename(local)
         return local
 
-    def _register(self, name: str) -> dict[str, t.Any]:
+    def _register(self, name: str, flavour: str) -> dict[str, t.Any]:
         """Reserve name and address, and write down first what is about to be made."""
         if not name.isidentifier() or len(name) > 20:
             raise LabError(f"{name!r} is no name for a host: letters, digits and _ only, 20 at most")
@@ -198,6 +201,7 @@ class Lab:
             index = next(n for n in range(1, 10_000) if n not in taken)
             record = {
                 "name": name,
+                "flavour": flavour,
                 "index": index,
                 "nonce": os.urandom(4).hex(),
                 "image": str(self.pool / f"{name}.img"),

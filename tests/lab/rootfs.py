@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The golden root: a small Debian with systemd, sshd, rpm and dnf, kept as a tarball."""
+"""The golden roots: a small Debian with systemd, sshd and what its flavour needs, each kept as a tarball."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def smart_files() -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
 
 
-def rootfs_tarball() -> Path:
+def rootfs_tarball(suite: str = _SUITE, packages: tuple[str, ...] = _PACKAGES) -> Path:
     """Build it if this machine has none with the same ingredients."""
-    key = digest(_SUITE, *_PACKAGES, *_OPTIONS)
+    key = digest(suite, *packages, *_OPTIONS)
     tarball = cache_directory() / f"rootfs-{key}.tar.zst"
     with locked(cache_directory() / "rootfs.lock"):
         if tarball.exists():
             return tarball
-        say(f"building the root file system (Debian {_SUITE}, about a minute) ...")
+        say(f"building the root file system (Debian {suite}, about a minute) ...")
         unfinished = tarball.with_suffix(".part")
         # mmdebstrap works on a tree, packs it, and both together want memory more than anything else
         with tempfile.TemporaryDirectory(prefix="overc-lab-", dir=scratch_directory(3 * _TARBALL_SIZE)) as scratch:
             plain = Path(scratch) / "root.tar"
             environment = {**os.environ, "TMPDIR": scratch}
             argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar", "--quiet"]
-            run([*argv, f"--include={','.join(_PACKAGES)}", *_OPTIONS, _SUITE, plain], env=environment)
+            run([*argv, f"--include={','.join(packages)}", *_OPTIONS, suite, plain], env=environment)
             run(["zstd", "-q", "-f", "-3", "-T0", plain, "-o", unfinished])
         unfinished.replace(tarball)
     return tarball

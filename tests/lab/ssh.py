@@ -11,10 +11,10 @@ import typing as t
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.lab.image import ssh_key
 from tests.lab.network import NETNS_DIRECTORY
 from tests.lab.process import write_atomic
 from tests.lab.settings import NETWORK, PACKAGE, LabNames
+from tests.lab.system import ssh_key
 
 if t.TYPE_CHECKING:
     from tests.lab.host import Host

@@ -12,7 +12,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import bootloader, linux
+from tests.lab import bootloader, grub_boot, linux
+from tests.lab.layouts import LAYOUTS
 from tests.lab.linux import MS_BIND, MS_MOVE, MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REMOUNT
 from tests.lab.settings import PYTHON_IN_HOST
 
@@ -37,7 +38,8 @@ class Machine:
     root_uuid: str
     boot_uuid: str
     boot_id: str
-    menu_choice: int | None
+    menu_choice: str | None
+    flavour: str
     console: str  # a terminal of the machine, whose other end the supervisor logs
 
 
@@ -49,17 +51,25 @@ def boot(machine: Machine, report: t.Callable[[bootloader.Entry], None]) -> t.No
         directory.mkdir()
     _make_dev(dev, machine)
     disk1, disk2 = f"{machine.loop}p1", f"{machine.loop}p2"
-    choice = _read_menu(disk1, view, machine)
-    report(choice.entry)
-    _save_environment(disk1, view, choice)
-    release = _load(disk1, view, choice.entry)
-    _mount_root(disk2, root, choice.entry)
+    if machine.flavour in LAYOUTS:
+        firmware = grub_boot.Firmware(machine.loop, machine.boot_uuid, machine.root_uuid, view)
+        entry, release = grub_boot.choose(firmware, LAYOUTS[machine.flavour], machine.menu_choice, report)
+    else:
+        choice = _read_menu(disk1, view, machine)
+        entry = choice.entry
+        report(entry)
+        _save_environment(disk1, view, choice)
+        release = _load(disk1, view, entry)
+    _mount_root(disk2, root, entry)
     bootloader.check_root(root, release)
-    linux.mount(disk1, root / "boot", "ext4")
+    if machine.flavour in LAYOUTS:
+        grub_boot.mount_others(root, {machine.boot_uuid: disk1, machine.root_uuid: disk2})
+    else:
+        linux.mount(disk1, root / "boot", "ext4")
     linux.mount(str(dev), root / "dev", flags=MS_MOVE)
     _mount_system(root)
     _lend_python(machine.python, root)
-    _hide_the_machine(root, machine.boot_id, choice.entry.cmdline)
+    _hide_the_machine(root, machine.boot_id, entry.cmdline)
     linux.sethostname(machine.name)
     _become_init(root)
 
@@ -92,7 +102,7 @@ def _make_dev(dev: Path, machine: Machine) -> None:
 
 def _read_menu(device: str, view: Path, machine: Machine) -> bootloader.Choice:
     with _as_grub_sees_it(device, view):
-        return bootloader.choose(view, machine.menu_choice)
+        return bootloader.choose(view, None if machine.menu_choice is None else int(machine.menu_choice))
 
 
 def _load(device: str, view: Path, entry: bootloader.Entry) -> str:

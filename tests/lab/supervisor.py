@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tests.lab import cgroup, disk, linux
 from tests.lab.bootloader import BootFailed, Entry, Panicked
+from tests.lab.layouts import OVERC
 from tests.lab.process import read_json, started_at, write_atomic
 from tests.lab.settings import CONSOLE_FILE, MENU_FILE, RECORD_FILE, STATE_FILE, LabNames
 from tests.lab.stage1 import Machine, boot
@@ -68,14 +69,15 @@ class Supervisor:
     def one_boot(self, loop: str) -> bool:
         """True when the host asked for a reboot."""
         menu = self.directory / MENU_FILE
-        choice = int(menu.read_text()) if menu.exists() else None
+        choice = menu.read_text() if menu.exists() else None
         menu.unlink(missing_ok=True)
         who = disk.identity(loop)
         master, slave = os.openpty()
         machine = Machine(
             name=self.record["name"], stage=self.directory / "stage", loop=loop, devices=disk.device_numbers(loop),
             root_uuid=who.root_uuid, boot_uuid=who.boot_uuid, boot_id=str(uuid.uuid4()), menu_choice=choice,
-            console=os.ttyname(slave), python=LabNames(self.directory.parents[1]).shared_python,
+            flavour=self.record.get("flavour", OVERC), console=os.ttyname(slave),
+            python=LabNames(self.directory.parents[1]).shared_python,
         )  # fmt: skip
         machine.stage.mkdir(exist_ok=True)
         machine.python.mkdir(parents=True, exist_ok=True)
@@ -170,7 +172,10 @@ def _first_process(machine: Machine, report: int) -> t.NoReturn:
     def announce(entry: Entry) -> None:
         nonlocal restarts
         restarts = entry.restarts_after_panic
-        os.write(report, (json.dumps({"entry": entry.number, "cmdline": entry.cmdline}) + "\n").encode())
+        os.write(
+            report,
+            (json.dumps({"entry": entry.number, "title": entry.title, "cmdline": entry.cmdline}) + "\n").encode(),
+        )
 
     try:
         linux.die_with_parent(signal.SIGKILL)

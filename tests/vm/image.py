@@ -15,10 +15,10 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from tests.lab.image import ssh_key
 from tests.lab.process import LabError, locked, run, say
 from tests.lab.settings import REPOSITORY, cache_directory, digest, scratch_directory
 from tests.lab.signing import public_key
+from tests.lab.system import ssh_key
 from tests.vm import disk, grub, kernels
 from tests.vm.packages import build_repositories
 from tests.vm.rootfs import Sources, sources

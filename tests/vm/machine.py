@@ -17,8 +17,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.image import ssh_key
 from tests.lab.process import LabError, run, wait_for
+from tests.lab.system import ssh_key
 from tests.vm import disk
 
 _OVMF = Path("/usr/share/OVMF")

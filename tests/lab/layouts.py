@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The flavours of hosts: which distribution, and how its installer lays out the disk.
+
+``apart``: /boot is a partition with ext4, BIOS. ``inside``: /boot is in the root subvolume, BIOS, so that there is no
+place where GRUB can write. ``esp``: /boot is in the root subvolume and GRUB starts from the ESP, which has ext4 here
+where a real one has vfat: this machine's kernel need not know vfat, and GRUB writes into both.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+OVERC: t.Final = "overc"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """``suite``: Debian's name of the release. ``home``: a subvolume for /home, where there is one."""
+
+    suite: str
+    root: str
+    home: str | None
+    boot: str
+    vendor: str = "debian"
+
+    @property
+    def boot_mount(self) -> str | None:
+        """Where the first partition is mounted."""
+        return {"apart": "boot", "esp": "boot/efi", "inside": None}[self.boot]
+
+    @property
+    def prefix(self) -> str:
+        """Where GRUB finds its first file. Written into core.img on BIOS, with the name of the subvolume in it."""
+        inside = f"(hd0,gpt2)/{self.root}/boot/grub"
+        return {"apart": "(hd0,gpt1)/grub", "inside": inside, "esp": f"(hd0,gpt1)/EFI/{self.vendor}"}[self.boot]
+
+    @property
+    def platform(self) -> str:
+        return "efi" if self.boot == "esp" else "pc"
+
+
+def _all() -> dict[str, Layout]:
+    found = {}
+    for boot in ("apart", "inside", "esp"):
+        ending = "" if boot == "apart" else f"-{boot}"
+        found[f"debian12{ending}"] = Layout("bookworm", "@rootfs", None, boot)
+        found[f"debian13{ending}"] = Layout("trixie", "@rootfs", None, boot)
+        # Ubuntu's layout with Debian's packages: Ubuntu's own cannot be had everywhere
+        found[f"ubuntu{ending}"] = Layout("trixie", "@", "@home", boot, "ubuntu")
+    return found
+
+
+# Every flavour but that of OverC, which pins no subvolume and has a boot loader of its own in this lab
+LAYOUTS: t.Final = _all()
