@@ -28,6 +28,10 @@ class Panicked(BootFailed):
     """The kernel runs but cannot use its root: with ``panic=`` on its command line it tries again by itself."""
 
 
+class Restarted(BootFailed):
+    """The menu itself asked for a reboot: the machine tries again."""
+
+
 @dataclass(frozen=True)
 class Entry:
     number: int

@@ -61,14 +61,27 @@ def kill(path: Path) -> None:
     wait_for(lambda: not _populated(path), f"the processes in {path} to end", timeout=30, interval=0.005)
 
 
-def remove(path: Path) -> None:
-    """The whole tree of (empty) groups; kernel files in it need no deleting."""
+def empty(path: Path) -> None:
+    """Kill everything inside, and remove the groups below.
+
+    A kernel that counts kills would else end each process that is started right into a group that was there before, from
+    one that was not: so does systemd since version 256.
+    """
     if not path.exists():
         return
     kill(path)
+    # Kernel files in it need no deleting
     for directory, _directories, _files in os.walk(path, topdown=False):
-        with contextlib.suppress(OSError):
-            Path(directory).rmdir()
+        if Path(directory) != path:
+            with contextlib.suppress(OSError):
+                Path(directory).rmdir()
+
+
+def remove(path: Path) -> None:
+    """The whole tree of groups, with all that runs in it."""
+    empty(path)
+    with contextlib.suppress(OSError):
+        path.rmdir()
 
 
 # --- which devices a group may use: version 2 knows no file for that, it takes a program ---------------------------

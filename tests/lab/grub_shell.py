@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.bootloader import ENVIRONMENT_SIZE, BootFailed, Panicked, format_environment, parse_environment
+from tests.lab.bootloader import ENVIRONMENT_SIZE, BootFailed, Restarted, format_environment, parse_environment
 from tests.lab.grub_language import Command, Condition, Function, NotUnderstood, Simple, Word, parse
 from tests.lab.grub_test import evaluate
 from tests.lab.kernel import kernel_release
@@ -26,10 +26,6 @@ _IDLE = frozenset({
     "terminal", "terminal_input", "terminal_output", "true", ":",
 })  # fmt: skip
 _SHOWN = 3
-
-
-class Restarted(Panicked):
-    """The menu itself asked for a reboot: the machine tries again by itself."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +78,15 @@ class Grub:
         # (volume, path) -> content: what it wrote, for somebody to put on the disk
         self.written: dict[tuple[str, str], bytes] = {}
         self.said: list[str] = []
+        # What somebody picks in the first menu that is shown
+        self.picked: str | None = None
         self.number = 0
         self.title = ""
 
     def start(self, picked: str | None = None) -> Loaded:
         """From its first file to a kernel; raises what keeps the machine from it."""
-        self._configured(f"{self.variables['prefix']}/grub.cfg", picked)
+        self.picked = picked
+        self._configured(f"{self.variables['prefix']}/grub.cfg")
         if self.loaded is None:
             raise BootFailed(f"GRUB waits for a key: {'; '.join(self.said[-_SHOWN:]) or 'the boot menu has no entry'}")
         return self.loaded
@@ -206,25 +205,25 @@ class Grub:
         self.menu.append(Item(title, identity or title, block, kind == "submenu"))
         return True
 
-    def _show(self, picked: str | None, default: str) -> None:
+    def _show(self, default: str) -> None:
         """Start what is chosen in the menu as it stands; nothing is loaded where that fails."""
-        menu = self.menu
+        menu, picked = self.menu, self.picked
         if not menu:
-            return None
+            return
+        number, rest = _chosen(menu, default if picked is None else picked)
         if picked is not None:
-            number, rest = _chosen(menu, picked)
             if number is None:
                 raise BootFailed(f"the boot menu has no entry {picked}")
-            return self._start(menu[number], number, rest or None, "")
-        number, rest = _chosen(menu, default)
-        self._start(menu[number or 0], number or 0, None, rest if number is not None else "")
+            self.picked = rest or None
+            self._start(menu[number], number, "")
+            return
+        self._start(menu[number or 0], number or 0, rest if number is not None else "")
         for other in self.variables.get("fallback", "").split():
             # Only a number is understood here: an identifier is passed over
             if self.loaded is None and other.isdigit() and int(other) < len(menu):
-                self._start(menu[int(other)], int(other), None, "")
-        return None
+                self._start(menu[int(other)], int(other), "")
 
-    def _start(self, item: Item, number: int, picked: str | None, default: str) -> None:
+    def _start(self, item: Item, number: int, default: str) -> None:
         self.number, self.title = number, item.title
         if not item.submenu:
             self.run(item.block)
@@ -232,16 +231,16 @@ class Grub:
         with_all, menu = self.variables, self.menu
         self.variables, self.menu = self._inherited(), []
         self.run(item.block)
-        self._show(picked, default)
+        self._show(default)
         self.variables, self.menu = with_all, menu
 
     def _inherited(self) -> dict[str, str]:
         return {name: value for name, value in self.variables.items() if name in self.exported}
 
-    def _configured(self, file: str, picked: str | None) -> bool:
+    def _configured(self, file: str) -> bool:
         status = self._do_source([file])
         if self.loaded is None:
-            self._show(picked, self.variables.get("default", "0"))
+            self._show(self.variables.get("default", "0"))
         return status
 
     # --- commands ---------------------------------------------------------------------------------------------
@@ -286,7 +285,7 @@ class Grub:
         with_all, menu = self.variables, self.menu
         self.variables, self.menu = self._inherited(), []
         try:
-            return self._configured(arguments[0], None)
+            return self._configured(arguments[0])
         finally:
             self.variables, self.menu = with_all, menu
 

@@ -21,7 +21,7 @@ import uuid
 from pathlib import Path
 
 from tests.lab import cgroup, disk, linux
-from tests.lab.bootloader import BootFailed, Entry, Panicked
+from tests.lab.bootloader import BootFailed, Entry, Panicked, Restarted
 from tests.lab.layouts import OVERC
 from tests.lab.process import read_json, started_at, write_atomic
 from tests.lab.settings import CONSOLE_FILE, MENU_FILE, RECORD_FILE, STATE_FILE, LabNames
@@ -94,7 +94,7 @@ class Supervisor:
         self.pump_console(master, launcher)
         status = os.waitpid(launcher, 0)[1]
         code = os.waitstatus_to_exitcode(status)
-        cgroup.kill(self.cgroup)
+        cgroup.empty(self.cgroup)
         self.say(f"ended with {code}")
         self.publish(init=None)
         if self.state.pop("restarts", False) and len(self.state["boot_failures"]) < _PANICS:
@@ -180,6 +180,8 @@ def _first_process(machine: Machine, report: int) -> t.NoReturn:
     try:
         linux.die_with_parent(signal.SIGKILL)
         boot(machine, announce)
+    except Restarted as error:
+        _report_failure(report, str(error), restarts=True)
     except Panicked as error:
         _report_failure(report, str(error), restarts=restarts)
     except BootFailed as error:
