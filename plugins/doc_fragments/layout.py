@@ -51,6 +51,21 @@ options:
     type: str
     default: auto
     choices: [auto, dnf, smartpm, apt]
+  boot_method:
+    description:
+      - How the host chooses what it boots. V(default-subvolume) has two fixed boot entries, and the default subvolume of
+        btrfs decides. V(grub-entry) gives each deployment a boot entry of its own.
+      - V(auto) takes V(grub-entry) where M(overc.system.overc_bootloader) has set it up.
+    type: str
+    default: auto
+    choices: [auto, default-subvolume, grub-entry]
+  keep:
+    description:
+      - With O(boot_method=grub-entry), how many deployments stay that were found good, the running one included. What runs,
+        boots by default, is pinned or was there before the host was set up stays in any case.
+      - From 1 to 100.
+    type: int
+    default: 2
 requirements:
   - btrfs-progs, util-linux and coreutils on the managed host
   - Python 3.9 or newer on the managed host

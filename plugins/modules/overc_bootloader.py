@@ -33,6 +33,13 @@ options:
     type: str
     choices: [absent, present]
     default: present
+  adopt_custom_cfg:
+    description:
+      - On a host whose deployments get boot entries of their own, what to do if GRUB's C(custom.cfg) has lines of somebody
+        else. V(refuse) refuses with C(custom_cfg_foreign), V(append) puts ours behind them.
+    type: str
+    choices: [refuse, append]
+    default: refuse
   panic_timeout:
     description:
       - After how many seconds a kernel that panicked reboots.
@@ -112,7 +119,9 @@ from ansible_collections.overc.system.plugins.module_utils.host.module import ru
 def main() -> None:
     run_host_module(
         "overc_bootloader",
-        lambda at, params: bootloader.manage(at, params["state"], timeouts_from(params)),
+        lambda at, params: bootloader.manage(
+            at, params["state"], timeouts_from(params), append=params["adopt_custom_cfg"] == "append"
+        ),
         bootloader.BOOTLOADER_SPEC,
     )
 

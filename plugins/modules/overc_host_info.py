@@ -47,6 +47,7 @@ state:
     - V(clean) - the running deployment is the default one.
     - V(staged) - another deployment is built, complete, and boots next.
     - V(trial), V(fallback) - the staged deployment runs unconfirmed, or failed and the backup booted by itself.
+    - V(elsewhere) - with a boot entry for each deployment, somebody chose in the menu what is not the default.
     - V(backup) - the backup deployment was chosen in the boot menu.
     - V(interrupted) - a run was killed; the next command that changes anything repairs it first.
     - V(busy) - a run is at work.

@@ -44,7 +44,7 @@ def deployment(runner: Runner, facts: HostFacts, subvolume: subvolumes.Subvolume
 def summary(facts: HostFacts, state: HostState) -> dict[str, t.Any]:
     booted, default = facts.booted, facts.default
     following, backup = boots_next(facts, state), facts.by_path(facts.layout.backup)
-    waiting = default is not None and booted is not None and default.id != booted.id
+    waiting = default is not None and booted is not None and default.id != booted.id and state.name != "elsewhere"
     return {
         "state": state.name,
         "booted": booted.path if booted else None,

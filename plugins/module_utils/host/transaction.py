@@ -18,7 +18,7 @@ from .plan.model import Plan
 from .plan.repair import plan_repair
 from .steps.context import Apply, Upgrade
 from .steps.record import event
-from .steps.table import STEP_FUNCTIONS
+from .steps.table import functions_of
 from .store import reserve
 from .store.journal import Journal, discard_empty_journal
 from .store.progress import Progress
@@ -32,7 +32,7 @@ StepHook = t.Callable[[str, str], None]
 # Once one of these has begun, it cannot be told any more that the next boot is as it was.
 _SWITCH: t.Final = frozenset((
     "cancel_kernel", "cancel_default", "set_default", "swap_kernel", "install_efi", "arm_fallback", "arm_trial", "await_trial",
-    "disarm", "confirm",
+    "disarm", "confirm", "choose",
 ))  # fmt: skip
 
 
@@ -53,9 +53,9 @@ def _run_steps(at: Apply, journal: Journal) -> list[dict[str, str]]:
 
 def _work(at: Apply, step: str, progress: Progress) -> bool:
     if step != "run_packages" or at.upgrade is None:
-        return STEP_FUNCTIONS[step](at)
+        return functions_of(at.context)[step](at)
     with progress.packages(at.path(at.context.root_name + NEW_SUFFIX), len(at.upgrade.packages.changes)):
-        return STEP_FUNCTIONS[step](at)
+        return functions_of(at.context)[step](at)
 
 
 def _steps_one_by_one(at: Apply, journal: Journal, progress: Progress) -> list[dict[str, str]]:

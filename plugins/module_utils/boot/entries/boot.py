@@ -6,25 +6,29 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...errors import OvercError
 from ...system.mount_table import mount_at
-from ...system.presence import text_of
+from ...system.presence import is_directory, status, text_of
+from ...system.rooted_path import regular_file_in_root, resolve_in_root
 from ...values import decimal
 from .. import guard
 from ..grub.environment import parse_environment, read_block
 from ..grub.protection import TRIAL_ARGUMENT, Protected
 from ..trial import TrialBoot
 from .command_line import words_of
-from .menu import DEFAULT, ID_ARGUMENT, TRY, Menu, find_hook, hook_text, is_ours, parse_menu
+from .menu import DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, find_hook, hook_text, is_ours, parse_menu
 from .place import ESP_DIRECTORIES, MENU, SELECTOR, Place, find_place
 
 if t.TYPE_CHECKING:
     from ...runner import Runner
     from ...system.mount_table import Mount
 
+_MODULES: t.Final = re.compile(r"""\s*MODULES=["']?(\w+)""")
 ADOPTED: t.Final = 0  # the id of the system as it was installed
 
 
@@ -32,7 +36,9 @@ ADOPTED: t.Final = 0  # the id of the system as it was installed
 class EntryBoot(TrialBoot):
     """``menu`` as it was read. ``number``: the entry that was booted, by the kernel's command line, and whether ``on_trial``.
 
-    ``waiting``: the deployment that was staged and not found good since, by the record.
+    ``waiting``: the deployment that was staged and not found good since, by the record. ``missing``: files of entries that
+    are not there, or empty. ``sizes``: bytes of kernel and initrd by id. ``free``: bytes where kernels are copied to.
+    ``initrd_problem``: why an initrd that is made in a new root would not boot, a sentence.
     """
 
     place: Place | None = None
@@ -40,6 +46,16 @@ class EntryBoot(TrialBoot):
     number: int | None = None
     on_trial: bool = False
     waiting: int | None = None
+    missing: frozenset[str] = frozenset()
+    sizes: t.Mapping[int, int] = field(default_factory=dict)
+    free: int = 0
+    initrd_problem: str | None = None
+
+    def path_of(self, file: str, top: str) -> str:
+        """Where a file of an entry is on this host; ``file`` is its path as GRUB has it."""
+        place = self.place
+        above = place.mount_point if place is not None and place.copies else top
+        return above + file
 
     @property
     def default(self) -> int:
@@ -107,7 +123,7 @@ def read_menu(path: str) -> tuple[Menu, str | None]:
 
 
 def observe_entry_boot(
-    runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, booted: str, cmdline: str
+    runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, booted: str
 ) -> EntryBoot | None:
     """Read menu and block; None where this host has no menu of ours. ``booted``: the path of the running subvolume.
 
@@ -126,10 +142,11 @@ def observe_entry_boot(
     if problem is None and not hooked:
         problem = f"{place.hook} does not lead to {place.menu}, so GRUB boots what the distribution's menu says"
     exists, values, block_problem = _read_block(place.block)
-    words = words_of(cmdline)
+    words = words_of(text_of("/proc/cmdline") or "")
     numbers = [decimal(word[len(ID_ARGUMENT) :]) for word in words if word.startswith(ID_ARGUMENT)]
     wanted = guard.pieces(menu.settings, place.mount_point, place.block, numbered=True)
-    return EntryBoot(
+    usage = os.statvfs(place.mount_point)
+    found = EntryBoot(
         config=place.hook,
         environment=place.block,
         mount_point=place.mount_point,
@@ -144,7 +161,41 @@ def observe_entry_boot(
         menu=menu,
         number=numbers[-1] if numbers else None,
         on_trial=TRIAL_ARGUMENT in words,
+        free=usage.f_bavail * usage.f_frsize,
+        initrd_problem=initrd_problem(os.path.join(top, booted)),
     )
+    sizes = {(entry.id, file): _size(found.path_of(file, top)) for entry in menu.entries for file in _files(entry)}
+    return replace(
+        found,
+        missing=frozenset(file for (_number, file), size in sizes.items() if not size),
+        sizes={entry.id: sum(sizes[entry.id, file] for file in _files(entry)) for entry in menu.entries},
+    )
+
+
+def _files(entry: Entry) -> tuple[str, ...]:
+    return (entry.kernel, entry.initrd) if entry.initrd else (entry.kernel,)
+
+
+def _size(path: str) -> int:
+    found = status(path)
+    return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else 0
+
+
+def initrd_problem(root: str) -> str | None:
+    """What in a root's settings would make an initrd that is made in it, without its disks, one that does not boot."""
+    settings = ["etc/initramfs-tools/initramfs.conf"]
+    directory = resolve_in_root(root, "etc/initramfs-tools/conf.d")
+    if directory is not None and is_directory(directory):
+        settings += [f"etc/initramfs-tools/conf.d/{name}" for name in sorted(os.listdir(directory))]
+    modules = None
+    for path in settings:
+        place = regular_file_in_root(root, path)
+        for line in ((text_of(place) if place else None) or "").splitlines():
+            match = _MODULES.match(line)
+            modules = (match[1], path) if match else modules
+    if modules is None or modules[0] != "dep":
+        return None
+    return f"/{modules[1]} says MODULES=dep, and in a new root no disk is seen that an initrd could depend on"
 
 
 def _read_block(path: str) -> tuple[bool, dict[str, str], str | None]:
@@ -158,4 +209,4 @@ def _read_block(path: str) -> tuple[bool, dict[str, str], str | None]:
         return True, {}, error.message
 
 
-__all__ = ("ADOPTED", "EntryBoot", "find_menu", "observe_entry_boot", "read_menu")
+__all__ = ("ADOPTED", "EntryBoot", "find_menu", "initrd_problem", "observe_entry_boot", "read_menu")

@@ -26,6 +26,7 @@ from ...system.presence import is_directory, is_there
 from ...system.unfinished import NEW_SUFFIX
 from ..observe.protection import place_requirements, protection_of
 from ..plan.refusals import refuse_unless_usable
+from . import adopt
 
 if t.TYPE_CHECKING:
     from ..observe.facts import HostFacts
@@ -38,12 +39,15 @@ MADE_SUFFIX: t.Final = ".overc-made"
 
 BOOTLOADER_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+    "adopt_custom_cfg": {"type": "str", "choices": ["refuse", "append"], "default": "refuse"},
     **TIMEOUTS_SPEC,
 }
 
 
-def manage(host: Host, state: str, settings: Timeouts) -> dict[str, t.Any]:
-    """Bring the host's boot loader to ``present`` or ``absent``; what the module returns."""
+def manage(host: Host, state: str, settings: Timeouts, *, append: bool = False) -> dict[str, t.Any]:
+    """Bring the host's boot loader to ``present`` or ``absent``; what the module returns. ``append``: lines of somebody else
+    in GRUB's custom.cfg are no reason to refuse.
+    """
     facts, derived = host.observe()
     if host.check_mode and derived.name == "interrupted":
         raise OvercError(
@@ -51,6 +55,10 @@ def manage(host: Host, state: str, settings: Timeouts) -> dict[str, t.Any]:
             "A run was interrupted on this host and is repaired first; what comes after that cannot be told before. "
             "Run any command that repairs it, for instance overc_host_confirm.",
         )
+    if facts.entry_boot is not None or adopt.is_candidate(facts):
+        if state == "present":
+            return adopt.present(host, facts, derived, settings, append=append)
+        return adopt.absent(host, facts, derived)
     return _present(host, facts, derived, settings) if state == "present" else _absent(host, facts, derived)
 
 

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ...boot import init, kernel
+from ...boot.entries.boot import EntryBoot, observe_entry_boot
 from ...boot.grub.config import BootEntry, parse_grub_config
 from ...boot.names import INITRD_NAMES, KERNEL_NAMES, BootNames, backup_of
 from ...boot.trial import TrialBoot, observe_trial_boot, read_note
@@ -120,6 +121,16 @@ class HostFacts:
     obstacles: Obstacles = field(default_factory=Obstacles)
     surroundings: Surroundings = field(default_factory=Surroundings)
     damage: tuple[str, ...] = ()
+
+    @property
+    def entry_boot(self) -> EntryBoot | None:
+        """What GRUB does here, if each deployment has an entry of its own; None on a host with two fixed entries."""
+        return self.trial_boot if isinstance(self.trial_boot, EntryBoot) else None
+
+    def of_entry(self, number: int | None) -> btrfs.Subvolume | None:
+        """The root subvolume of a boot entry; None if there is none any more, or another one under its name."""
+        entry = self.entry_boot.menu.of(number) if self.entry_boot else None
+        return self.by_uuid(entry.uuid) if entry else None
 
     @property
     def default(self) -> btrfs.Subvolume | None:
@@ -256,6 +267,7 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
     top = namespace.mount_btrfs(root_mount.source, "top", read_only=root_mount.read_only)
     facts = HostFacts(**{**common, **_observe_btrfs(runner, layout, top, root_mount, common, digests)})
     facts = replace(facts, trial_boot=replace(facts.trial_boot, note=read_note(top)))
+    facts = _with_entries(runner, facts, mounted, digests)
     if facts.booted:
         booted = facts.booted
         facts = replace(facts, nested=_observe_nested(facts, booted))
@@ -263,6 +275,36 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
         limit = btrfs.quota_limit(runner, facts.booted.id, top)
         facts = replace(facts, space=replace(facts.space, root=_root_size(facts.space), quota_limit=limit))
     return facts
+
+
+def _with_entries(runner: Runner, facts: HostFacts, mounted: t.Sequence[Mount], digests: bool) -> HostFacts:
+    """The same, and where each deployment has a boot entry of its own, what that says: also what the default is."""
+    top, directory = facts.top or "", facts.layout.boot_dir
+    if facts.layout.boot_method == "default-subvolume":
+        return facts
+    try:
+        boot = observe_entry_boot(runner, mounted, directory, top, facts.booted.path if facts.booted else "")
+    except OvercError as error:
+        return replace(facts, damage=(*facts.damage, error.message))
+    if boot is None:
+        return facts
+    layout = replace(facts.layout, deployments=tuple(entry.subvolume for entry in boot.menu.entries))
+    roots = {
+        entry.path: observe_root(top, entry, None, digest=digests, boot_dir=directory, named_init=facts.named_init)
+        for entry in facts.subvolumes
+        if entry.path in layout.looked_into
+    }
+    return with_choice(replace(facts, layout=layout, roots=roots), replace(boot, note=facts.trial_boot.note))
+
+
+def with_choice(facts: HostFacts, boot: EntryBoot) -> HostFacts:
+    """The facts with what the boot loader was told, and with the default deployment that follows from it."""
+    pending = facts.record.pending
+    waiting = next((entry.id for entry in boot.menu.entries if pending and entry.uuid == pending.uuid), None)
+    facts = replace(facts, trial_boot=replace(boot, waiting=waiting))
+    default = facts.of_entry(facts.entry_boot.newest if facts.entry_boot else None)
+    space = replace(facts.space, boot_free=boot.free)
+    return replace(facts, default_id=default.id if default else 0, space=space)
 
 
 def _observe_nested(facts: HostFacts, subvolume: btrfs.Subvolume) -> Nested:
@@ -351,4 +393,5 @@ __all__ = (
     "Space",
     "observe",
     "observe_root",
+    "with_choice",
 )

@@ -18,6 +18,8 @@ KEPT_SUFFIX: t.Final = ".overc-kept"
 
 _NAME = re.compile(r"[A-Za-z0-9_@.][A-Za-z0-9_@.+-]{0,199}")
 
+_MOST_KEPT: t.Final = 100
+
 LAYOUT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "root_subvolume": {"type": "str", "default": "rootfs"},
     "upgrade_subvolume": {"type": "str", "default": "rootfs_upgrade"},
@@ -26,12 +28,17 @@ LAYOUT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "kernel": {"type": "str"},
     "kernel_certificate": {"type": "str"},
     "package_manager": {"type": "str", "default": "auto", "choices": ["auto", *PROGRAMS]},
+    "boot_method": {"type": "str", "default": "auto", "choices": ["auto", "default-subvolume", "grub-entry"]},
+    "keep": {"type": "int", "default": 2},
 }
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Checked names. ``kernel`` is None where it is to be found, ``kernel_certificate`` where none is to be verified."""
+    """Checked names. ``kernel`` is None where it is to be found, ``kernel_certificate`` where none is to be verified.
+
+    ``deployments`` are no option: the roots that have boot entries of their own, as they are found.
+    """
 
     root: str = "rootfs"
     upgrade: str = "rootfs_upgrade"
@@ -40,6 +47,9 @@ class Layout:
     kernel: str | None = None
     package_manager: str = "auto"
     kernel_certificate: str | None = None
+    boot_method: str = "auto"
+    keep: int = 2
+    deployments: tuple[str, ...] = ()
 
     @property
     def roots(self) -> tuple[str, str]:
@@ -54,7 +64,8 @@ class Layout:
     @property
     def looked_into(self) -> frozenset[str]:
         """The subvolumes whose content is observed: these, and our unfinished work under their names."""
-        return frozenset((*self.names, *(name + NEW_SUFFIX for name in self.names)))
+        names = (*self.names, *self.deployments)
+        return frozenset((*names, *(name + NEW_SUFFIX for name in names)))
 
     @property
     def backup_flags(self) -> tuple[str, str]:
@@ -105,7 +116,11 @@ def layout_from(params: t.Mapping[str, t.Any]) -> Layout:
         kernel_certificate=check_absolute("kernel_certificate", params["kernel_certificate"])
         if params["kernel_certificate"] is not None
         else None,
+        boot_method=params["boot_method"],
+        keep=params["keep"],
     )
+    if not 1 <= layout.keep <= _MOST_KEPT:
+        raise OvercError("bad_argument", f"keep must be 1 to {_MOST_KEPT}; it is {layout.keep}.")
     if len(set(layout.names)) != 3:
         names = ", ".join(layout.names)
         raise OvercError(

@@ -280,38 +280,55 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     result += [_kernel(facts), _kernel_is_whole(facts)]
     result.append(_boot_entries(facts))
     if facts.top is not None:
-        nested = shortened(facts.nested.data)
-        result += [
-            _space(facts),
-            *_obstacles(facts),
-            Requirement(
-                "nested_subvolumes",
-                not nested,
-                f"subvolumes with data inside the running root: {nested}" if nested else "none with data",
-                _remedy_of_nested(facts.nested.data),
-                "state_at_risk",
-            ),
-        ]
-    result += _surroundings(facts)
-    missing = ", ".join(facts.missing_tools)
-    result += [
-        Requirement(
-            "tools",
-            not missing,
-            f"missing: {missing}" if missing else f"found: {', '.join(REQUIRED_TOOLS)}",
-            "install btrfs-progs, util-linux and coreutils",
-            "tool_missing",
-        ),
-        Requirement(
-            "package_manager",
-            facts.manager.name is not None,
-            facts.manager.name or facts.manager.problem or "none found",
-            f"only hosts whose packages {' or '.join(PROGRAMS.values())} manages are supported, see docs/adopt.md; where "
-            "there is one and it was not found, name it with the option package_manager",
-            facts.manager.error_id or "package_manager_missing",
-        ),
-    ]
+        result += [_space(facts), *_obstacles(facts), _nested(facts)]
+    result += [*_surroundings(facts), _tools(facts), _manager(facts)]
     return tuple(result)
+
+
+def common_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
+    """Those that have nothing to do with how the host boots."""
+    return (
+        _writable(facts),
+        _space(facts),
+        *_obstacles(facts),
+        _nested(facts),
+        *_surroundings(facts),
+        _tools(facts),
+        _manager(facts),
+    )
+
+
+def _nested(facts: HostFacts) -> Requirement:
+    nested = shortened(facts.nested.data)
+    return Requirement(
+        "nested_subvolumes",
+        not nested,
+        f"subvolumes with data inside the running root: {nested}" if nested else "none with data",
+        _remedy_of_nested(facts.nested.data),
+        "state_at_risk",
+    )
+
+
+def _tools(facts: HostFacts) -> Requirement:
+    missing = ", ".join(facts.missing_tools)
+    return Requirement(
+        "tools",
+        not missing,
+        f"missing: {missing}" if missing else f"found: {', '.join(REQUIRED_TOOLS)}",
+        "install btrfs-progs, util-linux and coreutils",
+        "tool_missing",
+    )
+
+
+def _manager(facts: HostFacts) -> Requirement:
+    return Requirement(
+        "package_manager",
+        facts.manager.name is not None,
+        facts.manager.name or facts.manager.problem or "none found",
+        f"only hosts whose packages {' or '.join(PROGRAMS.values())} manages are supported, see docs/adopt.md; where "
+        "there is one and it was not found, name it with the option package_manager",
+        facts.manager.error_id or "package_manager_missing",
+    )
 
 
 def _remedy_of_nested(paths: t.Iterable[str]) -> str:
@@ -330,4 +347,4 @@ def _restores_kernel(facts: HostFacts) -> bool:
     return runs_backup and facts.names is not None and facts.names.backup_kernel in facts.boot_files
 
 
-__all__ = ("LAYOUT_ERRORS", "Requirement", "requirements_of", "shortened")
+__all__ = ("LAYOUT_ERRORS", "Requirement", "common_requirements", "requirements_of", "shortened")

@@ -6,27 +6,17 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from ...boot.names import FILE_ROLES
 from ...btrfs.subvolumes import Subvolume
 from .boot_files import BootFile
+from .entries.state import derive_with_entries
 from .facts import HostFacts
-from .requirements import LAYOUT_ERRORS, Requirement, requirements_of
+from .requirements import LAYOUT_ERRORS, requirements_of
+from .state_model import HostState, State
 
-State = t.Literal[
-    "clean", "staged", "trial", "fallback", "backup", "interrupted", "busy", "inconsistent", "unsupported"
-]
-
-
-@dataclass(frozen=True)
-class HostState:
-    """The derived state. ``contradictions`` are sentences; ``waiting`` is what a staged host waits to boot into."""
-
-    name: State
-    requirements: tuple[Requirement, ...]
-    contradictions: tuple[str, ...] = ()
-    waiting: t.Literal["upgrade", "rollback", "restore"] | None = None
+if t.TYPE_CHECKING:
+    from .requirements import Requirement
 
 
 def contradictions_of(facts: HostFacts) -> tuple[str, ...]:
@@ -46,6 +36,8 @@ def contradictions_of(facts: HostFacts) -> tuple[str, ...]:
 
 def derive(facts: HostFacts) -> HostState:
     """The state of the host, from facts alone; the record only says what a staged host waits for."""
+    if facts.entry_boot is not None:
+        return derive_with_entries(facts, facts.entry_boot)
     requirements = requirements_of(facts)
     violated = any(not entry.ok and entry.error_id in LAYOUT_ERRORS for entry in requirements)
     layout, booted, default = facts.layout, facts.booted, facts.default
@@ -131,6 +123,9 @@ def boots_next(facts: HostFacts, state: HostState) -> Subvolume | None:
     """What comes up if the host is started now and nobody is at its menu; None where that cannot be told."""
     if state.name in ("unsupported", "inconsistent"):
         return None
+    if facts.entry_boot is not None:
+        boot = facts.entry_boot
+        return facts.of_entry(boot.trying if boot.trying is not None else boot.default)
     if facts.trial_boot.unconfirmed and not facts.trial_boot.armed:
         return facts.by_path(facts.layout.backup)
     return facts.default

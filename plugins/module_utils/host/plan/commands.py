@@ -16,11 +16,12 @@ The order of the steps is the whole safety argument; see docs/reliability.md and
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...errors import OvercError, certain
 from ..observe.facts import HostFacts, RootFacts
 from ..observe.state import HostState, files_of, release_of_files, source_of
+from .entries import commands as with_entries
 from .model import Context, Operation, Plan
 from .refusals import (
     booted_and_default,
@@ -32,6 +33,7 @@ from .refusals import (
     refuse_upgrade,
 )
 from .trial import backup_is_complete, failed_trial, trial_context, with_trial
+from .wish import UpgradeWish
 
 if t.TYPE_CHECKING:
     from ...btrfs.subvolumes import Subvolume
@@ -90,24 +92,11 @@ def _context(
     )
 
 
-@dataclass(frozen=True)
-class UpgradeWish:
-    """What an upgrade shall do beyond its packages.
-
-    ``carry_over``: absolute paths to bring along; ``stale``: one of them differs between the running and the staged root,
-    so it is brought over again. ``arm``: with automatic protection, let the next boot try it. ``rejected``: fingerprints
-    of plans that are not to be staged.
-    """
-
-    force: bool = False
-    carry_over: tuple[str, ...] = ()
-    stale: bool = False
-    arm: bool = True
-    rejected: t.Collection[str] = ()
-
-
-def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish: UpgradeWish = UpgradeWish()) -> Plan:
+def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish: UpgradeWish | None = None) -> Plan:
     """Stage a new deployment from the running root, if there is anything to upgrade."""
+    wish = wish or UpgradeWish()
+    if facts.entry_boot is not None:
+        return with_entries.plan_upgrade(facts, facts.entry_boot, state, packages, wish)
     refuse_upgrade(state)
     booted, default = booted_and_default(facts)
     fingerprint = packages.fingerprint
@@ -195,8 +184,17 @@ def _plan_arm(facts: HostFacts, operation: Operation, booted: Subvolume, default
     return Plan(operation, f"{default.path} waits for its trial", context, ("arm_trial",))
 
 
-def plan_rollback(facts: HostFacts, state: HostState, *, arm: bool = True) -> Plan:
-    """Return to the previous deployment, cancel a staged one, or restore the backup: by state."""
+def plan_rollback(facts: HostFacts, state: HostState, *, arm: bool = True, to: int | None = None) -> Plan:
+    """Return to the previous deployment, cancel a staged one, or restore the backup: by state. ``to``: the id of a deployment,
+    where each has a boot entry of its own.
+    """
+    if facts.entry_boot is not None:
+        return with_entries.plan_rollback(facts, facts.entry_boot, state, arm=arm, to=to)
+    if to is not None:
+        raise OvercError(
+            "bad_argument",
+            "to: deployments have ids only where each has a boot entry of its own. This host returns to the previous one.",
+        )
     refuse_unless_usable(state, rollback=True)
     if state.name in ("backup", "fallback"):
         return _plan_restore(facts, state, arm=arm)
@@ -297,6 +295,8 @@ def _plan_restore(facts: HostFacts, state: HostState, *, arm: bool) -> Plan:
 
 def plan_confirm(facts: HostFacts, state: HostState) -> Plan:
     """Make a deployment on trial permanent. Without automatic protection a booted deployment is permanent already."""
+    if facts.entry_boot is not None:
+        return with_entries.plan_confirm(facts, facts.entry_boot, state)
     refuse_unless_usable(state, rollback=True)
     if state.name in ("backup", "fallback"):
         raise OvercError(

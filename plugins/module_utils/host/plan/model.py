@@ -49,6 +49,13 @@ STEPS: t.Final[dict[str, str]] = {
     "drop_unfinished": "delete the unfinished new root",
     "drop_downloads": "remove the downloaded packages",
     "clean_boot": "remove unfinished files from the boot partition",
+    "prepare_root": "let /etc/fstab of {root_name} name its own subvolume, and put the kernels that boot into its /boot",
+    "name_root": "give the new root its name, {root_name}",
+    "write_entry_files": "put kernel and initrd of {root_name} where the boot loader reads them, and verify them",
+    "write_menu": "write the boot menu anew, with an entry for {root_name}",
+    "drop_entry": "write the boot menu anew, without an entry for {root_name}",
+    "choose": "let {root_name} boot by default",
+    "prune": "delete deployments that are not to be kept: entry, files, subvolume",
     "close": "close the journal of the interrupted run",
 }
 
@@ -64,6 +71,9 @@ class Context:
     ``backup_entry`` is the number of the backup entry on a host with automatic protection, None on any other. ``arm``:
     the plan ends with the trial armed; ``was_armed``: one was before; ``unconfirmed``: the running deployment was on
     trial itself, or is the backup because of one. ``failed`` is what the history is told about that one.
+
+    Where each deployment has a boot entry of its own, ``number`` is that of the one this is about, and ``dropped`` are the
+    uuids of those that go; there ``arm`` means the same.
     """
 
     operation: Operation
@@ -89,6 +99,8 @@ class Context:
     was_armed: bool = False
     unconfirmed: bool = False
     failed: t.Mapping[str, t.Any] | None = None
+    number: int | None = None
+    dropped: tuple[str, ...] = ()
 
     @property
     def names(self) -> BootNames:

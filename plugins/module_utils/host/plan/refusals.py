@@ -30,7 +30,7 @@ def refuse_unless_usable(state: HostState, *, rollback: bool) -> None:
         for entry in state.requirements
         if not entry.ok and (not rollback or entry.error_id in (*LAYOUT_ERRORS, "tool_missing"))
     ]
-    if state.name in ("backup", "fallback"):
+    if state.name in ("backup", "fallback") and not state.own_entries:
         wanted = [entry for entry in wanted if entry.id != "default_subvolume"] if rollback else []
     if not wanted:
         return
@@ -48,7 +48,8 @@ def refuse_unless_usable(state: HostState, *, rollback: bool) -> None:
 def refuse_upgrade(state: HostState) -> None:
     """The refusals of an upgrade that need no package manager to be asked first."""
     refuse_unless_usable(state, rollback=False)
-    if state.name in ("backup", "fallback"):
+    refuse_elsewhere(state)
+    if state.name in ("backup", "fallback") and not state.own_entries:
         raise OvercError(
             "backup_boot",
             "The host runs its backup deployment; an upgrade would start from it and leave no backup. "
@@ -64,6 +65,16 @@ def refuse_upgrade(state: HostState) -> None:
         raise OvercError(
             "rollback_staged",
             f"A {state.waiting} waits for its reboot. Reboot the host to finish it, then upgrade.",
+        )
+
+
+def refuse_elsewhere(state: HostState) -> None:
+    """Raises not_default where somebody chose another deployment in the menu than the default one."""
+    if state.name == "elsewhere":
+        raise OvercError(
+            "not_default",
+            "What runs was chosen in the boot menu and is not what boots by default. Reboot into the default one, or make the "
+            "running one the default with overc_host_rollback.",
         )
 
 
@@ -131,6 +142,7 @@ def refuse_strangers(facts: HostFacts, *names: str) -> None:
 __all__ = (
     "booted_and_default",
     "known_files",
+    "refuse_elsewhere",
     "refuse_strangers",
     "refuse_unbootable",
     "refuse_unless_usable",

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ...system.unfinished import NEW_SUFFIX
 from ..observe.facts import HostFacts
 from .commands import CANCEL_FIRST, CONFIRM_STEPS
+from .entries.repair import plan_entry_repair
 from .model import Context, Plan, context_from
+from .new_root import new_root_of
 from .trial import settle
 
 if t.TYPE_CHECKING:
@@ -30,6 +31,8 @@ def plan_repair(facts: HostFacts) -> Plan:
     if journal is None:
         return Plan("repair", "no transaction is open")
     context = context_from(journal.context)
+    if facts.entry_boot is not None:
+        return plan_entry_repair(facts, facts.entry_boot, journal, context)
     new = new_root_of(facts, context)
     target = context.target or (new.uuid if new else None)
     committed = target is not None and facts.default is not None and facts.default.uuid == target
@@ -87,19 +90,4 @@ def _replaced_runs(facts: HostFacts, context: Context, new: Subvolume | None) ->
     return new is None or (facts.booted is not None and facts.booted.uuid == context.root_prior)
 
 
-def new_root_of(facts: HostFacts, context: Context) -> Subvolume | None:
-    """The root that a transaction made, under its unfinished or its final name; None before it was made.
-
-    Whatever holds one of the two names and is not what held the final name before: nothing had the unfinished name when
-    the transaction began, or it would have been refused.
-    """
-    if context.target is not None:
-        return None
-    for name in (context.root_name, context.root_name + NEW_SUFFIX):
-        found = facts.by_path(name)
-        if found is not None and found.uuid != context.root_prior:
-            return found
-    return None
-
-
-__all__ = ("new_root_of", "plan_repair")
+__all__ = ("plan_repair",)

@@ -14,9 +14,9 @@ from ...btrfs import subvolumes as btrfs
 from ...errors import OvercError, certain
 from ...system import syscalls
 from ...system.unfinished import NEW_SUFFIX
-from ..observe.facts import HostFacts, RootFacts, observe_root
+from ..observe.facts import HostFacts, RootFacts, observe_root, with_choice
 from ..plan.model import Context, Plan
-from ..plan.repair import new_root_of
+from ..plan.new_root import new_root_of
 
 if t.TYPE_CHECKING:
     from ...packages.contract import PackageManager, PackagePlan, PackageRequest
@@ -72,7 +72,8 @@ class Apply:
         that a power cut takes back. Cheap where nothing waits to be written. Raises OSError, boot_write_failed.
         """
         syscalls.syncfs(self.top)
-        partition.sync(self.boot)
+        place = self.facts.entry_boot.place if self.facts.entry_boot else None
+        partition.sync(place.directory if place else self.boot)
 
     def refresh(self, changed: str | None = None) -> None:
         """Read the subvolumes again after a step changed them.
@@ -89,9 +90,12 @@ class Apply:
             for entry in subvolumes
             if entry.path in self.facts.layout.looked_into
         }
-        self.facts = replace(
-            self.facts, subvolumes=subvolumes, roots=roots, default_id=btrfs.get_default(self.runner, self.top)
-        )
+        boot = self.facts.entry_boot
+        self.facts = replace(self.facts, subvolumes=subvolumes, roots=roots)
+        if boot is not None:
+            self.facts = with_choice(self.facts, boot)
+        else:
+            self.facts = replace(self.facts, default_id=btrfs.get_default(self.runner, self.top))
 
     def base(self) -> RootFacts:
         subvolume = self.facts.by_uuid(self.context.base)

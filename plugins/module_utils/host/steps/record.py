@@ -21,7 +21,7 @@ def record(at: Apply) -> bool:
     """Remember whose subvolumes are whose, and what waits for its reboot."""
     context = at.context
     cancelling = context.operation == "upgrade" and at.plan.operation == "repair" and not at.plan.notes.get("committed")
-    before = _with_failed_trial(at).with_event(
+    before = with_failed_trial(at).with_event(
         event(at, "done" if at.plan.operation == context.operation else "repaired")
     )
     booted = at.facts.booted
@@ -48,7 +48,7 @@ def record(at: Apply) -> bool:
     return True
 
 
-def _with_failed_trial(at: Apply) -> Record:
+def with_failed_trial(at: Apply) -> Record:
     """The record, told of the trial that ended without being confirmed, and of its plan if it was tried."""
     failed = at.context.failed
     if failed is None:
@@ -119,4 +119,4 @@ def keep_record(at: Apply, new: Record) -> None:
     at.facts = replace(at.facts, record=new)
 
 
-__all__ = ("base_entries", "event", "keep_record", "record")
+__all__ = ("base_entries", "event", "keep_record", "record", "with_failed_trial")

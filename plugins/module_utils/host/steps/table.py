@@ -12,6 +12,7 @@ from .backup import create_backup, finish_backup, place_backup, swap_backup_file
 from .build_root import check_root, create_root, download_packages, run_packages
 from .cleanup import clean_boot, close, drop_downloads, drop_replaced, drop_unfinished
 from .context import Apply
+from .entries import choice, menu, remember, root
 from .keep_modules import keep_modules
 from .places import restore_default
 from .record import record
@@ -27,6 +28,9 @@ from .switch import (
     unplace_root,
     write_kernel,
 )
+
+if t.TYPE_CHECKING:
+    from ..plan.model import Context
 
 STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "create_root": create_root,
@@ -65,4 +69,35 @@ STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
 }
 
 
-__all__ = ()
+ENTRY_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
+    "download_packages": download_packages,
+    "create_root": create_root,
+    "prepare_root": root.prepare_root,
+    "run_packages": run_packages,
+    "check_root": root.check_root,
+    "install_guard": root.install_guard,
+    "carry_over": root.carry_over,
+    "name_root": root.name_root,
+    "write_entry_files": menu.write_entry_files,
+    "write_menu": menu.write_menu,
+    "record": remember.record,
+    "arm_trial": choice.arm_trial,
+    "choose": choice.choose,
+    "disarm": choice.disarm,
+    "confirm": choice.confirm,
+    "prune": menu.prune,
+    "drop_entry": menu.drop_entry,
+    "unplace_root": unplace_root,
+    "drop_unfinished": drop_unfinished,
+    "drop_downloads": drop_downloads,
+    "clean_boot": menu.clean_boot,
+    "close": close,
+}
+
+
+def functions_of(context: Context) -> t.Mapping[str, t.Callable[[Apply], bool]]:
+    """The steps of a transaction, by the way in which its host boots."""
+    return ENTRY_FUNCTIONS if context.number is not None else STEP_FUNCTIONS
+
+
+__all__ = ("functions_of",)

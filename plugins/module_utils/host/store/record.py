@@ -18,7 +18,7 @@ from ...errors import OvercError
 from ...system import syscalls
 from ...system.own_dirs import STATE_DIR, create_state_dir, state_dir
 from ...system.presence import open_at_once
-from ...values import build, load_object, texts
+from ...values import build, decimal, load_object, texts
 
 _NAME: t.Final = "record.json"
 _VERSION: t.Final = 1
@@ -32,6 +32,9 @@ class Deployment:
     ``origin``: adopted (found, then upgraded from), upgrade, restore or backup. ``base`` is the uuid of the subvolume it
     was made from, ``previous`` that of the deployment a rollback returns to. ``kept_modules`` are the kernel releases
     whose modules were put in so that the kernel before boots it too.
+
+    Where it has a boot entry of its own, ``number`` is that entry's; ``confirmed``: since when it is known to work;
+    ``pinned``: it is kept however many newer ones there are; ``sealed``: the generation of its subvolume when it was staged.
     """
 
     uuid: str
@@ -43,6 +46,10 @@ class Deployment:
     fingerprint: str | None = None
     kept_modules: tuple[str, ...] = ()
     made: str | None = None
+    number: int | None = None
+    confirmed: str | None = None
+    pinned: bool = False
+    sealed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,8 @@ class Record:
     """The whole file. ``events`` are the last transactions, newest last.
 
     ``unfinished`` is the last switch that was made, until somebody has found good what came up. ``out_of_service`` is since
-    when a run has the host out of service: it is written before the first task that takes it out.
+    when a run has the host out of service: it is written before the first task that takes it out. ``last_number`` is the
+    highest number that a deployment ever had.
     """
 
     deployments: t.Mapping[str, Deployment] = field(default_factory=dict)
@@ -72,6 +80,7 @@ class Record:
     known_bad: tuple[str, ...] = ()
     unfinished: Pending | None = None
     out_of_service: str | None = None
+    last_number: int = 0
 
     def with_deployments(self, *added: Deployment, dropped: t.Collection[str] = ()) -> Record:
         """A copy with these entries added or replaced, and those uuids forgotten."""
@@ -108,6 +117,7 @@ def parse_record(data: bytes) -> Record:
             known_bad=texts(raw["known_bad"], "known_bad"),
             unfinished=build(Pending, raw["unfinished"]) if raw.get("unfinished") else None,
             out_of_service=str(raw["out_of_service"]) if raw.get("out_of_service") else None,
+            last_number=decimal(str(raw.get("last_number", 0))) or 0,
         )
     except (ValueError, KeyError) as error:
         raise OvercError(
@@ -128,6 +138,7 @@ def format_record(record: Record) -> bytes:
             "known_bad": list(record.known_bad),
             "unfinished": asdict(record.unfinished) if record.unfinished else None,
             "out_of_service": record.out_of_service,
+            **({"last_number": record.last_number} if record.last_number else {}),
         },
         indent=1,
     ).encode()

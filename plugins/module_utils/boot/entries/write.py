@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing the selector: the menu and the kernels beside it, never in place, and durably before anything relies on them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import typing as t
+
+from ...errors import OvercError
+from ...system import syscalls
+from ...system.presence import is_plain_directory, is_plain_file, is_there
+from ...system.unfinished import NEW_SUFFIX
+from .. import partition
+from ..kernel import sha256_of
+from .menu import Menu, menu_text
+
+if t.TYPE_CHECKING:
+    from ...runner import Runner
+    from .place import Place
+
+_DIGEST: t.Final = re.compile(r"[0-9a-f]{64}")
+
+
+def make_directories(place: Place) -> None:
+    """The selector and the directory of its files. Raises boot_write_failed, no_space."""
+    for path in (place.directory, place.files) if place.copies else (place.directory,):
+        try:
+            if not is_plain_directory(path):
+                os.mkdir(path, 0o700)
+                partition.sync(os.path.dirname(path))
+        except OSError as error:
+            raise _failed(path, error) from error
+
+
+def write_text(path: str, text: str, mode: int = 0o600) -> None:
+    """Replace a file: beside, read back, renamed. GRUB replays no journal, so everything is synced before and after.
+
+    Raises boot_write_failed, no_space.
+    """
+    content, new = os.fsencode(text), path + NEW_SUFFIX
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        with os.fdopen(fd, "r+b") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(fd)
+            syscalls.syncfs(os.path.dirname(path))
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            stream.seek(0)
+            if stream.read() != content:
+                raise OSError(errno.EIO, "it is not what was written to it", new)
+        os.rename(new, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise _failed(path, error) from error
+    partition.sync(os.path.dirname(path))
+
+
+def write_menu(runner: Runner, place: Place, menu: Menu) -> None:
+    """The whole menu, where GRUB's own checker, if the host has it, understands it.
+
+    Raises boot_write_failed, no_space, layout_unsupported.
+    """
+    try:
+        text = menu_text(menu)
+    except ValueError as error:
+        raise OvercError("layout_unsupported", f"No boot entry can be written: {error}.") from error
+    if runner.find("grub-script-check") is not None:
+        beside = f"{place.menu}.check{NEW_SUFFIX}"
+        write_text(beside, text)
+        done = runner.run(("grub-script-check", beside))
+        os.unlink(beside)
+        if done.rc != 0:
+            raise OvercError(
+                "internal", "GRUB does not understand the menu that was made. Please report it.", **done.facts()
+            )
+    write_text(place.menu, text)
+
+
+def _failed(path: str, error: OSError) -> OvercError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return OvercError(
+        "no_space" if full else "boot_write_failed",
+        f"Cannot write {path}: {error.strerror}. What boots is unchanged; mend that and run the same command again.",
+    )
+
+
+def write_files(place: Place, sources: t.Mapping[str, str]) -> bool:
+    """Put files there under their digests. ``sources``: sha256 -> path. False if all were there, whole."""
+    wanted = [digest for digest in sources if not _is_whole(place, digest)]
+    for digest in wanted:
+        partition.write_beside(sources[digest], place.files, digest, digest)
+    partition.swap_in(place.files, wanted)
+    partition.write_entries_again(place.files, list(sources))
+    return bool(wanted)
+
+
+def _is_whole(place: Place, digest: str) -> bool:
+    path = os.path.join(place.files, digest)
+    return is_plain_file(path) and sha256_of(path) == digest
+
+
+def missing_bytes(place: Place, sources: t.Mapping[str, str]) -> int:
+    """How many bytes ``write_files`` would need."""
+    return sum(os.lstat(path).st_size for digest, path in sources.items() if not _is_whole(place, digest))
+
+
+def remove_unused(place: Place, menu: Menu) -> bool:
+    """Remove the kernels and initrds that no entry names any more, and what was left unfinished."""
+    removed = [name for name in _names(place.directory) if name.endswith(NEW_SUFFIX)]
+    paths = [os.path.join(place.directory, name) for name in removed]
+    used = {os.path.basename(file) for entry in menu.entries for file in (entry.kernel, entry.initrd) if file}
+    for name in _names(place.files):
+        if (_DIGEST.fullmatch(name) and name not in used) or name.endswith(NEW_SUFFIX):
+            paths.append(os.path.join(place.files, name))
+    paths = [path for path in paths if is_plain_file(path)]
+    for path in paths:
+        try:
+            os.unlink(path)
+        except OSError as error:
+            raise _failed(path, error) from error
+    if paths:
+        partition.sync(place.directory)
+    return bool(paths)
+
+
+def _names(directory: str) -> list[str]:
+    return sorted(os.listdir(directory)) if is_there(directory) else []
+
+
+__all__ = ("make_directories", "missing_bytes", "remove_unused", "write_files", "write_menu", "write_text")

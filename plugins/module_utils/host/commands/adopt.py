@@ -1,0 +1,349 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An ordinary host gets boot entries for its deployments beside its distribution's own menu, and is given back.
+
+Nothing that boots changes: the block chooses nothing yet, and the distribution's menu stays as it is, with its entries. Each
+file is whole before the next one relies on it, and the lines that lead GRUB here come last; so a run that was cut off is
+simply repeated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from dataclasses import dataclass, replace
+
+from ...boot import guard, partition
+from ...boot.entries.boot import ADOPTED, EntryBoot, initrd_problem, read_menu
+from ...boot.entries.command_line import arguments_for, subvolume_of
+from ...boot.entries.kernels import Kernel, choose, kernels_in
+from ...boot.entries.make import title_of
+from ...boot.entries.menu import DEFAULT, TRY, Entry, Menu, find_hook, hook_text
+from ...boot.entries.place import FILES, Place, find_place, uuid_of
+from ...boot.entries.write import make_directories, missing_bytes, remove_unused, write_files, write_menu, write_text
+from ...boot.grub.environment import EMPTY, write_environment
+from ...boot.kernel import module_releases, sha256_of
+from ...errors import OvercError, certain
+from ...system import syscalls
+from ...system.mount_table import mounts
+from ...system.presence import is_directory, is_plain_directory, is_there, text_of
+from ...system.rooted_path import regular_file_in_root
+from ..observe.entries.requirements import MARGIN
+from ..observe.entries.state import number_of
+from ..observe.protection import protection_of
+from ..plan.refusals import refuse_unless_usable
+from ..store.record import Deployment, write_record
+from . import give_back
+
+if t.TYPE_CHECKING:
+    from ...boot.timeouts import Timeouts
+    from ..observe.facts import HostFacts
+    from ..observe.state_model import HostState
+    from ..session import Host
+
+
+def is_candidate(facts: HostFacts) -> bool:
+    """Whether this is a host as distributions install them: the kernel is told which subvolume is its root."""
+    if facts.booted is None or facts.layout.boot_method == "default-subvolume":
+        return False
+    pinned = subvolume_of(" ".join(facts.cmdline)) == facts.booted.path
+    return pinned and facts.booted.path not in facts.layout.names and bool(facts.kernels_versioned)
+
+
+def present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts, *, append: bool) -> dict[str, t.Any]:
+    """Set it up, or bring it up to date: time-outs, what is missing. Raises what refuses it before anything changes."""
+    refuse_damaged(facts) if facts.entry_boot is None else refuse_mid_switch(derived)
+    booted = certain(facts.booted, "the running root")
+    top = certain(facts.top, "the top of the btrfs file system")
+    boot = facts.entry_boot
+    anchor = boot.menu.of(ADOPTED) if boot else None
+    place = find_place(host.runner, mounts(), facts.layout.boot_dir, top, anchor.subvolume if anchor else booted.path)
+    before, problem = read_menu(place.menu)
+    if boot is not None and problem is not None:
+        raise OvercError(
+            "bootloader_changed",
+            f"{problem}. Put it back from a backup, or move it away and run this again. Nothing was changed.",
+        )
+    hook_before = text_of(place.hook) or ""
+    hook_after = _hooked(place, hook_before, append=append)
+    if boot is None:
+        _refuse_unusable(host, facts, place)
+    numbers = [entry.id for entry in before.entries if entry.uuid == booted.uuid]
+    number = numbers[0] if numbers else ADOPTED
+    if before.entries and not numbers:
+        raise OvercError(
+            "inconsistent",
+            f"The menu of deployments is there already, and the running {booted.path} is none of them. Boot one of them, then "
+            "run this again.",
+        )
+    entry, sources = _entry(host, facts, place, number, before.of(number))
+    _refuse_full(place, sources)
+    menu = replace(before.with_entry(entry), settings=settings)
+    wanted = guard.pieces(settings, place.mount_point, place.block, numbered=True) if place.problem is None else ()
+    todo = _Todo(place, number, sources, menu if menu != before else None, wanted, hook_before, hook_after)
+    changed = todo.anything()
+    if changed and not host.check_mode:
+        _carry_out(host, facts, todo)
+    if not host.check_mode:
+        partition.sync(place.directory)
+    return _result(host, facts, place, changed, (hook_before, hook_after))
+
+
+@dataclass(frozen=True)
+class _Todo:
+    """What a set-up comes to. ``menu``: None where it is as it should be."""
+
+    place: Place
+    number: int
+    sources: t.Mapping[str, str]
+    menu: Menu | None
+    guard: tuple[guard.Piece, ...]
+    hook_before: str
+    hook_after: str
+
+    def anything(self) -> bool:
+        missing = guard.differing("/", self.guard)
+        return bool(self.menu or missing or self.hook_before != self.hook_after or not is_there(self.place.block))
+
+
+def _carry_out(host: Host, facts: HostFacts, todo: _Todo) -> None:
+    place = todo.place
+    make_directories(place)
+    if place.copies:
+        write_files(place, todo.sources)
+    if not is_there(place.block):
+        write_text(place.block, os.fsdecode(EMPTY))
+        if todo.number != ADOPTED:
+            write_environment(place.block, {DEFAULT: str(todo.number), TRY: None})
+    if todo.menu is not None:
+        write_menu(host.runner, place, todo.menu)
+    guard.install("/", todo.guard)
+    syscalls.syncfs("/")
+    _remember(host, facts, todo.number)
+    if todo.hook_before != todo.hook_after:
+        write_text(place.hook, todo.hook_after, 0o644)
+    _reload(host)
+
+
+def _refuse_full(place: Place, sources: t.Mapping[str, str]) -> None:
+    need = missing_bytes(place, sources) + MARGIN if place.copies else MARGIN
+    usage = os.statvfs(place.mount_point)
+    short = need - usage.f_bavail * usage.f_frsize
+    if short > 0:
+        raise OvercError(
+            "no_space",
+            f"{place.mount_point} needs {short} bytes more than it has free. Free them, then run this again.",
+        )
+
+
+def refuse_damaged(facts: HostFacts) -> None:
+    """What of our own cannot be read, or is at work. Raises inconsistent, locked."""
+    if facts.damage:
+        raise OvercError("inconsistent", " ".join(facts.damage))
+    if facts.journal is not None:
+        raise OvercError("locked", "Another run is at work on this host. Nothing was changed; wait for it to finish.")
+
+
+def refuse_mid_switch(derived: HostState) -> None:
+    """Changing what decides over the next boot while a switch waits for it would decide over the switch as well."""
+    said = {
+        "staged": ("not_booted", "A staged deployment waits for its first boot. Reboot the host or cancel it"),
+        "trial": ("unconfirmed", "The running deployment is on trial. Confirm it or give it up"),
+        "fallback": (
+            "backup_boot",
+            "A deployment was tried and did not stay. Run overc_host_rollback, which removes it",
+        ),
+        "elsewhere": ("not_default", "What runs is not what boots by default. Make it so with overc_host_rollback"),
+        "busy": ("locked", "Another run is at work on this host. Wait for it"),
+        "inconsistent": ("inconsistent", " ".join(derived.contradictions)),
+    }
+    if derived.name in said:
+        error_id, text = said[derived.name]
+        raise OvercError(error_id, f"{text.rstrip('.')}, then run this again.")
+
+
+def _hooked(place: Place, before: str, *, append: bool) -> str:
+    """What custom.cfg is to be."""
+    ours, found = hook_text(place.device, place.grub_directory), find_hook(before)
+    if found is not None:
+        return before.replace(found, ours)
+    if before.strip() and not append:
+        raise OvercError(
+            "custom_cfg_foreign",
+            f"{place.hook} has lines of somebody else. Look whether they decide what boots; if not, run this again with "
+            "adopt_custom_cfg: append. Nothing was changed.",
+        )
+    return f"{before}{'' if not before or before.endswith(chr(10)) else chr(10)}{ours}"
+
+
+def _refuse_unusable(host: Host, facts: HostFacts, place: Place) -> None:
+    grub_cfg = os.path.join(os.path.dirname(place.hook), "grub.cfg")
+    booted = certain(facts.booted, "the running root")
+    problems = []
+    if "/" in booted.path:
+        problems.append(f"the running root, {booted.path}, is not in the top-level tree")
+    if "custom.cfg" not in (text_of(grub_cfg) or ""):
+        problems.append(f"{grub_cfg} does not read custom.cfg (chmod +x /etc/grub.d/41_custom, then update-grub)")
+    if place.problem is None and host.runner.find("systemctl") is None:
+        problems.append("the host has no systemd, which the guard of a trial needs")
+    if facts.layout.kernel_certificate is not None:
+        problems.append("kernel_certificate is not looked at with boot entries of their own")
+    problem = initrd_problem(f"{facts.top}/{booted.path}")
+    if problem:
+        problems.append(f"{problem} (set MODULES=most)")
+    if is_there(place.directory) and not is_plain_directory(place.directory):
+        problems.append(f"{place.directory} is there already, and no directory")
+    if facts.root_mount is not None and facts.root_mount.read_only:
+        problems.append("/ is mounted read-only")
+    if problems:
+        raise OvercError(
+            "layout_unsupported",
+            f"This host cannot get boot entries for its deployments: {'; '.join(problems)}. Nothing was changed.",
+        )
+
+
+def _entry(
+    host: Host, facts: HostFacts, place: Place, number: int, before: Entry | None
+) -> tuple[Entry, dict[str, str]]:
+    """The entry of the running deployment, and sha256 -> path of its files; one that is whole stays as it is."""
+    booted = certain(facts.booted, "the running root")
+    root = f"{facts.top}/{booted.path}"
+    boot = facts.entry_boot
+    if before is not None and boot is not None and not {before.kernel, before.initrd} & boot.missing:
+        return before, {}
+    there, where = ("/", facts.layout.boot_dir.lstrip("/")) if place.copies else (root, "boot")
+    modules = facts.roots[booted.path].modules if booted.path in facts.roots else module_releases(root)
+    found = _running(kernels_in(there, where), modules)
+    files = {
+        role: certain(regular_file_in_root(there, f"{where}/{name}"), name)
+        for role, name in (("kernel", found.name), ("initrd", certain(found.initrd, "the initrd")))
+    }
+    digests = {role: sha256_of(path) for role, path in files.items()}
+    if place.copies:
+        device = place.device
+        named = {role: f"{place.grub_directory}/{FILES}/{digest}" for role, digest in digests.items()}
+    else:
+        device = uuid_of(host.runner, certain(facts.root_mount, "the mount of the root").source)
+        named = {"kernel": f"/{booted.path}/boot/{found.name}", "initrd": f"/{booted.path}/boot/{found.initrd}"}
+    entry = Entry(
+        id=number,
+        title=title_of(root, number, found.release),
+        subvolume=booted.path,
+        uuid=booted.uuid,
+        device=device,
+        kernel=named["kernel"],
+        args=arguments_for(text_of("/proc/cmdline") or "", booted.path),
+        initrd=named["initrd"],
+        release=found.release,
+    )
+    return entry, {digests[role]: files[role] for role in files} if place.copies else {}
+
+
+def _running(kernels: t.Sequence[Kernel], modules: t.Collection[str]) -> Kernel:
+    """The kernel that runs, where it is there with an initrd; else the newest that could."""
+    runs = [kernel for kernel in kernels if kernel.release == os.uname().release]
+    found = choose(runs, modules) or choose(kernels, modules)
+    if found is None:
+        raise OvercError(
+            "layout_unsupported",
+            "There is no kernel in /boot that has an initrd, and modules in the running root. Nothing was changed.",
+        )
+    return found
+
+
+def _remember(host: Host, facts: HostFacts, number: int) -> None:
+    booted, top = certain(facts.booted, "the running root"), certain(facts.top, "the top-level tree")
+    known = facts.record.deployments.get(booted.uuid) or Deployment(booted.uuid, "adopted", made=host.now)
+    known = replace(known, number=number, confirmed=known.confirmed or host.now)
+    last = max(facts.record.last_number, number)
+    write_record(top, replace(facts.record.with_deployments(known), last_number=last))
+
+
+def absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any]:
+    """Give the host back: the distribution's own menu boots what runs."""
+    boot = facts.entry_boot
+    if boot is None or boot.place is None:
+        left = guard.there("/")
+        if left and not host.check_mode:
+            guard.remove("/")
+            _reload(host)
+        return {
+            "changed": bool(left),
+            "state": host.state,
+            "protection": "manual",
+            "boot_method": None,
+            "selector": None,
+            "left": [],
+            "grub_config": None,
+            "environment": None,
+            "diff": {"before": "", "after": ""},
+        }
+    refuse_mid_switch(derived)
+    if derived.name == "interrupted":
+        refuse_unless_usable(derived, rollback=True)
+    place, runs = boot.place, number_of(facts, boot)
+    hook_before = text_of(place.hook) or ""
+    ours = find_hook(hook_before)
+    hook_after = hook_before.replace(ours, "") if ours else hook_before
+    others = [entry.subvolume for entry in boot.menu.entries if entry.id != runs and facts.of_entry(entry.id)]
+    if runs != ADOPTED:
+        give_back.refuse_impossible(host, facts, place)
+    if not host.check_mode:
+        if runs != ADOPTED:
+            give_back.let_distribution_boot(host, facts, place)
+        if hook_after.strip():
+            write_text(place.hook, hook_after, 0o644)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(place.hook)
+            partition.sync(os.path.dirname(place.hook))
+        _remove(place)
+        guard.remove("/")
+        _reload(host)
+    if others:
+        host.warnings.append(
+            f"These roots stay, and no menu boots them any more: {', '.join(others)}. Delete them with btrfs subvolume delete "
+            "when you are sure."
+        )
+    return {**_result(host, facts, place, True, (hook_before, hook_after)), "left": others}
+
+
+def _remove(place: Place) -> None:
+    """The menu first: without it nothing names the rest."""
+    for path in (place.menu, place.block):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    partition.sync(place.directory)
+    remove_unused(place, Menu())
+    for path in (place.files, place.directory):
+        if is_directory(path) and not os.listdir(path):
+            os.rmdir(path)
+    partition.sync(os.path.dirname(place.directory))
+
+
+def _result(host: Host, facts: HostFacts, place: Place, changed: bool, hook: tuple[str, str]) -> dict[str, t.Any]:
+    after = facts if host.check_mode or not changed else host.observe()[0]
+    boot = after.entry_boot
+    if place.problem is not None and isinstance(boot, EntryBoot):
+        host.warnings.append(f"Protection is manual: {place.problem}.")
+    return {
+        "changed": changed,
+        "state": host.state,
+        "protection": protection_of(after),
+        "boot_method": "grub-entry" if boot is not None else None,
+        "selector": place.directory,
+        "left": [],
+        "grub_config": place.hook,
+        "environment": place.block,
+        "diff": {"before_header": place.hook, "after_header": place.hook, "before": hook[0], "after": hook[1]},
+    }
+
+
+def _reload(host: Host) -> None:
+    if is_directory("/run/systemd/system"):
+        host.runner.run(("systemctl", "daemon-reload"))
+
+
+__all__ = ("absent", "is_candidate", "present", "refuse_damaged", "refuse_mid_switch")

@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host must have whose deployments have boot entries of their own. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ....people import human_bytes
+from ..requirements import Requirement, common_requirements
+
+if t.TYPE_CHECKING:
+    from ....boot.entries.boot import EntryBoot
+    from ..facts import HostFacts
+
+MARGIN: t.Final = 1 << 20  # directory blocks, and the menu beside the menu
+_AGAIN: t.Final = "run the module overc_bootloader (or the role overc.system.bootloader)"
+
+
+def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, ...]:
+    """In the order in which they make sense to mend."""
+    booted = facts.booted
+    known = booted is not None and any(entry.uuid == booted.uuid for entry in boot.menu.entries)
+    lost = [entry for entry in boot.menu.entries if entry.id in (boot.default, boot.newest) and _lacks(boot, entry.id)]
+    return (
+        Requirement(
+            "menu_hooked",
+            boot.menu_problem is None,
+            boot.menu_problem or f"{boot.config} leads to the menu of deployments",
+            f"{_AGAIN}: it writes what is missing, and names what was changed by somebody else",
+        ),
+        Requirement(
+            "menu_block",
+            boot.block_problem is None,
+            boot.block_problem or f"{boot.environment} is an environment block",
+            f"grub-editenv {boot.environment} create, then {_AGAIN}",
+        ),
+        Requirement(
+            "root_deployment",
+            known,
+            f"/ is {booted.path if booted else 'no subvolume'}, "
+            + ("a deployment of the menu" if known else "which is no deployment of the menu"),
+            "boot one of the menu's deployments",
+        ),
+        Requirement(
+            "entry_files",
+            not lost,
+            "; ".join(f"files of deployment {entry.id} are gone" for entry in lost)
+            or "the kernels that boot are there",
+            f"{_AGAIN}: it copies the kernel of the running root once more",
+            "kernel_broken",
+        ),
+        Requirement(
+            "initrd_for_any_host",
+            boot.initrd_problem is None,
+            boot.initrd_problem or "an initrd that is made in a new root would find its disks",
+            "set MODULES=most there",
+        ),
+        boot_space(facts, boot),
+        *common_requirements(facts),
+    )
+
+
+def _lacks(boot: EntryBoot, number: int) -> bool:
+    entry = boot.menu.of(number)
+    return entry is not None and bool({entry.kernel, entry.initrd} & boot.missing)
+
+
+def boot_space(facts: HostFacts, boot: EntryBoot) -> Requirement:
+    """Room for another kernel and initrd like those that run, before anything is built."""
+    sizes = boot.sizes
+    need = (max(sizes.values(), default=0) + MARGIN) if boot.place is not None and boot.place.copies else MARGIN
+    short = max(0, need - boot.free)
+    droppable = [
+        f"deployment {entry.id} ({human_bytes(sizes[entry.id])})"
+        for entry in boot.menu.entries
+        if entry.id in sizes
+        and entry.id not in {boot.default, boot.newest}
+        and facts.of_entry(entry.id) != facts.booted
+    ]
+    return Requirement(
+        "boot_space",
+        not short,
+        f"{boot.mount_point} has {boot.free} bytes free, and another kernel with its initrd needs {need}"
+        + (f": {short} bytes are missing" if short else ""),
+        f"free {short} bytes on {boot.mount_point}"
+        + (f", for instance with a smaller keep, which drops {', '.join(droppable)}" if droppable else ""),
+        "no_space",
+    )
+
+
+__all__ = ("MARGIN", "boot_space", "entry_requirements")

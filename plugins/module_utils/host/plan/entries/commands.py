@@ -1,0 +1,342 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts and what is wanted -> the named steps of each command, where each deployment has a boot entry of its own. Pure.
+
+Everything that a deployment needs is complete and on the disk before anything chooses it: its subvolume under its name, its
+kernel, its entry. Then it is recorded, and one write of GRUB's block decides (``arm_trial``, or ``choose`` where GRUB cannot
+write). So every middle boots what booted before, and no two things have to change together.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ....boot.entries.boot import ADOPTED
+from ....errors import OvercError, certain
+from ...observe.bootable import lacks
+from ...observe.entries.state import number_of
+from ..model import Context, Operation, Plan
+from ..refusals import refuse_elsewhere, refuse_unless_usable, refuse_upgrade
+from ..trial import reason_of
+from .keep import prunable
+
+if t.TYPE_CHECKING:
+    from ....boot.entries.boot import EntryBoot
+    from ....boot.entries.menu import Entry
+    from ....packages.contract import PackagePlan
+    from ...observe.facts import HostFacts
+    from ...observe.state_model import HostState
+    from ..wish import UpgradeWish
+
+UPGRADE_STEPS: t.Final = (
+    "download_packages",
+    "create_root",
+    "prepare_root",
+    "run_packages",
+    "check_root",
+    "install_guard",
+    "carry_over",
+    "name_root",
+    "write_entry_files",
+    "write_menu",
+    "record",
+)
+CONFIRM_STEPS: t.Final = ("confirm", "record", "prune")
+CANCEL_STEPS: t.Final = ("disarm", "record", "prune")
+
+
+def commit_steps(boot: EntryBoot, *, arm: bool) -> tuple[str, ...]:
+    """What lets the next boot come up with another deployment: a trial, or the default where GRUB cannot write."""
+    if not boot.automatic:
+        return ("choose",)
+    return ("arm_trial",) if arm else ("disarm",)
+
+
+def stem_of(boot: EntryBoot) -> str:
+    """The name that new subvolumes begin with: that of the system as it was installed."""
+    return certain(boot.menu.of(ADOPTED), "the entry of the system as it was installed").subvolume
+
+
+def next_number(facts: HostFacts, boot: EntryBoot) -> int:
+    """An id that no deployment ever had."""
+    known = (entry.number or 0 for entry in facts.record.deployments.values())
+    return 1 + max((facts.record.last_number, *(entry.id for entry in boot.menu.entries), *known))
+
+
+def _context(facts: HostFacts, operation: Operation, name: str, number: int, **more: t.Any) -> Context:
+    booted = certain(facts.booted, "the deployment that runs")
+    return Context(
+        operation=operation,
+        base=booted.uuid,
+        base_name=booted.path,
+        root_name=name,
+        backup_name="",
+        number=number,
+        **more,
+    )
+
+
+def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: PackagePlan, wish: UpgradeWish) -> Plan:
+    """Stage a new deployment from the running root, if there is anything to upgrade."""
+    refuse_upgrade(state)
+    pending, fingerprint = facts.record.pending, packages.fingerprint
+    staged = state.name == "staged"
+    waits = staged and pending is not None and pending.fingerprint == fingerprint
+    default = certain(facts.default, "the deployment that is to boot")
+    if fingerprint in wish.rejected and packages.changes:
+        then = f"It waits in {default.path}; overc_host_rollback cancels it." if waits else "Nothing was changed."
+        known = {"staged": default.path, "staged_uuid": default.uuid} if waits else {}
+        raise OvercError(
+            "plan_rejected", f"This very plan is in rejected_plans. {then}", fingerprint=fingerprint, **known
+        )
+    if not wish.force and (waits or not packages.changes):
+        arming = staged and wish.arm and boot.automatic and not boot.armed
+        if staged and (wish.stale or arming):
+            return _plan_last_moment(facts, boot, wish, arm=arming)
+        reason = f"{default.path} is staged already with the same plan; reboot to run it"
+        return Plan("upgrade", reason if waits else "nothing is pending")
+    failed = failed_trial(facts, boot, state)
+    bad = {*facts.record.known_bad, failed["fingerprint"] if failed and failed["bad"] else None}
+    if fingerprint in bad and not wish.force:
+        raise OvercError(
+            "known_bad",
+            "This very plan was tried on this host before and did not come up. Wait for other packages, or give "
+            "force: true to try it again.",
+            fingerprint=fingerprint,
+        )
+    number = next_number(facts, boot)
+    name = f"{stem_of(boot)}.overc-{number}"
+    refuse_taken(facts, name)
+    runs = number_of(facts, boot)
+    stays = (number, boot.default, *([runs] if runs is not None else []))
+    context = _context(
+        facts,
+        "upgrade",
+        name,
+        number,
+        fingerprint=fingerprint,
+        replaces_staged=staged,
+        carry_over=wish.carry_over,
+        arm=wish.arm and boot.automatic,
+        failed=failed,
+        # Whoever upgrades from a deployment where nothing is ever confirmed has found it good
+        dropped=prunable(facts, boot, stays, () if boot.automatic else stays),
+    )
+    steps = [step for step in UPGRADE_STEPS if step != "carry_over" or wish.carry_over]
+    steps = [step for step in steps if step != "install_guard" or boot.automatic]
+    tail = ("prune",) if context.dropped else ()
+    return Plan(
+        "upgrade",
+        "upgrades are pending",
+        context,
+        (*steps, *commit_steps(boot, arm=wish.arm), *tail),
+        replaced=staged,
+    )
+
+
+def _plan_last_moment(facts: HostFacts, boot: EntryBoot, wish: UpgradeWish, *, arm: bool) -> Plan:
+    """What is left to do right before the reboot into a staged upgrade."""
+    default = certain(facts.default, "the staged deployment")
+    paths = wish.carry_over if wish.stale else ()
+    context = _context(
+        facts,
+        "upgrade",
+        default.path,
+        boot.newest,
+        fingerprint=facts.record.pending.fingerprint if facts.record.pending else None,
+        carry_over=paths,
+        arm=arm,
+    )
+    reason = (
+        f"declared paths changed since {default.path} was staged" if paths else f"{default.path} waits for its trial"
+    )
+    return Plan("upgrade", reason, context, (*(("carry_over",) if paths else ()), *(("arm_trial",) if arm else ())))
+
+
+def plan_rollback(
+    facts: HostFacts, boot: EntryBoot, state: HostState, *, arm: bool = True, to: int | None = None
+) -> Plan:
+    """Return to the previous deployment or to the one with the id ``to``, cancel a staged one, or make the running one the
+    default: by state.
+    """
+    refuse_unless_usable(state, rollback=True)
+    runs = certain(number_of(facts, boot), "the deployment that runs")
+    booted = certain(facts.booted, "the deployment that runs")
+    if state.name == "staged" and to is None:
+        if state.waiting == "upgrade":
+            return _plan_cancel(facts, boot, state, "is staged and not booted")
+        if arm and boot.automatic and not boot.armed and boot.newest != boot.default:
+            name = certain(facts.default, "the deployment that waits").path
+            context = _context(
+                facts, "rollback", name, boot.newest, arm=True, target=facts.default and facts.default.uuid
+            )
+            return Plan("rollback", f"{name} waits for its trial", context, ("arm_trial",))
+        return Plan("rollback", f"the rollback to {facts.default.path if facts.default else ''} waits for its reboot")
+    if state.name == "fallback" and to is None:
+        return _plan_cancel(facts, boot, state, "was tried and did not stay")
+    if state.name == "elsewhere" and to in (None, runs):
+        context = _context(facts, "rollback", booted.path, runs, target=booted.uuid)
+        return Plan("rollback", f"{booted.path} was chosen in the boot menu", context, ("record", "choose"))
+    if state.name == "trial" and to in (None, boot.default):
+        return _plan_give_up(facts, boot, state)
+    if to == runs:
+        return Plan("rollback", f"{booted.path} runs already")
+    if state.name not in ("clean", "elsewhere"):
+        raise OvercError(
+            "unconfirmed" if state.name == "trial" else "not_booted",
+            "Another deployment waits or is on trial. Run overc_host_rollback without 'to' first, then again with it.",
+        )
+    return _plan_return(facts, boot, runs, _target(facts, boot, booted.uuid, to), arm=arm)
+
+
+def _target(facts: HostFacts, boot: EntryBoot, booted: str, to: int | None) -> Entry:
+    if to is not None:
+        found = boot.menu.of(to)
+        if found is None:
+            known = ", ".join(str(entry.id) for entry in reversed(boot.menu.entries))
+            raise OvercError("no_target", f"There is no deployment {to} on this host; there are: {known}.")
+        return found
+    mine = facts.record.deployments.get(booted)
+    entry = next((each for each in boot.menu.entries if mine and each.uuid == mine.previous), None)
+    if entry is None:
+        raise OvercError(
+            "no_target",
+            "There is no deployment on this host that is known to have run before this one. overc_host_info lists them; name "
+            "one with the option to.",
+        )
+    return entry
+
+
+def _plan_return(facts: HostFacts, boot: EntryBoot, runs: int, target: Entry, *, arm: bool) -> Plan:
+    refuse_unbootable(facts, boot, target)
+    automatic = boot.automatic
+    context = _context(facts, "rollback", target.subvolume, target.id, target=target.uuid, arm=arm and automatic)
+    steps = (*(("install_guard",) if automatic else ()), "record", *commit_steps(boot, arm=arm))
+    return Plan("rollback", f"deployment {target.id} ({target.subvolume}) instead of {runs}", context, steps)
+
+
+def _plan_give_up(facts: HostFacts, boot: EntryBoot, state: HostState) -> Plan:
+    """Out of a trial: nothing was promised yet, so the default is what it was, and only the record has to know."""
+    back = certain(boot.menu.of(boot.default), "the default deployment")
+    refuse_unbootable(facts, boot, back)
+    context = _context(
+        facts, "rollback", back.subvolume, back.id, target=back.uuid, failed=failed_trial(facts, boot, state)
+    )
+    return Plan("rollback", f"{context.base_name} is on trial and given up", context, ("record", "disarm"))
+
+
+def _plan_cancel(facts: HostFacts, boot: EntryBoot, state: HostState, why: str) -> Plan:
+    given_up = certain(facts.default, "the deployment that is given up")
+    booted = certain(facts.booted, "the deployment that runs")
+    runs = certain(number_of(facts, boot), "the deployment that runs")
+    keep = {runs} if boot.automatic else {runs, ADOPTED}
+    good = [entry.id for entry in boot.menu.entries if entry.uuid != given_up.uuid] if not boot.automatic else ()
+    context = replace(
+        _context(
+            facts,
+            "cancel",
+            booted.path,
+            runs,
+            target=booted.uuid,
+            root_prior=given_up.uuid,
+            failed=failed_trial(facts, boot, state),
+            dropped=prunable(facts, boot, keep, good),
+        ),
+        base_name=given_up.path,
+    )
+    first = ("disarm",) if boot.automatic else ("choose",)
+    return Plan("cancel", f"{given_up.path} {why}", context, (*first, *CANCEL_STEPS[1:]))
+
+
+def plan_confirm(facts: HostFacts, boot: EntryBoot, state: HostState) -> Plan:
+    """Make a deployment on trial permanent."""
+    refuse_unless_usable(state, rollback=True)
+    if state.name == "staged":
+        raise OvercError("not_booted", "The staged deployment has not been booted yet. Reboot the host, then confirm.")
+    if state.name == "fallback":
+        raise OvercError(
+            "backup_boot",
+            "The deployment on trial did not stay, and the one before it runs: there is nothing to confirm. "
+            "overc_host_rollback removes what failed.",
+        )
+    refuse_elsewhere(state)
+    booted = certain(facts.booted, "the deployment that runs")
+    if state.name != "trial":
+        return Plan("confirm", "the running deployment is permanent")
+    runs = certain(number_of(facts, boot), "the deployment that runs")
+    pending = facts.record.pending
+    context = _context(
+        facts,
+        "confirm",
+        booted.path,
+        runs,
+        fingerprint=pending.fingerprint if pending else None,
+        dropped=prunable(facts, boot, (runs,), (runs,)),
+    )
+    return Plan("confirm", f"{booted.path} is on trial", context, CONFIRM_STEPS)
+
+
+def refuse_taken(facts: HostFacts, name: str) -> None:
+    """Raises inconsistent where the name of a new root is somebody's already."""
+    taken = [entry.path for entry in facts.subvolumes if entry.path in (name, f"{name}.overc-new")]
+    if taken:
+        raise OvercError(
+            "inconsistent",
+            f"Subvolume {', '.join(taken)} exists without an open transaction, so it is nobody's known work. "
+            "Look what it is, then rename or delete it.",
+        )
+
+
+def refuse_unbootable(facts: HostFacts, boot: EntryBoot, entry: Entry) -> None:
+    """Before a switch to a deployment that was not looked at when it was made. Raises no_target."""
+    found = entry_defects(facts, boot, entry)
+    if found:
+        raise OvercError("no_target", f"{'; '.join(found)}: it would not boot, so nothing was changed.")
+
+
+def entry_defects(facts: HostFacts, boot: EntryBoot, entry: Entry) -> tuple[str, ...]:
+    """What keeps a deployment from booting, as sentences without their end; none where nothing shows that."""
+    subvolume = facts.by_uuid(entry.uuid)
+    root = facts.roots.get(subvolume.path) if subvolume else None
+    if subvolume is None or subvolume.path != entry.subvolume or root is None:
+        return (f"the subvolume of deployment {entry.id}, {entry.subvolume}, is gone or was replaced",)
+    running = facts.roots.get(facts.booted.path) if facts.booted else None
+    found = [f"{entry.subvolume} has no {thing}" for thing in lacks(root, running)]
+    if root.read_only:
+        found.append(f"{entry.subvolume} has the btrfs property ro=true")
+    found += [
+        f"{file} of deployment {entry.id} is gone" for file in (entry.kernel, entry.initrd) if file in boot.missing
+    ]
+    if entry.release and entry.release not in root.modules:
+        found.append(f"{entry.subvolume} has no modules for its kernel {entry.release}")
+    return tuple(found)
+
+
+def failed_trial(facts: HostFacts, boot: EntryBoot, state: HostState) -> dict[str, t.Any] | None:
+    """What the history is told about a trial that failed, or is given up now; None if there was none."""
+    pending, newest = facts.record.pending, facts.default
+    if state.name not in ("trial", "fallback") or pending is None or newest is None or pending.uuid != newest.uuid:
+        return None
+    return {
+        "operation": pending.operation,
+        "to": newest.path,
+        "fingerprint": pending.fingerprint,
+        "since": pending.since,
+        "reason": reason_of(facts, state),
+        "bad": state.name == "trial" or boot.tried,
+    }
+
+
+__all__ = (
+    "CANCEL_STEPS",
+    "CONFIRM_STEPS",
+    "UPGRADE_STEPS",
+    "commit_steps",
+    "entry_defects",
+    "failed_trial",
+    "plan_confirm",
+    "plan_rollback",
+    "plan_upgrade",
+)

@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps that choose what boots: one write of GRUB's block each. Each can be repeated."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ....boot.entries.menu import DEFAULT, TRY
+from ....boot.grub.environment import parse_environment, read_block, write_environment
+from ....boot.trial import drop_note
+from ....btrfs import subvolumes
+from ....errors import OvercError, certain
+from ...observe.facts import with_choice
+
+if t.TYPE_CHECKING:
+    from ..context import Apply
+
+
+def arm_trial(at: Apply) -> bool:
+    """The next boot tries it, once. Everything it needs is on the disk before."""
+    subvolumes.sync(at.runner, at.top)
+    drop_note(at.top)
+    return _write(at, {TRY: str(at.context.number)})
+
+
+def choose(at: Apply) -> bool:
+    """It boots from now on."""
+    subvolumes.sync(at.runner, at.top)
+    return _write(at, {DEFAULT: str(at.context.number), TRY: None})
+
+
+def disarm(at: Apply) -> bool:
+    """Nothing is tried; what boots by default stays."""
+    return _write(at, {TRY: None})
+
+
+def confirm(at: Apply) -> bool:
+    """The commit of a confirmation."""
+    booted = at.facts.booted
+    boot = certain(at.facts.entry_boot, "the boot loader's menu")
+    runs = booted is not None and booted.uuid == at.context.base
+    if not runs and boot.default != at.context.number:
+        raise OvercError("inconsistent", f"{at.context.base_name} is not what runs any more.")
+    changed = choose(at)
+    drop_note(at.top)
+    return changed
+
+
+def _write(at: Apply, changes: t.Mapping[str, str | None]) -> bool:
+    boot = certain(at.facts.entry_boot, "the boot loader's menu")
+    block = certain(boot.environment, "GRUB's environment block")
+    changed = write_environment(block, changes)
+    values = parse_environment(read_block(block))
+    at.facts = with_choice(at.facts, replace(boot, values=values))
+    return changed
+
+
+__all__ = ("arm_trial", "choose", "confirm", "disarm")

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps that write entries into the boot menu, with the files that they name, and take them out again."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ....boot.entries.command_line import arguments_for
+from ....boot.entries.make import title_of
+from ....boot.entries.menu import Entry, Menu
+from ....boot.entries.place import FILES, uuid_of
+from ....boot.entries.write import make_directories, remove_unused, write_files
+from ....boot.entries.write import write_menu as write_whole
+from ....errors import certain
+from ....system.presence import text_of
+from ...observe.entries.state import number_of
+from ...observe.facts import with_choice
+from ..places import drop
+from .root import boot_files_of, menu_of
+
+if t.TYPE_CHECKING:
+    from ..context import Apply
+
+
+def write_entry_files(at: Apply) -> bool:
+    """Kernel and initrd beside the menu, equal ones once. Where GRUB reads them from the subvolume, nothing has to be done."""
+    _boot, where = menu_of(at)
+    if not where.copies:
+        return False
+    make_directories(where)
+    root = at.root(at.target()).path
+    digests: t.Mapping[str, str] = at.notes["new_files"]
+    names: t.Mapping[str, str] = at.notes["new_names"]
+    files = boot_files_of(root, names)
+    return write_files(where, {digest: files[role] for role, digest in digests.items()})
+
+
+def write_menu(at: Apply) -> bool:
+    """The menu with the new entry."""
+    boot, where = menu_of(at)
+    target, name = at.target(), at.context.root_name
+    digests, names = at.notes["new_files"], at.notes["new_names"]
+    if where.copies:
+        device = where.device
+        files = {role: f"{where.grub_directory}/{FILES}/{digest}" for role, digest in digests.items()}
+    else:
+        root_mount = certain(at.facts.root_mount, "the mount of the root")
+        device = uuid_of(at.runner, root_mount.source)
+        files = {role: f"/{name}/boot/{names[role]}" for role in names}
+    number = certain(at.context.number, "the id of the new deployment")
+    entry = Entry(
+        id=number,
+        title=title_of(at.root(target).path, number, at.notes["new_release"]),
+        subvolume=name,
+        uuid=target.uuid,
+        device=device,
+        kernel=files["kernel"],
+        args=arguments_for(text_of("/proc/cmdline") or "", name),
+        initrd=files["initrd"],
+        release=at.notes["new_release"],
+    )
+    return _write(at, boot.menu.with_entry(entry))
+
+
+def _write(at: Apply, menu: Menu) -> bool:
+    boot, where = menu_of(at)
+    if menu == boot.menu:
+        return False
+    write_whole(at.runner, where, menu)
+    layout = replace(at.facts.layout, deployments=tuple(entry.subvolume for entry in menu.entries))
+    at.facts = with_choice(replace(at.facts, layout=layout), replace(boot, menu=menu))
+    return True
+
+
+def drop_entry(at: Apply) -> bool:
+    """Repair: the deployment was never finished."""
+    boot, where = menu_of(at)
+    written = _write(at, boot.menu.without({certain(at.context.number, "the id of the new deployment")}))
+    return remove_unused(where, menu_of(at)[0].menu) or written
+
+
+def clean_boot(at: Apply) -> bool:
+    """Repair: nothing unfinished, and no file that no entry names."""
+    boot, where = menu_of(at)
+    return remove_unused(where, boot.menu)
+
+
+def prune(at: Apply) -> bool:
+    """What is not to be kept goes: first the entries, so that nobody can choose them, then their files, then their roots.
+
+    What runs or boots by now, also where somebody chose it since, stays.
+    """
+    boot, where = menu_of(at)
+    in_use = {boot.default, boot.newest, number_of(at.facts, boot)}
+    going = [entry for entry in boot.menu.entries if entry.uuid in at.context.dropped and entry.id not in in_use]
+    changed = _write(at, boot.menu.without({entry.id for entry in going}))
+    changed = remove_unused(where, menu_of(at)[0].menu) or changed
+    left = {entry.uuid for entry in menu_of(at)[0].menu.entries}
+    for uuid in at.context.dropped:
+        found = at.facts.by_uuid(uuid)
+        if found is not None and uuid not in left:
+            drop(at, found, ours=uuid in at.facts.record.deployments, name=found.path)
+            changed = True
+    return changed
+
+
+__all__ = ("clean_boot", "drop_entry", "prune", "write_entry_files", "write_menu")

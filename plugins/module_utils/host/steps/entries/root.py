@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps that make a new root one that boots by an entry of its own, and decide whether it can."""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+
+from ....boot import guard, kernel
+from ....boot.entries.kernels import Kernel, choose, files_of, kernels_in
+from ....boot.entries.write import missing_bytes
+from ....boot.initrd import pins_of
+from ....errors import OvercError, certain
+from ....system import fstab
+from ....system.flags import is_locked
+from ....system.presence import is_plain_file, text_of
+from ....system.rooted_path import plain_parent, regular_file_in_root
+from ....system.unfinished import NEW_SUFFIX
+from ...observe.entries.requirements import MARGIN
+from ..complete import refuse_incomplete
+from ..hidden import refuse_hidden
+from ..places import place
+from ..switch import carry_over_paths
+from .remember import seal
+
+if t.TYPE_CHECKING:
+    from ....boot.entries.boot import EntryBoot
+    from ....boot.entries.place import Place
+    from ...observe.facts import RootFacts
+    from ..context import Apply
+
+
+def menu_of(at: Apply) -> tuple[EntryBoot, Place]:
+    boot = certain(at.facts.entry_boot, "the boot loader's menu")
+    return boot, certain(boot.place, "the place of the boot loader's menu")
+
+
+def prepare_root(at: Apply) -> bool:
+    """fstab names the root's own subvolume, for people and programs that believe it; and where /boot is a partition, the new
+    root's own /boot gets the kernels that are on it, or packages would not make initrds for them.
+    """
+    new = at.root(at.made_root()).path
+    changed = _rewrite_fstab(new, at.context.root_name)
+    _boot, where = menu_of(at)
+    if where.copies:
+        releases = at.base().modules
+        for found in kernels_in("/", at.boot.lstrip("/")):
+            if found.release in releases:
+                changed = _copy_kernel(at, new, found.release) or changed
+    return changed
+
+
+def _rewrite_fstab(root: str, subvolume: str) -> bool:
+    parent = plain_parent(root, "etc/fstab")
+    path = os.path.join(parent or root, "fstab")
+    before = text_of(path) if parent and is_plain_file(path) else None
+    if before is None:
+        raise OvercError(
+            "layout_unsupported", "/etc/fstab of the new root is no regular file, so it cannot be rewritten."
+        )
+    after = fstab.set_subvolume(before, subvolume)
+    if after == before:
+        return False
+    found, new = os.lstat(path), path + NEW_SUFFIX
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as stream:
+        os.fchown(stream.fileno(), found.st_uid, found.st_gid)
+        os.fchmod(stream.fileno(), stat.S_IMODE(found.st_mode))
+        stream.write(os.fsencode(after))
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.rename(new, path)
+    return True
+
+
+def _copy_kernel(at: Apply, root: str, release: str) -> bool:
+    changed = False
+    for name in files_of(release):
+        source, target = os.path.join(at.boot, name), os.path.join(root, "boot", name)
+        if not is_plain_file(source) or (is_plain_file(target) and _alike(source, target)):
+            continue
+        done = at.runner.run(("cp", "-a", "--no-target-directory", source, target + NEW_SUFFIX))
+        if done.rc != 0:
+            error_id = "no_space" if "No space left" in done.stderr else "io_error"
+            raise OvercError(error_id, f"Cannot copy {source} into the new root.", **done.facts())
+        os.rename(target + NEW_SUFFIX, target)
+        changed = True
+    return changed
+
+
+def _alike(source: str, target: str) -> bool:
+    one, other = os.lstat(source), os.lstat(target)
+    return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+
+
+def check_root(at: Apply) -> bool:
+    """Decide which kernel belongs to the new root, and that the pair can boot."""
+    at.refresh(changed=at.made_root().uuid)
+    new, base = at.root(at.made_root()), at.base()
+    if is_locked(new.path):
+        raise OvercError(
+            "access_denied",
+            "The packages made / of the new root immutable or append-only (lsattr -d /): it could get no other name.",
+        )
+    refuse_incomplete(at, new, base)
+    refuse_hidden(at, new.path, base.path)
+    if new.fstab_pins != (f"subvol={at.context.root_name}",):
+        raise OvercError(
+            "layout_unsupported",
+            f"The packages changed what /etc/fstab says of /: {' '.join(new.fstab_pins) or 'no subvolume'}.",
+        )
+    found = _kernel_of(new, base)
+    files = boot_files_of(new.path, {"kernel": found.name, "initrd": certain(found.initrd, "the initrd")})
+    _refuse_broken(new, found, files)
+    pins, problem = pins_of(files["initrd"])
+    if pins:
+        raise OvercError(
+            "layout_unsupported",
+            f"The packages made an initrd that names a subvolume for /: {' '.join(pins)}. For dracut, set hostonly_cmdline=no in "
+            "/etc/dracut.conf.d, then run the same command again.",
+        )
+    if problem:
+        at.warnings.append(f"The initrd {found.initrd} was not looked into for the name of a subvolume ({problem}).")
+    digests = {role: kernel.sha256_of(path) for role, path in files.items()}
+    boot, where = menu_of(at)
+    if where.copies:
+        need = missing_bytes(where, {digests[role]: path for role, path in files.items()}) + MARGIN
+        if need > boot.free:
+            raise OvercError(
+                "no_space",
+                f"{where.mount_point} has {boot.free} bytes free, and kernel and initrd of the new root need {need}: "
+                f"{need - boot.free} bytes are missing. Free them, or let fewer deployments stay with keep.",
+            )
+    at.notes.update(
+        {
+            "new_files": digests,
+            "new_release": found.release,
+            "new_names": {"kernel": found.name, "initrd": found.initrd},
+        }
+    )
+    return True
+
+
+def boot_files_of(root: str, names: t.Mapping[str, str]) -> dict[str, str]:
+    """Where the files of a root's /boot with these names (by role) are; links do not lead out of that root."""
+    return {
+        role: certain(regular_file_in_root(root, f"boot/{name}"), f"/boot/{name} of the new root")
+        for role, name in names.items()
+    }
+
+
+def _kernel_of(new: RootFacts, base: RootFacts) -> Kernel:
+    there, before = kernels_in(new.path), {entry.release for entry in kernels_in(base.path)}
+    for entry in there:
+        if entry.release not in new.modules and entry.release not in before and entry.release not in base.modules:
+            raise OvercError(
+                "kernel_modules_missing",
+                f"The packages bring kernel {entry.release} without its modules "
+                f"(found: {', '.join(sorted(new.modules)) or 'none'}).",
+            )
+    newest = next((entry for entry in there if entry.release in new.modules), None)
+    chosen = choose(there, new.modules)
+    if newest is not None and newest != chosen:
+        raise OvercError("kernel_broken", f"The newest kernel of the new root, {newest.name}, has no initrd.")
+    if chosen is None:
+        raise OvercError(
+            "kernel_modules_missing", "The new root has no kernel in /boot that has an initrd and modules."
+        )
+    return chosen
+
+
+def _refuse_broken(new: RootFacts, found: Kernel, files: t.Mapping[str, str]) -> None:
+    defect = kernel.read_defect(files["kernel"])
+    if defect:
+        raise OvercError("kernel_broken", f"The kernel of the new root, /boot/{found.name}, {defect}.")
+    release = kernel.read_release(files["kernel"])
+    if release is not None and release != found.release:
+        raise OvercError("kernel_broken", f"The kernel of the new root, /boot/{found.name}, is kernel {release}.")
+    foreign = kernel.foreign_modules(new.path, found.release)
+    if foreign:
+        raise OvercError(
+            "kernel_modules_missing",
+            f"The new root has kernel {found.release}, and under its name the modules of kernel {foreign}.",
+        )
+
+
+def install_guard(at: Apply) -> bool:
+    """The guard's pieces as they belong, also where the root is from before it had any."""
+    boot, where = menu_of(at)
+    wanted = guard.pieces(boot.menu.settings, where.mount_point, where.block, numbered=True)
+    return guard.install(at.root(at.target()).path, wanted)
+
+
+def name_root(at: Apply) -> bool:
+    """The new root gets its name, durably; nothing ever had it."""
+    return place(at, at.context.root_name, None)
+
+
+def carry_over(at: Apply) -> bool:
+    """Bring declared paths of the running root up to date in the new root."""
+    changed = carry_over_paths(at)
+    seal(at)
+    return changed
+
+
+__all__ = ("boot_files_of", "carry_over", "check_root", "install_guard", "menu_of", "name_root", "prepare_root")
