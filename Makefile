@@ -13,7 +13,7 @@ PYTEST_ARGS ?=
 ELSEWHERE = --ignore=tests/integration/overlay --ignore=tests/integration/fleet
 # Two halves, and not two workers: what is tested forks, which a process with the threads of pytest-xdist must not do.
 OVERLAY = $(PY) -m pytest -q tests/integration/overlay
-OVERLAY_TESTS = "$(OVERLAY)/test_[a-k]*.py" "$(OVERLAY)/test_[l-z]*.py"
+OVERLAY_TESTS = "$(OVERLAY)/test_[d-k]*.py" "$(OVERLAY)/test_[a-cl-z]*.py"
 # Thirty hosts at once need both processors for themselves; the rest of the fleet tests is for `make test-fleet`
 FLEET_TESTS = $(PY) -m pytest tests/integration/fleet/test_thirty.py -q -m "not slow"
 # Each group of tests goes to one worker, because its machines are made from one another's states
@@ -72,6 +72,7 @@ molecule: setup ## the Molecule scenarios, on lab hosts of their own
 .PHONY: fuzz
 fuzz: setup ## hostile input for every parser, driver and module: 20,000 cases each; hours
 	@OVERC_FUZZ_CASES=20000 $(PY) -m pytest -n $(WORKERS) tests/fuzz $(PYTEST_ARGS)
+	@OVERLAY_EXAMPLES=2000 $(OVERLAY)/test_invariants.py
 	@scripts/fuzz-guided 20000
 
 .PHONY: test-vm

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 import pytest
 
 from tests.integration.commands import Result, assert_refused, call, succeed
+from tests.integration.own_packages import build, offer
 from tests.lab import Host
+from tests.lab.packages import Package
 from tests.sampling import rotating
 
 PENDING: t.Final = {"lab-app", "lab-gui", "lab-kernel", "lab-lib", "lab-tool"}
@@ -108,6 +111,63 @@ def test_settings(host: Host) -> None:
     host.release("v2")
     assert wrong_answers(host, KNOWN, may_refuse=False) == {}
     assert wrong_answers(host, rotating(OTHERS, 6), may_refuse=True) == {}
+
+
+_COUNTING: t.Final = """#!/bin/sh
+echo "$*" >> /run/dnf-calls
+exec /usr/bin/dnf-counted "$@"
+"""
+
+
+def commands_of(host: Host, **wishes: t.Any) -> tuple[Result, int]:
+    """An upgrade, and how many times the command of DNF was started for it."""
+    host.sh("rm -f /run/dnf-calls")
+    result = call(host, "upgrade", wishes)
+    return result, int(host.sh("cat /run/dnf-calls 2>/dev/null | wc -l"))
+
+
+def count_commands(host: Host) -> None:
+    host.sh("mv /usr/bin/dnf /usr/bin/dnf-counted")
+    host.write("/usr/bin/dnf", _COUNTING)
+    host.sh("chmod 755 /usr/bin/dnf")
+
+
+def test_nothing_to_do_is_asked_of_the_library(host: Host) -> None:
+    """With nothing pending no command of DNF is started, and whatever is not certain is left to the command."""
+    count_commands(host)
+    original = host.sh(f"cat {_CONFIGURATION}")
+    for wishes in ({}, {"update_cache": False}, {"exclude": ["lab-app"]}):
+        result, started = commands_of(host, **wishes)
+        assert (result["changed"], result["upgrades"], started) == (False, [], 0), result["msg"]
+    for setting in ("ignorearch=True", "multilib_policy=all", "plugins=False\ninstallroot=/mnt"):
+        host.write(_CONFIGURATION, f"{original}\n{setting}\n")
+        result, started = commands_of(host)
+        assert result["upgrades"] == [], result["msg"]
+        assert ("installroot" in setting) == (started == 0), setting
+    host.write(_CONFIGURATION, f"{original}\nexcludepkgs=lab-*\n")
+    host.release("v2")
+    result, started = commands_of(host)
+    assert started > 0
+    assert {sentence.split()[0] for sentence in result["held_back"]} == PENDING
+
+
+@pytest.mark.parametrize("way", ["unreachable", "no repository", "an obsoleting package", "a broken file"])
+def test_what_the_library_is_not_sure_of(host: Host, way: str, tmp_path: Path) -> None:
+    count_commands(host)
+    if way == "unreachable":
+        host.write("/etc/yum.repos.d/own.repo", "[own]\nbaseurl=http://127.0.0.1:9/\nskip_if_unavailable=True\n")
+    elif way == "no repository":
+        host.sh("rm /etc/yum.repos.d/*.repo")
+    elif way == "a broken file":
+        host.write("/etc/yum.repos.d/own.repo", BROKEN["no end of a section"].replace("\\n", "\n"))
+    else:
+        offer(host, *build(tmp_path, Package("own-new", "1", (), header=("Obsoletes: lab-app",))).values())
+    result, started = commands_of(host)
+    assert started > 0
+    if way == "an obsoleting package":
+        assert {change["name"] for change in result["upgrades"]} >= {"own-new", "lab-app"}, result
+    elif way != "no repository":
+        assert_refused(result, "repository_failed", "own")
 
 
 def test_an_upgrade_under_hostile_settings(host: Host) -> None:

@@ -10,9 +10,8 @@ import typing as t
 from ..boot import signature
 from ..errors import OvercError
 from ..failures import as_error
-from ..packages.choose import locks
-from ..packages.locks import quiet
 from . import transaction, words
+from .busy_packages import refuse_busy_packages
 from .observe.facts import HostFacts, observe
 from .observe.state import HostState
 from .plan.model import Plan
@@ -36,12 +35,6 @@ def repair_preview(host: Host, facts: HostFacts, state: HostState) -> dict[str, 
         "actions": planned(plan),
         **summary(facts, state),
     }
-
-
-def refuse_busy_packages(host: Host, facts: HostFacts) -> None:
-    """Raises locked while another program changes the packages of the running root: before anything is built of it."""
-    with quiet(locks(host.runner, facts.manager.name), only_look=True):
-        pass
 
 
 def carry_out(
@@ -90,6 +83,5 @@ def _unseen(plan: Plan, result: dict[str, t.Any], error: OvercError) -> OvercErr
 
 __all__ = (
     "carry_out",
-    "refuse_busy_packages",
     "repair_preview",
 )

@@ -13,7 +13,6 @@ from ..btrfs import namespace
 from ..errors import OvercError
 from ..failures import as_error
 from ..system.lock import HostLock
-from . import transaction
 from .observe.facts import HostFacts, observe
 from .observe.layout import Layout
 from .observe.state import HostState, derive
@@ -90,6 +89,8 @@ def _repair_first(host: Host) -> None:
         return
     if facts.journal.is_written:
         return  # by a run whose lock was taken away from it: the command is refused as on any busy host
+    from . import transaction  # noqa: PLC0415 - all steps there are: costs milliseconds, and is hardly ever needed
+
     facts, _state = host.observe(full=True)
     host.repaired, warnings = transaction.repair(host.runner, facts, host.now)
     host.warnings += warnings

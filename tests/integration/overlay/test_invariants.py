@@ -24,7 +24,7 @@ from .world import View, World, view
 
 # Shrinking takes minutes on real mounts; ask for it when a failure has to be understood.
 PHASES = list(Phase) if os.environ.get("OVERLAY_SHRINK") else [Phase.explicit, Phase.reuse, Phase.generate]
-EXAMPLES = int(os.environ.get("OVERLAY_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("OVERLAY_EXAMPLES", "20"))
 CALM = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 
 

@@ -16,6 +16,7 @@ import typing as t
 import zipfile
 
 from ...errors import OvercError
+from ...system.own_source import source_of
 
 PACKAGE: t.Final = "ansible_collections.overc.system.plugins.module_utils"
 # What a zip file can say at the least; the same modules must give the same bytes at any time.
@@ -27,12 +28,10 @@ def _source(name: str) -> str | None:
     module = sys.modules.get(name)
     if module is None:
         return None
-    loader: t.Any = getattr(module.__spec__, "loader", None)
-    source = loader.get_source(name) if hasattr(loader, "get_source") else None
+    source = source_of(name, module.__spec__)
     if source is None:
         raise OvercError("internal", f"the source of {name} cannot be found, so nothing can be done at boot")
-    # Where Ansible's own loader has it, it gives bytes
-    return source.decode("utf-8") if isinstance(source, bytes) else t.cast("str", source)
+    return source
 
 
 def _imported(module: str, source: str) -> set[str]:

@@ -18,55 +18,15 @@ import urllib.parse
 from dataclasses import dataclass, field, replace
 
 from ...errors import OvercError
+from ...system.own_source import source_of
 from ...values import texts
+from . import library
 
 if t.TYPE_CHECKING:
     from ...runner import Completed, Runner
 
-# DNF 4 has no command that shows this without a plugin; its Python interface is documented and stable.
-_ASK_4: t.Final = """\
-import configparser, json, os, dnf
-base = dnf.Base()
-base.conf.read()
-base.conf.installroot = "/"
-base.conf.substitutions.update_from_etc("/", varsdir=base.conf.varsdir)
-conf = base.conf
-try:
-    base.init_plugins()
-    base.pre_configure_plugins()
-    base.read_all_repos()
-    base.configure_plugins()
-    plugins = True
-except Exception:
-    plugins = False
-    base.repos.clear()
-    base.read_all_repos()
-enabled = list(base.repos.iter_enabled())
-def locked():
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read(os.path.join(place, "versionlock.conf") for place in conf.pluginconfpath)
-        with open(parser.get("main", "locklist", fallback="/etc/dnf/plugins/versionlock.list")) as lines:
-            return any(line.strip() and not line.startswith("#") for line in lines)
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError, configparser.Error):
-        return True
-print(json.dumps({
-    "cache": conf.cachedir, "state": conf.persistdir, "read": [*conf.reposdir, *conf.varsdir],
-    "tsflags": list(conf.tsflags),
-    "plugins": plugins,
-    "excludes": locked() or any(list(each.excludepkgs) or list(each.includepkgs) for each in (conf, *enabled)),
-    "repositories": {
-        repo.id: {
-            "checked": bool(repo.gpgcheck), "signed_lists": bool(repo.repo_gpgcheck),
-            "optional": bool(repo.skip_if_unavailable),
-            "packages": [] if repo.metalink or repo.mirrorlist else list(repo.baseurl), "keys": list(repo.gpgkey),
-        }
-        for repo in enabled
-    },
-}))
-"""
+# Whether something may be pending: by the lists as they are, or after they were fetched anew.
+Question = t.Literal["ask", "refresh"]
 OF_PLUGINS: t.Final = "repositories that plugins of DNF may add"
 _HEAD_5: t.Final = re.compile(r'^=+ "(.+)" repository configuration: =+$')
 _EXCLUDES_5: t.Final = ("exclude", "excludepkgs", "includepkgs")
@@ -98,7 +58,8 @@ class Configuration:
 
     ``check_options``: the names of the option that has the signatures of packages checked. ``excludes``: whether any package
     is hidden from upgrades. ``tsflags``: what rpm is told to do differently. ``plugins``: whether DNF's plugins could be asked
-    for repositories of theirs.
+    for repositories of theirs. ``nothing``: it is certain that nothing can be upgraded; ``refreshed``: the lists were fetched
+    anew for that answer.
     """
 
     generation: int
@@ -109,6 +70,8 @@ class Configuration:
     excludes: bool = False
     tsflags: tuple[str, ...] = ()
     plugins: bool = True
+    nothing: bool = False
+    refreshed: bool = False
     repositories: t.Mapping[str, Repository] = field(default_factory=dict)
 
     @property
@@ -168,7 +131,7 @@ def _local_path(url: str) -> str | None:
 
 
 def parse_effective_4(text: str) -> Configuration:
-    """Output of ``_ASK_4``. Raises ValueError."""
+    """Output of ``library.main``. Raises ValueError."""
     lines = [line for line in text.splitlines() if line.startswith('{"cache": ')]
     answer = json.loads(lines[-1]) if lines else None
     if not isinstance(answer, dict):
@@ -193,6 +156,8 @@ def parse_effective_4(text: str) -> Configuration:
             excludes=bool(answer["excludes"]),
             tsflags=texts(answer["tsflags"], "tsflags"),
             plugins=bool(answer["plugins"]),
+            nothing=answer.get("nothing") is True,
+            refreshed=answer.get("refreshed") is True,
             repositories=repositories,
         )
     except (AttributeError, KeyError, TypeError) as error:
@@ -256,10 +221,11 @@ def _program(runner: Runner) -> str:
     return runner.run(["readlink", "-f", runner.find("dnf") or "dnf"]).stdout.strip()
 
 
-def ask(runner: Runner, options: t.Sequence[str]) -> Configuration:
+def ask(runner: Runner, options: t.Sequence[str], question: Question | None = None) -> Configuration:
     """The configuration of the root behind ``runner``; ``options`` are given to DNF 5.
 
-    Raises package_manager_failed where it cannot be told: it is not guessed.
+    ``question``: DNF 4 tells in the same process whether it surely has nothing to do. Raises package_manager_failed where the
+    configuration cannot be told: it is not guessed.
     """
     program = _program(runner)
     try:
@@ -271,7 +237,9 @@ def ask(runner: Runner, options: t.Sequence[str]) -> Configuration:
             configuration = parse_effective_5(main.stdout, completed.stdout) if completed.rc == 0 else None
             configuration = replace(configuration, excludes=True) if configuration and locked else configuration
         else:
-            completed = runner.run([_interpreter(runner, program), "-c", _ASK_4])
+            source = source_of(library.__name__, library.__spec__) or ""
+            asked = [question] if question else []
+            completed = runner.run([_interpreter(runner, program), "-c", source, *asked])
             configuration = parse_effective_4(completed.stdout) if completed.rc == 0 else None
     except (ValueError, RecursionError):
         configuration = None
@@ -295,4 +263,4 @@ def _unknown(completed: Completed) -> OvercError:
     )
 
 
-__all__ = ("Configuration", "Repository", "ask", "is_5", "parse_effective_4", "parse_effective_5")
+__all__ = ("Configuration", "Question", "Repository", "ask", "is_5", "parse_effective_4", "parse_effective_5")

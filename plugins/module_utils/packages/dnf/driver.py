@@ -97,11 +97,17 @@ class Dnf:
     ) -> PackagePlan:
         """See ``PackageManager.pending``.
 
-        One `dnf` process when nothing is pending; otherwise `rpm` tells the installed versions and `dnf repoquery`
-        the exact download sizes. With ``scratch`` the lists, DNF's logs and its history are used in copies there.
+        One `dnf` process when nothing is pending, of DNF 4 its library. Otherwise the command resolves, `rpm` tells the
+        installed versions and `dnf repoquery` the exact download sizes. With ``scratch`` the lists, DNF's logs and its
+        history are used in copies there.
         """
         if request.is_void:
             return PackagePlan()
+        if scratch is None and not request.packages:
+            told = self._dnf.configuration(question="refresh" if refresh else "ask")
+            if told.nothing:
+                return PackagePlan()
+            refresh = refresh and not told.refreshed
         where = self._dnf.on_copies(scratch) if scratch is not None else {}
         before = self._dnf.repomd_digests(scratch) if scratch is not None else ()
         skipped = self._unavailable(where, refresh=refresh, scratch=scratch) if request.skip_unavailable else ()

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from ..locks import Lock, quiet
 from ..tool import copy_directory, run_when_free
 from . import configuration
-from .configuration import Configuration
+from .configuration import Configuration, Question
 from .errors import is_locked
 
 if t.TYPE_CHECKING:
@@ -93,13 +93,13 @@ class DnfTool:
             self._generation_5 = configuration.is_5(self._runner)
         return self._generation_5
 
-    def configuration(self, scratch: str | None = None) -> Configuration:
-        """Asked once. With ``scratch`` even the log of the question is kept there."""
-        if self._known is None:
+    def configuration(self, scratch: str | None = None, question: Question | None = None) -> Configuration:
+        """Asked once, or once more for a ``question``. With ``scratch`` even the log of the question is kept there."""
+        if self._known is None or question is not None:
             log = {"logdir": scratch} if scratch is not None else {}
             settings = self._settings(log)
             own = {key: value for key, value in settings.items() if not key.endswith("skip_if_unavailable")}
-            self._known = configuration.ask(self._runner, _options(own))
+            self._known = configuration.ask(self._runner, _options(own), question)
         return self._known
 
     def repomd_digests(self, cache: str) -> tuple[str, ...]:

@@ -1,0 +1,28 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an upgrade was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...packages.contract import PackageRequest
+
+
+@dataclass(frozen=True)
+class UpgradeOptions:
+    """What an upgrade was asked for beyond the layout."""
+
+    request: PackageRequest
+    update_cache: bool = True
+    force: bool = False
+    carry_over: tuple[str, ...] = ()
+    refuse_state_at_risk: bool = False
+    refuse_unsigned: bool = True
+    refuse_hidden: bool = True
+    arm: bool = True
+    rejected: tuple[str, ...] = ()
+
+
+__all__ = ("UpgradeOptions",)

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an upgrade does where something may have to be done: planned, told, and carried out.
+
+Loaded only then: a host without pending upgrades, which most are most of the time, need not compile it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from ...packages.choose import detect
+from ...packages.contract import PackagePlan
+from ...system.failed_units import failed_units
+from ..carry_out import carry_out
+from ..left_behind import left_behind, refuse_or_say, refuse_or_say_deleted
+from ..observe.facts import HostFacts
+from ..observe.state import HostState
+from ..observe.state_at_risk import state_at_risk
+from ..plan.commands import UpgradeWish, can_be_armed, plan_upgrade
+from ..plan.policy import gpg_policy, state_policy
+from ..result import difference, nothing_to_do
+from ..steps.carry_over import check_carry_over, is_current
+from ..steps.context import Upgrade
+
+if t.TYPE_CHECKING:
+    from ...packages.contract import PackageManager
+    from ..session import Host
+    from .options import UpgradeOptions
+
+
+@dataclass(frozen=True)
+class Found:
+    """The host and its package manager as they were looked at, and the result so far."""
+
+    facts: HostFacts
+    state: HostState
+    manager: PackageManager
+    packages: PackagePlan
+    result: dict[str, t.Any]
+
+
+def check_carried(facts: HostFacts, paths: t.Sequence[str]) -> None:
+    """Raises bad_argument for a path that cannot be carried over from the running root."""
+    for path in paths:
+        check_carry_over(_running_root(facts), path)
+
+
+def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]:
+    """Stage what is pending or asked for beyond it, or say why nothing is done. Returns the completed result."""
+    result, facts, state, packages = found.result, found.facts, found.state, found.packages
+    result["failed_units"] = failed_units(host.runner, host.warnings)
+    last_moment = options.carry_over or (options.arm and can_be_armed(facts))
+    if not packages.changes and not options.force and not last_moment:
+        result["left_behind"] = _left_behind(host, facts, options)
+        return {**result, **nothing_to_do(facts, state, "nothing is pending")}
+    # Something may have to be done: now the parts of the facts are read that cost more than milliseconds.
+    facts, state = host.observe(full=True)
+    stale = _stale_carry_over(facts, state, options.carry_over)
+    wish = UpgradeWish(options.force, options.carry_over, stale, options.arm, options.rejected)
+    plan = plan_upgrade(facts, state, packages, wish)
+    result["replaced"] = plan.replaced
+    anew = "create_root" in plan.steps
+    if state.name == "staged" and not anew:
+        result["left_behind"] = _left_behind(host, facts, options)
+    if not plan.changed:
+        return {**result, **nothing_to_do(facts, state, plan.reason)}
+    result["unchecked_repositories"] = (
+        list(found.manager.unchecked(demanded=options.request.signed)) if packages.changes else []
+    )
+    warning = gpg_policy(result["unchecked_repositories"], refuse=options.refuse_unsigned)
+    host.warnings += [warning] if warning else []
+    result["state_at_risk"] = state_at_risk(facts)
+    state_policy(result["state_at_risk"], options.carry_over, refuse=options.refuse_state_at_risk)
+    if anew and state.name == "clean":
+        _say_what_is_deleted(host, facts, options)
+    result["diff"] = difference(facts, plan.context.root_name if plan.context else None, result["upgrades"])
+    bound = Upgrade(lambda runner: detect(runner, found.manager.name), options.request, packages, options.refuse_hidden)
+    result = carry_out(host, facts, state, plan, result, bound)
+    if anew:
+        # It is staged: what was written while it was built is told, and refused only right before the reboot. While
+        # nothing is built nothing can be left behind.
+        told = replace(options, refuse_state_at_risk=False)
+        result["left_behind"] = None if host.check_mode else _left_behind(host, host.observe()[0], told)
+    return result
+
+
+def _left_behind(host: Host, facts: HostFacts, options: UpgradeOptions) -> dict[str, t.Any] | None:
+    """What the reboot into the staged root would lose. Raises state_at_risk where the policy is to refuse that."""
+    behind = left_behind(host.runner, facts)
+    warning = refuse_or_say(behind, options.carry_over, refuse=options.refuse_state_at_risk)
+    host.warnings += [warning] if warning else []
+    return behind.without(options.carry_over).as_dict() if behind else None
+
+
+def _say_what_is_deleted(host: Host, facts: HostFacts, options: UpgradeOptions) -> None:
+    """The previous root goes: with what was written to it after the running one was made of it."""
+    behind = left_behind(host.runner, facts)
+    warning = refuse_or_say_deleted(behind, options.carry_over, refuse=options.refuse_state_at_risk)
+    host.warnings += [warning] if warning else []
+
+
+def _running_root(facts: HostFacts) -> str:
+    """The running root under the top-level tree, where what is mounted on it does not show."""
+    return f"{facts.top}/{facts.booted.path if facts.booted else ''}"
+
+
+def _stale_carry_over(facts: HostFacts, state: HostState, paths: t.Sequence[str]) -> bool:
+    if not paths or state.name != "staged" or facts.default is None:
+        return False
+    return not all(is_current(_running_root(facts), f"{facts.top}/{facts.default.path}", path) for path in paths)
+
+
+__all__ = ("Found", "check_carried", "stage")
