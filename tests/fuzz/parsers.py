@@ -122,8 +122,6 @@ def _channels(text: str) -> object:
 
 
 PARSERS: dict[str, Parser] = {
-    "btrfs-list": text(subvolumes.parse_subvolume_list),
-    "btrfs-default": text(subvolumes.parse_default),
     "btrfs-qgroup": text(lambda said: subvolumes.parse_qgroup_limit(said, 256)),
     "dnf-transaction": text(_transaction),
     "dnf-sizes": text(output.parse_sizes),

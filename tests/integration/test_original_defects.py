@@ -66,7 +66,6 @@ def mend_tool(host: Host, program: str) -> None:
         ("btrfs", "*snapshot*rootfs_upgrade*", "btrfs_failed"),
         ("btrfs", "*snapshot*rootfs_bakup*", "btrfs_failed"),
         ("btrfs", "*set-default*", "btrfs_failed"),
-        ("btrfs", "*filesystem\\ sync*", "btrfs_failed"),
         ("cp", "*modules*", "io_error"),
         ("chroot", "*upgrade*", "package_manager_failed"),
     ],

@@ -17,6 +17,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..errors import OvercError
+from .search import items
 
 _FS_INFO: t.Final = 0x8400941F
 _SYNC: t.Final = 0x9408
@@ -194,34 +195,14 @@ _QGROUP_LIMIT: t.Final = 244
 _QGROUP_RELATION: t.Final = 246
 
 
-def _quota_items(fd: int, kind: int) -> t.Iterator[tuple[int, int, bytes]]:
+def _quota_items(fd: int, kind: int) -> list[tuple[int, int, bytes]]:
     """(objectid, offset, content) of the quota tree's items of one kind; none where quotas are off."""
-    buffer = bytearray(112 + (1 << 18))
-    objectid, offset = 0, 0
-    while True:
-        # from (objectid, kind, offset) on; the kernel compares whole keys, so items of other kinds come, too
-        key = (_QUOTA_TREE, objectid, _LAST, offset, _LAST, 0, _LAST, kind, 255, 0xFFFFFFFF, 0, 0, 0, 0, 0)
-        _KEY.pack_into(buffer, 0, *key)
-        _U64.pack_into(buffer, 104, 1 << 18)
-        try:
-            fcntl.ioctl(fd, _TREE_SEARCH_V2, buffer, True)
-        except OSError as error:
-            if error.errno == errno.ENOENT:
-                return
-            raise
-        found = _U32.unpack_from(buffer, 64)[0]
-        if not found:
-            return
-        position = 112
-        for _index in range(found):
-            _transid, objectid, offset, item, length = _HEADER.unpack_from(buffer, position)
-            if item == kind:
-                yield objectid, offset, bytes(buffer[position + 32 : position + 32 + length])
-            position += 32 + length
-        if item != kind or offset == _LAST:
-            objectid, offset = objectid + 1, 0
-        else:
-            offset += 1
+    try:
+        return [(key.object, key.offset, content) for key, content in items(fd, _QUOTA_TREE, kinds=(kind, kind))]
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return []
+        raise
 
 
 def limited_by(fd: int) -> list[str]:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Subvolumes, the default subvolume and usage of one btrfs file system, through the ``btrfs`` command.
+"""Making, deleting and choosing subvolumes, through the ``btrfs`` command, and small questions about one to the kernel.
 
 Every function takes the path of a mount of the top-level tree (subvolid=5), so that paths are those of the file system
 and never depend on what is mounted where. Output formats: btrfs-subvolume(8); there is no JSON for them in 6.2.
@@ -21,17 +21,12 @@ from dataclasses import dataclass
 from ..errors import OvercError
 from ..system.presence import NOT_THERE, is_there
 from ..values import decimal
+from . import ioctl
 
 if t.TYPE_CHECKING:
     from ..runner import Completed, Runner
 
 TOP_LEVEL_ID: t.Final = 5
-_LIST_LINE = re.compile(
-    r"^ID (?P<id>[0-9]{1,18}) gen (?P<gen>[0-9]{1,18}) parent (?P<parent>[0-9]{1,18}) top level [0-9]+ "
-    r"parent_uuid (?P<parent_uuid>\S+)\s+uuid (?P<uuid>\S+) path (?P<path>.*)$",
-    re.DOTALL,
-)
-_MAX_NEWLINES: t.Final = 255  # a name has at most 255 bytes
 _INO_LOOKUP: t.Final = 0xD0009412  # linux/btrfs.h; struct btrfs_ioctl_ino_lookup_args: treeid, objectid, name[4080]
 _ROOT_INODE: t.Final = 256
 _GETFLAGS: t.Final = 0x80089419
@@ -49,67 +44,6 @@ class Subvolume:
     parent_uuid: str | None
     parent: int
     generation: int
-
-
-def parse_subvolume_list(text: str, is_there: t.Callable[[str, int], bool] | None = None) -> tuple[Subvolume, ...]:
-    """Parse ``btrfs subvolume list -p -q -u``.
-
-    Names may contain newlines, and any user may make a subvolume: a name may look like a further line of the list, and
-    claim to be one of our roots. So a line is only believed if ``is_there`` says that the subvolume with this id has this
-    path; where it has not, the name goes on in the next line. What is nowhere (deleted meanwhile) is left out. Without
-    ``is_there`` a name goes on in every line that does not look like an entry.
-    """
-    lines = text.removesuffix("\n").split("\n")  # not splitlines(): a name may contain what Python takes for a line end
-    rows: list[dict[str, str]] = []
-    number = 0
-    while number < len(lines):
-        match = _LIST_LINE.match(lines[number])
-        number += 1
-        if match is None:
-            continue
-        row = match.groupdict()
-        following = lines[number : number + _MAX_NEWLINES]
-        more = _more_of_the_name(following) if is_there is None else _name_that_is_there(row, following, is_there)
-        if more is not None:
-            row["path"] = "\n".join((row["path"], *following[:more]))
-            rows.append(row)
-            number += more
-    return tuple(
-        Subvolume(
-            id=int(row["id"]),
-            path=row["path"],
-            uuid=row["uuid"],
-            parent_uuid=None if row["parent_uuid"] == "-" else row["parent_uuid"],
-            parent=int(row["parent"]),
-            generation=int(row["gen"]),
-        )
-        for row in rows
-    )
-
-
-def _more_of_the_name(following: t.Sequence[str]) -> int:
-    """How many of the lines that follow an entry start no other."""
-    return next((n for n, line in enumerate(following) if _LIST_LINE.match(line)), len(following))
-
-
-def _name_that_is_there(
-    row: t.Mapping[str, str], following: t.Sequence[str], is_there: t.Callable[[str, int], bool]
-) -> int | None:
-    """How many of the lines that follow an entry belong to its name; None if it has no such name at all."""
-    path = row["path"]
-    for more in range(len(following) + 1):
-        if is_there(path, int(row["id"])):
-            return more
-        path = f"{path}\n{following[more]}" if more < len(following) else path
-    return None
-
-
-def parse_default(text: str) -> int:
-    """The id in the output of ``btrfs subvolume get-default``."""
-    match = re.match(r"^ID ([0-9]{1,18})\b", text)
-    if not match:
-        raise OvercError("btrfs_failed", f"Cannot understand what 'btrfs subvolume get-default' says: {text!r}.")
-    return int(match.group(1))
 
 
 def _btrfs(runner: Runner, *args: str) -> Completed:
@@ -182,26 +116,25 @@ def is_read_only(path: str) -> bool:
         os.close(fd)
 
 
-def list_subvolumes(runner: Runner, top: str) -> tuple[Subvolume, ...]:
-    """All subvolumes of the file system, each of them as the kernel confirms it."""
-    listing = _btrfs(runner, "subvolume", "list", "-p", "-q", "-u", top).stdout
-    return parse_subvolume_list(listing, lambda path, wanted: id_of(os.path.join(top, path)) == wanted)
-
-
-def get_default(runner: Runner, top: str) -> int:
-    """The id of the default subvolume."""
-    return parse_default(_btrfs(runner, "subvolume", "get-default", top).stdout)
-
-
 def set_default(runner: Runner, subvolume_id: int, top: str) -> None:
     """Set the default subvolume, durably: without the sync the setting was lost in 3 of 3 power cuts."""
     _btrfs(runner, "subvolume", "set-default", str(subvolume_id), top)
-    sync(runner, top)
+    sync(top)
 
 
-def sync(runner: Runner, top: str) -> None:
-    """Commit the file system."""
-    _btrfs(runner, "filesystem", "sync", top)
+def sync(top: str) -> None:
+    """Commit the file system. Raises btrfs_failed, no_space."""
+    try:
+        fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            ioctl.sync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise OvercError(
+            "no_space" if error.errno == errno.ENOSPC else "btrfs_failed",
+            f"The file system at {top} could not be written out: {error.strerror}. `dmesg` tells what its disk says.",
+        ) from error
 
 
 def snapshot(runner: Runner, source: str, target: str) -> None:
@@ -251,12 +184,8 @@ __all__ = (
     "Subvolume",
     "created",
     "delete",
-    "get_default",
     "is_read_only",
-    "list_subvolumes",
-    "parse_default",
     "parse_qgroup_limit",
-    "parse_subvolume_list",
     "quota_limit",
     "set_default",
     "snapshot",

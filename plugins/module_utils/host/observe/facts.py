@@ -17,6 +17,7 @@ from ...boot.names import INITRD_NAMES, KERNEL_NAMES, BootNames, backup_of
 from ...boot.trial import TrialBoot, observe_trial_boot, read_note
 from ...btrfs import namespace
 from ...btrfs import subvolumes as btrfs
+from ...btrfs.roots import get_default, list_subvolumes
 from ...errors import OvercError
 from ...packages.known import which
 from ...system import lock
@@ -265,7 +266,7 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
     if root_mount is None or root_mount.fstype != "btrfs" or "btrfs" in common["missing_tools"]:
         return HostFacts(**common)
     top = namespace.mount_btrfs(root_mount.source, "top", read_only=root_mount.read_only)
-    facts = HostFacts(**{**common, **_observe_btrfs(runner, layout, top, root_mount, common, digests)})
+    facts = HostFacts(**{**common, **_observe_btrfs(layout, top, root_mount, common, digests)})
     facts = replace(facts, trial_boot=replace(facts.trial_boot, note=read_note(top)))
     facts = _with_entries(runner, facts, mounted, digests)
     if facts.booted:
@@ -340,9 +341,9 @@ def _root_size(space: Space) -> int:
 
 
 def _observe_btrfs(
-    runner: Runner, layout: Layout, top: str, root_mount: Mount, common: t.Mapping[str, t.Any], digests: bool
+    layout: Layout, top: str, root_mount: Mount, common: t.Mapping[str, t.Any], digests: bool
 ) -> dict[str, t.Any]:
-    subvolumes = btrfs.list_subvolumes(runner, top)
+    subvolumes = list_subvolumes(top)
     booted_id = next((opt[len("subvolid=") :] for opt in root_mount.options if opt.startswith("subvolid=")), "")
     damage: list[str] = []
     record, journal = Record(), None
@@ -356,7 +357,7 @@ def _observe_btrfs(
     return {
         "top": top,
         "subvolumes": subvolumes,
-        "default_id": btrfs.get_default(runner, top),
+        "default_id": get_default(top),
         "booted": next((entry for entry in subvolumes if str(entry.id) == booted_id), None),
         "roots": {
             entry.path: observe_root(

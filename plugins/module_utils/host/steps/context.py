@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from ...boot import partition
 from ...btrfs import subvolumes as btrfs
+from ...btrfs.roots import get_default, list_subvolumes
 from ...errors import OvercError, certain
 from ...system import syscalls
 from ...system.unfinished import NEW_SUFFIX
@@ -81,7 +82,7 @@ class Apply:
         What is in a root is kept as it was read, under its present name, but for roots that are new and the one with the
         uuid ``changed``: digests of kernels cost more than all the rest.
         """
-        subvolumes = btrfs.list_subvolumes(self.runner, self.top)
+        subvolumes = list_subvolumes(self.top)
         known = {root.subvolume.uuid: root for root in self.facts.roots.values() if root.subvolume.uuid != changed}
         roots = {
             entry.path: _moved(known[entry.uuid], entry, self.path(entry.path))
@@ -95,7 +96,7 @@ class Apply:
         if boot is not None:
             self.facts = with_choice(self.facts, boot)
         else:
-            self.facts = replace(self.facts, default_id=btrfs.get_default(self.runner, self.top))
+            self.facts = replace(self.facts, default_id=get_default(self.top))
 
     def base(self) -> RootFacts:
         subvolume = self.facts.by_uuid(self.context.base)

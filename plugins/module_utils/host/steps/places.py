@@ -10,7 +10,7 @@ import os
 import stat
 import typing as t
 
-from ...btrfs import subvolumes
+from ...btrfs import roots, subvolumes
 from ...btrfs.ioctl import PLACEHOLDER_INODE
 from ...errors import OvercError
 from ...system import flags, syscalls
@@ -43,7 +43,7 @@ def place(at: Apply, name: str, prior: str | None) -> bool:
     current = at.facts.by_path(name)
     if current is not None and current.uuid != prior:
         return False
-    subvolumes.sync(at.runner, at.top)
+    subvolumes.sync(at.top)
     exchange(at, name, current is not None)
     return True
 
@@ -59,14 +59,14 @@ def exchange(at: Apply, name: str, both: bool, *, back: bool = False) -> None:
             syscalls.rename(new, old, syscalls.RENAME_NOREPLACE)
     except OSError as error:
         raise OvercError("btrfs_failed", f"Cannot put subvolume {name} in place: {error.strerror}.") from error
-    subvolumes.sync(at.runner, at.top)
+    subvolumes.sync(at.top)
     at.refresh()
 
 
 def make_default(at: Apply, subvolume: subvolumes.Subvolume) -> bool:
     if at.facts.default_id == subvolume.id:
         return False
-    subvolumes.sync(at.runner, at.top)
+    subvolumes.sync(at.top)
     subvolumes.set_default(at.runner, subvolume.id, at.top)
     at.refresh()
     if at.facts.default_id != subvolume.id:
@@ -85,7 +85,7 @@ def default_kept(at: Apply) -> t.Iterator[None]:
     try:
         yield
     finally:
-        now = subvolumes.get_default(at.runner, at.top)
+        now = roots.get_default(at.top)
         if now != before:
             subvolumes.set_default(at.runner, before, at.top)
             at.warnings.append(
@@ -123,7 +123,7 @@ def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str) -
         return
     kept = _free_name(at, name.replace(NEW_SUFFIX, "") + KEPT_SUFFIX)
     syscalls.rename(at.path(subvolume.path), at.path(kept), syscalls.RENAME_NOREPLACE)
-    subvolumes.sync(at.runner, at.top)
+    subvolumes.sync(at.top)
     why = (
         f"it contains subvolumes with data ({', '.join(with_data)})"
         if with_data

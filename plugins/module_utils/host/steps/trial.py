@@ -46,7 +46,7 @@ def arm_trial(at: Apply) -> bool:
     """The commit: the next boot tries the normal entry, once. Everything it needs is on the disk before."""
     if at.context.backup_entry is None:
         return False
-    subvolumes.sync(at.runner, at.top)
+    subvolumes.sync(at.top)
     drop_note(at.top)
     return _write(at, {SAVED_ENTRY: str(at.context.backup_entry), NEXT_ENTRY: "0"})
 
