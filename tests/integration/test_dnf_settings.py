@@ -100,7 +100,9 @@ def wrong_answers(host: Host, settings: t.Iterable[str], *, may_refuse: bool) ->
     wrong = {}
     for setting in settings:
         host.write(_CONFIGURATION, f"{original}\n{setting}\n")
-        result = host.module("overc_host_update")  # with some of them DNF itself ends in a traceback, which is shown as it is
+        result = host.module(
+            "overc_host_update"
+        )  # with some of them DNF itself ends in a traceback, which is shown as it is
         assert "Traceback" not in result["msg"]
         said = answered(result, PENDING, may_refuse=may_refuse)
         if said:

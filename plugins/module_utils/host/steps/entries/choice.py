@@ -21,14 +21,14 @@ if t.TYPE_CHECKING:
 
 def arm_trial(at: Apply) -> bool:
     """The next boot tries it, once. Everything it needs is on the disk before."""
-    subvolumes.sync(at.runner, at.top)
+    subvolumes.sync(at.top)
     drop_note(at.top)
     return _write(at, {TRY: str(at.context.number)})
 
 
 def choose(at: Apply) -> bool:
     """It boots from now on."""
-    subvolumes.sync(at.runner, at.top)
+    subvolumes.sync(at.top)
     return _write(at, {DEFAULT: str(at.context.number), TRY: None})
 
 

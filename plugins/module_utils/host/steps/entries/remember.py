@@ -58,7 +58,7 @@ def _returned(at: Apply, boot: EntryBoot, before: Record) -> Record:
 
 def _upgraded(at: Apply, boot: EntryBoot, before: Record) -> Record:
     context = at.context
-    subvolumes.sync(at.runner, at.top)
+    subvolumes.sync(at.top)
     at.refresh()
     made = at.made_root()
     base = _known(at, boot, context.base)
@@ -82,7 +82,7 @@ def _upgraded(at: Apply, boot: EntryBoot, before: Record) -> Record:
 
 def seal(at: Apply) -> None:
     """The staged root was written to by us: that is no sign that it ran."""
-    subvolumes.sync(at.runner, at.top)
+    subvolumes.sync(at.top)
     at.refresh()
     made = at.made_root()
     known = at.facts.record.deployments.get(made.uuid)
