@@ -85,7 +85,7 @@ def _is_on_root(mounts: t.Sequence[Mount], boot_dir: str) -> bool:
 
 def _esp(mounts: t.Sequence[Mount]) -> Mount | None:
     found = [mount_at(mounts, path) for path in ESP_DIRECTORIES]
-    return next((mount for mount in found if mount is not None and mount.fstype in ("vfat", "msdos")), None)
+    return next((mount for mount in found if mount is not None and mount.fstype in WRITABLE_FILESYSTEMS), None)
 
 
 def find_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, anchor: str) -> Place:
