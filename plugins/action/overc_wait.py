@@ -10,9 +10,11 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.values import whole_number
 from ansible_collections.overc.system.plugins.plugin_utils.orphan import end_if_orphan
+from ansible_collections.overc.system.plugins.plugin_utils.waiting import Told
 
 Result = dict[str, t.Any]
 _STEP: t.Final = 1.0
@@ -28,6 +30,7 @@ class ActionModule(ActionBase):
             argument_spec={
                 "seconds": {"type": "raw", "required": True},
                 "since": {"type": "float", "required": True},
+                "what": {"type": "str", "default": "is left to run for a while"},
             }
         )
         try:
@@ -37,9 +40,12 @@ class ActionModule(ActionBase):
         # Never longer than that, also where the clock was set meanwhile
         left = min(seconds, max(0.0, args["since"] + seconds - time.time()))
         end = time.monotonic() + left
-        while not self._task.check_mode and time.monotonic() < end:
-            time.sleep(min(_STEP, max(0.0, end - time.monotonic())))
-            end_if_orphan()
+        host = (task_vars or {}).get("inventory_hostname", "host")
+        with Told(lambda text: Display().display(f"{host}: {text}", stderr=True)) as told:
+            told.say(args["what"], left, aloud=False)
+            while not self._task.check_mode and time.monotonic() < end:
+                time.sleep(min(_STEP, max(0.0, end - time.monotonic())))
+                end_if_orphan()
         return {**result, "changed": False, "waited": round(left, 1)}
 
 

@@ -115,10 +115,11 @@ def fleet_plan(hosts: t.Sequence[str], hostvars: Hostvars, options: t.Mapping[st
             answers[host] = wanted
         elif host in silent:
             answers[host] = {**answers[host], **run_plan.no_delegate(wanted.get("delegates") or (), silent[host])}
+    skipped = [str(tag) for tag in context.CLIARGS.get("skip_tags") or () if tag != "never"]
     own = {
         host: {key: value for key, value in given.items() if key in _shown(options)} for host, given in asked.items()
     }
-    return _said(run_plan.plan, answers, options, own)
+    return _said(run_plan.plan, answers, {**options, "skip_tags": skipped} if skipped else options, own)
 
 
 def _shown(options: t.Mapping[str, t.Any]) -> t.Collection[str]:

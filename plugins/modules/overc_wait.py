@@ -27,6 +27,10 @@ options:
     description: The moment it begins, in seconds since 1970.
     type: float
     required: true
+  what:
+    description: What goes on meanwhile. Every half a minute that is said, and for how long still.
+    type: str
+    default: is left to run for a while
 author:
   - The overc.system authors (@overc)
 """
@@ -56,7 +60,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"seconds": {"type": "raw", "required": True}, "since": {"type": "float", "required": True}},
+        argument_spec={
+            "seconds": {"type": "raw", "required": True},
+            "since": {"type": "float", "required": True},
+            "what": {"type": "str", "default": "is left to run for a while"},
+        },
         supports_check_mode=True,
     )
     module.fail_json(

@@ -22,6 +22,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
 
 from .orphan import end_if_orphan
+from .waiting import EVERY, Told
 
 if t.TYPE_CHECKING:
     from ansible.plugins.action import ActionBase
@@ -106,8 +107,8 @@ class Background:
         self._action = action
         self._module = module
         self._display = Display()
-        self._said = ""
         self._host = "host"
+        self._told = Told(self._show, every=EVERY)
 
     def run(self, args: Result, task_vars: Result | None, *, then_reboots: bool = False) -> Result:
         """The module's result. Raises AnsibleConnectionFailure when the host is silent for too long.
@@ -115,6 +116,13 @@ class Background:
         Where a reboot follows, what was put into the host's memory goes with that.
         """
         self._host = str((task_vars or {}).get("inventory_hostname", "host"))
+        with self._told:
+            self._told.say("is asked to begin", aloud=False)
+            return self._run(args, task_vars, then_reboots=then_reboots)
+
+    # -- the parts ---------------------------------------------------------------------------------------------------
+
+    def _run(self, args: Result, task_vars: Result | None, *, then_reboots: bool) -> Result:
         job = self._persistently(lambda: self._start(args, task_vars))
         if "ansible_job_id" not in job:
             # It could not be put into the background, for instance without root: let the module itself say so
@@ -137,8 +145,6 @@ class Background:
         for key in ("ansible_job_id", "finished", "results_file", "started", "stdout_lines", "stderr_lines"):
             result.pop(key, None)
         return result
-
-    # -- the parts ---------------------------------------------------------------------------------------------------
 
     def _execute(self, module: str, args: Result, task_vars: Result | None, *, wrap_async: bool = False) -> Result:
         answer = self._action._execute_module(  # noqa: SLF001 - the way an action plugin runs a module
@@ -213,7 +219,7 @@ class Background:
             dead = 0 if look.alive else dead + 1
             if dead >= _DEAD_AFTER:
                 raise Lost("The module was killed on the host. Run again: what was interrupted is repaired first.")
-            self._say(words(look.progress))
+            self._told.say(words(look.progress) or "is at work", aloud=bool(words(look.progress)))
 
     def _shell(self, command: str) -> str:
         answer = self._action._low_level_execute_command(command)  # noqa: SLF001
@@ -227,7 +233,8 @@ class Background:
 
     def _persistently(self, attempt: t.Callable[[], t.Any]) -> t.Any:
         """Try until the host answers, but not for ever."""
-        deadline = time.monotonic() + _RECONNECT
+        began = time.monotonic()
+        deadline = began + _RECONNECT
         pause = 1.0
         while True:
             try:
@@ -238,7 +245,8 @@ class Background:
                         f"The host was silent for {_RECONNECT:.0f} seconds ({error}). What was started there goes on; "
                         "run again to continue."
                     ) from error
-                self._say(f"the connection was lost, connecting again ({_first_line(error)})")
+                said = f"the connection was lost, connecting again ({_first_line(error)})"
+                self._told.say(said, _RECONNECT, since=began)
             time.sleep(pause)
             end_if_orphan()
             pause = min(2 * pause, 15.0)
@@ -248,11 +256,9 @@ class Background:
         with contextlib.suppress(AnsibleError):  # it is not there to be reset
             self._action._connection.reset()  # noqa: SLF001
 
-    def _say(self, text: str) -> None:
-        if text and text != self._said:
-            self._said = text
-            # Beside the output of playbooks: callbacks make JSON of that
-            self._display.display(f"{self._host}: {text}", stderr=True)
+    def _show(self, text: str) -> None:
+        # Beside the output of playbooks: callbacks make JSON of that
+        self._display.display(f"{self._host}: {text}", stderr=True)
 
 
 def _not_itself(job: str) -> str:

@@ -30,6 +30,9 @@ INTERNAL: t.Final = frozenset({
     "fleet_command", "pull_target",
 })  # fmt: skip
 
+# Of these, what people may give for a run: of the rest, a playbook would take it for its own
+_TAKEN: t.Final = frozenset({"fleet_verdict_signers", "fleet_verdicts", "fleet_verdicts_token", "pull_target"})
+
 
 def unknown(roles: t.Iterable[str], given: t.Iterable[str], extra: t.Iterable[str] = ()) -> list[tuple[str, str]]:
     """Variables among ``given`` that look like options of these roles and are none, with the name that was probably meant.
@@ -37,14 +40,14 @@ def unknown(roles: t.Iterable[str], given: t.Iterable[str], extra: t.Iterable[st
     ``extra`` are those that were given for this very run (-e).
     """
     known = set(public())
-    ours = {prefix for role in roles for prefix in _OURS[role]}
     run = set(extra)
+    ours = {prefix for role in roles for prefix in _OURS[role]}
     found = []
     for name in sorted(given):
-        if name in known or name in INTERNAL:
+        if name in known or (name in INTERNAL and (name not in run or name in _TAKEN)):
             continue
         if name.startswith(tuple(ours)):
-            found.append((name, nearest(name, known)))
+            found.append((name, "" if name in INTERNAL else nearest(name, known)))
         elif name.startswith(_SHARED):
             meant = nearest(name, known, 0.6 if name in run else _NEARLY)
             if meant or name in run:

@@ -28,7 +28,7 @@ from .linux_reboot import REBOOT, LinuxReboot
 from .orphan import end_if_orphan
 from .reboot_words import confirmed, keep_facts, unconfirmed, without_output
 from .reboot_words import problem as reboot_problem
-from .waiting import Waiting
+from .waiting import Told, Waiting
 
 # Seconds before a confirmation is tried again whose connection was lost
 _AGAIN: t.Final = (1.0, 5.0, 15.0)
@@ -170,7 +170,10 @@ class RebootingAction(ActionBase):
         background = self._shown(task_vars)
         local = getattr(self._connection, "transport", "") == "local"
         if not background or self._task.check_mode or self._task.async_val or local:
-            return self._module(self.module, args, task_vars, in_background=self._task.async_val)
+            host = (task_vars or {}).get("inventory_hostname", "host")
+            with Told(lambda text: Display().display(f"{host}: {text}", stderr=True)) as told:
+                told.say("is asked what would be done" if self._task.check_mode else "is at work", aloud=False)
+                return self._module(self.module, args, task_vars, in_background=self._task.async_val)
         return Background(self, self.module).run(args, task_vars, then_reboots=then_reboots)
 
     def _refuse_impossible_reboot(self) -> None:
@@ -234,9 +237,9 @@ class RebootingAction(ActionBase):
             result["reboot"]["elapsed"] = reboot.get("elapsed")
             answer: Result = {}
             if confirm and not reboot.get("failed"):
-                if args.get("health") is not None:
-                    self._say("answers, is asked whether it works", task_vars)
-                answer = self._confirm(wanted, result, args, task_vars)
+                with Told(lambda text: self._say(text, task_vars)) as told:
+                    told.say("answers, is asked whether it works", aloud=args.get("health") is not None)
+                    answer = self._confirm(wanted, result, args, task_vars)
                 if not answer.get("failed"):
                     return confirmed(result, answer)
             info = self._look(args, task_vars)

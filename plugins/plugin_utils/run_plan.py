@@ -221,6 +221,8 @@ def _in_force(options: t.Mapping[str, t.Any]) -> str:
     words += ["what was done is brought back if the run stops"] if options.get("rollback_done") else []
     words += ["upgrades that failed are offered on"] if not options.get("withhold_rejected", True) else []
     words += [f"without {options['exclude']}"] if options.get("exclude") else []
+    skipped = ", ".join(options.get("skip_tags") or ())
+    words += [f"own tasks with the tags {skipped} are skipped (--skip-tags), checks too"] if skipped else []
     return f"options: {', '.join(words)}"
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""While a host is away: a line every now and then that says what was last seen of it, and how much time is left."""
+"""Whoever waits is told every now and then: what was last seen of the host, and how much time is left."""
 
 from __future__ import annotations
 
@@ -27,6 +27,55 @@ def line(waited: float, limit: float, last: str) -> str:
     """``does not answer yet, 120 of 600 seconds; last: Connection refused``."""
     said = f"does not answer yet, {round(waited)} of {round(limit)} seconds"
     return f"{said}; last: {last}" if last else said
+
+
+def still(text: str, seconds: float, limit: float = 0) -> str:
+    """``upgrade 3/16: run it, for 75 seconds now``; with a limit ``..., 75 of 600 seconds``."""
+    return (
+        f"{text}, {round(seconds)} of {round(limit)} seconds" if limit else f"{text}, for {round(seconds)} seconds now"
+    )
+
+
+class Told:
+    """Says at once what is new, and says it again after a while in which nothing was, until it is left. From a thread: a single
+    look at a host may take longer than people like to wait.
+    """
+
+    def __init__(self, say: t.Callable[[str], None], *, every: float = EVERY) -> None:
+        self._say, self._every = say, every
+        self._text, self._limit = "", 0.0
+        self._since = self._last = time.monotonic()
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
+
+    def __enter__(self) -> Told:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def say(self, text: str, limit: float = 0, *, since: float = 0, aloud: bool = True) -> None:
+        """``limit``: seconds that this may take, from ``since`` on (of the monotonic clock; now, if not given); ``aloud``: not
+        only when it has lasted a while.
+        """
+        with self._lock:
+            if not text or text == self._text:
+                return
+            self._text, self._limit = text, limit
+            self._last = time.monotonic()
+            self._since = since or self._last
+            if aloud:
+                self._say(text)
+
+    def _go_on(self) -> None:
+        while not self._over.wait(self._every / 10):
+            with self._lock:
+                now = time.monotonic()
+                if self._text and now - self._last >= self._every:
+                    self._last = now
+                    self._say(still(self._text, now - self._since, self._limit))
 
 
 class Waiting:
@@ -56,4 +105,4 @@ class Waiting:
             self._say(line(time.monotonic() - self._began, self._limit, self.last))
 
 
-__all__ = ("EVERY", "Waiting", "cause", "line")
+__all__ = ("EVERY", "Told", "Waiting", "cause", "line", "still")

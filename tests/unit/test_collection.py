@@ -80,8 +80,8 @@ def test_action_group_has_exactly_the_modules() -> None:
     assert runtime["action_groups"] == {"overc": [name for name in MODULES if name not in others]}
 
 
-def test_action_plugins_belong_to_modules_that_reboot_or_work_here() -> None:
-    here = ("overc_options", "overc_report", "overc_wait")
+def test_action_plugins_belong_to_modules_that_reboot_work_here_or_let_people_wait() -> None:
+    here = ("overc_host_health", "overc_options", "overc_report", "overc_wait")
     wanted = [name for name in MODULES if "reboot" in documented_options(name) or name in here]
     assert sorted(path.stem for path in (PLUGINS / "action").glob("overc_*.py")) == wanted
     for name in wanted:

@@ -32,13 +32,26 @@ REFUSED: t.Final[dict[str, str]] = {
     "-U": "pull_url says where the repository is",
 }
 
+# Argument of ansible-playbook with which a part of the playbook would be run, or nothing -> why it is refused
+_WHOLE: t.Final = "an upgrade is only right as a whole"
+_NOTHING: t.Final = "with it nothing is done"
+PARTS: t.Final[dict[str, str]] = {
+    **dict.fromkeys(("--tags", "-t", "--start-at-task", "--step"), _WHOLE),
+    **dict.fromkeys(("--check", "--syntax-check", "--list-hosts", "--list-tags", "--list-tasks"), _NOTHING),
+}
+
 
 def refused(arguments: t.Sequence[str]) -> str:
     """Why these arguments cannot be meant, as a sentence; empty if they can."""
-    for word in arguments:
-        name = word.partition("=")[0]
-        if name in REFUSED:
-            return f"pull_arguments: {name} has no place here: {REFUSED[name]}."
+    for word, following in zip(arguments, [*arguments[1:], ""]):
+        name, equals, value = word.partition("=")
+        if word.startswith("-t") and not word.startswith("--"):
+            name = "-t"
+        why = {**REFUSED, **PARTS}.get(name, "")
+        if name == "--skip-tags" and {"all", "untagged", "always"} & set((value if equals else following).split(",")):
+            why = _WHOLE
+        if why:
+            return f"pull_arguments: {name} has no place here: {why}."
     return ""
 
 
@@ -64,4 +77,4 @@ def this_host() -> str:
     return ",".join(["localhost", *sorted(names), "127.0.0.1"])
 
 
-__all__ = ("ACCEPT_HOST_KEY", "REFUSED", "VERIFY", "for_playbook", "private_key", "refused", "this_host")
+__all__ = ("ACCEPT_HOST_KEY", "PARTS", "REFUSED", "VERIFY", "for_playbook", "private_key", "refused", "this_host")

@@ -317,6 +317,11 @@ def _kept(what: str, attempt: t.Callable[[], None]) -> None:
 def _why(output: str, rc: int) -> str:
     """One line for people from the output of a run that said nothing of its own."""
     said = [line.strip() for line in output.splitlines() if line.startswith(("[ERROR]", "ERROR", "fatal:"))]
+    if rc == 0 and not said:
+        return (
+            "The playbook ended without a word of what became of this host: it has to run overc.system.pull on it, as a whole "
+            "(no tags that leave it out, no inventory without this host)."
+        )
     return (said[0] if said else f"The run ended with exit code {rc}.")[:500]
 
 

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import typing as t
 from pathlib import Path
 
@@ -154,6 +155,30 @@ def test_lost_connections_are_made_again(no_waiting: list[str]) -> None:
     assert run(action) == {"changed": True}
     assert action.resets == 4
     assert "h1: the connection was lost, connecting again (Failed to connect)" in no_waiting
+
+
+def test_a_step_that_takes_long_is_said_again(no_waiting: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while a look does not come back: the connection of a host that is gone may hang for long."""
+    monkeypatch.setattr("ansible_collections.overc.system.plugins.plugin_utils.background.EVERY", 0.02)
+    action = FakeAction([JOB, {"changed": True}], [look(progress=PROGRESS), look(progress=PROGRESS), DONE])
+    seen = threading.Event()
+    real = action._low_level_execute_command
+
+    def hangs(command: str) -> dict[str, t.Any]:
+        if len(action.commands) == 1:
+            for _turn in range(1000):
+                if len(no_waiting) >= 3:
+                    seen.set()
+                    break
+                threading.Event().wait(0.01)
+        return real(command)
+
+    monkeypatch.setattr(action, "_low_level_execute_command", hangs)
+    assert run(action) == {"changed": True}
+    assert seen.is_set()
+    assert no_waiting[:2] == [
+        "h1: upgrade 2/15: run it (3 of 5 packages)", "h1: upgrade 2/15: run it (3 of 5 packages), for 0 seconds now"
+    ]  # fmt: skip
 
 
 def test_a_long_build_is_looked_at_less_often() -> None:

@@ -300,6 +300,14 @@ def set_by_roles() -> dict[str, str]:
     return used
 
 
+@pytest.mark.parametrize("name", sorted(INTERNAL))
+def test_what_playbooks_set_themselves_is_not_given_for_a_run(name: str) -> None:
+    """``-e`` wins over whatever a playbook says: an upgrade would take itself for a rollback."""
+    mine = name.startswith("fleet_verdict") or name == "pull_target"
+    assert unknown(["fleet", "host_upgrade", "pull", "overlay", "bootloader"], [name]) == []
+    assert bool(unknown(["fleet", "host_upgrade", "pull", "overlay", "bootloader"], [name], [name])) is not mine
+
+
 def test_what_roles_set_themselves_begins_with_two_underscores() -> None:
     """Never a name that a person may have for something, or set by mistake."""
     handed: set[str] = set()

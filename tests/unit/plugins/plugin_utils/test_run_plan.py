@@ -52,6 +52,11 @@ def test_closed_window_refuses_but_not_in_check_mode() -> None:
     assert planned({"a": NOTHING}, **late)["refused"] is None
 
 
+def test_plan_says_what_of_the_own_tasks_is_skipped() -> None:
+    line = planned({"a": PENDING}, skip_tags=["slow", "net"])["lines"][1]
+    assert line.endswith("own tasks with the tags slow, net are skipped (--skip-tags), checks too")
+
+
 def test_plan_says_what_is_in_force_and_what_was_asked_of_hosts() -> None:
     plan = run_plan.plan(
         {"h1": PENDING, "h2": PENDING},

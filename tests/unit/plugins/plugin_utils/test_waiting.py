@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from ansible_collections.overc.system.plugins.plugin_utils import waiting
@@ -48,6 +49,36 @@ def test_a_line_now_and_then_until_it_is_over() -> None:
     assert len(said) == count, "nothing is said after it"
     assert waiting.EVERY < 30
     assert waiting.line(120.4, 600, "") == "does not answer yet, 120 of 600 seconds"
+
+
+def test_what_goes_on_the_same_is_said_again() -> None:
+    """In a look that does not come back as well: nobody calls ``say`` meanwhile."""
+    said: list[str] = []
+    enough = threading.Event()
+
+    def say(text: str) -> None:
+        said.append(text)
+        if len(said) == 5:
+            enough.set()
+
+    with waiting.Told(say, every=0.05) as told:
+        told.say("begins", aloud=False)
+        assert said == []
+        told.say("upgrade 3/16: run it")
+        told.say("upgrade 3/16: run it")
+        told.say("")
+        assert enough.wait(10)
+        told.say("the connection was lost", 600, since=time.monotonic() - 30)
+        assert said[-1] == "the connection was lost"
+        enough.clear()
+        said.clear()
+        said.extend(["", "", "", ""])
+        assert enough.wait(10)
+    assert said[4] == "the connection was lost, 30 of 600 seconds"
+    count = len(said)
+    time.sleep(0.2)
+    assert len(said) == count, "nothing is said after it"
+    assert waiting.still("upgrade 3/16: run it", 74.7) == "upgrade 3/16: run it, for 75 seconds now"
 
 
 def test_nothing_is_said_of_a_host_that_is_back_at_once() -> None:

@@ -320,6 +320,25 @@ def test_arguments_of_the_pull_that_would_be_ignored_are_refused(place: Place, a
     assert not (place.directory / "called").exists()
 
 
+@pytest.mark.parametrize(
+    "given",
+    [["--tags", "x"], ["--tags=all"], ["-t", "x"], ["-tx"], ["--skip-tags", "a,untagged"], ["--skip-tags=all"], ["--check"],
+     ["--start-at-task", "x"], ["--list-tasks"], ["--step"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_part_of_an_upgrade_is_refused(place: Place, given: list[str]) -> None:
+    place.ansible("exit 0")
+    assert place.pull(arguments=[*given, "--diff"]).upgrade() is False
+    assert "has no place here" in place.result()["reason"]
+    assert not (place.directory / "called").exists()
+
+
+def test_a_playbook_that_left_the_upgrade_out(place: Place) -> None:
+    place.ansible("exit 0")
+    assert place.pull(arguments=["--skip-tags", "slow"]).upgrade() is False
+    assert "ended without a word of what became of this host" in place.result()["reason"]
+
+
 # Says that it is good, and which playbook was there to be run
 SAY = 'cat local.yml >> {0}/ran; echo \'{{"status": "upgraded", "reason": ""}}\' > $OUT'
 
