@@ -211,7 +211,8 @@ left_behind:
       V(programs), V(data) and V(system).
     - C(counts) has the number of each kind, also of V(bookkeeping), which are logs, caches and what machines write by
       themselves, and is not listed.
-    - C(packages) are those installed in place since. C(complete) is false where not all is listed, or C(problem) says why it
+    - C(packages) are those installed in place since, C(removed_packages) those removed in place, which come back with the
+      reboot. C(complete) is false where not all is listed, or C(problem) says why it
       could not be looked at. What is equal in both roots does not count.
   returned: with O(full=true), else where there is something to be told
   type: dict
@@ -225,6 +226,7 @@ left_behind:
       - {path: /etc/shadow, kind: accounts, change: changed}
       - {path: /etc/motd, kind: configuration, change: added}
     packages: []
+    removed_packages: []
     complete: true
     problem:
 requirements:

@@ -52,7 +52,7 @@ def test_what_was_written(host: Host) -> None:
     upgrade_to(host, "v2")
     host.sh(_WORK)
     host.enable_repo("bulk-1")
-    host.sh("dnf -y install lab-bulk")
+    host.sh("dnf -y install lab-bulk; rpm -e lab-prefail")
     info = succeed(host, "info")
     found = paths(info)
     for path, expected in {
@@ -66,6 +66,7 @@ def test_what_was_written(host: Host) -> None:
     }.items():
         assert found.get(path) == expected, (path, found)
     assert info["left_behind"]["packages"] == ["lab-bulk-1.0-1"]
+    assert info["left_behind"]["removed_packages"] == ["lab-prefail-1.0-1"]
     assert info["left_behind"]["counts"]["bookkeeping"] > 0
     assert not any(path.startswith(("/var/log", "/var/cache", "/tmp")) for path in found)
     assert next(iter(found)).startswith("/etc/")
@@ -76,8 +77,10 @@ def test_what_was_written(host: Host) -> None:
     # logs and caches go on being written meanwhile
     seen, told = ({k: v for k, v in result["left_behind"].items() if k != "counts"} for result in (again, info))
     assert seen == told
-    for text in ("/etc/passwd", "lab-bulk-1.0-1", "force: true"):
+    for text in ("/etc/passwd", "lab-bulk-1.0-1", "removed packages lab-prefail-1.0-1", "force: true"):
         assert text in str(again["warnings"])
+    host.sh("rpm -e lab-tool")  # which the staged root has upgraded
+    assert succeed(host, "info")["left_behind"]["removed_packages"] == ["lab-prefail-1.0-1", "lab-tool-1.0-1"]
     host.reboot()
     after = succeed(host, "info")["left_behind"]
     assert after["root"] == "rootfs"

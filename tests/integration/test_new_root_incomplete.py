@@ -33,6 +33,10 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def ready(host: Host, packages: dict[str, Path]) -> Host:
     """What a file of the host says, a script of the package does in the new root."""
     host.write(PLACE, "\n")
+    host.write(
+        "/etc/crypttab",
+        "# <name> <device>\nother /dev/vdb none luks,noauto\ndata /dev/vdc none luks\n",
+    )
     install(host, packages["own-harm-1.0"])
     offer(host, packages["own-harm-2.0"])
     return host
@@ -50,6 +54,9 @@ HARM: dict[str, tuple[str, str]] = {
     "the line for /boot": ("sed -i '\\, /boot ,d' /etc/fstab", "line for /boot in /etc/fstab"),
     "a directory to mount on": ("umount -l /sys; rmdir /sys", "/sys"),
     "accounts": ("rm /etc/shadow", "/etc/shadow"),
+    "the account root": ("sed -i /^root:/d /etc/passwd", "/etc/passwd with a line for root"),
+    "accounts of noise": ("head -c 999 /dev/urandom > /etc/shadow", "/etc/shadow with a line for root"),
+    "disks to be unlocked": ("sed -i /^data/d /etc/crypttab", "line for data in /etc/crypttab"),
     "the first target": (
         "rm /etc/systemd/system/default.target /lib/systemd/system/default.target; :",
         "default.target",

@@ -170,3 +170,31 @@ def test_a_script_does_not_change_the_running_kernel(host: Host, tmp_path: Path)
     before = host.sh(look)
     assert succeed(host, "upgrade")["state"] == "staged"
     assert host.sh(look) == before
+
+
+_NEST = "btrfs subvolume create /var/lib/nest && btrfs subvolume create /var/lib/nest/deep && echo x > /var/lib/nest/deep/data"
+
+
+def test_a_script_makes_a_subvolume_and_fails(host: Host, tmp_path: Path) -> None:
+    """Each attempt would keep a whole root aside; what somebody else moved there meanwhile is kept."""
+    ready(host, tmp_path, f"{_NEST}; exit 1")
+    before = snapshot_of_disk(host)
+    for _attempt in range(2):
+        assert_refused(call(host, "upgrade"), "package_manager_failed", "own-script")
+        assert_unchanged(before, host, history=False)
+    in_top(host, "btrfs subvolume create theirs && echo precious > theirs/data")
+    kill_at(host, "upgrade", "before", "run_packages")
+    in_top(host, "mv theirs rootfs_upgrade.overc-new/theirs")
+    assert "rootfs_upgrade.overc-kept" in str(succeed(host, "confirm")["warnings"])
+    in_top(host, "grep precious rootfs_upgrade.overc-kept/theirs/data")
+
+
+def test_a_script_makes_a_subvolume(host: Host, tmp_path: Path) -> None:
+    ready(host, tmp_path, _NEST)
+    staged = succeed(host, "upgrade")
+    assert "/var/lib/nest/deep" in str(staged["warnings"])
+    host.reboot()
+    assert host.sh("cat /var/lib/nest/deep/data") == "x"
+    host.release("v2")
+    assert_refused(call(host, "upgrade"), "state_at_risk", "var/lib/nest/deep", "move each")
+    assert succeed(host, "rollback")["state"] == "staged"

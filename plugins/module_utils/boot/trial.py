@@ -15,7 +15,7 @@ from ..system import syscalls
 from ..system.own_dirs import STATE_DIR
 from ..system.presence import NOT_THERE, is_directory, is_link
 from . import guard
-from .grub.environment import NEXT_ENTRY, SAVED_ENTRY, parse_environment, read_block
+from .grub.environment import NEXT_ENTRY, SAVED_ENTRY, damage_of, parse_environment, read_block
 from .grub.protection import Protected, find_protection, leads_to
 
 if t.TYPE_CHECKING:
@@ -55,6 +55,19 @@ class TrialBoot:
         """Whether a trial that fails heals by itself."""
         problems = self.menu_problem or self.place_problem or self.block_problem
         return self.protected is not None and self.exists and problems is None
+
+    @property
+    def unclear(self) -> str | None:
+        """Why it cannot be told what the protected menu boots; None where it can, or where nothing is protected.
+
+        GRUB takes a block of another length, or a link, that is none to us.
+        """
+        return self.block_problem if self.protected is not None else None
+
+    @property
+    def forgetful(self) -> bool:
+        """Whether the protected menu has no block to remember anything in: it boots the normal entry, whatever is asked for."""
+        return self.protected is not None and not self.exists
 
     @property
     def unconfirmed(self) -> bool:
@@ -116,13 +129,15 @@ def _menu_problem(boot_dir: str, configs: t.Mapping[str, str], chosen: str) -> s
 
 def _read(path: str) -> tuple[bool, dict[str, str], str | None]:
     try:
-        return True, parse_environment(read_block(path)), None
+        block = read_block(path)
     except FileNotFoundError:
         return False, {}, None
     except OSError as error:
         return True, {}, f"{path} cannot be read: {error.strerror}"
     except OvercError as error:
         return True, {}, error.message
+    damage = damage_of(block)
+    return True, {} if damage else parse_environment(block), f"{path} is damaged: {damage}" if damage else None
 
 
 def _mount_of(path: str, mounts: t.Sequence[Mount]) -> Mount | None:

@@ -82,7 +82,7 @@ def _shortened(key: str, value: t.Any) -> t.Any:
     if key in ("requirements", "protection_requirements"):
         return [entry for entry in value if not entry.get("ok")]
     if key == "left_behind" and value:
-        return value if value.get("paths") or value.get("packages") or value.get("problem") else None
+        return value if any(value.get(part) for part in ("paths", "packages", "removed_packages", "problem")) else None
     if key == "reboot" and value:
         return {name: _deployment(part) for name, part in value.items()}
     return _deployment(value)

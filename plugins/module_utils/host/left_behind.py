@@ -10,11 +10,13 @@ from dataclasses import replace
 
 from ..errors import OvercError
 from ..packages.choose import detect
+from ..packages.scratch import scratch_directory
 from .observe.changed_since import LeftBehind, changed_since
 from .observe.facts import HostFacts
 
 if t.TYPE_CHECKING:
     from ..btrfs.subvolumes import Subvolume
+    from ..packages.contract import PackageManager, Registered
     from ..runner import Runner
 
 
@@ -43,10 +45,49 @@ def _look(runner: Runner, facts: HostFacts, root: Subvolume, made: Subvolume, *,
     if not runs or not facts.manager.name or not any(entry.kind == "packages" for entry in found.changes):
         return found
     try:
-        names = detect(runner, facts.manager.name).installed_since(found.since)
-    except OvercError as error:
-        return replace(found, problem=f"which packages: {error.message}")
-    return replace(found, packages=names)
+        driver = detect(runner, facts.manager.name)
+        return replace(
+            found,
+            packages=driver.installed_since(found.since),
+            removed_packages=_removed(driver, facts, root, made, found.since),
+        )
+    except (OvercError, OSError) as error:
+        return replace(
+            found, problem=f"which packages: {error.message if isinstance(error, OvercError) else error.strerror}"
+        )
+
+
+def _removed(driver: PackageManager, facts: HostFacts, root: Subvolume, made: Subvolume, since: int) -> tuple[str, ...]:
+    """What is registered in the new root and was removed here: it comes back with the reboot.
+
+    What the upgrade itself brought is not in the backup, which was made of this root in the same run.
+    """
+    backup = facts.by_path(facts.layout.backup)
+    with scratch_directory() as scratch:
+        here, there, before = (
+            driver.registered_in(f"{facts.top}/{entry.path}", f"{scratch}/{number}") if entry is not None else {}
+            for number, entry in enumerate((root, made, backup if backup and backup.parent_uuid == root.uuid else None))
+        )
+    return removed(here, there, before, since)
+
+
+def removed(
+    here: t.Mapping[str, Registered], there: t.Mapping[str, Registered], before: t.Mapping[str, Registered], since: int
+) -> tuple[str, ...]:
+    """What ``there``, made of ``here`` at ``since``, has and ``here`` has no more: names with versions. Pure.
+
+    ``before``: what ``here`` had about then.
+    """
+    names = {package.name for package in here.values()}
+    renewed = {package.name for package in here.values() if package.at >= since}
+    known = {package.name for package in before.values()}
+    gone = {
+        label
+        for label, package in there.items()
+        if label not in here and package.at < since and package.name not in renewed
+    }
+    upgraded = {package.name for package in there.values() if package.at >= since} & known - names
+    return tuple(sorted(gone | {label for label, package in before.items() if package.name in upgraded}))
 
 
 def refuse_or_say(found: LeftBehind | None, carry_over: t.Sequence[str], *, refuse: bool) -> str | None:
@@ -90,4 +131,4 @@ def refuse_or_say_deleted(found: LeftBehind | None, carry_over: t.Sequence[str],
     return f"{sentence}. This upgrade deletes {left.root}, and that with it."
 
 
-__all__ = ("left_behind", "refuse_or_say", "refuse_or_say_deleted")
+__all__ = ("left_behind", "refuse_or_say", "refuse_or_say_deleted", "removed")

@@ -122,6 +122,13 @@ class Applied:
     warnings: tuple[str, ...] = field(default=())
 
 
+class Registered(t.NamedTuple):
+    """A package of another root: its name, and when it was installed there (seconds)."""
+
+    name: str
+    at: int
+
+
 class PackageManager(t.Protocol):
     """The interface. All errors are OvercError; all text results are English whatever the host's locale."""
 
@@ -190,6 +197,12 @@ class PackageManager(t.Protocol):
     def installed_since(self, since: int) -> tuple[str, ...]:
         """What was installed or upgraded at or after this time (seconds), as the tool writes it, sorted."""
 
+    def registered_in(self, root: str, scratch: str) -> dict[str, Registered]:
+        """What is installed in the root at a path of the host, which is only read: name and version -> when, and the name.
+
+        ``scratch``: a directory that does not exist yet, for a copy of what the tool cannot read without writing to it.
+        """
+
     def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
         """Path -> name of the installed package that it belongs to, for those of the paths that belong to one."""
 
@@ -202,5 +215,6 @@ __all__ = (
     "PackageManager",
     "PackagePlan",
     "PackageRequest",
+    "Registered",
     "packages_digest",
 )

@@ -8,6 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import OvercError
+from ..system.rooted_path import resolve_in_root
+from ..values import decimal
+from .contract import Registered
 from .locks import Database, Lock
 
 if t.TYPE_CHECKING:
@@ -33,6 +36,28 @@ def installed_since(runner: Runner, since: int) -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".list").partition(":")[0] for name in said.stdout.splitlines()))
 
 
+def registered_in(runner: Runner, root: str) -> dict[str, Registered]:
+    """See ``PackageManager.registered_in``; by name alone, as ``installed_since`` tells them. Raises package_manager_failed."""
+    place = resolve_in_root(root, _DIRECTORY)
+    if place is None:
+        return {}
+    states = runner.run(["dpkg-query", f"--admindir={place}", "-W", "-f", r"${db:Status-Status} ${Package}\n"])
+    times = runner.run(["find", f"{place}/info", "-name", "*.list", "-printf", r"%T@ %f\n"])
+    if states.rc != 0 or times.rc != 0:
+        raise OvercError(
+            "package_manager_failed",
+            f"The dpkg database of {root} cannot be read.",
+            **(states if states.rc != 0 else times).facts(),
+        )
+    rows = (line.partition(" ") for line in times.stdout.splitlines())
+    at = {
+        name.removesuffix(".list").partition(":")[0]: decimal(when.partition(".")[0]) or 0
+        for when, _space, name in rows
+    }
+    installed = (line.partition(" ") for line in states.stdout.splitlines())
+    return {name: Registered(name, at.get(name, 0)) for state, _space, name in installed if state == "installed"}
+
+
 def owners(runner: Runner, paths: t.Sequence[str]) -> dict[str, str]:
     """Path -> package, as dpkg registered it."""
     found = {}
@@ -43,4 +68,4 @@ def owners(runner: Runner, paths: t.Sequence[str]) -> dict[str, str]:
     return found
 
 
-__all__ = ("database", "installed_since", "owners")
+__all__ = ("database", "installed_since", "owners", "registered_in")

@@ -9,9 +9,11 @@ import re
 import typing as t
 
 from ..errors import OvercError
+from ..system.rooted_path import resolve_in_root
 from ..values import decimal
-from .contract import Package
+from .contract import Package, Registered
 from .locks import Database, Lock
+from .tool import copy_directory
 
 if t.TYPE_CHECKING:
     from ..runner import Runner
@@ -86,6 +88,24 @@ def installed_since(runner: Runner, since: int) -> tuple[str, ...]:
     return tuple(sorted(name for at, _space, name in rows if (decimal(at) or 0) >= since))
 
 
+def registered_in(runner: Runner, root: str, scratch: str) -> dict[str, Registered]:
+    """See ``PackageManager.registered_in``; a copy is asked, because rpm writes beside what it reads.
+
+    Raises package_manager_failed, no_space.
+    """
+    place = resolve_in_root(root, database(runner).directories[0])
+    if place is None:
+        return {}
+    copy_directory(runner, place, scratch)
+    said = runner.run(
+        ["rpm", "--dbpath", scratch, "-qa", "--qf", r"%{INSTALLTIME} %{NAME} %{NAME}-%{VERSION}-%{RELEASE}\n"]
+    )
+    if said.rc != 0:
+        raise OvercError("package_manager_failed", f"The RPM database of {root} cannot be read.", **said.facts())
+    rows = [words for words in map(str.split, said.stdout.splitlines()) if len(words) == 3]
+    return {label: Registered(name, decimal(at) or 0) for at, name, label in rows if name != "gpg-pubkey"}
+
+
 def owners(runner: Runner, paths: t.Sequence[str]) -> dict[str, str]:
     """Path -> package; one process for each path, for the answers do not say which path they are about."""
     found = {}
@@ -108,6 +128,7 @@ __all__ = (
     "installed_since",
     "owners",
     "parse_query",
+    "registered_in",
     "scriptlet_failures",
     "verify",
     "without_zero_epoch",

@@ -36,12 +36,21 @@ def is_valid(block: bytes) -> bool:
     return len(block) == SIZE and block.startswith(SIGNATURE)
 
 
+def damage_of(block: bytes) -> str | None:
+    """What is wrong with a block, None if nothing is. GRUB may take one all the same: it asks for no length."""
+    if is_valid(block):
+        return None
+    size = f"more than {SIZE}" if len(block) > SIZE else f"{len(block)}"
+    return f"{size} bytes, and it should be {SIZE} that begin with {SIGNATURE.decode().strip()!r}"
+
+
 def _lines(block: bytes) -> list[bytes]:
-    if not is_valid(block):
+    damage = damage_of(block)
+    if damage:
         raise OvercError(
             "inconsistent",
-            f"The environment block of GRUB is damaged: {len(block)} bytes, and it should be {SIZE} that begin with "
-            f"{SIGNATURE.decode().strip()!r}. Write a new one with grub-editenv FILE create, then run the same command.",
+            f"The environment block of GRUB is damaged: {damage}. Write a new one with grub-editenv FILE create, then run the "
+            "same command.",
         )
     return _LINE.findall(block, len(SIGNATURE))
 
@@ -148,6 +157,7 @@ __all__ = (
     "SIGNATURE",
     "SIZE",
     "change_environment",
+    "damage_of",
     "is_valid",
     "parse_environment",
     "read_block",

@@ -43,7 +43,8 @@ class LeftBehind:
     """What ``root`` has, or has no more, and ``missing_in``, which was made of it at ``since``, does not know of.
 
     ``changes`` are in the order of what matters first, without ``bookkeeping``: the number of logs, caches and the like.
-    ``packages`` are those installed in place since. ``problem`` says why it is not known, or not all of it.
+    ``packages`` are those installed in place since, ``removed_packages`` those removed. ``problem`` says why it is not known, or
+    not all of it.
     """
 
     root: str
@@ -52,6 +53,7 @@ class LeftBehind:
     changes: tuple[Change, ...] = ()
     bookkeeping: int = 0
     packages: tuple[str, ...] = ()
+    removed_packages: tuple[str, ...] = ()
     problem: str | None = None
 
     def without(self, paths: t.Sequence[str]) -> LeftBehind:
@@ -68,7 +70,9 @@ class LeftBehind:
             "counts": {kind: count for kind, count in counts.items() if count},
             "paths": [{"path": e.path, "kind": e.kind, "change": e.change} for e in self.changes[:_SHOWN]],
             "packages": list(self.packages[:_SHOWN]),
-            "complete": self.problem is None and len(self.changes) <= _SHOWN and len(self.packages) <= _SHOWN,
+            "removed_packages": list(self.removed_packages[:_SHOWN]),
+            "complete": self.problem is None
+            and all(len(some) <= _SHOWN for some in (self.changes, self.packages, self.removed_packages)),
             "problem": self.problem,
         }
 
@@ -79,6 +83,8 @@ class LeftBehind:
         named = [f"{entry.path}{' (removed)' if entry.change == 'removed' else ''}" for entry in self.changes[:_NAMED]]
         more = f" and {len(self.changes) - _NAMED} more" if len(self.changes) > _NAMED else ""
         packages = f", packages {', '.join(self.packages[:_NAMED])}" if self.packages else ""
+        if self.removed_packages:
+            packages += f", removed packages {', '.join(self.removed_packages[:_NAMED])}"
         return f"Changed in {self.root} after {self.missing_in} was made of it, and not in it: {', '.join(named)}{more}{packages}"
 
 

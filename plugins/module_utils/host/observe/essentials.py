@@ -17,7 +17,8 @@ from ...system.rooted_path import regular_file_in_root, resolve_in_root
 # What init mounts something on before it can make a directory
 DIRECTORIES: t.Final = ("/dev", "/proc", "/run", "/sys")
 # Without these a host that had them comes up without its file systems, or lets nobody in
-_FILES: t.Final = ("/etc/fstab", "/etc/group", "/etc/passwd", "/etc/shadow")
+_FILES: t.Final = ("/etc/fstab", "/etc/group")
+_ACCOUNTS: t.Final = ("/etc/passwd", "/etc/shadow")
 _PROGRAMS: t.Final = ("/bin/sh",)
 FIRST_TARGET: t.Final = "default.target of systemd"
 # systemd.special(7), systemd.unit(5): where the first target is looked for
@@ -36,7 +37,21 @@ def essentials_of(root: str, init: Program | None, boot_dir: str) -> frozenset[s
         found.append(FIRST_TARGET)
     fstab = regular_file_in_root(root, "etc/fstab")
     targets = {entry.target.rstrip("/") or "/" for entry in parse((text_of(fstab) if fstab else None) or "")}
-    return frozenset((*found, *(f"line for {path} in /etc/fstab" for path in ("/", boot_dir) if path in targets)))
+    found += [f"line for {path} in /etc/fstab" for path in ("/", boot_dir) if path in targets]
+    found += [f"{path} with a line for root" for path in _ACCOUNTS if "root" in _first_words(root, path, ":")]
+    return frozenset(found)
+
+
+def unlocked_at_boot(root: str) -> tuple[str, ...]:
+    """The names of the devices that a root unlocks when it comes up (crypttab(5)). An older root need not know them all."""
+    return tuple(_first_words(root, "/etc/crypttab"))
+
+
+def _first_words(root: str, path: str, end: str | None = None) -> list[str]:
+    """The first field of each line of a file that is no comment; ``end`` is what ends it, blanks by default."""
+    found = regular_file_in_root(root, path)
+    lines = ((text_of(found) if found else None) or "").splitlines()
+    return [line.split(end)[0] for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
 def _is_directory(root: str, path: str) -> bool:
@@ -54,4 +69,4 @@ def _target(root: str) -> bool:
     return any(place is not None and stat.S_ISREG(os.lstat(place).st_mode) for place in places)
 
 
-__all__ = ("DIRECTORIES", "FIRST_TARGET", "essentials_of")
+__all__ = ("DIRECTORIES", "FIRST_TARGET", "essentials_of", "unlocked_at_boot")

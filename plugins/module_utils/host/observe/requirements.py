@@ -224,6 +224,20 @@ def _obstacles(facts: HostFacts) -> list[Requirement]:
     ]
 
 
+def _environment(facts: HostFacts) -> Requirement:
+    boot = facts.trial_boot
+    said = f"{boot.environment} is there" if boot.protected else "automatic protection is not installed"
+    return Requirement(
+        "trial_environment",
+        not boot.forgetful,
+        f"GRUB's menu has automatic protection, and its environment block {boot.environment} is gone"
+        if boot.forgetful
+        else said,
+        "run the role overc.system.bootloader (or the module overc_bootloader), which makes a new one",
+        "no_trial_boot",
+    )
+
+
 def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     """The README's four requirements and ours, in the order in which they make sense to mend."""
     layout, root, boot = facts.layout, facts.root_mount, facts.boot_mount
@@ -277,8 +291,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
                 f"mount -o remount,rw {layout.boot_dir}",
             )
         )
-    result += [_kernel(facts), _kernel_is_whole(facts)]
-    result.append(_boot_entries(facts))
+    result += [_kernel(facts), _kernel_is_whole(facts), _boot_entries(facts), _environment(facts)]
     if facts.top is not None:
         result += [_space(facts), *_obstacles(facts), _nested(facts)]
     result += [*_surroundings(facts), _tools(facts), _manager(facts)]

@@ -31,6 +31,12 @@ def contradictions_of(facts: HostFacts) -> tuple[str, ...]:
             f"(it has {', '.join(sorted(modules))}): the next normal boot would run without its modules. Put back the "
             "kernel that belongs to it, or boot the backup entry and restore with overc_host_rollback."
         )
+    unclear = facts.trial_boot.unclear
+    if unclear is not None:
+        found.append(
+            f"What GRUB boots next cannot be told: {unclear.rstrip('.')}. Write a new block with grub-editenv "
+            f"{facts.trial_boot.environment} create (remove a link or a directory first); the normal entry boots then."
+        )
     return tuple(found)
 
 
@@ -121,7 +127,7 @@ def source_of(facts: HostFacts, role: str, sha256: str) -> BootFile | None:
 
 def boots_next(facts: HostFacts, state: HostState) -> Subvolume | None:
     """What comes up if the host is started now and nobody is at its menu; None where that cannot be told."""
-    if state.name in ("unsupported", "inconsistent"):
+    if state.name in ("unsupported", "inconsistent") or facts.trial_boot.unclear is not None:
         return None
     if facts.entry_boot is not None:
         boot = facts.entry_boot

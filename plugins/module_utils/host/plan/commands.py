@@ -18,6 +18,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
+from ...boot.grub.protection import TRIAL_ARGUMENT
 from ...errors import OvercError, certain
 from ..observe.facts import HostFacts, RootFacts
 from ..observe.state import HostState, files_of, release_of_files, source_of
@@ -290,6 +291,11 @@ def _plan_restore(facts: HostFacts, state: HostState, *, arm: bool) -> Plan:
     steps, warning = _in_order(facts, booted, files, _without_kernel(facts, files, RESTORE_STEPS))
     if context.backup_entry is not None:
         steps = with_trial(steps, arm=arm)
+    if facts.trial_boot.unclear is not None:
+        warning = (
+            f"{facts.trial_boot.unclear.rstrip('.')}. GRUB may boot the backup again: write a new block with grub-editenv "
+            f"{facts.trial_boot.environment} create before the reboot. {warning or ''}".rstrip()
+        )
     return Plan("restore", f"{booted.path} is booted", context, steps, warning=warning)
 
 
@@ -313,6 +319,13 @@ def plan_confirm(facts: HostFacts, state: HostState) -> Plan:
             fingerprint=pending.fingerprint if pending else None,
         )
         return Plan("confirm", f"{booted.path} is on trial", context, CONFIRM_STEPS)
+    if TRIAL_ARGUMENT in facts.cmdline and facts.trial_boot.forgetful:
+        environment = facts.trial_boot.environment
+        raise OvercError(
+            "no_trial_boot",
+            f"GRUB's environment block {environment} is gone, so the guard of this trial cannot see that it is confirmed, and "
+            f"reboots the host in the end. Run grub-editenv {environment} create, then run the same command again.",
+        )
     return Plan("confirm", "the running deployment is permanent")
 
 

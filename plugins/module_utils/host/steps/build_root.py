@@ -17,6 +17,7 @@ from ...packages.locks import quiet
 from ...system.flags import is_locked
 from ...system.own_dirs import create_state_dir, state_dir
 from ...system.unfinished import NEW_SUFFIX
+from ..observe.requirements import shortened
 from ..observe.state import digests, source_of
 from .boot_files import digests_on_boot
 from .cleanup import DOWNLOADS, drop_downloads
@@ -76,6 +77,7 @@ def check_root(at: Apply) -> bool:
     before, after = digests(base.files), digests(new.files)
     refuse_incomplete(at, new, base)
     refuse_hidden(at, new.path, base.path)
+    _say_what_is_nested(at)
     changed = {role: digest for role, digest in after.items() if before.get(role) != digest}
     files = {**at.context.base_files, **changed}
     unsigned = "kernel" in changed and "signature" in files and "signature" not in changed
@@ -125,6 +127,17 @@ def check_root(at: Apply) -> bool:
     _check_boot_space(at, sizes, efi.space_for(new.path, binaries))
     at.notes.update({"new_files": files, "new_release": release, "kernel_changed": "kernel" in changed})
     return True
+
+
+def _say_what_is_nested(at: Apply) -> None:
+    """A script that makes a subvolume gets its data into no snapshot of the new root: the next upgrade is refused."""
+    made = at.made_root()
+    nested = [entry.path[len(made.path) :] for entry in at.facts.nested_in(made) if os.listdir(at.path(entry.path))]
+    if nested:
+        at.warnings.append(
+            f"Scripts of the packages made subvolumes with data inside the new root: {shortened(nested)}. An upgrade from it is "
+            "refused until each is moved to a subvolume in the top-level tree and mounted by fstab."
+        )
 
 
 def _look_into_initrd(at: Apply, path: str) -> None:

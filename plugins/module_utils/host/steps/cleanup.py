@@ -59,7 +59,8 @@ def drop_unfinished(at: Apply) -> bool:
     found = at.facts.by_path(at.context.root_name + NEW_SUFFIX)
     if found is None:
         return False
-    drop(at, found, ours=found.uuid != at.context.root_prior and found.parent_uuid == at.context.base, name=found.path)
+    ours = found.uuid != at.context.root_prior and found.parent_uuid == at.context.base
+    drop(at, found, ours=ours, name=found.path, never_ran=True)
     return True
 
 

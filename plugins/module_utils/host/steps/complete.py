@@ -9,6 +9,7 @@ import typing as t
 
 from ...errors import OvercError, certain
 from ..observe.bootable import lacks
+from ..observe.essentials import unlocked_at_boot
 from .context import Apply
 from .new_root import NewRoot
 
@@ -20,7 +21,9 @@ if t.TYPE_CHECKING:
 
 def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
     """Raises root_incomplete. Kernel and modules are looked at elsewhere."""
-    missing = lacks(new, base)
+    missing = list(lacks(new, base))
+    kept = unlocked_at_boot(new.path)
+    missing += [f"line for {name} in /etc/crypttab" for name in unlocked_at_boot(base.path) if name not in kept]
     if missing:
         raise OvercError("root_incomplete", f"After the packages ran, the new root has no {', no '.join(missing)}.")
     if new.init is None or base.init is None:

@@ -11,7 +11,7 @@ import stat
 import typing as t
 
 from ...btrfs import roots, subvolumes
-from ...btrfs.ioctl import PLACEHOLDER_INODE
+from ...btrfs.ioctl import PLACEHOLDER_INODE, subvolume_info
 from ...errors import OvercError
 from ...system import flags, syscalls
 from ...system.presence import is_there, status
@@ -100,8 +100,11 @@ def restore_default(at: Apply) -> bool:
     return before is not None and make_default(at, before)
 
 
-def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str) -> None:
-    """Delete a subvolume that is provably ours; keep any other, and one with data in it that is not, under a free name."""
+def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str, never_ran: bool = False) -> None:
+    """Delete a subvolume that is provably ours; keep any other, and one with data in it that is not, under a free name.
+
+    ``never_ran``: what was made inside of it since is of the packages' scripts, and goes with it.
+    """
     in_use = {at.facts.default_id, at.facts.booted.id if at.facts.booted else 0}
     if subvolume.id in in_use:
         raise OvercError(
@@ -109,7 +112,10 @@ def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str) -
             f"{subvolume.path} is in use and would have been deleted; nothing was. If it runs, reboot the host first.",
         )
     nested = sorted(at.facts.nested_in(subvolume), key=lambda entry: -len(entry.path))
-    with_data = [entry.path for entry in nested if os.listdir(at.path(entry.path)) and not _only_subvolumes(at, entry)]
+    foreign = [
+        entry for entry in nested if not (never_ran and _made_since(at.path(subvolume.path), at.path(entry.path)))
+    ]
+    with_data = [entry.path for entry in foreign if os.listdir(at.path(entry.path)) and not _only_subvolumes(at, entry)]
     refused = None
     if ours:
         flags.unlock(at.path(subvolume.path))  # a script of its packages may have made its / immutable
@@ -133,6 +139,18 @@ def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str) -
         f"Subvolume {name} was replaced and is kept as {kept}, because {why}. Delete it when you are sure."
     )
     at.refresh()
+
+
+def _made_since(root: str, inside: str) -> bool:
+    """Whether a subvolume was made after the root that it lies in, and not moved there."""
+    generations = []
+    for path in (root, inside):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            generations.append(subvolume_info(fd).origin_generation)
+        finally:
+            os.close(fd)
+    return generations[1] > generations[0]
 
 
 def _delete(at: Apply, entries: t.Iterable[subvolumes.Subvolume]) -> str | None:

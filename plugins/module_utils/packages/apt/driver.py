@@ -16,7 +16,16 @@ import typing as t
 
 from ...errors import OvercError
 from .. import dpkgdb
-from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest, packages_digest
+from ..contract import (
+    Applied,
+    ListsAge,
+    Package,
+    PackageChange,
+    PackagePlan,
+    PackageRequest,
+    Registered,
+    packages_digest,
+)
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences, not_as_announced
 from . import configuration
@@ -67,6 +76,9 @@ class Apt:
 
     def installed_since(self, since: int) -> tuple[str, ...]:
         return dpkgdb.installed_since(self._runner, since)
+
+    def registered_in(self, root: str, scratch: str) -> dict[str, Registered]:  # noqa: ARG002 - dpkg only reads
+        return dpkgdb.registered_in(self._runner, root)
 
     def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
         return dpkgdb.owners(self._runner, paths)

@@ -21,7 +21,16 @@ from dataclasses import replace
 from ...errors import OvercError
 from ...values import decimal
 from .. import rpmdb
-from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest, packages_digest
+from ..contract import (
+    Applied,
+    ListsAge,
+    Package,
+    PackageChange,
+    PackagePlan,
+    PackageRequest,
+    Registered,
+    packages_digest,
+)
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences, not_as_announced
 from ..tool import copy_directory
@@ -67,6 +76,9 @@ class Dnf:
 
     def installed_since(self, since: int) -> tuple[str, ...]:
         return rpmdb.installed_since(self._runner, since)
+
+    def registered_in(self, root: str, scratch: str) -> dict[str, Registered]:
+        return rpmdb.registered_in(self._runner, root, scratch)
 
     def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
         return rpmdb.owners(self._runner, paths)

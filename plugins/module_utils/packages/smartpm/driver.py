@@ -18,7 +18,16 @@ import typing as t
 from ...errors import OvercError
 from ...values import decimal
 from .. import dpkgdb, rpmdb
-from ..contract import Applied, ListsAge, Package, PackageChange, PackagePlan, PackageRequest, packages_digest
+from ..contract import (
+    Applied,
+    ListsAge,
+    Package,
+    PackageChange,
+    PackagePlan,
+    PackageRequest,
+    Registered,
+    packages_digest,
+)
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences, not_as_announced
 from . import priorities
@@ -95,6 +104,11 @@ class SmartPm:
     def installed_since(self, since: int) -> tuple[str, ...]:
         deb = self._smart.backend(self._smart.channels()) == "deb"
         return dpkgdb.installed_since(self._runner, since) if deb else rpmdb.installed_since(self._runner, since)
+
+    def registered_in(self, root: str, scratch: str) -> dict[str, Registered]:
+        if self._smart.backend(self._smart.channels()) == "deb":
+            return dpkgdb.registered_in(self._runner, root)
+        return rpmdb.registered_in(self._runner, root, scratch)
 
     def owners(self, paths: t.Sequence[str]) -> dict[str, str]:
         kind = self._smart.backend(self._smart.channels())

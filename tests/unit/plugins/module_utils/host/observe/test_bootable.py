@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
     for name in ("dev", "proc", "run", "sys", "etc/systemd/system", "bin", "sbin", "lib/systemd/system"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("passwd", "group", "shadow"):
-        (tmp_path / "etc" / name).write_text("root\n")
+        (tmp_path / "etc" / name).write_text("root:x:0:0\n")
     (tmp_path / "etc/fstab").write_text(FSTAB)
     shutil.copy("/bin/true", tmp_path / "lib/systemd/systemd")
     (tmp_path / "sbin/init").symlink_to("/lib/systemd/systemd")
@@ -46,7 +46,8 @@ def found(root: Path) -> frozenset[str]:
 
 def test_all_of_it(root: Path) -> None:
     assert sorted(found(root)) == [
-        *("/bin/sh", "/dev", "/etc/fstab", "/etc/group", "/etc/passwd", "/etc/shadow", "/proc", "/run", "/sys"),
+        *("/bin/sh", "/dev", "/etc/fstab", "/etc/group"),
+        *("/etc/passwd with a line for root", "/etc/shadow with a line for root", "/proc", "/run", "/sys"),
         *("default.target of systemd", "line for / in /etc/fstab", "line for /boot in /etc/fstab"),
     ]
 
@@ -61,10 +62,11 @@ def test_all_of_it(root: Path) -> None:
             "line for /boot in /etc/fstab",
         ),
         (lambda root: (root / "etc/fstab").write_text("#" + FSTAB), "line for / in /etc/fstab"),
-        (lambda root: (root / "etc/shadow").write_text(""), "/etc/shadow"),
+        (lambda root: (root / "etc/shadow").write_text(""), "/etc/shadow with a line for root"),
+        (lambda root: (root / "etc/shadow").write_text("rooted:*:1\n#root:*:1\n"), "/etc/shadow with a line for root"),
         (
             lambda root: ((root / "etc/passwd").unlink(), (root / "etc/passwd").symlink_to("/usr/etc/passwd")),
-            "/etc/passwd",
+            "/etc/passwd with a line for root",
         ),
         (lambda root: (root / "proc").rmdir(), "/proc"),
         (lambda root: ((root / "dev").rmdir(), (root / "dev").symlink_to("/none")), "/dev"),

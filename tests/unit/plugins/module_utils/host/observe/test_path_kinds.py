@@ -32,7 +32,7 @@ def test_kind(kind: str, path: str) -> None:
 
 def found(*paths: str, problem: str | None = None) -> LeftBehind:
     changes = tuple(Change(path, kind_of(path), "added") for path in paths)
-    return LeftBehind("rootfs", "rootfs_upgrade", 0, changes, 3, ("a-1",) if paths else (), problem)
+    return LeftBehind("rootfs", "rootfs_upgrade", 0, changes, 3, ("a-1",) if paths else (), problem=problem)
 
 
 def test_every_kind_has_its_place() -> None:

@@ -67,6 +67,7 @@ VIOLATIONS: list[tuple[str, str, Change]] = [
         "kernel_broken",
         lambda f: replace(f, boot_files={**f.boot_files, "bzImage": replace(f.boot_files["bzImage"], defect="is empty")}),
     ),
+    ("trial_environment", "no_trial_boot", lambda f: replace(f, trial_boot=replace(make.automatic(f).trial_boot, exists=False))),
     ("roots_movable", "access_denied", lambda f: replace(f, obstacles=Obstacles(locked=("rootfs",)))),
     ("swap_files", "in_use", lambda f: replace(f, obstacles=Obstacles(swap_files=(("/swapfile", 256),)))),
     ("boot_files", "access_denied", lambda f: replace(f, obstacles=Obstacles(boot_files={"bzImage": "/boot/bzImage is immutable"}))),
