@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import typing as t
 
 import pytest
@@ -41,3 +42,20 @@ def pytest_runtest_makereport(
     report = yield
     item.stash.setdefault(REPORT_KEY, {})[report.when or ""] = report
     return report
+
+
+_COUNTED: t.Final = 25
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Where the time of a long run went, by file: whoever wants a shorter one begins there."""
+    seconds: dict[str, float] = collections.defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.partition("::")[0].removeprefix("tests/")] += report.duration
+    total = sum(seconds.values())
+    most_first = sorted(seconds.items(), key=lambda entry: -entry[1])
+    if total > 300:
+        most = ", ".join(f"{name} {spent:.0f}" for name, spent in most_first[:_COUNTED])
+        terminalreporter.write_line(f"seconds by file, all workers together {total:.0f}: {most}")
