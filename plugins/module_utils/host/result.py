@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from ..btrfs import subvolumes
-from . import transaction, words
+from . import words
 from .observe.bootable import defects_of
 from .observe.facts import HostFacts
 from .observe.protection import protection_of
@@ -92,7 +92,7 @@ def difference(
 
 
 def planned(plan: Plan) -> list[dict[str, str]]:
-    return [transaction.action(plan, step, "planned") for step in plan.steps]
+    return [plan.action(step, "planned") for step in plan.steps]
 
 
 def nothing_to_do(facts: HostFacts, state: HostState, reason: str) -> dict[str, t.Any]:

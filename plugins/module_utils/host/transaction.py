@@ -74,13 +74,8 @@ def _steps_one_by_one(at: Apply, journal: Journal, progress: Progress) -> list[d
             raise host_error(error, f"Step {step!r} ({at.plan.describe(step)})") from error
         step_hook("after", step)
         journal.mark(step, "after", {key: value for key, value in at.notes.items() if before.get(key) != value})
-        done.append(action(at.plan, step, "done" if changed else "skipped"))
+        done.append(at.plan.action(step, "done" if changed else "skipped"))
     return done
-
-
-def action(plan: Plan, step: str, status: str) -> dict[str, str]:
-    """One entry of ``actions``; the keys are the same in check mode (status ``planned``)."""
-    return {"step": step, "description": plan.describe(step), "status": status}
 
 
 def repair(runner: Runner, facts: HostFacts, now: str) -> tuple[list[dict[str, str]], list[str]]:
@@ -245,4 +240,4 @@ def _remember_failure(runner: Runner, at: Apply, error: OvercError, *, completed
     return []
 
 
-__all__ = ("action", "apply", "repair", "step_hook")
+__all__ = ("apply", "repair", "step_hook")

@@ -141,5 +141,9 @@ class Plan:
         """One sentence for people."""
         return STEPS[step].format(**self.context.as_dict()) if self.context else STEPS[step]
 
+    def action(self, step: str, status: str) -> dict[str, str]:
+        """One entry of ``actions``; the keys are the same in check mode (status ``planned``)."""
+        return {"step": step, "description": self.describe(step), "status": status}
+
 
 __all__ = ("STEPS", "Context", "Operation", "Plan", "context_from")
