@@ -33,6 +33,19 @@ options:
         host is to be put back into service, so that RV(unfinished) goes on to say so.
     type: bool
     default: true
+  pin:
+    description:
+      - Ids of deployments that stay however many newer ones there are, as M(overc.system.overc_host_info) lists them. Only
+        where each deployment has a boot entry of its own.
+    type: list
+    elements: int
+    default: []
+  unpin:
+    description:
+      - Ids of deployments that need not stay any longer.
+    type: list
+    elements: int
+    default: []
 seealso:
   - module: overc.system.overc_host_upgrade
 """
@@ -67,7 +80,8 @@ predicted:
 state:
   description:
     - State of the host after the module, derived from what is found on it.
-    - One of V(clean), V(staged), V(trial), V(fallback), V(backup), V(interrupted), V(busy), V(inconsistent), V(unsupported).
+    - One of V(clean), V(staged), V(trial), V(fallback), V(elsewhere), V(backup), V(interrupted), V(busy),
+      V(inconsistent), V(unsupported).
   returned: success
   type: str
   sample: staged
@@ -199,6 +213,7 @@ from ansible_collections.overc.system.plugins.module_utils.health.options import
 from ansible_collections.overc.system.plugins.module_utils.host import session
 from ansible_collections.overc.system.plugins.module_utils.host.commands.confirm import confirm
 from ansible_collections.overc.system.plugins.module_utils.host.commands.info import info
+from ansible_collections.overc.system.plugins.module_utils.host.deployments import pin
 from ansible_collections.overc.system.plugins.module_utils.host.module import run_host_module
 from ansible_collections.overc.system.plugins.module_utils.host.observe.layout import layout_from
 
@@ -232,15 +247,23 @@ def _expected(runner: Runner, params: dict[str, t.Any]) -> dict[str, t.Any]:
     return runs
 
 
+def _confirm(at: session.Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    pinned = pin(at, params["pin"], params["unpin"])
+    result = confirm(at, finished=params["finished"])
+    return {**result, "changed": result["changed"] or pinned}
+
+
 def main() -> None:
     run_host_module(
         NAME,
-        lambda at, params: confirm(at, finished=params["finished"]),
+        _confirm,
         {
             **HEALTH_SPEC,
             **FAILED_BEFORE_SPEC,
             "expected_uuid": {"type": "str"},
             "finished": {"type": "bool", "default": True},
+            "pin": {"type": "list", "elements": "int", "default": []},
+            "unpin": {"type": "list", "elements": "int", "default": []},
         },
         first=_first,
     )

@@ -19,6 +19,12 @@ extends_documentation_fragment:
   - overc.system.layout
   - overc.system.full
   - overc.system.attributes.info_module
+options:
+  sizes:
+    description:
+      - Tell in RV(deployments) how many bytes each holds alone. Every file is looked at for that, which takes its time.
+    type: bool
+    default: false
 seealso:
   - module: overc.system.overc_host_upgrade
 """
@@ -98,6 +104,31 @@ backup:
   description: The deployment of the backup boot entry.
   returned: with O(full=true), else where there is something to be told
   type: dict
+boot_method:
+  description: How the host chooses what it boots, V(default-subvolume) or V(grub-entry).
+  returned: always
+  type: str
+  sample: grub-entry
+deployments:
+  description:
+    - With RV(boot_method=grub-entry), the deployments that have a boot entry, the newest first.
+    - C(id) is the number of the entry, which is never used again. C(confirmed) says since when it is known to work, C(pinned)
+      whether it stays in any case, C(size_alone) the bytes that only it holds, with O(sizes=true).
+  returned: with O(full=true), else where there is something to be told
+  type: list
+  elements: dict
+  sample:
+    - id: 1
+      subvolume: "@rootfs.overc-1"
+      uuid: 0f1de5b2-7b1e-6b4e-a0a8-5c1a2c6b7e55
+      kernel: {release: 6.1.0-50-amd64, sha256: 9b1c}
+      created: "2026-11-23 20:01:12 +0000"
+      confirmed: "2026-11-23T20:10:00Z"
+      pinned: false
+      default: true
+      booted: true
+      size_alone:
+      defects: []
 unfinished:
   description:
     - The switch to what runs, if nobody has found it good since, as M(overc.system.overc_host_confirm) does; a run that was
@@ -262,7 +293,13 @@ from ansible_collections.overc.system.plugins.module_utils.host.module import ru
 
 
 def main() -> None:
-    run_host_module("overc_host_info", lambda at, _params: info(at), reads_only=True, short=brief_look)
+    run_host_module(
+        "overc_host_info",
+        lambda at, params: info(at, sizes=params["sizes"]),
+        {"sizes": {"type": "bool", "default": False}},
+        reads_only=True,
+        short=brief_look,
+    )
 
 
 if __name__ == "__main__":

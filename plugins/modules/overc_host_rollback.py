@@ -20,6 +20,13 @@ extends_documentation_fragment:
   - overc.system.health
   - overc.system.attributes
 options:
+  to:
+    description:
+      - Where each deployment has a boot entry of its own, the id of the one to return to, as M(overc.system.overc_host_info)
+        lists them. V(previous) is the one that the present one was made of.
+      - Any other host returns to the previous one only.
+    type: str
+    default: previous
   reboot:
     description:
       - Reboot if a switch waits for it, wait for the host, and check that the right deployment came up.
@@ -80,7 +87,8 @@ predicted:
 state:
   description:
     - State of the host after the module, derived from what is found on it.
-    - One of V(clean), V(staged), V(trial), V(fallback), V(backup), V(interrupted), V(busy), V(inconsistent), V(unsupported).
+    - One of V(clean), V(staged), V(trial), V(fallback), V(elsewhere), V(backup), V(interrupted), V(busy),
+      V(inconsistent), V(unsupported).
   returned: success
   type: str
   sample: staged
@@ -255,11 +263,11 @@ if t.TYPE_CHECKING:
 
 def _rollback(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     check_reboot_options(at, params)
-    return rollback(at, arm=params["arm"])
+    return rollback(at, arm=params["arm"], to=params["to"])
 
 
 def main() -> None:
-    run_host_module("overc_host_rollback", _rollback, REBOOT_SPEC)
+    run_host_module("overc_host_rollback", _rollback, {**REBOOT_SPEC, "to": {"type": "str", "default": "previous"}})
 
 
 if __name__ == "__main__":

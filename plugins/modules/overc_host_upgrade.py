@@ -183,7 +183,8 @@ predicted:
 state:
   description:
     - State of the host after the module, derived from what is found on it.
-    - One of V(clean), V(staged), V(trial), V(fallback), V(backup), V(interrupted), V(busy), V(inconsistent), V(unsupported).
+    - One of V(clean), V(staged), V(trial), V(fallback), V(elsewhere), V(backup), V(interrupted), V(busy),
+      V(inconsistent), V(unsupported).
   returned: success
   type: str
   sample: staged

@@ -56,7 +56,8 @@ def _only(name: str, found: t.Mapping[str, t.Any], kinds: t.Mapping[str, Kind]) 
 
 
 _LAYOUT: t.Final[dict[str, Kind]] = {
-    key: choice(*spec["choices"]) if "choices" in spec else text for key, spec in LAYOUT_SPEC.items()
+    key: choice(*spec["choices"]) if "choices" in spec else number if spec["type"] == "int" else text
+    for key, spec in LAYOUT_SPEC.items()
 }
 _HEALTH: t.Final[dict[str, Kind]] = {
     "units": flag,

@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.commands import Result, succeed
+from tests.integration.commands import Result, assert_refused, call, succeed
+from tests.integration.disk_facts import snapshot_of_disk
 from tests.lab import Host
-from tests.lab.apt import new_kernel, offer
+from tests.lab.apt import NEW_KERNEL, install, new_kernel, offer, version
+from tests.lab.debs import Deb
 from tests.lab.layouts import LAYOUTS
 from tests.sampling import rotating
 
@@ -77,3 +79,178 @@ def test_there_and_back(make_host: MakeHost, flavour: str) -> None:
     host.reboot()
     assert (root(host), [word for word in cmdline(host) if word.startswith("overc.")]) == (first, [])
     assert host.sh("sha256sum /boot/grub/grub.cfg") == menu_before
+
+
+def app(release: str, **scripts: str) -> Deb:
+    return Deb("deb-app", release, scripts=scripts)
+
+
+@pytest.fixture
+def adopted(make_host: MakeHost) -> Host:
+    """A Debian host with deployments, and an application in version 1.0."""
+    host = make_host(flavour=DEBIAN)
+    install(host, app("1.0"))
+    offer(host)
+    adopt(host)
+    return host
+
+
+def upgrade_and_confirm(host: Host, release: str) -> None:
+    offer(host, app(release))
+    succeed(host, "upgrade")
+    host.reboot()
+    assert version(host, "deb-app") == release
+    succeed(host, "confirm")
+
+
+def test_a_broken_upgrade_and_one_that_does_not_stay(adopted: Host) -> None:
+    host = adopted
+    before = snapshot_of_disk(host)
+    offer(host, app("2.0", postinst="echo lab: no >&2; exit 3"))
+    failed = call(host, "upgrade")
+    assert_refused(failed, "package_manager_failed", "deb-app")
+    assert failed["state"] == "clean"
+    after = snapshot_of_disk(host)
+    assert (after.default, after.subvolumes, after.boot) == (before.default, before.subvolumes, before.boot)
+    host.reboot()
+    assert (root(host), version(host, "deb-app")) == ("@rootfs", "1.0")
+
+    # A trial that nobody confirms
+    offer(host, app("2.0"))
+    succeed(host, "upgrade")
+    host.reboot()
+    assert root(host) == "@rootfs.overc-1"
+    assert_refused(call(host, "upgrade"), "unconfirmed")
+    host.powerloss()
+    host.start()
+    assert (root(host), version(host, "deb-app")) == ("@rootfs", "1.0")
+    info = succeed(host, "info")
+    assert (info["state"], info["trial"]["outcome"], info["next_boot"]["subvolume"]) == (
+        "fallback",
+        "failed",
+        "@rootfs",
+    ), info
+    assert_refused(call(host, "confirm"), "backup_boot")
+    assert_refused(call(host, "upgrade"), "known_bad")
+    assert_refused(host.module("overc_bootloader", {"state": "absent"}), "backup_boot")
+
+    # Another plan takes its place
+    offer(host, app("3.0"))
+    staged = succeed(host, "upgrade")
+    assert (staged["state"], staged["staged"]) == ("staged", "@rootfs.overc-2"), staged
+    assert "@rootfs.overc-1" not in host.sh("ls /boot/overc; cat /boot/overc/menu.cfg")
+    assert [entry["id"] for entry in succeed(host, "info")["deployments"]] == [2, 0]
+    cancelled = succeed(host, "rollback")
+    assert (cancelled["operation"], cancelled["state"], cancelled["staged"]) == ("cancel", "clean", None), cancelled
+    assert [entry["id"] for entry in succeed(host, "info")["deployments"]] == [0]
+    host.reboot()
+    assert root(host) == "@rootfs"
+
+
+def test_what_is_kept_and_how_to_go_anywhere(adopted: Host) -> None:
+    host = adopted
+    upgrade_and_confirm(host, "2.0")
+    assert succeed(host, "confirm", {"pin": [1]})["changed"]
+    assert not succeed(host, "confirm", {"pin": [1]})["changed"]
+    for number in (3, 4, 5):
+        upgrade_and_confirm(host, f"{number}.0")
+    known = {entry["id"]: entry for entry in succeed(host, "info", {"sizes": True})["deployments"]}
+    assert sorted(known) == [0, 1, 3, 4], known
+    assert known[1]["pinned"]
+    assert known[4]["size_alone"] is not None
+    assert host.sh("ls /boot/overc/files | wc -l") == "2", "equal kernels and initrds are there once"
+
+    # Somebody stands at the menu
+    host.boot_entry("overc-3")
+    host.reboot()
+    assert (root(host), version(host, "deb-app")) == ("@rootfs.overc-3", "4.0")
+    assert succeed(host, "info")["state"] == "elsewhere"
+    assert_refused(call(host, "upgrade"), "not_default")
+    assert_refused(call(host, "confirm"), "not_default")
+    here = succeed(host, "rollback")
+    assert (here["state"], here["next_boot"]) == ("clean", "@rootfs.overc-3"), here
+    host.reboot()
+    assert root(host) == "@rootfs.overc-3"
+
+    assert_refused(call(host, "rollback", {"to": "2"}), "no_target", "0, 1, 3, 4")
+    assert_refused(call(host, "rollback", {"to": "nowhere"}), "bad_argument")
+    assert succeed(host, "rollback", {"to": "1"})["staged"] == "@rootfs.overc-1"
+    host.reboot()
+    assert (root(host), version(host, "deb-app")) == ("@rootfs.overc-1", "2.0")
+    given_up = succeed(host, "rollback")
+    assert (given_up["state"], given_up["next_boot"]) == ("staged", "@rootfs.overc-3"), given_up
+    host.reboot()
+    assert (root(host), succeed(host, "info")["state"]) == ("@rootfs.overc-3", "clean")
+
+
+def test_a_later_deployment_becomes_the_distributions_own(adopted: Host) -> None:
+    host = adopted
+    offer(host, *new_kernel())
+    succeed(host, "upgrade")
+    host.reboot()
+    succeed(host, "confirm")
+    gone = adopt(host, state="absent")
+    assert gone["left"] == ["@rootfs"], gone
+    assert host.run("ls /boot/overc /boot/grub/custom.cfg", check=False).stdout == ""
+    host.reboot()
+    assert root(host) == "@rootfs.overc-1"
+    assert [word for word in cmdline(host) if word.startswith("overc.")] == []
+    assert f"vmlinuz-{NEW_KERNEL}" in " ".join(cmdline(host))
+    assert adopt(host)["changed"]
+    offer(host, *new_kernel(), app("2.0"))
+    host.reboot()
+    assert root(host) == "@rootfs.overc-1"
+
+
+def test_where_grub_cannot_write(make_host: MakeHost) -> None:
+    """Manual protection, said as such: the new one boots at once, and the older one is an entry in the menu."""
+    host = make_host(flavour=f"{DEBIAN}-inside")
+    install(host, app("1.0"))
+    result = adopt(host)
+    assert (result["protection"], result["boot_method"]) == ("manual", "grub-entry")
+    assert "btrfs" in str(result["warnings"])
+    offer(host, app("2.0"))
+    staged = succeed(host, "upgrade")
+    assert (staged["state"], staged["protection"], staged["next_boot"]) == ("staged", "manual", "@rootfs.overc-1"), (
+        staged
+    )
+    host.reboot()
+    assert (root(host), version(host, "deb-app")) == ("@rootfs.overc-1", "2.0")
+    assert succeed(host, "info")["state"] == "clean"
+    host.boot_entry("overc-0")
+    host.reboot()
+    assert (root(host), succeed(host, "info")["state"]) == ("@rootfs", "elsewhere")
+    assert succeed(host, "rollback")["state"] == "clean"
+    host.reboot()
+    assert (root(host), version(host, "deb-app")) == ("@rootfs", "1.0")
+
+
+def test_what_is_refused(make_host: MakeHost) -> None:
+    host = make_host(flavour=DEBIAN)
+    offer(host)
+    assert_refused(call(host, "upgrade"), "layout_unsupported", "overc_bootloader")
+    host.write("/boot/grub/custom.cfg", "set color_normal=white/black\n")
+    before = host.sh("find /boot /etc/overc /etc/systemd/system 2>/dev/null | sort")
+    assert_refused(host.module("overc_bootloader", {}), "custom_cfg_foreign", "append")
+    host.write("/etc/initramfs-tools/initramfs.conf", "MODULES=dep\n")
+    appended = {"adopt_custom_cfg": "append"}
+    assert_refused(host.module("overc_bootloader", appended), "layout_unsupported", "MODULES=most")
+    host.sh(
+        "rm /etc/initramfs-tools/initramfs.conf; fallocate -l $(($(df --output=avail -B1 /boot | tail -1) - 4096)) /boot/big"
+    )
+    assert_refused(host.module("overc_bootloader", appended), "no_space", "bytes")
+    host.sh("rm /boot/big")
+    assert host.sh("find /boot /etc/overc /etc/systemd/system 2>/dev/null | sort") == before
+    adopt(host, **appended)
+    offer(host, app("2.0"))
+    install(host, app("1.0"))
+    host.sh("fallocate -l $(($(df --output=avail -B1 /boot | tail -1) - 4096)) /boot/big")
+    assert_refused(call(host, "upgrade"), "no_space", "bytes are missing")
+    host.sh("rm /boot/big")
+    menu = host.sh("cat /boot/overc/menu.cfg")
+    host.write("/boot/overc/menu.cfg", menu.replace("quiet", "loud"))
+    assert_refused(call(host, "upgrade"), "layout_unsupported", "menu.cfg")
+    assert_refused(host.module("overc_bootloader", {}), "bootloader_changed")
+    host.write("/boot/overc/menu.cfg", menu + "\n")
+    adopt(host, state="absent")
+    assert host.sh("cat /boot/grub/custom.cfg") == "set color_normal=white/black"

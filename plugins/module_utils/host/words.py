@@ -49,7 +49,9 @@ def done(plan: Plan, changes: Changes = ()) -> str:
         return f"the staged {runs} is cancelled; {root} runs and boots next"
     if "create_root" not in plan.steps and plan.operation != "rollback":
         return _last_moment(plan, root)
-    if plan.operation == "rollback" and "set_default" not in plan.steps:
+    if plan.operation == "rollback" and context.number is not None and context.target == context.base:
+        return f"{root} runs and boots by default"
+    if plan.operation == "rollback" and not {"set_default", "record"} & set(plan.steps):
         return _last_moment(plan, root)
     what = {
         "upgrade": f"{packages_words(changes) or 'no package changed'} in {root}, which was made from {runs}",
@@ -61,6 +63,15 @@ def done(plan: Plan, changes: Changes = ()) -> str:
 
 def _boots(plan: Plan, root: str) -> str:
     context = plan.context
+    if context is not None and "arm_trial" in plan.steps and context.number is not None:
+        return f"the next boot tries {root}, and what boots now boots again if it fails"
+    if (
+        context is not None
+        and context.number is not None
+        and plan.operation == "upgrade"
+        and "choose" not in plan.steps
+    ):
+        return f"{root} waits until its trial is armed"
     if context is None or context.backup_entry is None:
         return f"{root} boots next"
     backup = context.backup_name
@@ -128,12 +139,19 @@ def predicted(plan: Plan) -> dict[str, t.Any]:
     stays: dict[str, t.Any] = {"staged": None, "staged_uuid": None, "reboot_required": False, "trial": None}
     if plan.operation == "confirm":
         return {"predicted": True, "state": "clean", "next_boot": root, **stays}
-    if plan.operation == "cancel":
+    if plan.operation == "cancel" or (plan.context.number is not None and target == plan.context.base):
         return {"predicted": True, "state": "clean", "default": root, "next_boot": root, **stays}
     state = "backup" if plan.operation == "restore" else "staged"
     # A root that is not built yet has no UUID; one that waits already keeps the one that is found
-    known: dict[str, t.Any] = {"staged_uuid": target} if {"create_root", "set_default"} & set(plan.steps) else {}
+    switches = {"create_root", "set_default", "record"} & set(plan.steps)
+    known: dict[str, t.Any] = {"staged_uuid": target} if switches else {}
     waits = plan.context.backup_entry is not None and not plan.context.arm
+    if (
+        plan.context.number is not None
+        and plan.operation == "upgrade"
+        and not {"arm_trial", "choose"} & set(plan.steps)
+    ):
+        known["next_boot"] = plan.context.base_name
     if "create_backup" in plan.steps:
         known["backup"] = plan.context.backup_name
     return {

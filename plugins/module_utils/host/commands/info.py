@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import words
+from ..deployments import deployments_of
 from ..left_behind import left_behind
 from ..observe.protection import protection_of, trial_requirements
 from ..observe.state import boots_next
@@ -18,12 +19,15 @@ if t.TYPE_CHECKING:
     from ..session import Host
 
 
-def info(host: Host) -> dict[str, t.Any]:
-    """Everything there is to know, nothing changed."""
+def info(host: Host, *, sizes: bool = False) -> dict[str, t.Any]:
+    """Everything there is to know, nothing changed. ``sizes``: also what each deployment holds alone."""
     facts, state = host.observe(full=True)
     booted, default = facts.booted, facts.default
     staged = default if booted and default and booted.id != default.id else None
     other = facts.by_path(host.layout.other_root(booted.path)) if booted and booted.path in host.layout.roots else None
+    if facts.entry_boot is not None and booted is not None:
+        known = facts.record.deployments.get(booted.uuid)
+        other = facts.by_uuid(known.previous or "") if known else None
     journal = facts.journal
     lost = left_behind(host.runner, facts)
     following, backup = boots_next(facts, state), facts.by_path(host.layout.backup)
@@ -45,6 +49,8 @@ def info(host: Host) -> dict[str, t.Any]:
         "staged": deployment(host.runner, facts, staged),
         "previous": deployment(host.runner, facts, other if other != staged else None),
         "backup": deployment(host.runner, facts, backup),
+        "boot_method": "grub-entry" if facts.entry_boot is not None else "default-subvolume",
+        "deployments": deployments_of(host.runner, facts, sizes=sizes),
         "protection": protection_of(facts),
         "trial": trial_now(facts, state),
         "unfinished": unfinished(facts, state),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ...errors import OvercError
 from ...system.failed_units import failed_units
+from ...values import decimal
 from ..carry_out import carry_out, repair_preview
 from ..observe.brought_back import brought_back
 from ..observe.state_at_risk import state_at_risk
@@ -20,13 +22,19 @@ if t.TYPE_CHECKING:
     from ..session import Host
 
 
-def rollback(host: Host, *, arm: bool = True) -> dict[str, t.Any]:
-    """Return to the previous deployment, cancel a staged one, or restore the backup; ``arm`` as for an upgrade."""
+def rollback(host: Host, *, arm: bool = True, to: str = "previous") -> dict[str, t.Any]:
+    """Return to the previous deployment, cancel a staged one, or restore the backup; ``arm`` as for an upgrade.
+
+    ``to``: ``previous``, or the id of a deployment. Raises bad_argument.
+    """
+    number = decimal(to) if to != "previous" else None
+    if number is None and to != "previous":
+        raise OvercError("bad_argument", f"to={to!r} is neither 'previous' nor the id of a deployment.")
     facts, state = host.observe(full=True)
     preview = repair_preview(host, facts, state)
     if preview is not None:
         return preview
-    plan = plan_rollback(facts, state, arm=arm)
+    plan = plan_rollback(facts, state, arm=arm, to=number)
     result: dict[str, t.Any] = {"operation": plan.operation, "failed_units": failed_units(host.runner, host.warnings)}
     if not plan.changed:
         return {**result, **nothing_to_do(facts, state, plan.reason)}

@@ -74,8 +74,8 @@ def _kernel(facts: HostFacts) -> Requirement:
     elif facts.kernel is None and facts.kernels_versioned:
         detail = f"the kernels in {place} have their version in their names: {', '.join(facts.kernels_versioned)}"
         remedy = (
-            "nothing that this host's packages would keep up: hosts with such kernels are not supported, see "
-            "docs/adopt.md, 'Which hosts this is for'"
+            "run the module overc_bootloader (or the role overc.system.bootloader), which gives each deployment a boot entry of "
+            "its own where the kernel is told which subvolume is its root, see docs/adopt.md, 'Which hosts this is for'"
         )
     return Requirement(
         "kernel",

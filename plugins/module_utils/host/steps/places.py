@@ -81,7 +81,7 @@ def default_kept(at: Apply) -> t.Iterator[None]:
     Scripts of packages cannot set another one (``first_process``), but where the kernel has no seccomp filters; and a tool on the
     host can. What it chose would boot, finished or not.
     """
-    before = at.facts.default_id
+    before = roots.get_default(at.top)
     try:
         yield
     finally:

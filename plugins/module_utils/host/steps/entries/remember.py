@@ -11,6 +11,7 @@ from dataclasses import replace
 from ....btrfs import subvolumes
 from ....errors import certain
 from ...observe.entries.state import number_of
+from ...observe.facts import with_choice
 from ...store.record import Deployment, Pending, Record
 from ..record import event, keep_record, with_failed_trial
 
@@ -35,6 +36,8 @@ def record(at: Apply) -> bool:
         keep_record(at, _returned(at, boot, before))
     else:
         keep_record(at, _upgraded(at, boot, before))
+    # What waits follows from the record
+    at.facts = with_choice(at.facts, certain(at.facts.entry_boot, "the boot loader's menu"))
     return True
 
 
