@@ -174,7 +174,7 @@ def test_what_is_there_is_named() -> None:
     found = replace(make.clean(), kernel=None, kernels_found=(), kernels_versioned=("vmlinuz-6.1.0-28-amd64",))
     kernel = requirement(found, "kernel")
     assert "vmlinuz-6.1.0-28-amd64" in kernel["detail"]
-    assert "not supported" in kernel["remedy"]
+    assert "overc_bootloader" in kernel["remedy"]
 
 
 def test_a_remedy_only_where_something_is_to_be_mended() -> None:
