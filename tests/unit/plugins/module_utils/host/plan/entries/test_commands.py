@@ -243,7 +243,12 @@ def test_nothing_boots_before_it_is_recorded(state: str) -> None:
     """What a plan commits to comes after everything else was written, except where something is given up."""
     facts = STATES[state]()
     plans = []
-    for act in (lambda: upgrade(facts, force=True), lambda: rollback(facts), lambda: confirm(facts)):
+    acts: tuple[t.Callable[[], Plan], ...] = (
+        lambda: upgrade(facts, force=True),
+        lambda: rollback(facts),
+        lambda: confirm(facts),
+    )
+    for act in acts:
         try:
             plans.append(act())
         except OvercError:
