@@ -19,9 +19,11 @@ from ...system.own_dirs import RUNTIME_DIR
 from ...system.rooted_path import resolve_in_root
 
 PROGRESS_FILE: t.Final = f"{RUNTIME_DIR}/progress.json"
-# DNF writes one such line for every package that is in its place
-_DNF_LOG: t.Final = "/var/log/dnf.rpm.log"
-_IN_PLACE: t.Final = re.compile(rb" SUBDEBUG (?:Upgrade|Installed|Downgrade|Reinstall|Erase): ")
+# Where a package manager writes one line for every package that is in its place, and which line that is
+_LOGS: t.Final = {
+    "/var/log/dnf.rpm.log": re.compile(rb" SUBDEBUG (?:Upgrade|Installed|Downgrade|Reinstall|Erase): "),
+    "/var/log/dpkg.log": re.compile(rb" status installed "),
+}
 _EVERY: t.Final = 0.5
 
 
@@ -45,13 +47,13 @@ class Progress:
     @contextlib.contextmanager
     def packages(self, root: str, total: int) -> t.Iterator[None]:
         """While the package manager works in ``root``: how many packages are in place, as its own log tells."""
-        log = _Log(root)
+        logs = [_Log(root, name, line) for name, line in _LOGS.items()]
         stop = threading.Event()
 
         def watch() -> None:
             seen = 0
             while not stop.wait(_EVERY):
-                count = log.count()
+                count = sum(log.count() for log in logs)
                 if count != seen:
                     seen = count
                     self._now["packages"] = [min(count, total), total]
@@ -76,24 +78,24 @@ class Progress:
 
 
 class _Log:
-    """The lines that were added to DNF's log since this object was made."""
+    """The lines that were added to a log since this object was made."""
 
-    def __init__(self, root: str) -> None:
-        self._root = root
+    def __init__(self, root: str, name: str, line: re.Pattern[bytes]) -> None:
+        self._root, self._name, self._line = root, name, line
         self._begin = 0
         with contextlib.suppress(OSError):
-            path = resolve_in_root(root, _DNF_LOG)
+            path = resolve_in_root(root, name)
             self._begin = os.path.getsize(path) if path else 0
 
     def count(self) -> int:
         try:
-            path = resolve_in_root(self._root, _DNF_LOG)
+            path = resolve_in_root(self._root, self._name)
             if path is None:
                 return 0
             with open(path, "rb") as stream:
                 size = os.fstat(stream.fileno()).st_size
                 stream.seek(self._begin if size >= self._begin else 0)
-                return len(_IN_PLACE.findall(stream.read(1 << 22)))
+                return len(self._line.findall(stream.read(1 << 22)))
         except OSError:
             return 0
 

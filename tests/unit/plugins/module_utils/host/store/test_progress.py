@@ -15,7 +15,17 @@ import pytest
 from ansible_collections.overc.system.plugins.module_utils.host.store import progress
 from ansible_collections.overc.system.plugins.module_utils.host.store.progress import Progress
 
-LINE = "2026-11-23T21:49:29+0000 SUBDEBUG Upgrade: app-2.0-1.noarch\n"
+# Log of a package manager -> what it writes for a package in its place, and what it writes besides
+LOGS = {
+    "dnf.rpm.log": (
+        "2026-11-23T21:49:29+0000 SUBDEBUG Upgrade: app-2.0-1.noarch\n",
+        "2026 SUBDEBUG Upgraded: app-1.0-1.noarch\n",
+    ),
+    "dpkg.log": (
+        "2026-11-27 20:03:00 status installed app:all 2.0\n",
+        "2026-11-27 20:03:00 status half-installed app:all 1.0\n2026-11-27 20:03:00 upgrade app:all 1.0 2.0\n",
+    ),
+}
 
 
 def told(path: Path) -> dict[str, t.Any]:
@@ -35,17 +45,21 @@ def test_steps(tmp_path: Path) -> None:
     now.done()
 
 
-def test_packages_are_counted_from_what_is_added_to_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", LOGS)
+def test_packages_are_counted_from_what_is_added_to_the_log(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, besides = LOGS[name]
     monkeypatch.setattr(progress, "_EVERY", 0.01)
     root, file = tmp_path / "root", tmp_path / "progress.json"
-    log = root / "var/log/dnf.rpm.log"
+    log = root / "var/log" / name
     log.parent.mkdir(parents=True)
-    log.write_text(LINE * 7)
+    log.write_text(line * 7)
     now = Progress("upgrade", 15, str(file))
     with now.packages(str(root), 2):
         assert told(file)["packages"] == [0, 2]
         with log.open("a") as stream:
-            stream.write(LINE + "2026 SUBDEBUG Upgraded: app-1.0-1.noarch\n")
+            stream.write(line + besides)
         deadline = time.monotonic() + 10
         while told(file)["packages"] != [1, 2]:
             assert time.monotonic() < deadline
