@@ -63,7 +63,7 @@ def build(package: Deb, directory: Path) -> Path:
         if package.conffiles:
             (meta / "conffiles").write_text("".join(f"{path}\n" for path in package.conffiles))
         for name, body in package.scripts.items():
-            (meta / name).write_text(f"{body}\n" if name == "triggers" else f"#!/bin/sh\n{body}\n")
+            (meta / name).write_text(f"{body}\n" if name in ("triggers", "templates") else f"#!/bin/sh\n{body}\n")
             (meta / name).chmod(0o755)
         marker = {f"/usr/share/{package.name}/version": f"{package.version}\n".encode()}
         for path, content in {**marker, **package.files}.items():
