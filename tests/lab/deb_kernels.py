@@ -61,6 +61,18 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+# One member of a cpio archive: header, name and content, the latter two filled up to four bytes
+member() {
+    length=$((${#1} + 1))
+    size=$(stat -L -c %s "$2")
+    [ -f "$2" ] || size=0
+    printf '070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x' 1 33188 0 0 1 0 "$size" 0 0 0 0 $length 0
+    printf '%s' "$1"
+    zeros $((1 + (4 - (110 + length) % 4) % 4))
+    cat "$2"
+    zeros $(((4 - size % 4) % 4))
+}
+zeros() { for _ in $(seq "$1"); do printf '\\0'; done; }
 case $wanted in
 '' | all) wanted=$(cd /boot && ls -d vmlinuz-* 2>/dev/null | sed s/vmlinuz-//) ;;
 esac
@@ -71,10 +83,15 @@ for release in $wanted; do
     echo "update-initramfs: Generating $file"
     {
         echo "initrd of $release"
-        sha256sum /lib/modules/$release/modules.dep /etc/fstab /bin/busybox 2>/dev/null || true
+        sha256sum /lib/modules/$release/modules.dep /etc/fstab
         printf '%065536d' 0
+    } > "$file.text"
+    sha256sum < "$file.text" | cut -c1-64 | tr -d '\\n' >> "$file.text"
+    {
+        member etc/lab-initrd "$file.text"
+        member 'TRAILER!!!' /dev/null
     } > "$file.new"
-    sha256sum < "$file.new" | cut -c1-64 | tr -d '\\n' >> "$file.new"
+    rm "$file.text"
     mv -f "$file.new" "$file"
 done
 """
@@ -130,8 +147,10 @@ def newest(release: str, version: str) -> Deb:
 
 def initrd_release(content: bytes) -> str:
     """Whose initrd this is; ValueError says what is wrong with it."""
-    body, digest = content[:-_DIGEST], content[-_DIGEST:]
-    if hashlib.sha256(body).hexdigest().encode() != digest:
+    size = int(content[54:62], 16) if content.startswith(b"070701") else 0
+    start = (110 + int(content[94:102] or b"0", 16) + 3) // 4 * 4 if size else 0
+    body, digest = content[start : start + size - _DIGEST], content[start + size - _DIGEST : start + size]
+    if not size or hashlib.sha256(body).hexdigest().encode() != digest:
         raise ValueError("is torn: its checksum does not match")
     match = re.match(rb"initrd of (\S+)\n", body)
     if match is None:

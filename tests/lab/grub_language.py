@@ -48,36 +48,31 @@ class Function:
     body: tuple[Command, ...]
 
 
-Command = t.Union[Simple, Condition, Function]
-
-
 @dataclass(frozen=True)
-class _Broken:
-    """Where the text stops to be words."""
+class Wrong:
+    """A place where the text is not GRUB's language, and why."""
 
     why: str
 
 
-_Token = t.Union[Word, str, _Broken]
+Command = t.Union[Simple, Condition, Function, Wrong]
+
+
+_Token = t.Union[Word, str, "Wrong"]
 
 
 def parse(text: str) -> t.Iterator[Command]:
-    """One command after the other, as GRUB reads them: what stands before an error is carried out."""
-    parser = _Parser(_lexed(text))
+    """One command after the other, as GRUB reads them: what is wrong is said, and it goes on with the next line."""
+    parser = _Parser(list(_tokens(text)))
     while parser.more:
-        if parser.peek() == ";":
-            parser.take()
-        else:
+        if parser.peek_end():
+            parser.place += 1
+            continue
+        try:
             yield parser.command()
-
-
-def _lexed(text: str) -> list[_Token]:
-    found: list[_Token] = []
-    try:
-        found.extend(_tokens(text))
-    except NotUnderstood as error:
-        found.append(_Broken(str(error)))
-    return found
+        except NotUnderstood as error:
+            yield Wrong(str(error))
+            parser.skip_line()
 
 
 def _tokens(text: str) -> t.Iterator[_Token]:
@@ -91,16 +86,18 @@ def _tokens(text: str) -> t.Iterator[_Token]:
         elif char == "#":
             end = text.find("\n", place)
             place = size if end < 0 else end
-        elif char in "\n;":
-            yield ";"
-            place += 1
-        elif char in "{}":
+        elif char in "\n;{}":
             yield char
             place += 1
         elif char in "|&<>":
-            raise NotUnderstood(f"{char!r} means nothing to GRUB")
+            yield Wrong(f"{char!r} means nothing to GRUB")
+            place += 1
         else:
-            word, place = _word(text, place)
+            try:
+                word, place = _word(text, place)
+            except NotUnderstood as error:
+                yield Wrong(str(error))
+                return
             yield word
 
 
@@ -181,9 +178,16 @@ class _Parser:
         if not self.more:
             raise NotUnderstood("the text ends too early")
         token = self.tokens[self.place]
-        if isinstance(token, _Broken):
+        if isinstance(token, Wrong):
             raise NotUnderstood(token.why)
         return token
+
+    def peek_end(self) -> bool:
+        return self.tokens[self.place] in ("\n", ";")
+
+    def skip_line(self) -> None:
+        while self.more and self.tokens[self.place] != "\n":
+            self.place += 1
 
     def take(self) -> Word | str:
         token = self.peek()
@@ -194,7 +198,7 @@ class _Parser:
         """The next word where it is a plain one, else nothing."""
         word = self.peek() if self.more else ""
         if isinstance(word, str):
-            return word.strip(";")
+            return word.strip(";\n")
         return word[0].text if len(word) == 1 and word[0].kind == "plain" else ""
 
     def expect(self, word: str) -> None:
@@ -205,7 +209,7 @@ class _Parser:
     def commands(self, ends: t.Collection[str]) -> tuple[Command, ...]:
         found: list[Command] = []
         while self.more:
-            if self.peek() == ";":
+            if self.peek_end():
                 self.place += 1
             elif self.keyword() in ends:
                 break
@@ -230,7 +234,7 @@ class _Parser:
         return Simple(tuple(words))
 
     def block(self) -> tuple[Command, ...]:
-        while self.peek() == ";":
+        while self.more and self.peek_end():
             self.place += 1
         self.expect("{")
         body = self.commands(("}",))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.bootloader import ENVIRONMENT_SIZE, BootFailed, Restarted, format_environment, parse_environment
-from tests.lab.grub_language import Command, Condition, Function, NotUnderstood, Simple, Word, parse
+from tests.lab.grub_language import Command, Condition, Function, Simple, Word, Wrong, parse
 from tests.lab.grub_test import evaluate
 from tests.lab.kernel import kernel_release
 
@@ -125,6 +125,8 @@ class Grub:
                 self.functions[command.name] = command.body
             elif isinstance(command, Condition):
                 self._branch(command)
+            elif isinstance(command, Wrong):
+                self._fail(f"syntax error: {command.why}")
             else:
                 self.status = self._command(command)
         return self.status
@@ -149,7 +151,7 @@ class Grub:
         if known is not None:
             try:
                 return known(arguments)
-            except (OSError, NotUnderstood) as error:
+            except OSError as error:
                 return self._fail(str(error))
         if name in _IDLE:
             return True
@@ -276,7 +278,7 @@ class Grub:
         self.variables.update(zip(places, (arguments[0], arguments[0].rpartition("/")[0]), strict=True))
         try:
             return self.run(parse(self.read(arguments[0]).decode("utf-8", "replace")))
-        except (OSError, NotUnderstood) as error:
+        except OSError as error:
             return self._fail(str(error))
         finally:
             self.variables.update(before)
