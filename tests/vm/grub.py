@@ -45,31 +45,26 @@ def fill(boot: Path) -> None:
     (grub / "grub.cfg").write_text(GRUB_CFG.format(arguments=ARGUMENTS))
     run(["grub-script-check", grub / "grub.cfg"])
     for platform in ("i386-pc", "x86_64-efi"):
-        (grub / platform).mkdir()
-        for pattern in ("*.mod", "*.lst"):
-            for file in (_LIBRARY / platform).glob(pattern):
-                shutil.copy(file, grub / platform)
+        copy_modules(grub, platform)
     early = grub / "early.cfg"
     early.write_text("search --no-floppy --file --set=root /grub/grub.cfg\nset prefix=($root)/grub\n")
-    (boot / "EFI/BOOT").mkdir(parents=True)
-    target = boot / "EFI/BOOT/BOOTX64.EFI"
-    run(
-        [
-            "grub-mkimage",
-            "-O",
-            "x86_64-efi",
-            "-o",
-            target,
-            "-p",
-            "/grub",
-            "-c",
-            early,
-            *_MODULES,
-            "efi_gop",
-            "all_video",
-        ]
-    )
+    efi_image(boot / "EFI/BOOT/BOOTX64.EFI", "/grub", early=early)
     early.unlink()
+
+
+def copy_modules(grub: Path, platform: str) -> None:
+    (grub / platform).mkdir()
+    for pattern in ("*.mod", "*.lst"):
+        for file in (_LIBRARY / platform).glob(pattern):
+            shutil.copy(file, grub / platform)
+
+
+def efi_image(target: Path, prefix: str, *more: str, early: Path | None = None) -> None:
+    """GRUB for UEFI, with these modules besides; ``early``: commands before its first file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    config = ["-c", str(early)] if early else []
+    names = [*_MODULES, "efi_gop", "all_video", *more]
+    run(["grub-mkimage", "-O", "x86_64-efi", "-o", target, "-p", prefix, *config, *names])
 
 
 def embed(disk: Path, place: Extent, scratch: Path) -> None:

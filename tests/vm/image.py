@@ -31,11 +31,6 @@ _FILES = {
     "etc/hosts": "127.0.0.1 localhost\n127.0.1.1 vm\n",
     "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
     "etc/resolv.conf": "nameserver 127.0.0.1\n",
-    "etc/fstab": "/dev/vda3 / btrfs defaults 0 0\n/dev/vda2 /boot auto defaults 0 0\n",
-    "etc/rpm/macros": "%_dbpath /var/lib/rpm\n",
-    "etc/dnf/dnf.conf": "[main]\ngpgcheck=1\ninstall_weak_deps=False\nmetadata_expire=0\nkeepcache=0\nplugins=0\n",
-    "etc/dnf/vars/labrel": "v1\n",
-    "etc/yum.repos.d/vm.repo": "[vm]\nname=vm\nbaseurl=file:///srv/repositories/$labrel/\nenabled=1\ngpgcheck=1\n",
     "etc/ssh/sshd_config": (
         "HostKey /etc/ssh/ssh_host_ed25519_key\nUsePAM no\nUseDNS no\nPermitRootLogin prohibit-password\n"
         "PrintMotd no\nSubsystem sftp internal-sftp\nMaxStartups 100\nMaxSessions 100\n"
@@ -57,6 +52,13 @@ _FILES = {
         "i=0; while [ ! -e /sys/class/net/eth0 ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done\n"
         "ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2\n"
     ),
+}
+_PACKAGE_MANAGER = {
+    "etc/fstab": "/dev/vda3 / btrfs defaults 0 0\n/dev/vda2 /boot auto defaults 0 0\n",
+    "etc/rpm/macros": "%_dbpath /var/lib/rpm\n",
+    "etc/dnf/dnf.conf": "[main]\ngpgcheck=1\ninstall_weak_deps=False\nmetadata_expire=0\nkeepcache=0\nplugins=0\n",
+    "etc/dnf/vars/labrel": "v1\n",
+    "etc/yum.repos.d/vm.repo": "[vm]\nname=vm\nbaseurl=file:///srv/repositories/$labrel/\nenabled=1\ngpgcheck=1\n",
 }
 _LINKS = {
     "etc/systemd/system/default.target": "/lib/systemd/system/multi-user.target",
@@ -105,9 +107,9 @@ def _build(made: Sources, wanted: dict[str, Path]) -> None:
         grub.fill(boot)
         for filesystem, target in wanted.items():
             part = scratch / f"{filesystem}.part"
-            _boot_partition(filesystem, boot, part)
+            boot_partition(filesystem, boot, part)
             whole = scratch / "whole.raw"
-            _assemble(whole, {disk.BOOT.start: part, disk.ROOT.start: scratch / "root.part"})
+            assemble(whole, {disk.BOOT.start: part, disk.ROOT.start: scratch / "root.part"})
             grub.embed(whole, disk.BIOS_BOOT, scratch)
             unfinished = target.with_suffix(".part")
             run(["qemu-img", "convert", "-q", "-O", "qcow2", whole, unfinished])
@@ -115,7 +117,7 @@ def _build(made: Sources, wanted: dict[str, Path]) -> None:
             unfinished.replace(target)
 
 
-def _assemble(whole: Path, parts: dict[int, Path]) -> None:
+def assemble(whole: Path, parts: dict[int, Path]) -> None:
     with whole.open("wb") as stream:
         stream.truncate(disk.DISK_MIB * disk.MIB)
     run(["sfdisk", "--quiet", whole], stdin=disk.PARTITION_TABLE)
@@ -133,13 +135,14 @@ def _assemble(whole: Path, parts: dict[int, Path]) -> None:
         )
 
 
-def _boot_partition(filesystem: str, content: Path, part: Path) -> None:
+def boot_partition(filesystem: str, content: Path, part: Path, number: str = "0FEE-1DEA") -> None:
+    """``number``: what vfat has for a UUID."""
     with part.open("wb") as stream:
         stream.truncate(disk.BOOT.size)
     if filesystem == "ext4":
         run(["mkfs.ext4", "-q", "-m0", "-L", "boot", "-d", content, part])
         return
-    run(["mkfs.vfat", "-F", "32", "-n", "BOOT", part])
+    run(["mkfs.vfat", "-F", "32", "-n", "BOOT", "-i", number.replace("-", ""), part])
     run(["mcopy", "-i", part, "-s", "-Q", *sorted(content.iterdir()), "::/"])
 
 
@@ -166,7 +169,9 @@ def _fill(scratch: Path, tarball: Path) -> None:
     run(["mount", "-o", "loop,noatime", scratch / "root.part", root])
     run(["tar", "-C", root, "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", tarball])
     shutil.copytree(scratch / "repositories", root / "srv/repositories")
-    _configure(root)
+    configure(root, _PACKAGE_MANAGER)
+    # Nobody looks anything up here, and each file is read through an emulated disk
+    shutil.rmtree(root / "var/lib/apt/lists")
     # As on an installed machine, the files of the kernel package are on the boot partition
     boot = scratch / "boot"
     boot.mkdir()
@@ -176,14 +181,18 @@ def _fill(scratch: Path, tarball: Path) -> None:
     run(["umount", root])
 
 
-def _configure(root: Path) -> None:
+def configure(root: Path, files: dict[str, str], unmasked: t.Collection[str] = ()) -> None:
+    """Make the root one that boots quickly when emulated, with these files besides; ``unmasked``: units it needs."""
     (root / "etc/resolv.conf").unlink(missing_ok=True)
-    for name, text in _FILES.items():
+    for name, text in {**_FILES, **files}.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     (root / "usr/local/sbin/vm-network").chmod(0o755)
-    for name, place in {**_LINKS, **{f"etc/systemd/system/{unit}": "/dev/null" for unit in _MASKED}}.items():
+    for name, place in {
+        **_LINKS,
+        **{f"etc/systemd/system/{unit}": "/dev/null" for unit in _MASKED if unit not in unmasked},
+    }.items():
         link = root / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
@@ -195,7 +204,7 @@ def _configure(root: Path) -> None:
     (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
     shutil.copy(ssh_key("controller").with_suffix(".pub"), root / "root/.ssh/authorized_keys")
     # Nobody looks anything up here, and each file is read through an emulated disk
-    for bulk in ("usr/lib/x86_64-linux-gnu/gconv", "usr/lib/udev/hwdb.d", "usr/lib/udev/hwdb.bin", "var/lib/apt/lists"):
+    for bulk in ("usr/lib/x86_64-linux-gnu/gconv", "usr/lib/udev/hwdb.d", "usr/lib/udev/hwdb.bin"):
         path = root / bulk
         if path.is_dir():
             shutil.rmtree(path)

@@ -1,0 +1,241 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disks as the installer of Debian 12 leaves them: its GRUB with its menu, ``@rootfs``, an initrd by initramfs-tools.
+
+``bios``: /boot is ext4. ``efi``: /boot is in the root subvolume, and GRUB starts from an ESP with vfat.
+Its kernels are real ones with only the modules that the machine needs, in packages with the scripts of Debian's.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import typing as t
+from pathlib import Path
+
+from tests.lab import deb_kernels
+from tests.lab.debs import Deb, built, publish
+from tests.lab.process import LabError, locked, run, say
+from tests.lab.rootfs import rootfs_tarball
+from tests.lab.settings import PACKAGE as LAB
+from tests.lab.settings import REPOSITORY, cache_directory, digest
+from tests.lab.signing import public_key, sign_release
+from tests.lab.system import ssh_key
+from tests.vm import disk, grub, kernels
+from tests.vm.faults import FAULTS
+from tests.vm.image import PACKAGE, assemble, boot_partition, configure
+from tests.vm.kernels import Kernel
+from tests.vm.rootfs import Sources, sources
+
+FIRMWARES: t.Final = ("bios", "efi")
+ROOT: t.Final = "@rootfs"
+PACKAGES: t.Final = (
+    "systemd,systemd-sysv,udev,kmod,dbus",
+    "apt,python3,ucf,linux-base,initramfs-tools,zstd,busybox,grub-pc,grub-efi-amd64-bin",
+    "openssh-server,btrfs-progs,iproute2,procps,util-linux,mount,e2fsprogs,dosfstools",
+)
+_ARGUMENTS = "console=ttyS0 net.ifnames=0 mitigations=off systemd.show_status=0 random.trust_cpu=on"
+_ESP_ID = "ABCD-1234"
+_FILES: t.Final = {
+    "etc/default/grub": (
+        'GRUB_DEFAULT=0\nGRUB_TIMEOUT=1\nGRUB_DISTRIBUTOR=Debian\nGRUB_CMDLINE_LINUX_DEFAULT="quiet"\n'
+        f'GRUB_CMDLINE_LINUX="{_ARGUMENTS}"\nGRUB_TERMINAL=serial\nGRUB_DISABLE_OS_PROBER=true\n'
+        'GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"\n'
+    ),
+    # Only what mounts the root, as somebody with a slow machine would have it
+    "etc/initramfs-tools/conf.d/vm": "MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\nRESUME=none\n",
+    "etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\nbtrfs\ncrc32c_intel\n",
+    "etc/apt/sources.list.d/vm.sources": (
+        "Types: deb\nURIs: file:/srv/repositories/current\nSuites: lab\nComponents: main\n"
+        "Signed-By: /etc/apt/keyrings/vm.asc\n"
+    ),
+}
+# The command line says "ro", as an installer's does
+_NEEDED: t.Final = ("systemd-remount-fs.service",)
+_DEPENDS = ("Depends: linux-base, initramfs-tools, kmod",)
+
+
+def app(version: str, script: str = "") -> Deb:
+    files = {f"/usr/share/vm-app/data/{number}": f"{version} {number}\n".encode() for number in range(100)}
+    return Deb("vm-app", version, files=files, scripts={"postinst": script} if script else {})
+
+
+def kernel(packed: Kernel) -> Deb:
+    """``linux-image-RELEASE``, with the scripts of Debian's and without what the machine never loads."""
+    small = deb_kernels.kernel(packed.release)
+    files = {
+        f"/boot/vmlinuz-{packed.release}": packed.image,
+        f"/boot/config-{packed.release}": (packed.tree / f"boot/config-{packed.release}").read_bytes(),
+        f"/boot/System.map-{packed.release}": b"ffffffff81000000 T _text\n",
+        **{name.removeprefix("/usr"): content for name, content in packed.modules.items()},
+    }
+    return Deb(small.name, "1.0", fields=small.fields, files=files, scripts=small.scripts)
+
+
+def releases(older: Kernel, newer: Kernel) -> dict[str, list[Deb]]:
+    """What each release offers."""
+    first = [kernel(older), deb_kernels.newest(older.release, "1.0")]
+    second = [kernel(newer), deb_kernels.newest(newer.release, "2.0")]
+    return {
+        "v1": [*first, app("1.0")],
+        "v2": [*first[:1], *second, app("2.0")],
+        # Of what upgrades go wrong in: what comes with a package's script
+        **{fault.repository: [*first[:1], *second, app("2.0", fault.script)] for fault in FAULTS if fault.script},
+    }  # fmt: skip
+
+
+def image(firmware: str) -> Path:
+    """The disk of a machine that nobody adopted yet."""
+    tarball, made = rootfs_tarball("bookworm", PACKAGES), sources()
+    code = [PACKAGE / f"{name}.py" for name in ("debian_image", "image", "disk", "grub", "kernels", "faults")]
+    code += [LAB / f"{name}.py" for name in ("deb_kernels", "debs")]
+    key = digest(tarball.name, made.kernels.name, *code, ssh_key("controller"), ssh_key("host"), public_key())
+    found = cache_directory() / f"vmdeb-{firmware}-{key}.qcow2"
+    with locked(cache_directory() / "vm-image.lock"):
+        if not found.exists():
+            for old in cache_directory().glob(f"vmdeb-{firmware}-*.qcow2"):
+                old.unlink()
+            say(f"building the image of a virtual machine with Debian ({firmware}) ...")
+            _build(firmware, tarball, made, found)
+    return found
+
+
+def _build(firmware: str, tarball: Path, made: Sources, target: Path) -> None:
+    # Not in /dev/shm: the root is filled behind a /dev of its own
+    with tempfile.TemporaryDirectory(prefix="overc-vm-", dir="/var/tmp") as name:
+        scratch = Path(name)
+        older, newer = kernels.unpack(made.kernels, made.root, scratch)
+        pool = scratch / "pool"
+        for release, packages in releases(older, newer).items():
+            publish(scratch / "repositories" / release, packages, pool, sign=sign_release)
+        (scratch / "installed").mkdir()
+        for package in releases(older, newer)["v1"]:
+            shutil.copy(built(package, pool), scratch / "installed")
+        root, boot = scratch / "root.part", scratch / "boot.part"
+        for part, extent in ((root, disk.ROOT), (boot, disk.BOOT)):
+            with part.open("wb") as stream:
+                stream.truncate(extent.size)
+        run(["mkfs.btrfs", "-q", "-m", "single", "-d", "single", "-L", "root", root])
+        if firmware == "bios":
+            run(["mkfs.ext4", "-q", "-m0", "-L", "boot", boot])
+        _fill_apart(firmware, scratch, tarball)
+        if firmware == "efi":
+            boot.unlink()
+            boot_partition("vfat", scratch / "esp", boot, _ESP_ID)
+        whole = scratch / "whole.raw"
+        assemble(whole, {disk.BOOT.start: boot, disk.ROOT.start: root})
+        if firmware == "bios":
+            grub.embed(whole, disk.BIOS_BOOT, scratch)
+        unfinished = target.with_suffix(".part")
+        run(["qemu-img", "convert", "-q", "-O", "qcow2", whole, unfinished])
+        unfinished.replace(target)
+
+
+def _fill_apart(firmware: str, scratch: Path, tarball: Path) -> None:
+    """In mount and pid namespaces of its own: whatever happens, its mounts and processes end with it."""
+    argv = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    parts = {"vda3": "root.part", **({"vda2": "boot.part"} if firmware == "bios" else {})}
+    loops = [f"{name}={run(['losetup', '--show', '--find', scratch / part]).strip()}" for name, part in parts.items()]
+    argv += [sys.executable, "-m", "tests.vm.debian_image", firmware, str(scratch), str(tarball), *loops]
+    try:
+        done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    finally:
+        for loop in loops:
+            run(["losetup", "--detach", loop.partition("=")[2]], check=False)
+    if done.returncode != 0:
+        raise LabError(f"the root file system could not be built:\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
+
+
+def _fill(firmware: str, scratch: Path, tarball: Path, loops: list[str]) -> None:
+    root = scratch / "root"
+    root.mkdir()
+    _devices(dict(loop.split("=") for loop in loops))
+    run(["mount", "/dev/vda3", root])
+    run(["btrfs", "subvolume", "create", root / ROOT])
+    run(["umount", root])
+    run(["mount", "-o", f"noatime,subvol={ROOT}", "/dev/vda3", root])
+    run(["tar", "-C", root, "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", tarball])
+    if firmware == "bios":
+        run(["mount", "/dev/vda2", root / "boot"])
+    (root / "boot/efi").mkdir(exist_ok=True)
+    _configure(root, firmware)
+    _install(root, scratch)
+    _boot_loader(root, scratch, firmware)
+    if firmware == "bios":
+        run(["umount", root / "boot"])
+    run(["umount", root])
+
+
+def _devices(loops: dict[str, str]) -> None:
+    """Give this namespace a /dev of its own, where the parts have the names that the machine will have for them.
+
+    For a loop device update-grub writes a menu that looks for its file.
+    """
+    nodes, links = {"null": ("c", "1:3"), "zero": ("c", "1:5"), "urandom": ("c", "1:9")}, {}
+    for name, loop in loops.items():
+        nodes[name] = ("b", Path("/sys/block", loop.removeprefix("/dev/"), "dev").read_text().strip())
+        links[run(["blkid", "-p", "-s", "UUID", "-o", "value", loop]).strip()] = name
+    run(["mount", "-t", "tmpfs", "dev", "/dev"])
+    for name, (kind, number) in nodes.items():
+        run(["mknod", "-m666", f"/dev/{name}", kind, *number.split(":")])
+    Path("/dev/disk/by-uuid").mkdir(parents=True)
+    for uuid, name in links.items():
+        Path("/dev/disk/by-uuid", uuid).symlink_to(f"../../{name}")
+
+
+def _uuid(path: Path) -> str:
+    return run(["findmnt", "-nvo", "UUID", path]).strip()
+
+
+def _configure(root: Path, firmware: str) -> None:
+    configure(root, _FILES, unmasked=_NEEDED)
+    boot = f"UUID={_uuid(root / 'boot')} /boot ext4 defaults 0 2" if firmware == "bios" else ""
+    boot = boot or f"UUID={_ESP_ID} /boot/efi vfat umask=0077 0 1"
+    (root / "etc/fstab").write_text(f"UUID={_uuid(root)} / btrfs defaults,subvol={ROOT} 0 0\n{boot}\n")
+    for source in (root / "etc/apt").glob("sources.list"):
+        source.unlink()
+    (root / "etc/apt/keyrings").mkdir(exist_ok=True)
+    shutil.copy(public_key(), root / "etc/apt/keyrings/vm.asc")
+
+
+def _install(root: Path, scratch: Path) -> None:
+    shutil.copytree(scratch / "repositories", root / "srv/repositories")
+    (root / "srv/repositories/current").symlink_to("v1")
+    for kind, place in (("proc", "proc"), ("sysfs", "sys")):
+        run(["mount", "-t", kind, kind, root / place])
+    run(["mount", "--bind", "/dev", root / "dev"])
+    grub_cfg = root / "boot/grub/grub.cfg"
+    grub_cfg.parent.mkdir(exist_ok=True)
+    grub_cfg.touch()
+    debs = root / "run/debs"
+    debs.mkdir(parents=True)
+    for file in (scratch / "installed").iterdir():
+        shutil.copy(file, debs)
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    names = [f"/run/debs/{path.name}" for path in sorted(debs.iterdir())]
+    run(["chroot", root, "dpkg", "--install", *names], stdin="", env=environment)
+    run(["chroot", root, "update-grub"], stdin="", env=environment)
+    for place in ("dev", "sys", "proc"):
+        run(["umount", root / place])
+    shutil.rmtree(debs)
+
+
+def _boot_loader(root: Path, scratch: Path, firmware: str) -> None:
+    """What grub-install does: modules beside the menu, and for UEFI the loader and its stub on the ESP."""
+    platform = {"bios": "i386-pc", "efi": "x86_64-efi"}[firmware]
+    grub.copy_modules(root / "boot/grub", platform)
+    if firmware == "efi":
+        vendor = scratch / "esp/EFI/debian"
+        vendor.mkdir(parents=True)
+        (vendor / "grub.cfg").write_text(
+            f"search.fs_uuid {_uuid(root)} root \nset prefix=($root)'/{ROOT}/boot/grub'\nconfigfile $prefix/grub.cfg\n"
+        )
+        grub.efi_image(scratch / "esp/EFI/BOOT/BOOTX64.EFI", "/EFI/debian", "btrfs", "search_fs_uuid")
+        shutil.copy(scratch / "esp/EFI/BOOT/BOOTX64.EFI", vendor / "grubx64.efi")
+
+
+if __name__ == "__main__":
+    _fill(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])
