@@ -10,6 +10,7 @@ import typing as t
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.overc.system.plugins.plugin_utils.secrets import told_without, vaulted
 from ansible_collections.overc.system.plugins.plugin_utils.waiting import Told
 
 Result = dict[str, t.Any]
@@ -28,12 +29,15 @@ class ActionModule(ActionBase):
             if shows:
                 Display().display(f"{variables.get('inventory_hostname', 'host')}: {text}", stderr=True)
 
+        secrets = vaulted(variables)
+        # Ansible's modules write into the host's log with what they were called; a check may have a token in it
+        quiet = {**variables, "ansible_no_target_syslog": True} if secrets else task_vars
         with Told(say) as told:
             told.say("is asked whether it works", aloud=False)
             answer = self._execute_module(
-                module_name=self.module, task_vars=task_vars, wrap_async=bool(self._task.async_val)
+                module_name=self.module, task_vars=quiet, wrap_async=bool(self._task.async_val)
             )
-        return {**result, **answer}
+        return {**result, **told_without(answer, secrets)}
 
 
 __all__ = ("ActionModule",)

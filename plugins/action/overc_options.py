@@ -14,6 +14,7 @@ from ansible_collections.overc.system.plugins.plugin_utils.option_kinds import F
 from ansible_collections.overc.system.plugins.plugin_utils.option_names import refuse_unknown
 from ansible_collections.overc.system.plugins.plugin_utils.options import FALLBACKS, ROLES, convert, converter, public
 from ansible_collections.overc.system.plugins.plugin_utils.own_tasks import check_file
+from ansible_collections.overc.system.plugins.plugin_utils.secrets import vaulted, without
 
 Result = dict[str, t.Any]
 # Options that are files of tasks, and where health has one
@@ -48,7 +49,14 @@ class ActionModule(ActionBase):
             # No exception: whoever asks for all hosts sees to it that one of them does not end the run (failed_when)
             return {**result, "failed": True, "changed": False, "msg": message, "error_id": "bad_argument"}
         options = {name: value for name, value in options.items() if name not in _SECRET}
-        return {**result, "changed": False, **options, "delegates": delegates}
+        shown = without(options, vaulted(variables))
+        return {
+            **result,
+            "changed": False,
+            **options,
+            "delegates": delegates,
+            **({"shown": shown} if shown != options else {}),
+        }
 
     @staticmethod
     def _roles(role: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible import context
 from ansible.errors import AnsibleFilterError
+from jinja2 import pass_context
 
 from ..module_utils import values as numbers
 from ..module_utils.errors import OvercError
@@ -32,6 +33,7 @@ from ..plugin_utils import (
     verdict_report,
 )
 from ..plugin_utils.options import ROLES
+from ..plugin_utils.secrets import vaulted, without
 
 Hostvars = t.Mapping[str, t.Mapping[str, t.Any]]
 
@@ -116,8 +118,10 @@ def fleet_plan(hosts: t.Sequence[str], hostvars: Hostvars, options: t.Mapping[st
         elif host in silent:
             answers[host] = {**answers[host], **run_plan.no_delegate(wanted.get("delegates") or (), silent[host])}
     skipped = [str(tag) for tag in context.CLIARGS.get("skip_tags") or () if tag != "never"]
+    # What people read of them is without what is in a vault
     own = {
-        host: {key: value for key, value in given.items() if key in _shown(options)} for host, given in asked.items()
+        host: {key: value for key, value in (given.get("shown") or given).items() if key in _shown(options)}
+        for host, given in asked.items()
     }
     return _said(run_plan.plan, answers, {**options, "skip_tags": skipped} if skipped else options, own)
 
@@ -174,12 +178,31 @@ def change_lines(upgrades: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
     return [change_line(change) for change in upgrades] or ["nothing is pending"]
 
 
-def failure_output(result: t.Mapping[str, t.Any]) -> str:
-    return host_outcome.output(result)
+def _secrets(context: t.Any) -> t.Collection[str]:
+    """What the inventory keeps in a vault for the host that a task is for."""
+    hostvars, host = context.get("hostvars"), context.get("inventory_hostname")
+    return vaulted(hostvars.raw_get(host)) if host and hasattr(hostvars, "raw_get") else frozenset()
 
 
-def failure_reason(result: t.Mapping[str, t.Any]) -> str:
-    return host_outcome.reason(result)
+@pass_context
+def failure_output(context: t.Any, result: t.Mapping[str, t.Any]) -> str:
+    return t.cast("str", without(host_outcome.output(result), _secrets(context)))
+
+
+@pass_context
+def failure_reason(context: t.Any, result: t.Mapping[str, t.Any]) -> str:
+    return t.cast("str", without(host_outcome.reason(result), _secrets(context)))
+
+
+@pass_context
+def without_secrets(context: t.Any, data: t.Any) -> t.Any:
+    """``data`` are texts, and lists and mappings of these."""
+    return without(data, _secrets(context))
+
+
+@pass_context
+def vaulted_values(context: t.Any, _nothing: t.Any) -> list[str]:
+    return sorted(_secrets(context))
 
 
 def failed_upgrade(failure: t.Any, answers: t.Mapping[str, t.Any], rollback: bool) -> dict[str, t.Any]:
@@ -300,5 +323,7 @@ class FilterModule:
             "rollback_result": rollback_result,
             "to_be_finished": to_be_finished,
             "upgrade_result": upgrade_result,
+            "vaulted_values": vaulted_values,
             "whole_number": whole_number,
+            "without_secrets": without_secrets,
         }

@@ -28,6 +28,7 @@ from .linux_reboot import REBOOT, LinuxReboot
 from .orphan import end_if_orphan
 from .reboot_words import confirmed, keep_facts, unconfirmed, without_output
 from .reboot_words import problem as reboot_problem
+from .secrets import told_without, vaulted
 from .waiting import Told, Waiting
 
 # Seconds before a confirmation is tried again whose connection was lost
@@ -55,10 +56,15 @@ class RebootingAction(ActionBase):
         full = self._boolean(args.pop("full", False), "full") or Display().verbosity > 0
         # What is needed here is more than what is shown; of a job in the background nobody is here to shorten what it says
         args["full"] = full or not self._task.async_val
+        secrets = vaulted(task_vars or {})
+        if secrets:
+            # Ansible's modules write into the host's log with what they were called; a check may have a token in it
+            task_vars = {**(task_vars or {}), "ansible_no_target_syslog": True}
         try:
             result = self._all(result, args, task_vars)
         except AnsibleConnectionFailure as error:
             result = self._silent(result, error, task_vars)
+        result = told_without(result, secrets)
         if result.get("failed") and self._shown(task_vars):
             # Ansible prints all of it, on one line, for each host that failed; what it was about to do goes into the record
             return {**brief(result), **{key: result[key] for key in ("upgrades",) if key in result}}

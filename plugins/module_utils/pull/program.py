@@ -71,6 +71,8 @@ class Pull:
         self.taken = f"{state}/taken.json"
         self.outcome = f"{run}/outcome.json"
         self.variables = f"{run}/variables.json"
+        self.secrets = f"{run}/secrets.json"
+        self.hidden: list[str] = []
         self.began = time.time()
         self.member = Member(config["rings"], state, config["environment"]) if config.get("rings") else None
 
@@ -172,6 +174,7 @@ class Pull:
         variables = {
             "phase": phase,
             "outcome": self.outcome,
+            "secrets": self.secrets,
             "state": self.state,
             "note": read(self.note, {}),
             "rejected": read(self.rejected, []),
@@ -183,6 +186,7 @@ class Pull:
         try:
             write(self.variables, {"__pull_run": variables})
             remove(self.outcome)
+            remove(self.secrets)
         except OSError as error:
             said = f"What the playbook is to know cannot be written down: {error.filename}: {error.strerror}."
             return 1, "", {"status": "failed", "reason": said, "again": True}
@@ -199,10 +203,13 @@ class Pull:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
+            self.hidden = [str(value) for value in read(self.secrets, [])]
             output = (error.output or b"").decode("utf-8", "replace")
             return 124, self.shown(f"{output}\nended after {self.config['timeout']} seconds"), {}
         except OSError as error:
             return 127, f"{self.command()[0]}: {error.strerror}", {}
+        self.hidden = [str(value) for value in read(self.secrets, [])]
+        _kept("that its secrets are gone", lambda: remove(self.secrets))
         output = self.shown(done.stdout.decode("utf-8", "replace"))
         sys.stdout.write(output)
         return done.returncode, output, read(self.outcome, {})
@@ -211,7 +218,8 @@ class Pull:
 
     def shown(self, text: str) -> str:
         """Text for a log: without what this host was given to keep for itself."""
-        return redacted(text, [self.config["report_token"], (self.config.get("rings") or {}).get("token", "")])
+        own = (self.config["report_token"], (self.config.get("rings") or {}).get("token", ""))
+        return redacted(text, [*own, *sorted(self.hidden, key=len, reverse=True)])
 
     def finish(self, phase: str, status: str, reason: str, **more: t.Any) -> Entry:
         """Write the result down, and send it where it is wanted."""

@@ -461,3 +461,14 @@ def test_a_token_does_not_follow_a_redirect(place: Place, monkeypatch: pytest.Mo
 def test_the_launcher_finds_the_program() -> None:
     done = subprocess.run([sys.executable, "-IB", LAUNCHER], capture_output=True, text=True, check=False)
     assert "overc_pull" in done.stderr  # nothing is installed on this machine
+
+
+def test_what_the_playbook_has_from_a_vault_is_not_shown(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.ansible(
+        f'echo \'["token-of-ours", "token-of-ours-and-more"]\' > {place.directory}/run/secrets.json\n'
+        "echo 'fatal: curl token-of-ours-and-more token-of-ours'\nexit 2"
+    )
+    assert place.pull().upgrade() is False
+    assert "fatal: curl *** ***" in place.result()["output"]
+    assert "token-of" not in json.dumps(place.result()) + capsys.readouterr().out
+    assert not (place.directory / "run/secrets.json").exists()
