@@ -9,6 +9,7 @@ parsed that a program printed for people, and no program is started. Structures:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -130,7 +131,7 @@ def _text(number: bytes) -> str:
 
 
 def list_subvolumes(top: str) -> tuple[Subvolume, ...]:
-    """All subvolumes of the file system that is mounted at ``top``, sorted by id. Raises btrfs_failed."""
+    """All subvolumes of the file system that is mounted at ``top``, sorted by id. Raises btrfs_failed, OSError."""
     with _opened(top) as fd:
         roots: dict[int, Root] = {}
         places: dict[int, Place] = {}
@@ -156,38 +157,27 @@ def list_subvolumes(top: str) -> tuple[Subvolume, ...]:
 
 
 def get_default(top: str) -> int:
-    """The id of the default subvolume of the file system that is mounted at ``top``. Raises btrfs_failed."""
+    """The id of the default subvolume of the file system that is mounted at ``top``. Raises btrfs_failed, OSError."""
     with _opened(top) as fd:
         wanted = (_ROOT_TREE_DIRECTORY, _ROOT_TREE_DIRECTORY)
         return parse_default(content for _key, content in items(fd, _ROOT_TREE, objects=wanted, kinds=(_DIR_ITEM,) * 2))
 
 
-class _opened:  # noqa: N801 - read as a word of the sentence it stands in
-    """A descriptor of a directory for questions about its file system; whatever fails is btrfs_failed."""
-
-    def __init__(self, top: str) -> None:
-        self._top = top
-        self._fd = -1
-
-    def __enter__(self) -> int:
-        try:
-            self._fd = os.open(self._top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise self._failed(error) from error
-        return self._fd
-
-    def __exit__(self, kind: object, raised: BaseException | None, trace: object) -> None:
-        os.close(self._fd)
-        if isinstance(raised, (OSError, ValueError)):
-            raise self._failed(raised) from raised
-
-    def _failed(self, error: Exception) -> OvercError:
+@contextlib.contextmanager
+def _opened(top: str) -> t.Iterator[int]:
+    """A descriptor of a directory for questions about its file system. Raises btrfs_failed where it is none of btrfs."""
+    fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL):
+            raise
         why = error.strerror if isinstance(error, OSError) else error
-        return OvercError(
-            "btrfs_failed",
-            f"The subvolumes of the file system at {self._top} cannot be read: {why}. Is it btrfs, and is its disk well? "
-            "`dmesg` tells.",
-        )
+        raise OvercError(
+            "btrfs_failed", f"The subvolumes of the file system at {top} cannot be read: {why}."
+        ) from error
+    finally:
+        os.close(fd)
 
 
 __all__ = ("get_default", "list_subvolumes")

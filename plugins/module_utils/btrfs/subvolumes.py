@@ -123,18 +123,12 @@ def set_default(runner: Runner, subvolume_id: int, top: str) -> None:
 
 
 def sync(top: str) -> None:
-    """Commit the file system. Raises btrfs_failed, no_space."""
+    """Commit the file system. Raises OSError."""
+    fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            ioctl.sync(fd)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise OvercError(
-            "no_space" if error.errno == errno.ENOSPC else "btrfs_failed",
-            f"The file system at {top} could not be written out: {error.strerror}. `dmesg` tells what its disk says.",
-        ) from error
+        ioctl.sync(fd)
+    finally:
+        os.close(fd)
 
 
 def snapshot(runner: Runner, source: str, target: str) -> None:
