@@ -20,6 +20,7 @@ from ..system.presence import is_directory, is_file, status
 from ..system.safe_path import printable
 from . import claims, lxc
 from .claims import Claim
+from .services import of_services
 
 # Where LXC and OverC keep containers; what else a host has is found by its configuration and by what runs.
 _USUAL_PLACES: t.Final = ("/opt/container", "/var/lib/lxc")
@@ -145,14 +146,14 @@ def _of_block_devices() -> list[Claim]:
 
 
 def of_host(units: str) -> list[Claim]:
-    """Of the host's own table, of systemd's mount units and nspawn settings, of loop devices and swap files."""
+    """Of the host's own table, of systemd's units and nspawn settings, of loop devices and swap files, of services."""
     out: list[Claim] = []
     table = Claim("", "", "the host", "/etc/fstab")
     for entry in fstab.parse(_read("/etc/fstab")):
         out += claims.of_entry(entry, table)
         if entry.target.startswith("/"):
             out.append(replace(table, path=entry.target, how="target"))
-    return [*out, *_of_units(units), *_of_nspawn(), *_of_block_devices()]
+    return [*out, *_of_units(units), *_of_nspawn(), *_of_block_devices(), *of_services(_read, _entries)]
 
 
 def namespaces() -> t.Iterator[tuple[int, tuple[Mount, ...]]]:

@@ -14,6 +14,7 @@ from ..errors import OvercError
 from ..system import fstab, overlayfs
 from ..system.mount_table import Mount
 from ..system.safe_path import printable
+from .service_files import of_command
 
 _LAYER_OPTIONS: t.Final = frozenset(("lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir"))
 # Of services and their kind: see systemd.exec
@@ -109,6 +110,8 @@ def of_units(text: str, claim: Claim) -> list[Claim]:
             out += [replace(claim, path=source.lstrip("-+"), how="source") for source in sources]
         elif key in _UNIT_ROOTS:
             out.append(replace(claim, path=value.lstrip("-+"), how="root"))
+        elif key.startswith("Exec"):
+            out += [replace(claim, path=path, how="root") for path in of_command(value)]
     return [found for found in out if found.path.startswith("/")]
 
 

@@ -269,6 +269,10 @@ def test_a_mount_unit_of_the_host(two: World, text: str) -> None:
         ("x.service", "[Service]\nRootDirectory={c1}\n"),
         ("x.socket", "[Socket]\nRootDirectory=-{c1}/usr\n"),
         ("x.swap", "[Swap]\nWhat={c1}/usr/share/d/f1\n"),
+        ("x.service", "[Service]\nExecStart=/usr/bin/systemd-nspawn --boot -D {c1}\n"),
+        ("x.service", "[Service]\nExecStart=-/usr/bin/systemd-nspawn --bind-ro={c1}/usr:/mnt -M x\n"),
+        ("x.service", "[Service]\nExecStartPre=/usr/bin/docker run -v {c1}/usr/share:/data:ro image\n"),
+        ("x.service", "[Service]\nExecStart=podman run --mount type=bind,src={c1}/usr,dst=/x image\n"),
     ],
 )
 def test_any_unit_of_the_host(two: World, name: str, text: str) -> None:

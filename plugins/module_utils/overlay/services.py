@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading what services of the host have in files of their own: what is exported, and what stopped containers and machines have.
+
+What runs is seen by its mounts. A stopped container of Docker has none, and gets its directory back as it is at the next start.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..errors import OvercError
+from ..system.presence import is_link
+from ..system.safe_path import printable
+from . import service_files
+from .claims import Claim
+
+Read = t.Callable[[str], str]
+Entries = t.Callable[[str], list[str]]
+# who -> where its files are (``*``: every entry), and what reads them
+_SERVICES: t.Final[tuple[tuple[str, str, t.Callable[[str], list[str]]], ...]] = (
+    ("the NFS server", "/etc/exports", service_files.of_exports),
+    ("the NFS server", "/etc/exports.d/*.exports", service_files.of_exports),
+    ("the NFS server", "/var/lib/nfs/etab", service_files.of_exports),
+    ("a container of Docker", "/var/lib/docker/containers/*/config.v2.json", service_files.of_engine),
+    ("a container of Docker", "/var/lib/docker/containers/*/hostconfig.json", service_files.of_engine),
+    ("a volume of Docker", "/var/lib/docker/volumes/*/opts.json", service_files.of_engine),
+    (
+        "a container of Podman",
+        "/var/lib/containers/storage/overlay-containers/*/userdata/config.json",
+        service_files.of_engine,
+    ),
+    (
+        "a container of Podman",
+        "/var/lib/containers/storage/btrfs-containers/*/userdata/config.json",
+        service_files.of_engine,
+    ),
+    (
+        "a container of Podman",
+        "/var/lib/containers/storage/vfs-containers/*/userdata/config.json",
+        service_files.of_engine,
+    ),
+    ("libvirt", "/etc/libvirt/qemu/*.xml", service_files.of_xml),
+    ("libvirt", "/etc/libvirt/lxc/*.xml", service_files.of_xml),
+    ("libvirt", "/etc/libvirt/storage/*.xml", service_files.of_xml),
+    ("Samba", "/etc/samba/smb.conf", service_files.of_shares),
+    ("rsync", "/etc/rsyncd.conf", service_files.of_shares),
+)
+_MACHINES: t.Final = "/var/lib/machines"
+_ROOT = ""  # of the host; another one in tests
+
+
+def of_services(read: Read, entries: Entries) -> list[Claim]:
+    """``read`` and ``entries`` answer with nothing for what is not there, and raise inconsistent for what cannot be read."""
+    out: list[Claim] = []
+    for who, pattern, paths in _SERVICES:
+        for file in _files(_ROOT + pattern, entries):
+            try:
+                found = paths(read(file) or "null") if paths is service_files.of_engine else paths(read(file))
+            except ValueError as error:
+                raise OvercError(
+                    "inconsistent",
+                    f"{printable(file)} is not understood ({error}), so whether {who} uses what would be removed is not known."
+                    " Mend or remove it, then run the same command again.",
+                ) from error
+            out += [Claim(path, "source", who, printable(file)) for path in found]
+    for name in entries(_ROOT + _MACHINES):
+        machine = f"{_ROOT}{_MACHINES}/{name}"
+        if is_link(machine):
+            out.append(
+                Claim(os.path.realpath(machine), "root", f"container {printable(name)!r} of systemd-nspawn", machine)
+            )
+    return out
+
+
+def _files(pattern: str, entries: Entries) -> list[str]:
+    directory, star, rest = pattern.partition("*")
+    if not star:
+        return [pattern]
+    ending, slash, below = rest.partition("/")
+    return [f"{directory}{name}{slash}{below}" for name in entries(directory.rstrip("/")) if name.endswith(ending)]
+
+
+__all__ = ("of_services",)

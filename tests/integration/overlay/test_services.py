@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What services of the host use is found in their own files: exports, stopped containers of other engines, machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay import services
+
+from .test_containers import configure, populate
+from .test_users import refused, who
+from .world import World
+
+
+@pytest.fixture
+def two(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """c0 and c1, alike, on a host whose services have their files below ``world.base``/services."""
+    monkeypatch.setattr(services, "_ROOT", str(world.base / "services"))
+    populate(world.host)
+    for name in ("c0", "c1"):
+        configure(world.container(name, of=world.host))
+        (world.containers / name / "fstab").write_text("")
+    return world
+
+
+_DOCKER = "var/lib/docker/containers/0123"
+FILES: dict[str, tuple[str, str, str]] = {
+    "exported": ("etc/exports", "# all\n/srv *(ro)\n{c1}/usr 10.0.0.0/8(ro)\n", "the NFS server"),
+    "exported, by another name": ("etc/exports.d/x.exports", '"{c1}/usr/share" *(ro)\n', "the NFS server"),
+    "exported now": ("var/lib/nfs/etab", "{c1}\t*(ro,sync)\n", "the NFS server"),
+    "bind of Docker": (
+        f"{_DOCKER}/hostconfig.json",
+        json.dumps({"Binds": ["{c1}/usr/share:/data:ro"]}),
+        "a container of Docker",
+    ),
+    "mount of Docker": (
+        f"{_DOCKER}/config.v2.json",
+        json.dumps({"MountPoints": {"/data": {"Type": "bind", "Source": "{c1}/usr"}}}),
+        "a container of Docker",
+    ),
+    "volume of Docker": (
+        "var/lib/docker/volumes/v/opts.json",
+        json.dumps({"MountType": "none", "MountOpts": "bind", "MountDevice": "{c1}/usr"}),
+        "a volume of Docker",
+    ),
+    "Podman": (
+        "var/lib/containers/storage/overlay-containers/0123/userdata/config.json",
+        json.dumps({"mounts": [{"destination": "/x", "type": "bind", "source": "{c1}/usr/share"}]}),
+        "a container of Podman",
+    ),
+    "file system of a machine": (
+        "etc/libvirt/lxc/x.xml",
+        "<domain><devices><filesystem type='mount'><source dir='{c1}/usr'/></filesystem></devices></domain>",
+        "libvirt",
+    ),
+    "disk of a machine": ("etc/libvirt/qemu/x.xml", '<disk><source  file="{c1}/usr/share/d/f1"/></disk>', "libvirt"),
+    "pool of disks": ("etc/libvirt/storage/x.xml", "<target>\n<path>{c1}/usr/share</path></target>", "libvirt"),
+    "share": ("etc/samba/smb.conf", "[x]\n  Path = {c1}/usr\n  read only = yes\n", "Samba"),
+    "module of rsync": ("etc/rsyncd.conf", "[x]\npath={c1}/usr\n", "rsync"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_service_that_uses_the_directory(two: World, name: str) -> None:
+    file, text, expected = FILES[name]
+    path = two.base / "services" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(text.replace("{c1}", str(two.containers / "c1/rootfs")))
+    assert who(refused(two)) == {expected}
+    path.write_text(text.replace("{c1}", str(two.containers / "c0/rootfs")))
+    assert two.run()["changed"]
+
+
+def test_a_machine_that_is_a_link_to_the_container(two: World) -> None:
+    machines = two.base / "services/var/lib/machines"
+    machines.mkdir(parents=True)
+    (machines / "guest").symlink_to(two.containers / "c1/rootfs")
+    assert who(refused(two)) == {"container 'guest' of systemd-nspawn"}
+    (machines / "guest").unlink()
+    (machines / "guest").symlink_to("/nowhere")
+    assert two.run()["changed"]
+
+
+def test_a_file_that_nobody_understands_is_not_taken_for_nobody(two: World) -> None:
+    path: Path = two.base / "services" / _DOCKER / "config.v2.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"MountPoints": ')
+    with pytest.raises(OvercError) as caught:
+        two.run()
+    assert (caught.value.error_id, "config.v2.json" in caught.value.message) == ("inconsistent", True)
