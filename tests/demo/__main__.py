@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demonstration: one host's life, with real Ansible over real SSH. ``make demo``.
+"""The demonstration: the lives of two hosts, with real Ansible over real SSH. ``make demo``.
 
 Every table is read from the host's disk, not from what the modules report, and every stage is checked: a demonstration
 that does not come true exits with 1.
@@ -9,53 +9,22 @@ that does not come true exits with 1.
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import shutil
 import signal
-import subprocess
 import sys
-import textwrap
 import time
 import typing as t
-from pathlib import Path
 
+from tests.demo.debian import FLAVOUR, DebianDemo
 from tests.demo.facts import Facts, Observer
+from tests.demo.stage import DemoFailed, Stage, heading, paint, say, show
 from tests.lab import Host, Lab, LabError
 from tests.lab.gc import TEST_LABS, collect
 from tests.lab.process import locked
-from tests.lab.settings import DEFAULT_DIRECTORY, REPOSITORY
+from tests.lab.settings import DEFAULT_DIRECTORY
 
-WIDTH = 98
-NAME = "h1"
-COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-
-
-class DemoFailed(Exception):
-    """A promise that was not kept."""
-
-
-# --- how it looks -----------------------------------------------------------------------------------------------------
-
-
-def paint(text: str, code: str) -> str:
-    return f"\033[{code}m{text}\033[0m" if COLOUR else text
-
-
-def heading(text: str) -> None:
-    print("\n" + paint(f"=== {text} " + "=" * (WIDTH - len(text) - 5), "1;36"), flush=True)
-
-
-def say(text: str) -> None:
-    print("\n".join(textwrap.wrap(text, WIDTH)), flush=True)
-
-
-def show(label: str, text: str) -> None:
-    lines = textwrap.wrap(text, WIDTH - 13) or [""]
-    print(f"  {label:<9}  {lines[0]}")
-    for line in lines[1:]:
-        print(f"             {line}")
+NAME, DEBIAN = "h1", "d1"
 
 
 def table(facts: Facts) -> None:
@@ -69,47 +38,10 @@ def table(facts: Facts) -> None:
 # --- what it does -----------------------------------------------------------------------------------------------------
 
 
-class Demo:
+class Demo(Stage):
     def __init__(self, lab: Lab, host: Host) -> None:
-        self.host = host
+        super().__init__(lab, host)
         self.observer = Observer(host)
-        self.environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
-            "ANSIBLE_INVENTORY": str(lab.inventory()),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_DEPRECATION_WARNINGS": "0",
-        }
-
-    def ansible(self, module: str, *options: str) -> dict[str, t.Any]:
-        """Run the very command that is shown, and return what the module returned."""
-        argv = ["ansible", NAME, "-m", f"overc.system.{module}", *options]
-        print("\n" + paint(f"$ {shlex.join(argv)}", "1;33"), flush=True)
-        began = time.monotonic()
-        done = subprocess.run(
-            argv,
-            env=self.environment,
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        head, found, body = done.stdout.partition("=> ")
-        if not found or "UNREACHABLE" in head:
-            raise DemoFailed(f"Ansible did not reach the host:\n{done.stdout}{done.stderr}")
-        result: dict[str, t.Any] = json.loads(body)
-        changed = "would change" if "--check" in options else "changed"
-        verdict = "failed" if done.returncode else changed if result.get("changed") else "nothing changed"
-        show("result", f"{verdict} ({time.monotonic() - began:.1f} s)")
-        result["failed"] = bool(done.returncode)
-        return result
-
-    def check(self, true: object, promise: str) -> None:
-        if not true:
-            raise DemoFailed(promise)
-        print(paint("  verified   ", "32") + promise, flush=True)
 
     def look(self) -> Facts:
         facts = self.observer.look()
@@ -238,25 +170,27 @@ def main() -> int:
     began = time.monotonic()
     try:
         try:
-            print("Starting a host (the first time its disk image is built, which takes a minute) ...", flush=True)
+            print("Starting two hosts (the first time their disk images are built: minutes) ...", flush=True)
             lab.up(owned=True)
-            host = lab.create(NAME)
-            host.start()
+            host, debian = lab.create(NAME), lab.create(DEBIAN, flavour=FLAVOUR)
+            for each in (host, debian):
+                each.start()
             set_up, began = time.monotonic() - began, time.monotonic()
             Demo(lab, host).run()
+            DebianDemo(lab, debian).run()
         finally:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)  # whoever presses Ctrl-C twice still gets a clean machine
             took = time.monotonic() - began
             remove(lab)
     except KeyboardInterrupt:
-        print("\nInterrupted; the host is removed.", file=sys.stderr)
+        print("\nInterrupted; the hosts are removed.", file=sys.stderr)
         return 130
     except (DemoFailed, LabError) as error:
         print(paint(f"\nThe demonstration FAILED: {error}", "1;31"), file=sys.stderr)
         return 1
-    print("\n" + paint(f"Everything came true in {took:.0f} s (after {set_up:.0f} s to start the host).", "1;32"))
-    print(f"The host is removed.\n\n{NEXT}")
+    print("\n" + paint(f"Everything came true in {took:.0f} s (after {set_up:.0f} s to start the hosts).", "1;32"))
+    print(f"The hosts are removed.\n\n{NEXT}")
     return 0
 
 
