@@ -13,18 +13,25 @@ import typing as t
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.lab import debian
 from tests.lab.image import golden_image
 from tests.lab.process import LabError
 from tests.lab.rootfs import rootfs_tarball
 from tests.lab.rpms import repositories
 from tests.lab.settings import DiskSize
+from tests.vm import debian_image
 from tests.vm.image import BOOT_FILESYSTEMS, image
 from tests.vm.rootfs import sources
 
 # Each line needs what the line before it makes. Downloads and the work of one processor take turns within a line
 _STAGES: t.Final[tuple[Sequence[Callable[[], object]], ...]] = (
-    (rootfs_tarball, sources, repositories),
-    (lambda: golden_image(DiskSize()), lambda: image(BOOT_FILESYSTEMS[0])),
+    (rootfs_tarball, sources, repositories, lambda: rootfs_tarball("bookworm", debian.PACKAGES)),
+    (
+        lambda: golden_image(DiskSize()),
+        lambda: image(BOOT_FILESYSTEMS[0]),
+        lambda: rootfs_tarball("trixie", debian.PACKAGES),
+    ),
+    (lambda: golden_image(DiskSize(), "debian12"), lambda: debian_image.image(debian_image.FIRMWARES[0])),
 )
 
 

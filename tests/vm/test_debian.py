@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Debian 12 with its own GRUB and its own menu, end to end, over SSH: the judge of what the lab says of such hosts.
+
+BIOS has /boot on ext4, UEFI has it in the root subvolume and GRUB's block on the ESP.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+import pytest
+
+from tests.conftest import REPORT_KEY
+from tests.sampling import in_turn
+from tests.vm import debian_cuts, results
+from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
+from tests.vm.debian import NEW, OLD, DebianGuest, DebianStates, deployment
+from tests.vm.debian_image import FIRMWARES
+
+pytestmark = pytest.mark.vm
+
+_BOOT: t.Final = {"bios": "ext4", "efi": "in btrfs, ESP vfat"}
+_PROTECTION: t.Final = "automatic, an entry for each deployment"
+MakeDebian = t.Callable[[str, str], DebianGuest]
+
+
+def _there_and_back(make: MakeDebian, firmware: str) -> DebianGuest:
+    """Adopted, upgraded with a new kernel, tried, confirmed, rolled back, given back."""
+    guest = make("upgraded", firmware)
+    menu = guest.machine.ssh("sha256sum /boot/grub/grub.cfg")
+    assert guest.info()["state"] == "clean"
+    guest.assert_system(NEW, deployment(1), trial="1")
+    guest.machine.reboot()
+    guest.assert_system(NEW, deployment(1), trial="", deployment="1")
+    said = guest.controller(ROLLBACK, "-a", "reboot=true")
+    assert said["state"] == "clean", said
+    guest.assert_system(OLD, deployment(0), deployment="0")
+    said = guest.controller("overc_bootloader", "-a", "state=absent")
+    assert said["changed"], said
+    assert guest.machine.ssh("sha256sum /boot/grub/grub.cfg") == menu
+    guest.machine.reboot()
+    guest.assert_system(OLD, deployment(0), deployment="", trial="")
+    return guest
+
+
+def _given_back_later(make: MakeDebian, firmware: str) -> DebianGuest:
+    """Given back while a later deployment runs: the distribution's own menu, made by its own tool, boots that."""
+    guest = make("upgraded", firmware)
+    said = guest.controller("overc_bootloader", "-a", "state=absent")
+    assert said["changed"], said
+    guest.machine.reboot()
+    guest.assert_system(NEW, deployment(1), deployment="", trial="")
+    return guest
+
+
+def _panics(make: MakeDebian, firmware: str) -> DebianGuest:
+    """The kernel panics in the new root: GRUB boots what ran before, by itself."""
+    guest = make("adopted", firmware)
+    guest.offer("fault-root-panics")
+    guest.controller(UPGRADE)
+    before = guest.machine.boot_id()
+    guest.machine.ssh("systemctl reboot", check=False)
+    guest.machine.forget_connection()
+    guest.machine.wait_other_boot(before)
+    guest.assert_system(OLD, deployment(0), deployment="0", trial="")
+    assert guest.info()["state"] == "fallback"
+    assert guest.controller.call(UPGRADE)["error_id"] == "known_bad"
+    guest.offer("v2")
+    said = guest.controller(UPGRADE, "-a", "reboot=true")
+    assert said["state"] == "clean", said
+    guest.assert_system(NEW, deployment(2))
+    return guest
+
+
+_Case = t.Callable[[MakeDebian, str], DebianGuest]
+STORIES: t.Final[tuple[tuple[str, _Case, str], ...]] = (
+    ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, "bios"),
+    ("a new root panics, the one before it comes up by itself", _panics, "bios"),
+    ("given back from a later deployment", _given_back_later, "bios"),
+    ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, "efi"),
+    ("given back from a later deployment", _given_back_later, "efi"),
+)
+
+
+@pytest.fixture
+def make(debian: DebianStates, request: pytest.FixtureRequest) -> t.Iterator[MakeDebian]:
+    """``make(state, firmware)``: a machine that goes on from a state, and ends with the test."""
+    made: list[DebianGuest] = []
+
+    def one(name: str, firmware: str) -> DebianGuest:
+        made.append(debian.guest(name, firmware))
+        made[-1].on()
+        return made[-1]
+
+    yield one
+    report = request.node.stash.get(REPORT_KEY, {}).get("call")
+    for guest in made:
+        if report is not None and report.failed:
+            print(f"--- console of {guest.machine.directory}\n{guest.machine.console[-6000:]}")
+        guest.machine.close()
+        guest.abandon()
+
+
+# --- power cuts -------------------------------------------------------------------------------------------------------
+
+
+def _cut(cut: Cut, make: MakeDebian, firmware: str) -> DebianGuest:
+    """What boots is the old or the new system, whole; the next commands bring the machine to order."""
+    guest = make(cut.start, firmware)
+    kernels = guest.kernels
+    _run_to(guest, cut)
+    guest.cut()
+    assert guest.disk_defect() is None
+    guest.on()
+    seen = guest.seen()
+    assert seen.defects == []
+    version = seen.version(kernels)
+    assert version in cut.boots, seen
+    booted = seen.deployment or "the distribution's entry"
+    results.note(
+        "debian-cut", point=cut.name, firmware=firmware, boots=version, deployment=booted, ends=_settled(guest)
+    )
+    return guest
+
+
+def _run_to(guest: DebianGuest, cut: Cut) -> None:
+    if cut.at_once:
+        return
+    if cut.console:
+        mark = guest.machine.mark()
+        guest.begin(cut.module, "-a", "reboot=true")
+        guest.machine.wait_console(cut.console, mark)
+    elif cut.start == "packaged":
+        mark = guest.machine.mark()
+        guest.stop_at(cut.point)
+        guest.wait_point(cut.point, mark)
+    else:
+        guest.offer("v2")
+        guest.run_to(cut.point, cut.module)
+
+
+def _settled(guest: DebianGuest) -> str:
+    """From whatever it is to a state that an upgrade can begin in: by the commands that its answers name."""
+    story = [guest.info()["state"]]
+    for _turn in range(4):
+        if story[-1] == "clean":
+            return f"clean, {guest.seen().version(guest.kernels)}"
+        command = CONFIRM if story[-1] == "trial" else ROLLBACK
+        said = guest.controller.call(command)
+        assert "Traceback" not in str(said)
+        story += [f"{command}: {said.get('error_id') or 'done'}", guest.info()["state"]]
+    raise AssertionError(story)
+
+
+def _story(what: str, story: _Case, make: MakeDebian, firmware: str) -> DebianGuest:
+    guest = story(make, firmware)
+    results.note("boot", what=what, filesystem=_BOOT[firmware], firmware=firmware.upper(), protection=_PROTECTION)
+    return guest
+
+
+def _cases() -> list[t.Any]:
+    stories = [
+        pytest.param(functools.partial(_story, what, story), firmware, id=f"{story.__name__[1:]}-{firmware}")
+        for what, story, firmware in STORIES
+    ]
+    cuts = [
+        pytest.param(functools.partial(_cut, cut), firmware, id=f"{cut.name}-{firmware}")
+        for firmware in FIRMWARES
+        for cut in debian_cuts.every()
+    ]
+    return in_turn(stories, cuts, every=2)  # see conftest.py
+
+
+@pytest.mark.parametrize(("case", "firmware"), _cases())
+def test_debian(case: _Case, firmware: str, make: MakeDebian) -> None:
+    guest = case(make, firmware)
+    assert guest.disk_defect_of_a_running_machine() is None
