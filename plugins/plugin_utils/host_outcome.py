@@ -66,11 +66,6 @@ def first_line(text: t.Any) -> str:
     return lines[0] if lines else ""
 
 
-def not_seen_because(info: Answer) -> str:
-    """Why a look at a host that answered came to nothing."""
-    return could_not_run(info) or first_line(info.get("msg")) or "no answer"
-
-
 # What Ansible and ssh say around the reason why a host could not be reached: it names the host once more, so that no two
 # hosts would have the same reason
 _AROUND: t.Final = re.compile(
@@ -81,6 +76,18 @@ _AROUND: t.Final = re.compile(
 _LOGIN: t.Final = re.compile(r"^(\S+)@\S+: (Permission denied.*)$")
 _CONNECT: t.Final = re.compile(r"^ssh: connect to host \S+ port (\d+): ")
 _NO_REASON: t.Final = ("mm_receive_fd:", "proxy dialer did not", "Warning: Permanently added")
+
+
+# Before any module runs there: Ansible says so where it would go on to ask, and nobody is there to be asked
+_PASSWORD: t.Final = re.compile(r"^(Incorrect|Missing) \S+ password")
+
+
+def not_seen_because(info: Answer) -> str:
+    """Why a look at a host that answered came to nothing."""
+    said = could_not_run(info) or _AROUND.sub("", first_line(info.get("msg")))
+    if _PASSWORD.match(said):
+        return f"{said.rstrip('.')}; -K asks for it, ansible_become_password of the inventory says it."
+    return said or "no answer"
 
 
 def silence(text: t.Any) -> str:

@@ -19,9 +19,9 @@ from .host_outcome import (
     as_asked,
     brought_back_words,
     changes_of,
-    could_not_run,
     error_id_of,
     left_out,
+    not_seen_because,
     output,
     silence,
     to_be_finished,
@@ -59,7 +59,7 @@ def verdict(answer: Answer, asked: t.Mapping[str, t.Any] | None = None) -> Entry
         "fingerprint": answer.get("fingerprint"),
         "upgrades": changes_of(answer.get("upgrades")),
         "warnings": warnings_of(answer),
-        "reason": could_not_run(answer) or as_asked(str(answer.get("msg") or "")),
+        "reason": as_asked(str(answer.get("msg") or "")) if "state" in answer else not_seen_because(answer),
         "out_of_service": answer.get("out_of_service"),
     }
     if left_out(answer) and not puts_back:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.fleet.runs import NEW, Controller, assert_runs
+from tests.integration.fleet.runs import NEW, Controller, assert_runs, assert_untouched
 from tests.lab import Host
 
 Fleet = Callable[..., list[Host]]
@@ -30,13 +30,23 @@ sed -i '1i echo Welcome to this host' /home/joe/.bashrc /root/.bashrc
 def test_su_with_a_password_on_a_terminal(make_fleet: Fleet, controller: Controller) -> None:
     (host,) = make_fleet(1)
     host.sh(ANOTHER_USER)
+    joe = {
+        "ansible_user": "joe",
+        "ansible_become_method": "su",
+        "ansible_control_path": str(controller.directory / "cp"),
+    }
+    for name, status in (("status", None), ("upgrade", "unready"), ("report", "attention")):
+        wrong = controller.run(name, "-b", **joe, ansible_become_password="my-mistake")  # noqa: S106
+        assert wrong.rc != 0
+        assert "Incorrect su password; -K asks for it" in wrong.output
+        assert "my-mistake" not in wrong.output + str(wrong.record)
+        assert status is None or wrong.status(host) == status
+    assert_untouched(host)
     run = controller.run(
         "upgrade",
         "-b",
-        ansible_user="joe",
-        ansible_become_method="su",
+        **joe,
         ansible_become_password="lab-secret",  # noqa: S106
-        ansible_control_path=str(controller.directory / "cp"),
         host_upgrade_health={"ports": [22], "retries": 2, "delay": 1},
     )
     assert run.rc == 0

@@ -309,3 +309,16 @@ def test_a_module_that_could_not_be_started_has_a_reason() -> None:
 
 def test_output_that_a_module_has_chosen_is_taken() -> None:
     assert host_outcome.output({"output": ["Error: no", "why"], "rc": 1}) == "Error: no\nwhy"
+
+
+@pytest.mark.parametrize(
+    ("msg", "said"),
+    [
+        ("Task failed: Incorrect sudo password", "Incorrect sudo password; -K asks for it"),
+        ("Task failed: Missing sudo password", "Missing sudo password; -K asks for it"),
+        ("Task failed: incomplete format", "incomplete format"),
+        ("", "no answer"),
+    ],
+)
+def test_what_keeps_a_module_from_being_run(msg: str, said: str) -> None:
+    assert host_outcome.not_seen_because({"failed": True, "msg": msg}).startswith(said)
