@@ -83,13 +83,28 @@ def quiet(locks: t.Sequence[Lock], *, patience: float = PATIENCE, only_look: boo
 
 
 def _take(lock: Lock, held: contextlib.ExitStack, deadline: float, *, make: bool) -> None:
-    fd = _open(lock, make)
-    if fd is not None:
-        # A record lock is gone as soon as this process closes any descriptor of the file: this is its only one.
-        held.callback(os.close, fd)
-        _wait_for(lambda: _try(lock, fd), lock, deadline)
+    while True:
+        fd = _open(lock, make)
+        if fd is None:
+            break
+        try:
+            _wait_for(lambda fd=fd: _try(lock, fd), lock, deadline)  # type: ignore[misc]
+            current = _is_at(lock.path, fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        if current:
+            # A record lock is gone as soon as this process closes any descriptor of the file: this is its only one.
+            held.callback(os.close, fd)
+            break
+        os.close(fd)  # DNF 5 removes its file when it has ended: the lock on what had this name counts for nobody
     # Also where the tool never ran here: somebody may have removed the file that it holds
     _wait_for(lambda: _holder_of_removed(lock.path), lock, deadline)
+
+
+def _is_at(path: str, fd: int) -> bool:
+    there, here = status(path), os.fstat(fd)
+    return there is not None and (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
 
 def _open(lock: Lock, make: bool) -> int | None:

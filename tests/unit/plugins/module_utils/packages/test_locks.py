@@ -141,3 +141,39 @@ def test_base_of_a_plan() -> None:
     ):
         with pytest.raises(OvercError, match="after the upgrade was planned"):
             check_base(PackagePlan(base=packages_digest(packages)), other_packages)
+
+
+_HOLD_AND_REMOVE = """\
+import fcntl, os, sys, time
+fd = os.open(sys.argv[1], os.O_RDWR)
+fcntl.lockf(fd, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(1)
+os.unlink(sys.argv[1])
+if len(sys.argv) > 2:
+    fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+    fcntl.lockf(fd, fcntl.LOCK_EX)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("makes_another", [False, True], ids=["and ends", "and makes another"])
+@pytest.mark.parametrize("make", [False, True], ids=["looked at", "made"])
+def test_a_holder_that_removes_its_file(tmp_path: Path, make: bool, makes_another: bool) -> None:
+    """As DNF 5 does: who waited has a file that counts for nobody any more, and is no holder himself."""
+    path = tmp_path / "lock"
+    path.touch()
+    argv = [sys.executable, "-c", _HOLD_AND_REMOVE, str(path), *(["again"] if makes_another else [])]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        begun = time.monotonic()
+        if makes_another:
+            with pytest.raises(OvercError) as refused, quiet([Lock(str(path), "fcntl", make)], patience=3):
+                pass
+            assert refused.value.facts["holder"]["pid"] == process.pid
+        else:
+            with quiet([Lock(str(path), "fcntl", make)], patience=30):
+                assert time.monotonic() - begun < 10
+                assert path.exists() is make
+        process.communicate()
