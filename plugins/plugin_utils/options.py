@@ -138,6 +138,7 @@ ROLES: t.Final[dict[str, dict[str, Kind]]] = {
     "bootloader": {
         "layout": layout,
         "state": choice("present", "absent"),
+        "adopt_custom_cfg": choice("refuse", "append"),
         "panic_timeout": number,
         "boot_timeout": number,
         "confirm_deadline": number,

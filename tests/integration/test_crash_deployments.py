@@ -127,6 +127,7 @@ def test_killed_at_a_step(make_host: MakeHost, number: int, case: tuple[str, str
     name, step, when = case
     host = make_host(flavour=DEBIAN)
     begin(host, name)
+    host.sh("sync")
     command = {"cancel": "rollback", "give_up": "rollback", "replace": "upgrade"}.get(name, name)
     kill_at(host, command, when, step)
     go_on(host, WAYS[number % len(WAYS)])

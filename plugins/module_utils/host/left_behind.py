@@ -32,7 +32,11 @@ def left_behind(runner: Runner, facts: HostFacts) -> LeftBehind | None:
     if default.parent_uuid == booted.uuid and default.id != booted.id:
         return _look(runner, facts, booted, default, runs=True)
     origin = facts.by_uuid(booted.parent_uuid or "")
-    if default.id == booted.id and origin is not None and origin.path in facts.layout.roots:
+    if (
+        default.id == booted.id
+        and origin is not None
+        and origin.path in (*facts.layout.roots, *facts.layout.deployments)
+    ):
         return _look(runner, facts, origin, booted, runs=False)
     return None
 

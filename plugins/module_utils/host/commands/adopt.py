@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from ...boot import guard, partition
 from ...boot.entries.boot import ADOPTED, EntryBoot, initrd_problem, read_menu
-from ...boot.entries.command_line import arguments_for, subvolume_of
+from ...boot.entries.command_line import arguments_for
 from ...boot.entries.kernels import Kernel, choose, kernels_in
 from ...boot.entries.make import title_of
 from ...boot.entries.menu import DEFAULT, TRY, Entry, Menu, find_hook, hook_text
@@ -42,14 +42,6 @@ if t.TYPE_CHECKING:
     from ..observe.facts import HostFacts
     from ..observe.state_model import HostState
     from ..session import Host
-
-
-def is_candidate(facts: HostFacts) -> bool:
-    """Whether this is a host as distributions install them: the kernel is told which subvolume is its root."""
-    if facts.booted is None or facts.layout.boot_method == "default-subvolume":
-        return False
-    pinned = subvolume_of(" ".join(facts.cmdline)) == facts.booted.path
-    return pinned and facts.booted.path not in facts.layout.names and bool(facts.kernels_versioned)
 
 
 def present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts, *, append: bool) -> dict[str, t.Any]:
@@ -346,4 +338,4 @@ def _reload(host: Host) -> None:
         host.runner.run(("systemctl", "daemon-reload"))
 
 
-__all__ = ("absent", "is_candidate", "present", "refuse_damaged", "refuse_mid_switch")
+__all__ = ("absent", "present", "refuse_damaged", "refuse_mid_switch")

@@ -24,6 +24,7 @@ from ...errors import OvercError
 from ...system import syscalls
 from ...system.presence import is_directory, is_there
 from ...system.unfinished import NEW_SUFFIX
+from ..observe.ordinary import is_ordinary
 from ..observe.protection import place_requirements, protection_of
 from ..plan.refusals import refuse_unless_usable
 from . import adopt
@@ -55,7 +56,7 @@ def manage(host: Host, state: str, settings: Timeouts, *, append: bool = False) 
             "A run was interrupted on this host and is repaired first; what comes after that cannot be told before. "
             "Run any command that repairs it, for instance overc_host_confirm.",
         )
-    if facts.entry_boot is not None or adopt.is_candidate(facts):
+    if facts.entry_boot is not None or is_ordinary(facts):
         if state == "present":
             return adopt.present(host, facts, derived, settings, append=append)
         return adopt.absent(host, facts, derived)

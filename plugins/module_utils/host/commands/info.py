@@ -16,6 +16,8 @@ from ..observe.state_at_risk import state_at_risk
 from ..result import deployment, trial_now, unfinished
 
 if t.TYPE_CHECKING:
+    from ...btrfs.subvolumes import Subvolume
+    from ..observe.facts import HostFacts
     from ..session import Host
 
 
@@ -37,7 +39,7 @@ def info(host: Host, *, sizes: bool = False) -> dict[str, t.Any]:
             state.name,
             runs=booted.path if booted else None,
             boots=following.path if following else None,
-            backup=backup.path if backup else None,
+            backup=_way_back(facts, backup, other),
             protection=protection_of(facts),
             unmet=[entry.id for entry in state.requirements if not entry.ok],
         ),
@@ -74,6 +76,11 @@ def info(host: Host, *, sizes: bool = False) -> dict[str, t.Any]:
         else None,
         "holder": dict(facts.holder) if facts.holder else None,
     }
+
+
+def _way_back(facts: HostFacts, backup: Subvolume | None, previous: Subvolume | None) -> str | None:
+    found = previous if facts.entry_boot is not None else backup
+    return found.path if found else None
 
 
 __all__ = ("info",)

@@ -12,6 +12,7 @@ from ...boot.names import backup_of
 from ...packages.known import PROGRAMS
 from ...system.unfinished import NEW_SUFFIX
 from .facts import REQUIRED_TOOLS, HostFacts
+from .ordinary import is_ordinary
 
 MIB: t.Final = 1 << 20
 _SHOWN: t.Final = 5  # of many names, in a sentence
@@ -241,6 +242,8 @@ def _environment(facts: HostFacts) -> Requirement:
 def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     """The README's four requirements and ours, in the order in which they make sense to mend."""
     layout, root, boot = facts.layout, facts.root_mount, facts.boot_mount
+    if is_ordinary(facts) or layout.boot_method == "grub-entry":
+        return (_not_adopted(facts), *common_requirements(facts))
     names = " or ".join(layout.roots)
     is_btrfs = root is not None and root.fstype == "btrfs"
     result = [
@@ -296,6 +299,17 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
         result += [_space(facts), *_obstacles(facts), _nested(facts)]
     result += [*_surroundings(facts), _tools(facts), _manager(facts)]
     return tuple(result)
+
+
+def _not_adopted(facts: HostFacts) -> Requirement:
+    return Requirement(
+        "boot_entries_of_deployments",
+        False,
+        f"{facts.booted.path if facts.booted else '/'} is what the kernel is told to run, as distributions install it, and no "
+        "deployment has a boot entry of its own yet",
+        "run the module overc_bootloader (or the role overc.system.bootloader): it adds a menu beside the distribution's, and "
+        "changes nothing that boots",
+    )
 
 
 def common_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
