@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.commands import Result, assert_refused, call, succeed
+from tests.integration.controller import Controller
 from tests.integration.disk_facts import snapshot_of_disk
 from tests.lab import Host
 from tests.lab.apt import NEW_KERNEL, install, new_kernel, offer, version
@@ -254,3 +255,27 @@ def test_what_is_refused(make_host: MakeHost) -> None:
     host.write("/boot/overc/menu.cfg", menu + "\n")
     adopt(host, state="absent")
     assert host.sh("cat /boot/grub/custom.cfg") == "set color_normal=white/black"
+
+
+def test_three_commands(ansible: Controller, make_host: MakeHost) -> None:
+    """As a user has it: set up, upgraded with the reboot and the confirmation, and back."""
+    host = make_host(flavour=DEBIAN)
+    install(host, app("1.0"))
+    offer(host, app("2.0"), *new_kernel())
+    host.write("/etc/lab-carried", "before\n")
+    for command in ("overc_bootloader", "overc_host_info"):
+        done = ansible(host.name, f"overc.system.{command}")
+        assert done.rc == 0, done.output
+    assert (done.result["state"], done.result["boot_method"]) == ("clean", "grub-entry"), done.output
+
+    done = ansible(host.name, "overc.system.overc_host_upgrade", "-a", "reboot=true carry_over=/etc/lab-carried")
+    assert done.rc == 0, done.output
+    assert (done.result["state"], done.result["booted"]) == ("clean", "@rootfs.overc-1"), done.output
+    assert (version(host, "deb-app"), host.boots) == ("2.0", 2)
+    assert succeed(host, "info")["deployments"][0]["confirmed"]
+
+    done = ansible(host.name, "overc.system.overc_host_rollback", "-a", "reboot=true")
+    assert done.rc == 0, done.output
+    assert (done.result["state"], done.result["booted"]) == ("clean", "@rootfs"), done.output
+    again = ansible(host.name, "overc.system.overc_host_rollback", "-a", "reboot=true")
+    assert (again.rc != 0, again.result["error_id"]) == (True, "no_target"), again.output
