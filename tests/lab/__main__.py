@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.lab.gc import collect
 from tests.lab.lab import Lab
+from tests.lab.layouts import LAYOUTS, OVERC
 from tests.lab.process import LabError, say
 from tests.lab.settings import DEFAULT_DIRECTORY, DiskSize
 
@@ -21,7 +22,8 @@ def _up(lab: Lab, options: argparse.Namespace) -> None:
     have = {host.name for host in lab.hosts()}
     missing = [n for n in (f"h{i}" for i in range(1, options.count + 1)) if n not in have]
     size = DiskSize(options.disk, options.boot)
-    lab.create_many(missing, size=size, backup=options.backup, managers=options.managers.split(","))
+    managers = options.managers.split(",")
+    lab.create_many(missing, size=size, backup=options.backup, managers=managers, flavour=options.flavour)
     for host in lab.hosts():
         host.start()
     inventory = lab.inventory()
@@ -78,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--managers", default="dnf", help="package managers of the hosts: dnf, smart, apt, or several with commas"
     )
+    up.add_argument(
+        "--flavour", default=OVERC, choices=(OVERC, *LAYOUTS), help="whose hosts they are, and their layout"
+    )
     up.set_defaults(call=_up)
 
     down = actions.add_parser("down", help="remove the lab and everything in it")
@@ -103,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         action = actions.add_parser(name, help=text)
         action.add_argument("name")
-        action.add_argument("--entry", type=int, help="what a human picks at the boot menu, for this boot")
+        action.add_argument("--entry", help="what a human picks at the boot menu, for this boot")
         action.set_defaults(call=call)
     return parser
 

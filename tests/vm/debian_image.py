@@ -94,7 +94,7 @@ def image(firmware: str) -> Path:
     code += [LAB / f"{name}.py" for name in ("deb_kernels", "debs")]
     key = digest(tarball.name, made.kernels.name, *code, ssh_key("controller"), ssh_key("host"), public_key())
     found = cache_directory() / f"vmdeb-{firmware}-{key}.qcow2"
-    with locked(cache_directory() / "vm-image.lock"):
+    with locked(cache_directory() / f"vm-debian-{firmware}.lock"):
         if not found.exists():
             for old in cache_directory().glob(f"vmdeb-{firmware}-*.qcow2"):
                 old.unlink()

@@ -11,7 +11,7 @@ import typing as t
 
 from tests.lab.settings import REPOSITORY
 from tests.marked import replace, table
-from tests.vm import cuts, killed, results
+from tests.vm import cuts, debian_cuts, killed, results
 from tests.vm.results import Row
 
 DOCUMENT: t.Final = REPOSITORY / "docs/reliability.md"
@@ -82,11 +82,31 @@ def _boots(rows: t.Sequence[Row]) -> list[str]:
     return table(head, [[row["what"], row["filesystem"], row["firmware"], row["protection"]] for row in rows])
 
 
+def _debian_cuts(rows: t.Sequence[Row]) -> list[str]:
+    order = {cut.name: number for number, cut in enumerate(debian_cuts.every())}
+    firmwares = sorted({row["firmware"] for row in rows})
+    found = {(row["point"], row["firmware"]): row for row in rows}
+
+    def cell(point: str, firmware: str) -> str:
+        row = found.get((point, firmware))
+        return f"{row['boots']}, then {row['ends']}" if row else ""
+
+    points = sorted({row["point"] for row in rows}, key=lambda point: order[point])
+    body = [[f"`{point}`", *(cell(point, firmware) for firmware in firmwares)] for point in points]
+    summary = (
+        "Debian 12 with its own GRUB; BIOS with `/boot` on ext4, UEFI with `/boot` in the root subvolume. After each cut: `btrfs "
+        "check` clean, one of the two systems boots with its kernel and modules and the fstab of its own root, `dpkg --audit` "
+        "clean, and the next commands bring the host to order."
+    )
+    return [summary, "", *table(["power cut at", *(f"{name}: boots, then" for name in firmwares)], body)]
+
+
 def render(rows: t.Sequence[Row]) -> str:
     parts = {
         "Commands": (_boots, "boot"),
         "Broken upgrades": (_faults, "fault"),
         "Power cuts": (_cuts, "cut"),
+        "Power cuts, an entry for each deployment": (_debian_cuts, "debian-cut"),
         "Recorded writes": (_sweeps, "sweep"),
         "Killed, then a power cut": (_killed, "killed"),
     }
