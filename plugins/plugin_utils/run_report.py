@@ -13,6 +13,13 @@ from .host_outcome import Answer, Entry, not_seen_because, silence, warned_befor
 from .overlay_words import shared_words
 from .run_record import GOOD, STATUSES
 
+# What keeps a page of 5,000 hosts below five megabytes; all of it is in the record beside the page
+_TROUBLES: t.Final = 300
+_OUTPUTS: t.Final = 60
+_WARNED: t.Final = 200
+_LISTS: t.Final = 100
+_LINES: t.Final = 300
+
 
 def report(record: t.Mapping[str, t.Any]) -> Entry:
     """A record made ready for the page: hosts in the order of a report, equal troubles together, durations as shares."""
@@ -26,6 +33,9 @@ def report(record: t.Mapping[str, t.Any]) -> Entry:
     total = {key: sum(entry[key] for entry in sharing) for key in ("containers", "directories", "bytes_freed")}
     where = f"{plural(total['directories'], 'directory')} on {plural(len(sharing), 'host')}"
     saved = f"Containers share {where}: {human_bytes(total['bytes_freed'])} freed."
+    packages, more_packages = _packages(hosts)
+    troubles = _troubles({name: hosts[name] for name in record["bad"]})
+    warned = alike_lists({name: hosts[name].get("warnings") or () for name in order})
     runs = [{**run, "ago": ago(str(run.get("started")), str(record["updated"]))} for run in record.get("runs") or ()]
     return {
         **record,
@@ -33,8 +43,12 @@ def report(record: t.Mapping[str, t.Any]) -> Entry:
         "order": order,
         "good": sorted(GOOD),
         "title": f"{str(record['command']).capitalize()} of {plural(len(hosts), 'host')}",
-        "troubles": _troubles({name: hosts[name] for name in record["bad"]}),
-        "warned": alike_lists({name: hosts[name].get("warnings") or () for name in order}),
+        "troubles": troubles[:_TROUBLES],
+        "more_troubles": max(0, len(troubles) - _TROUBLES),
+        "warned": warned[:_WARNED],
+        "more_warned": max(0, len(warned) - _WARNED),
+        "packages": packages,
+        "more_packages": more_packages,
         "runs": runs,
         "live": record["command"] == "report",
         "damaged": record.get("damaged") or 0,
@@ -64,15 +78,31 @@ def _ready(host: Answer, now: str) -> Entry:
     }
 
 
+def _packages(hosts: t.Mapping[str, Entry]) -> tuple[list[Entry], int]:
+    """The lists of packages that hosts got, each once with a number that its hosts get as ``list``; and how many lists more
+    there are than a page can hold.
+    """
+    said = {name: "\n".join(host["changes"]) for name, host in hosts.items() if host["changes"]}
+    found = []
+    for number, (_words, names) in enumerate(alike(said), 1):
+        for name in names:
+            hosts[name]["list"] = number
+        lines = hosts[names[0]]["changes"]
+        kept = lines if len(lines) <= _LINES else [*lines[:_LINES], f"and {len(lines) - _LINES} more"]
+        found.append({"number": number, "hosts": len(names), "packages": len(lines), "lines": kept})
+    return found[:_LISTS], max(0, len(found) - _LISTS)
+
+
 def _troubles(bad: t.Mapping[str, Entry]) -> list[Entry]:
     """What is not well, once for all hosts of which the same is said; the output is that of the first of them."""
     said = {name: f"{host['status']}\n{host.get('reason') or ''}" for name, host in bad.items()}
-    found = []
+    found: list[Entry] = []
     for _words, names in alike(said):
         first = bad[names[0]]
         output = first.get("output") or (first.get("last_run") or {}).get("output")
         keys = ("status", "meaning", "reason", "error_id")
-        found.append({**{key: first.get(key) or "" for key in keys}, "hosts": names, "output": output or ""})
+        shown = (output or "") if len(found) < _OUTPUTS else ""
+        found.append({**{key: first.get(key) or "" for key in keys}, "hosts": names, "output": shown})
     return found
 
 
