@@ -17,6 +17,7 @@ from .model import Source, Tally
 from .sides import Theirs
 
 MARK: t.Final = "carries an attribute trusted.overlay.*, which overlayfs takes for its own"
+_SEALED: t.Final = "has fs-verity, which it would lose: a copy has none"
 _NODE: t.Final = "is a character device 0:0, which overlayfs takes for a whiteout"
 _INLINE: t.Final = 2048  # btrfs keeps smaller files in its metadata: cloning those shares nothing
 # What os.fsencode() does, without its checks, which are paid for every entry.
@@ -95,6 +96,8 @@ class Judge:
         mine, raw = self._mine, name.encode(*_BYTES)
         if not mine.look(raw, dir_fd):
             return  # gone since it was listed; only a live container (check mode) does that
+        if mine.sealed:
+            tally.refuse(name, _SEALED)
         if twin >= 0 and mine.nlink == 1 and self._is_untouched(raw, found[0][1], twin):
             tally.drop(name, twin, mine, once=True)
             return

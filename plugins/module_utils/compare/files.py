@@ -50,6 +50,7 @@ _SECONDS: t.Final = struct.Struct("=q")
 _NOFOLLOW: t.Final = 0x100  # AT_SYMLINK_NOFOLLOW
 _BASIC: t.Final = 0x7FF  # STATX_BASIC_STATS
 _LOCKED: t.Final = 0x10 | 0x20  # STATX_ATTR_IMMUTABLE, STATX_ATTR_APPEND
+_VERITY: t.Final = 0x100000  # STATX_ATTR_VERITY
 
 
 def _statx() -> t.Callable[..., int]:
@@ -96,6 +97,11 @@ class Status:
     def locked(self) -> bool:
         """Immutable or append-only."""
         return bool(self._attributes & _LOCKED)
+
+    @property
+    def sealed(self) -> bool:
+        """With fs-verity, which belongs to the inode: no copy has it, and no reflink."""
+        return bool(self._attributes & _VERITY)
 
     @property
     def allocated(self) -> int:

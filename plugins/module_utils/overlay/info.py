@@ -15,6 +15,7 @@ from ..values import decimal
 from . import claimants, copied, own_side, users
 from .claims import Claim, describe
 from .observe import made_by
+from .original import waiting
 from .record import HOME, Record
 from .site import Site, changed_underneath, containers, has_changed
 from .table import Mounted
@@ -119,20 +120,20 @@ def _of_container(
             overlays.append(_describe(site, found, record, known))
             if runner is not None and found.id:
                 overlays[-1]["bytes_pinned"] = _pinned(runner, f"{site.path}/{HOME}/{found.id}")
-        intent = site.intent()
+        intent, request = site.intent(), waiting(site)
         return {
             "container": printable(name),
-            "status": "broken" if any(overlay["problems"] for overlay in overlays) else "ok",
-            "problems": [],
+            "status": "broken" if request or any(overlay["problems"] for overlay in overlays) else "ok",
+            "problems": [request] if request else [],
             "running": site.running(),
             "overlays": overlays,
             "waiting": [
                 {
-                    "state": request.state,
-                    "directories": [printable(d) for d in request.directories],
-                    "sources": [printable(s) for s in request.sources],
+                    "state": queued.state,
+                    "directories": [printable(d) for d in queued.directories],
+                    "sources": [printable(s) for s in queued.sources],
                 }
-                for request in record.requests
+                for queued in record.requests
             ],
             "interrupted": None
             if intent is None

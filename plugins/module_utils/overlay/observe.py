@@ -15,6 +15,7 @@ from ..system.safe_path import is_below, printable
 from . import estimate, original, users
 from .claims import Claim
 from .copied import owner_runs
+from .original import refuse_waiting
 from .own_side import refuse_quota, refuse_readonly
 from .plan import DirectoryFacts, Wanted
 from .record import Record, Request
@@ -62,6 +63,7 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
     out = []
     if wanted.state == "present" or any(directory in mounted for directory in wanted.directories):
         refuse_readonly(site)
+        refuse_waiting(site)
     for directory in wanted.directories:
         found = mounted.get(directory)
         active = made_by(found)

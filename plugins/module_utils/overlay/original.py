@@ -14,13 +14,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import typing as t
 
 from ..errors import OvercError
 from ..system.overlayfs import Layers
+from ..system.presence import text_of
 from ..system.safe_path import OPEN_DIR, components, open_beneath, open_if_there, printable
 from .layers.remove import empty
 from .names import MASK, OVER, TEMP
 from .site import Site
+
+# The original's list of what to restore at the next boot; a line names a container
+_REQUESTS: t.Final = "overlayrestore"
+_WORDS: t.Final = re.compile(r"[\s:,;/]+")
 
 
 def _open(path: str) -> int:
@@ -81,6 +88,33 @@ def open_made(site: Site, directory: str, stack: contextlib.ExitStack) -> list[i
     return out
 
 
+def waiting(site: Site) -> str | None:
+    """What the original tool was told to do with this container at the next boot, in words; None if nothing.
+
+    It then removes the directory and puts back its own layer, whatever is there by that time.
+    """
+    name = os.path.basename(site.path)
+    for path in dict.fromkeys((f"{site.containers_dir}/{_REQUESTS}", f"/var/lib/lxc/{_REQUESTS}")):
+        lines = (text_of(path) or "").splitlines()
+        if any(name in _WORDS.split(line) for line in lines):
+            return (
+                f"the original tool is asked to restore container {printable(name)!r} at the next boot ({printable(path)}), and"
+                " would remove what is there then"
+            )
+    return None
+
+
+def refuse_waiting(site: Site) -> None:
+    """Raises inconsistent where a request of the original tool waits."""
+    found = waiting(site)
+    if found is not None:
+        raise OvercError(
+            "inconsistent",
+            f"{found[0].upper()}{found[1:]}. Nothing was changed: let it finish, or take its line out of the file, then run the"
+            " same command again.",
+        )
+
+
 def remove(site: Site, directory: str, layers: Layers) -> None:
     """Delete what the original made for the directory: exactly what the fstab line named at exactly the original's places."""
     for base, (*above, name) in _made(site, directory, layers):
@@ -100,4 +134,4 @@ def remove(site: Site, directory: str, layers: Layers) -> None:
             os.close(parent)
 
 
-__all__ = ("open_layers", "open_made", "remove")
+__all__ = ("open_layers", "open_made", "refuse_waiting", "remove", "waiting")

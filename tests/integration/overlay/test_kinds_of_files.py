@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import typing as t
 from pathlib import Path
@@ -256,3 +259,31 @@ def test_the_kind_of_compression_stays(world: World) -> None:
     assert world.seen() == before
     world.run("absent")
     assert view(root) == before
+
+
+_ENABLE_VERITY: t.Final = 0x40806685  # linux/fsverity.h, FS_IOC_ENABLE_VERITY
+
+
+@pytest.mark.parametrize("of_both", [False, True], ids=["the container's own", "both have it"])
+def test_a_file_with_fs_verity(world: World, of_both: bool) -> None:
+    """It belongs to the inode; a shared or a restored copy would be without, and nobody would be told."""
+    populate(world.host)
+    file = Path("usr/share/d/f1")
+    root = world.container("c1", of=world.host) if not of_both else world.host
+    fd = os.open(root / file, os.O_RDONLY)
+    try:
+        # version 1, SHA-256, blocks of 4096 bytes, no salt, no signature
+        fcntl.ioctl(fd, _ENABLE_VERITY, struct.pack("=IIIIQIIQ88x", 1, 1, 4096, 0, 0, 0, 0, 0))
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.ENOTTY):
+            pytest.skip("this kernel has no fs-verity for btrfs")
+        raise
+    finally:
+        os.close(fd)
+    if of_both:
+        world.container("c1", of=world.host)
+    for check in (True, False):
+        with pytest.raises(OvercError) as caught:
+            world.run(check=check)
+        assert caught.value.error_id == "overlay_unrepresentable"
+        assert "fs-verity" in caught.value.message

@@ -178,3 +178,26 @@ def test_the_real_lxc_starts_what_is_left_after_stopping(world: World) -> None:
     world.run()
     with lxc.started() as run:
         assert run("cat", "/usr/share/d/f1") == "1" * 3000
+
+
+@pytest.mark.parametrize("line", ["c1 usr\n", "c0:/usr\nc1:/usr\n", "CONTAINERS/c1/rootfs/usr\n"])
+def test_a_restore_that_the_original_is_asked_for(world: World, line: str) -> None:
+    """At the next boot it removes the directory: whatever is done until then would be lost with it."""
+    populate(world.host)
+    configure(world.container("c1", of=world.host))
+    configure(world.container("c12", of=world.host))
+    requests = world.containers / "overlayrestore"
+    requests.write_text(line.replace("CONTAINERS", str(world.containers)))
+    before = view(world.containers)
+    for check in (True, False):
+        with pytest.raises(OvercError) as caught:
+            world.run(check=check)
+        assert caught.value.error_id == "inconsistent"
+        assert "overlayrestore" in caught.value.message
+    assert view(world.containers) == before
+    told = world.info("c1")
+    assert told["status"] == "broken"
+    assert "overlayrestore" in told["problems"][0]
+    assert world.run(container="c12")["changed"]
+    requests.write_text("")
+    assert world.run()["changed"]
