@@ -197,10 +197,12 @@ def test_a_later_deployment_becomes_the_distributions_own(adopted: Host) -> None
     assert root(host) == "@rootfs.overc-1"
     assert [word for word in cmdline(host) if word.startswith("overc.")] == []
     assert f"vmlinuz-{NEW_KERNEL}" in " ".join(cmdline(host))
+    # It is an ordinary host again, and can become one with deployments again
     assert adopt(host)["changed"]
     offer(host, *new_kernel(), app("2.0"))
+    assert succeed(host, "upgrade")["staged"] == "@rootfs.overc-2"
     host.reboot()
-    assert root(host) == "@rootfs.overc-1"
+    assert (root(host), version(host, "deb-app")) == ("@rootfs.overc-2", "2.0")
 
 
 def test_where_grub_cannot_write(make_host: MakeHost) -> None:
@@ -240,7 +242,16 @@ def test_what_is_refused(make_host: MakeHost) -> None:
         "rm /etc/initramfs-tools/initramfs.conf; fallocate -l $(($(df --output=avail -B1 /boot | tail -1) - 4096)) /boot/big"
     )
     assert_refused(host.module("overc_bootloader", appended), "no_space", "bytes")
-    host.sh("rm /boot/big")
+    host.sh(
+        "rm /boot/big; cp -a /boot/grub/grub.cfg /boot/grub/kept; sed -i '1iset superusers=root' /boot/grub/grub.cfg"
+    )
+    assert_refused(host.module("overc_bootloader", appended), "layout_unsupported", "superusers")
+    host.sh(
+        "mv /boot/grub/kept /boot/grub/grub.cfg; umount /boot; cp -a /boot /run/boot; mount /boot; cp -a /boot/. /run/boot"
+    )
+    host.sh("umount /boot; cp -a /run/boot/. /boot")
+    assert_refused(host.module("overc_bootloader", appended), "layout_unsupported", "mount /boot")
+    host.sh("rm -r /boot/*; mount /boot")
     assert host.sh("find /boot /etc/overc /etc/systemd/system 2>/dev/null | sort") == before
     adopt(host, **appended)
     offer(host, app("2.0"))
@@ -248,6 +259,10 @@ def test_what_is_refused(make_host: MakeHost) -> None:
     host.sh("fallocate -l $(($(df --output=avail -B1 /boot | tail -1) - 4096)) /boot/big")
     assert_refused(call(host, "upgrade"), "no_space", "bytes are missing")
     host.sh("rm /boot/big")
+    host.sh("umount /boot")
+    assert_refused(call(host, "upgrade"), "layout_unsupported")
+    assert host.module("overc_bootloader", appended).get("failed")
+    host.sh("mount /boot")
     menu = host.sh("cat /boot/overc/menu.cfg")
     host.write("/boot/overc/menu.cfg", menu.replace("quiet", "loud"))
     assert_refused(call(host, "upgrade"), "layout_unsupported", "menu.cfg")

@@ -136,7 +136,7 @@ def test_an_ordinary_host_is_adopted(host: Host) -> None:
     unmet = [entry["id"] for entry in host.module("overc_host_info")["requirements"] if not entry["ok"]]
     assert unmet == ["root_subvolume", "default_subvolume", "boot_entries"]
     blocks, device = other_languages(), host.sh("findmnt -nvo SOURCE /")
-    host.sh("set -e\n" + blocks["docs/adopt.md#sh2"].replace("/dev/sda2", device))
+    host.sh("set -e\n" + blocks["docs/adopt.md#sh3"].replace("/dev/sda2", device))
     with host.boot_partition() as boot, (boot / "grub/grub.cfg").open("a") as file:
         file.write(blocks["docs/adopt.md#text1"].replace("/dev/sda2", device))
     host.reboot()

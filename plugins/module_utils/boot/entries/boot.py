@@ -23,6 +23,7 @@ from ..trial import TrialBoot
 from .command_line import words_of
 from .menu import DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, find_hook, hook_text, is_ours, parse_menu
 from .place import ESP_DIRECTORIES, MENU, SELECTOR, Place, find_place
+from .start import has_own_core, named_by_stubs
 
 if t.TYPE_CHECKING:
     from ...runner import Runner
@@ -38,7 +39,8 @@ class EntryBoot(TrialBoot):
 
     ``waiting``: the deployment that was staged and not found good since, by the record. ``missing``: files of entries that
     are not there, or empty. ``sizes``: bytes of kernel and initrd by id. ``free``: bytes where kernels are copied to.
-    ``initrd_problem``: why an initrd that is made in a new root would not boot, a sentence.
+    ``initrd_problem``: why an initrd that is made in a new root would not boot, a sentence. ``begins_in``: deployments from
+    which GRUB was installed, so that it may need their roots.
     """
 
     place: Place | None = None
@@ -50,6 +52,7 @@ class EntryBoot(TrialBoot):
     sizes: t.Mapping[int, int] = field(default_factory=dict)
     free: int = 0
     initrd_problem: str | None = None
+    begins_in: frozenset[int] = frozenset()
 
     def path_of(self, file: str, top: str) -> str:
         """Where a file of an entry is on this host; ``file`` is its path as GRUB has it."""
@@ -164,9 +167,14 @@ def observe_entry_boot(
         free=usage.f_bavail * usage.f_frsize,
         initrd_problem=initrd_problem(os.path.join(top, booted)),
     )
+    stubs = named_by_stubs(mounts)
+    begins = {entry.id for entry in menu.entries if entry.subvolume in stubs}
+    if anchor is not None and not place.copies:
+        begins |= {entry.id for entry in menu.entries if has_own_core(top, entry.subvolume, anchor.subvolume)}
     sizes = {(entry.id, file): _size(found.path_of(file, top)) for entry in menu.entries for file in _files(entry)}
     return replace(
         found,
+        begins_in=frozenset(begins),
         missing=frozenset(file for (_number, file), size in sizes.items() if not size),
         sizes={entry.id: sum(sizes[entry.id, file] for file in _files(entry)) for entry in menu.entries},
     )

@@ -22,12 +22,14 @@ from ...boot.entries.kernels import Kernel, choose, kernels_in
 from ...boot.entries.make import title_of
 from ...boot.entries.menu import DEFAULT, TRY, Entry, Menu, find_hook, hook_text
 from ...boot.entries.place import FILES, Place, find_place, uuid_of
+from ...boot.entries.start import named_by_stubs
 from ...boot.entries.write import make_directories, missing_bytes, remove_unused, write_files, write_menu, write_text
 from ...boot.grub.environment import EMPTY, write_environment
 from ...boot.kernel import module_releases, sha256_of
 from ...errors import OvercError, certain
 from ...system import syscalls
 from ...system.mount_table import mounts
+from ...system.own_dirs import STATE_DIR
 from ...system.presence import is_directory, is_plain_directory, is_there, text_of
 from ...system.rooted_path import regular_file_in_root
 from ..observe.entries.requirements import MARGIN
@@ -171,29 +173,48 @@ def _hooked(place: Place, before: str, *, append: bool) -> str:
 
 
 def _refuse_unusable(host: Host, facts: HostFacts, place: Place) -> None:
-    grub_cfg = os.path.join(os.path.dirname(place.hook), "grub.cfg")
-    booted = certain(facts.booted, "the running root")
-    problems = []
-    if "/" in booted.path:
-        problems.append(f"the running root, {booted.path}, is not in the top-level tree")
-    if "custom.cfg" not in (text_of(grub_cfg) or ""):
-        problems.append(f"{grub_cfg} does not read custom.cfg (chmod +x /etc/grub.d/41_custom, then update-grub)")
-    if place.problem is None and host.runner.find("systemctl") is None:
-        problems.append("the host has no systemd, which the guard of a trial needs")
-    if facts.layout.kernel_certificate is not None:
-        problems.append("kernel_certificate is not looked at with boot entries of their own")
-    problem = initrd_problem(f"{facts.top}/{booted.path}")
-    if problem:
-        problems.append(f"{problem} (set MODULES=most)")
-    if is_there(place.directory) and not is_plain_directory(place.directory):
-        problems.append(f"{place.directory} is there already, and no directory")
-    if facts.root_mount is not None and facts.root_mount.read_only:
-        problems.append("/ is mounted read-only")
+    problems = [*_problems_of_grub(facts, place), *_problems_of_host(host, facts, place)]
     if problems:
         raise OvercError(
             "layout_unsupported",
             f"This host cannot get boot entries for its deployments: {'; '.join(problems)}. Nothing was changed.",
         )
+
+
+def _problems_of_grub(facts: HostFacts, place: Place) -> t.Iterator[str]:
+    grub_cfg = os.path.join(os.path.dirname(place.hook), "grub.cfg")
+    text, booted = text_of(grub_cfg) or "", certain(facts.booted, "the running root")
+    if "custom.cfg" not in text:
+        yield f"{grub_cfg} does not read custom.cfg (chmod +x /etc/grub.d/41_custom, then update-grub)"
+    if "superusers" in text:
+        yield f"{grub_cfg} asks for a password (superusers), and would ask for one before each of our entries"
+    stubs = named_by_stubs(mounts())
+    if stubs and not place.copies and booted.path not in stubs:
+        yield f"GRUB looks for its menu in {', '.join(sorted(stubs))}, and {booted.path} runs (boot that, or run grub-install)"
+    if facts.surroundings.boot_in_fstab and not place.copies:
+        yield f"{facts.layout.boot_dir} is in /etc/fstab and not mounted (mount {facts.layout.boot_dir})"
+    if is_there(place.directory) and not is_plain_directory(place.directory):
+        yield f"{place.directory} is there already, and no directory"
+    if any(known.number is not None for known in facts.record.deployments.values()):
+        yield (
+            "there are deployments on record, and their menu is not to be seen (mount what it lies on; if it is lost, move "
+            f"{STATE_DIR}/record.json in the top-level tree away)"
+        )
+
+
+def _problems_of_host(host: Host, facts: HostFacts, place: Place) -> t.Iterator[str]:
+    booted = certain(facts.booted, "the running root")
+    if "/" in booted.path:
+        yield f"the running root, {booted.path}, is not in the top-level tree"
+    if place.problem is None and host.runner.find("systemctl") is None:
+        yield "the host has no systemd, which the guard of a trial needs"
+    if facts.layout.kernel_certificate is not None:
+        yield "kernel_certificate is not looked at with boot entries of their own"
+    problem = initrd_problem(f"{facts.top}/{booted.path}")
+    if problem:
+        yield f"{problem} (set MODULES=most)"
+    if facts.root_mount is not None and facts.root_mount.read_only:
+        yield "/ is mounted read-only"
 
 
 def _entry(
@@ -292,6 +313,7 @@ def absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any]
                 os.unlink(place.hook)
             partition.sync(os.path.dirname(place.hook))
         _remove(place)
+        _forget(facts)
         guard.remove("/")
         _reload(host)
     if others:
@@ -300,6 +322,14 @@ def absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any]
             "when you are sure."
         )
     return {**_result(host, facts, place, True, (hook_before, hook_after)), "left": others}
+
+
+def _forget(facts: HostFacts) -> None:
+    """What was a deployment is a subvolume like any other again. The highest number stays, so none is used twice."""
+    record = facts.record
+    known = {uuid: replace(entry, number=None) for uuid, entry in record.deployments.items()}
+    top = certain(facts.top, "the top-level tree")
+    write_record(top, replace(record, deployments=known, pending=None, unfinished=None))
 
 
 def _remove(place: Place) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ...errors import OvercError
 from ..observe.facts import HostFacts
 from .commands import CANCEL_FIRST, CONFIRM_STEPS
 from .entries.repair import plan_entry_repair
@@ -16,6 +17,7 @@ from .trial import settle
 
 if t.TYPE_CHECKING:
     from ...btrfs.subvolumes import Subvolume
+    from ..store.journal import OpenJournal
 
 
 def plan_repair(facts: HostFacts) -> Plan:
@@ -31,8 +33,8 @@ def plan_repair(facts: HostFacts) -> Plan:
     if journal is None:
         return Plan("repair", "no transaction is open")
     context = context_from(journal.context)
-    if facts.entry_boot is not None:
-        return plan_entry_repair(facts, facts.entry_boot, journal, context)
+    if context.number is not None:
+        return _with_entries(facts, journal, context)
     new = new_root_of(facts, context)
     target = context.target or (new.uuid if new else None)
     committed = target is not None and facts.default is not None and facts.default.uuid == target
@@ -79,6 +81,16 @@ def plan_repair(facts: HostFacts) -> Plan:
         (*steps, "clean_boot", "close"),
         notes={**journal.notes, "committed": committed},
     )
+
+
+def _with_entries(facts: HostFacts, journal: OpenJournal, context: Context) -> Plan:
+    if facts.entry_boot is None:
+        raise OvercError(
+            "inconsistent",
+            "A run was interrupted that wrote to the menu of deployments, and that menu is not there now. Mount what it lies on "
+            f"({facts.layout.boot_dir}, or the EFI system partition), then run any command again.",
+        )
+    return plan_entry_repair(facts, facts.entry_boot, journal, context)
 
 
 def _replaced_runs(facts: HostFacts, context: Context, new: Subvolume | None) -> bool:

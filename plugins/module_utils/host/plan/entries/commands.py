@@ -10,6 +10,7 @@ write). So every middle boots what booted before, and no two things have to chan
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import replace
 
@@ -56,7 +57,8 @@ def commit_steps(boot: EntryBoot, *, arm: bool) -> tuple[str, ...]:
 
 def stem_of(boot: EntryBoot) -> str:
     """The name that new subvolumes begin with: that of the system as it was installed."""
-    return certain(boot.menu.of(ADOPTED), "the entry of the system as it was installed").subvolume
+    name = certain(boot.menu.of(ADOPTED), "the entry of the system as it was installed").subvolume
+    return re.sub(r"(?:\.overc-\d+)+$", "", name)
 
 
 def next_number(facts: HostFacts, boot: EntryBoot) -> int:

@@ -21,7 +21,7 @@ def prunable(
 
     ``stays``: ids that are kept in any case, beside what runs, boots, or will; ``good``: ids that count as found good,
     beside those of which the record says so. Only what the record knows as made by us is among them, and never the system
-    as it was installed: the distribution's own menu boots that.
+    as it was installed, which the distribution's own menu boots, nor what GRUB itself was installed from.
     """
     recorded = {
         entry.id: facts.record.deployments[entry.uuid]
@@ -30,7 +30,7 @@ def prunable(
     }
     found_good = sorted((n for n, known in recorded.items() if known.confirmed or n in good), reverse=True)
     runs = facts.booted.uuid if facts.booted else None
-    kept = {ADOPTED, *stays, *found_good[: facts.layout.keep]}
+    kept = {ADOPTED, *boot.begins_in, *stays, *found_good[: facts.layout.keep]}
     return tuple(
         known.uuid
         for number, known in sorted(recorded.items())

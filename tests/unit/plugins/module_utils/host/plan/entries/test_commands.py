@@ -230,6 +230,23 @@ def test_what_is_kept() -> None:
     assert _tried(2, n1=True) == (uuid(2), uuid(3))
 
 
+def test_what_grub_itself_was_installed_from_stays() -> None:
+    facts = hosts.staged()
+    boot = replace(t.cast("t.Any", facts.entry_boot), begins_in=frozenset({2}))
+    plan = rollback(with_choice(facts, boot))
+    assert plan.context is not None
+    assert plan.context.dropped == ()
+
+
+def test_new_roots_are_named_after_the_installed_one_whatever_became_of_it() -> None:
+    facts = hosts.host()
+    boot = t.cast("t.Any", facts.entry_boot)
+    later = replace(boot.menu.of(0), subvolume="@rootfs.overc-3")
+    plan = upgrade(with_choice(facts, replace(boot, menu=boot.menu.with_entry(later))))
+    assert plan.context is not None
+    assert plan.context.root_name == "@rootfs.overc-1"
+
+
 def test_only_what_is_recorded_as_ours_goes() -> None:
     facts = hosts.staged()
     stranger = replace(facts, record=replace(facts.record, deployments={}))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive
 from ansible_collections.overc.system.plugins.module_utils.host.plan.commands import (
@@ -153,3 +155,10 @@ def test_every_step_of_every_plan_and_repair_is_known(state: str) -> None:
         for count in range(1, len(plan.steps) + 1):
             repair = plan_repair(cut(facts, plan, count))
             assert {*plan.steps, *repair.steps} <= set(ENTRY_FUNCTIONS)
+
+
+def test_without_its_menu_nothing_is_repaired() -> None:
+    facts, plan = clean_upgrade()
+    with pytest.raises(OvercError) as caught:
+        plan_repair(replace(cut(facts, plan, 3), trial_boot=TrialBoot()))
+    assert caught.value.error_id == "inconsistent"
