@@ -18,7 +18,8 @@ _HEADER: t.Final = b"$ANSIBLE_VAULT;"
 # What is shorter would take ordinary words with it, and is no secret for long
 _SHORTEST: t.Final = 6
 _DEPTH: t.Final = 20
-_OURS: t.Final = frozenset(public()) - {"host_upgrade_health", "host_rollback_health"}
+_ANSIBLES: t.Final = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
+_NOT_LOOKED_AT: t.Final = _ANSIBLES | frozenset(public()) - {"host_upgrade_health", "host_rollback_health"}
 SHOWN: t.Final = "********"
 # What of a result is for people; the rest is what playbooks go on with
 _TEXTS: t.Final = frozenset(
@@ -42,7 +43,10 @@ def vaulted(variables: t.Mapping[str, t.Any]) -> frozenset[str]:
     found: set[str] = set()
     files: dict[str, bool] = {}
     for name, value in list(variables.items()):
-        if name not in _OURS:
+        # Neither what roles set themselves, nor what a task has registered, nor what Ansible has of all hosts is of this host's
+        # inventory; merely to look at some of that makes Ansible warn
+        registered = isinstance(value, dict) and ("changed" in value or "skipped" in value)
+        if name not in _NOT_LOOKED_AT and not name.startswith("__") and not registered:
             _collect(value, found, files, _DEPTH)
     return frozenset(found)
 
@@ -79,7 +83,7 @@ def _collect(value: t.Any, found: set[str], files: dict[str, bool], depth: int) 
             _add(str(value), found)
         except Exception:  # noqa: BLE001 - no password for this one, so nothing of it was decrypted anywhere
             return
-    elif isinstance(value, t.Mapping) and depth:
+    elif isinstance(value, dict) and depth:
         for entry in list(value.values()):
             _collect(entry, found, files, depth - 1)
     elif isinstance(value, (list, tuple)) and depth:
