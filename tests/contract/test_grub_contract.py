@@ -132,7 +132,14 @@ def test_the_same_is_started(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "environment", [{}, {"overc_default": "1"}, {"overc_default": "2"}, {"overc_default": "1", "overc_try": "3"}]
+    "environment",
+    [
+        {},
+        {"overc_default": "1"},
+        {"overc_default": "2"},
+        {"overc_default": "3"},
+        {"overc_default": "1", "overc_try": "3"},
+    ],
 )
 def test_the_menu_of_deployments(environment: dict[str, str], tmp_path: Path) -> None:
     place(tmp_path, deployments(tmp_path, **environment))

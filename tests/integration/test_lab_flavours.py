@@ -131,13 +131,14 @@ def test_a_try_is_made_once(make_host: MakeHost, flavour: str) -> None:
     assert "overc.id=0" not in cmdline(host)
 
 
-def test_what_cannot_be_loaded(make_host: MakeHost) -> None:
-    """A trial without its kernel uses itself up; a default without it leads to the distribution's entry."""
+@pytest.mark.parametrize("name", ["vmlinuz", "initrd.img"])
+def test_what_cannot_be_loaded(make_host: MakeHost, name: str) -> None:
+    """A trial without its kernel or initrd uses itself up; a default without it leads to the distribution's entry."""
     layout, host = LAYOUTS[DEBIAN], make_host(flavour=DEBIAN)
     add_menu(host, layout)
-    text = (host.root / "boot/overc/menu.cfg").read_text()
-    broken = text.replace(f"linux /vmlinuz-{FIRST_KERNEL} root", "linux /gone root", 1)
-    host.write("/boot/overc/menu.cfg", broken)
+    logic, newest, others = (host.root / "boot/overc/menu.cfg").read_text().split("\n#> ")
+    broken = newest.replace(f"/{name}-{FIRST_KERNEL}", "/gone")
+    host.write("/boot/overc/menu.cfg", f"{logic}\n#> {broken}\n#> {others}")
     choose(host, layout, overc_default="0", overc_try="1")
     host.reboot()
     assert root(host) == layout.root

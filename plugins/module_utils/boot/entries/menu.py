@@ -73,8 +73,10 @@ menuentry {title} --id overc-{id} {{
   if [ "${{overc_trial}}" = "{id}" ]; then set overc_arg="{trial}"; fi
   set overc_loaded=
   search --no-floppy --fs-uuid --set=root {device}
-  if linux {kernel} {args} overc.id={id} panic={panic} ${{overc_arg}}; then
-    {initrd}
+  if {ready}; then
+    if linux {kernel} {args} overc.id={id} panic={panic} ${{overc_arg}}; then
+      {initrd}
+    fi
   fi
   if [ -z "${{overc_loaded}}" ]; then
     echo {failed}
@@ -150,6 +152,8 @@ def _lines(entry: Entry, settings: Timeouts) -> str:
         kernel=_word(entry.kernel),
         args=" ".join(map(_word, entry.args)),
         panic=int(settings.panic_timeout),
+        # GRUB starts a kernel that it has, also where its initrd could not be read: seen in a virtual machine, over and over
+        ready=f"[ -s {_word(entry.initrd)} ]" if entry.initrd else "true",
         initrd=f"if initrd {_word(entry.initrd)}; then {loaded}; fi" if entry.initrd else loaded,
         failed=_quoted(f"overc.system: deployment {int(entry.id)} cannot be loaded."),
     )
