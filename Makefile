@@ -37,6 +37,7 @@ demo: setup ## upgrade, break and roll back real hosts, and explain it
 	@$(PY) -m tests.demo
 
 .PHONY: test
+test: export OVERC_VARIANTS := some
 test: setup ## unit and integration tests, and today's part of the real boots
 	@scripts/at-once $(OVERLAY_TESTS) "$(PY) -m tests.images"
 	@$(FLEET_TESTS)

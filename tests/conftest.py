@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from hypothesis import settings
 
-from tests.sampling import day
+from tests.sampling import SOME_VARIANTS, day, some_variants
 
 REPORT_KEY = pytest.StashKey[dict[str, pytest.TestReport]]()
 
@@ -23,6 +23,29 @@ settings.load_profile("overc")
 
 def pytest_configure() -> None:
     day()  # decided before the workers are started, so that all of them take the same part
+
+
+_EXPENSIVE: t.Final = ("tests/integration/", "tests/contract/")
+
+
+def _samples_itself(item: pytest.Item) -> bool:
+    module = getattr(item, "module", None)
+    return any(getattr(value, "__module__", "") == "tests.sampling" for value in vars(module).values())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not SOME_VARIANTS:
+        return
+    many = [
+        (item.nodeid.partition("[")[0], item)
+        for item in items
+        if item.nodeid.startswith(_EXPENSIVE) and not _samples_itself(item)
+    ]
+    left = {id(item) for _name, item in many} - {id(item) for item in some_variants(many)}
+    if left:
+        config.hook.pytest_deselected(items=[item for item in items if id(item) in left])
+        items[:] = [item for item in items if id(item) not in left]
 
 
 @pytest.hookimpl(optionalhook=True)

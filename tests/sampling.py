@@ -4,6 +4,8 @@
 """A part of the cases each day, all of them in as many days: for what is too much for every run.
 
 ``OVERC_SAMPLE=all`` takes every case, a number takes that day's part, so that yesterday's failure can be had again.
+``OVERC_VARIANTS=some``, which `make test` sets, leaves to other days two thirds of the variants of each test with real hosts,
+file systems or package managers that has more than two.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ _Case = t.TypeVar("_Case")
 _Row = t.TypeVar("_Row")
 _Column = t.TypeVar("_Column")
 
+_FEW: t.Final = 2
+_ONE_IN: t.Final = 3
+SOME_VARIANTS: t.Final = os.environ.get("OVERC_VARIANTS") == "some"
 ALL: t.Final = os.environ.get("OVERC_SAMPLE") == "all"
 
 
@@ -48,3 +53,15 @@ def in_turn(*lists: Sequence[_Case], every: int = 1) -> list[_Case]:
         return [case for cases in lists for case in cases]
     turn, number = divmod(day() // every, len(lists))
     return [lists[number][turn % len(lists[number])]]
+
+
+def some_variants(tests: t.Iterable[tuple[str, _Case]]) -> list[_Case]:
+    """Of each test, by name, the variants of the day; all of them where there are few, or where all was asked for."""
+    grouped: dict[str, list[_Case]] = {}
+    for name, variant in tests:
+        grouped.setdefault(name, []).append(variant)
+    return [
+        variant
+        for variants in grouped.values()
+        for variant in (variants if len(variants) <= _FEW else rotating(variants, _ONE_IN))
+    ]
