@@ -15,20 +15,18 @@ import pytest
 
 from tests.conftest import REPORT_KEY
 from tests.lab.process import wait_for
-from tests.sampling import ALL, day
+from tests.vm import alternatives, left_out
 from tests.vm.controller import stopping_collection
 from tests.vm.debian import DebianStates
 from tests.vm.guest import Guest
 from tests.vm.states import States
 
-# On the one day the story of a machine in the OverC layout, on the next day one of a machine with Debian
-_BY_TURNS: t.Final = ("test_boots", "test_debian")
-
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if ALL or not {item.path.stem for item in items}.issuperset(_BY_TURNS):
+    """Who asks for one file alone gets it."""
+    if not alternatives() <= {item.path.stem for item in items}:
         return
-    other = [item for item in items if item.path.stem == _BY_TURNS[day() % len(_BY_TURNS)]]
+    other = [item for item in items if item.path.stem == left_out()]
     config.hook.pytest_deselected(items=other)
     items[:] = [item for item in items if item not in other]
 
