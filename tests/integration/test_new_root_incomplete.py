@@ -57,6 +57,10 @@ HARM: dict[str, tuple[str, str]] = {
     "the account root": ("sed -i /^root:/d /etc/passwd", "/etc/passwd with a line for root"),
     "accounts of noise": ("head -c 999 /dev/urandom > /etc/shadow", "/etc/shadow with a line for root"),
     "disks to be unlocked": ("sed -i /^data/d /etc/crypttab", "line for data in /etc/crypttab"),
+    "a disk that nobody has": (
+        "echo '/dev/none /srv ext4 defaults 0 2' >> /etc/fstab",
+        "device /dev/none, which a new line of its /etc/fstab mounts on /srv",
+    ),
     "the first target": (
         "rm /etc/systemd/system/default.target /lib/systemd/system/default.target; :",
         "default.target",

@@ -54,6 +54,12 @@ OBSTACLES = {
         "mkdir /boot/bzImage.overc-new",
         "rmdir /boot/bzImage.overc-new",
     ),
+    "a boot partition behind a tmpfs": (
+        "boot_separate",
+        "layout_unsupported",
+        "mkdir /run/b && cp -a /boot/. /run/b/ && mount -t tmpfs lab /boot && cp -a /run/b/. /boot/",
+        "umount /boot; rm -r /run/b",
+    ),
     "an active swap file": ("swap_files", "in_use", _swap_on("/swapfile"), "swapoff /swapfile; rm /swapfile"),
 }
 
@@ -107,6 +113,29 @@ def test_a_rollback_target_that_would_not_boot(host: Host) -> None:
     assert_refused(call(host, "rollback"), "access_denied", "/boot/bzImage is immutable")
     host.sh("chattr -i /boot/bzImage")
     assert succeed(host, "rollback")["state"] == "staged"
+
+
+_USES = {
+    "mounted": "mount -o subvol=rootfs $(findmnt -nvo SOURCE /) /mnt",
+    "a bind mount of a directory in it": "mount --bind /run/t/rootfs/srv /mnt && umount /run/t",
+}
+
+
+@pytest.mark.parametrize("use", _USES)
+def test_a_previous_root_that_is_in_use(host: Host, use: str) -> None:
+    """What somebody writes there would be deleted under their feet; a look at it, or at the running root, is no reason."""
+    upgrade_to(host, "v2")
+    host.reboot()
+    host.release("v3")
+    host.sh(f"mkdir -p /run/t && mount -o subvolid=5 $(findmnt -nvo SOURCE /) /run/t && {_USES[use]}")
+    host.sh("mkdir -p /run/same && mount --bind /srv /run/same")
+    before = snapshot_of_disk(host)
+    for check in (True, False):
+        assert_refused(call(host, "upgrade", check=check), "in_use", "Subvolume rootfs ", "/mnt")
+    assert_unchanged(before, host)
+    assert succeed(host, "rollback", check=True)["state"] == "staged"  # deletes nothing
+    host.sh("mount -o remount,bind,ro /mnt")
+    assert succeed(host, "upgrade")["state"] == "staged"
 
 
 def test_what_cannot_be_deleted_after_the_switch_is_kept(host: Host) -> None:

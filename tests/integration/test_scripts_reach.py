@@ -172,6 +172,27 @@ def test_a_script_does_not_change_the_running_kernel(host: Host, tmp_path: Path)
     assert host.sh(look) == before
 
 
+_NETWORK = """\
+ip route add 10.99.0.0/16 dev lo; ip link set eth0 down; ip address flush dev eth0; ip link add own type dummy
+python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); socket.create_connection(s.getsockname())' || exit 1
+grep CapBnd /proc/self/status > /etc/capabilities
+"""
+_CAPABILITIES = {"sys_module": 16, "sys_rawio": 17, "sys_boot": 22, "sys_time": 25}  # linux/capability.h
+
+
+def test_a_script_does_not_change_the_network_of_the_host(host: Host, tmp_path: Path) -> None:
+    """A host whose upgrade was only staged could not be reached any more. Nor does it load modules or another kernel."""
+    ready(host, tmp_path, _NETWORK)
+    look = "ip -o link; ip -o address; ip route show table all"
+    before = host.sh(look)
+    assert succeed(host, "upgrade")["state"] == "staged"
+    assert host.sh(look) == before
+    host.reboot()
+    bounding = int(host.sh("cat /etc/capabilities").split()[1], 16)
+    assert [name for name, bit in _CAPABILITIES.items() if bounding & 1 << bit] == []
+    assert bounding & 1 << 21  # sys_admin: scripts mount, in their own namespace
+
+
 _NEST = "btrfs subvolume create /var/lib/nest && btrfs subvolume create /var/lib/nest/deep && echo x > /var/lib/nest/deep/data"
 
 

@@ -135,6 +135,8 @@ class PackageManager(t.Protocol):
     name: t.ClassVar[str]
     # Directories that ``apply`` must find empty: what is in them would make packages look for the running system's disks
     hides: t.ClassVar[tuple[str, ...]]
+    # Whether ``apply`` itself fetches packages; where not, their scripts see no network but the loopback of their own
+    fetches_in_apply: t.ClassVar[bool]
 
     def lists_age(self, *, scratch: str | None = None) -> ListsAge:
         """Of the oldest list of an enabled repository, since it was last refreshed without an error.

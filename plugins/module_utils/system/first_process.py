@@ -17,8 +17,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import signal
+import socket
 import struct
 import sys
 import time
@@ -51,6 +53,9 @@ _IOCTL: t.Final = (
 )  # fmt: skip
 _PR_SET_SECCOMP: t.Final = 22
 _SECCOMP_MODE_FILTER: t.Final = 2
+_SIOCGIFFLAGS: t.Final = 0x8913  # linux/sockios.h, linux/if.h
+_SIOCSIFFLAGS: t.Final = 0x8914
+_IFF_UP: t.Final = 1
 _ALLOW: t.Final = 0x7FFF0000
 _FAIL: t.Final = 0x00050000  # with the number of the error
 
@@ -66,6 +71,7 @@ def program() -> str:
 def main(proc: str, argv: list[str]) -> int:
     """Run ``argv`` to its end; its exit code. ``proc`` shows this namespace."""
     _protect_kernel(proc)
+    _loopback()
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD,))
     tool = os.fork()
     if tool == 0:
@@ -96,6 +102,15 @@ def _protect_kernel(proc: str) -> None:
                 if code == errno.ENOENT:  # this kernel was built without it
                     break
                 raise OSError(code, os.strerror(code), f"{proc}/{name}")
+
+
+def _loopback() -> None:
+    """In a network namespace of its own even the loopback is down at first (netdevice(7)); in the host's it is up already."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh14x", b"lo", 0)
+        (flags,) = struct.unpack_from("h", fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request), 16)
+        if not flags & _IFF_UP:
+            fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
 
 
 def keep_to_the_root() -> bool:

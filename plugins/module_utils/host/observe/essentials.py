@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import typing as t
 
 from ...boot.init import Program, find_program
-from ...system.fstab import parse
-from ...system.presence import is_directory, text_of
+from ...system.fstab import Entry, parse
+from ...system.presence import is_directory, is_there, text_of
 from ...system.rooted_path import regular_file_in_root, resolve_in_root
 
 # What init mounts something on before it can make a directory
@@ -20,6 +21,9 @@ DIRECTORIES: t.Final = ("/dev", "/proc", "/run", "/sys")
 _FILES: t.Final = ("/etc/fstab", "/etc/group")
 _ACCOUNTS: t.Final = ("/etc/passwd", "/etc/shadow")
 _PROGRAMS: t.Final = ("/bin/sh",)
+# fstab(5): how a device is called there, and where udev has its links
+_BY: t.Final = {kind: f"/dev/disk/by-{kind.lower()}" for kind in ("UUID", "LABEL", "PARTUUID", "PARTLABEL")}
+_PLAIN: t.Final = re.compile(r"[A-Za-z0-9._-]+")  # udev writes other characters in its own way
 FIRST_TARGET: t.Final = "default.target of systemd"
 # systemd.special(7), systemd.unit(5): where the first target is looked for
 _UNITS: t.Final = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
@@ -47,6 +51,38 @@ def unlocked_at_boot(root: str) -> tuple[str, ...]:
     return tuple(_first_words(root, "/etc/crypttab"))
 
 
+def absent_devices(root: str, base: str) -> tuple[tuple[str, str], ...]:
+    """Devices that are not there, with mount points, which the fstab of ``root`` needs and the one of ``base`` does not.
+
+    systemd ends in its emergency mode without such a device (systemd.mount(5), ``nofail``). Where nobody names devices (no
+    udev), nothing is known of those that fstab calls by UUID or label.
+    """
+    known = {(entry.source, entry.target) for entry in _needed(base)}
+    return tuple(
+        (entry.source, entry.target)
+        for entry in _needed(root)
+        if (entry.source, entry.target) not in known and _is_absent(entry.source)
+    )
+
+
+def _needed(root: str) -> list[Entry]:
+    fstab = regular_file_in_root(root, "etc/fstab")
+    entries = parse((text_of(fstab) if fstab else None) or "")
+    optional = {"noauto", "nofail", "x-systemd.automount", "_netdev"}
+    return [entry for entry in entries if entry.fstype != "swap" and not optional & set(entry.options.split(","))]
+
+
+def _is_absent(source: str) -> bool:
+    if source.startswith("/dev/"):
+        return not is_there(source)
+    kind, equals, name = source.partition("=")
+    directory = _BY.get(kind)
+    name = name.strip('"')
+    if not equals or directory is None or not is_directory(directory) or not _PLAIN.fullmatch(name):
+        return False
+    return not is_there(f"{directory}/{name}") and not is_there(f"{directory}/{name.lower()}")
+
+
 def _first_words(root: str, path: str, end: str | None = None) -> list[str]:
     """The first field of each line of a file that is no comment; ``end`` is what ends it, blanks by default."""
     found = regular_file_in_root(root, path)
@@ -69,4 +105,4 @@ def _target(root: str) -> bool:
     return any(place is not None and stat.S_ISREG(os.lstat(place).st_mode) for place in places)
 
 
-__all__ = ("DIRECTORIES", "FIRST_TARGET", "essentials_of", "unlocked_at_boot")
+__all__ = ("DIRECTORIES", "FIRST_TARGET", "absent_devices", "essentials_of", "unlocked_at_boot")

@@ -371,7 +371,7 @@ def _observe_btrfs(
             for entry in subvolumes
             if entry.path in layout.looked_into
         },
-        "obstacles": observe_obstacles(top, layout, subvolumes, names),
+        "obstacles": observe_obstacles(top, layout, subvolumes, names, root_mount),
         "record": record,
         "journal": journal,
         "damage": tuple(damage),

@@ -246,6 +246,8 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
         return (_not_adopted(facts), *common_requirements(facts))
     names = " or ".join(layout.roots)
     is_btrfs = root is not None and root.fstype == "btrfs"
+    # tmpfs, overlayfs, a network: without a device, so with the major number 0, as only btrfs is on disks
+    in_memory = boot is not None and boot.device.startswith("0:") and boot.fstype != "btrfs"
     result = [
         Requirement(
             "btrfs_root",
@@ -276,11 +278,16 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     result.append(
         Requirement(
             "boot_separate",
-            boot is not None and (root is None or boot.source != root.source),
-            f"{layout.boot_dir} is {boot.fstype} on {boot.source}"
-            if boot
-            else f"{layout.boot_dir} is not a mount point",
-            f"mount {layout.boot_dir}, which /etc/fstab knows, and let it be mounted at boot"
+            boot is not None and (root is None or boot.source != root.source) and not in_memory,
+            (
+                f"{layout.boot_dir} is {boot.fstype} on {boot.source}"
+                if boot
+                else f"{layout.boot_dir} is not a mount point"
+            )
+            + (", and not on a disk that a boot loader could read" if in_memory else ""),
+            f"unmount what hides the boot partition (findmnt {layout.boot_dir})"
+            if in_memory
+            else f"mount {layout.boot_dir}, which /etc/fstab knows, and let it be mounted at boot"
             if facts.surroundings.boot_in_fstab
             else f"put {layout.boot_dir} on a partition of its own and mount it",
         )

@@ -123,6 +123,19 @@ def refuse_unbootable(facts: HostFacts, subvolume: Subvolume) -> None:
 
 
 def refuse_strangers(facts: HostFacts, *names: str) -> None:
+    """Before new subvolumes take these names: those that have them are ours to delete, and nobody works in them.
+
+    Raises inconsistent, in_use.
+    """
+    for name in names:
+        targets = facts.obstacles.mounted.get(name)
+        if targets:
+            raise OvercError(
+                "in_use",
+                f"Subvolume {name} would be replaced and deleted, and is mounted writable on {', '.join(targets)}: what is "
+                "written there would be lost. Nothing was changed. Unmount it, or mount it read-only; what shall stay belongs on "
+                "a subvolume of its own. Then run the same command again.",
+            )
     taken = [entry for entry in facts.obstacles.names if entry.removesuffix(NEW_SUFFIX) in names]
     if taken:
         raise OvercError(

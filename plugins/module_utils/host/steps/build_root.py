@@ -55,8 +55,9 @@ def run_packages(at: Apply) -> bool:
     root_mount = certain(at.facts.root_mount, "the mount of the root")
     packages = os.path.join(state_dir(at.top), DOWNLOADS)
     shown = at.notes.get("shown", ())
-    hidden, device = upgrade.manager(at.runner).hides, root_mount.source
-    new = NewRoot(at.runner, device, at.made_root().id, at.lock_fds, packages=packages, shown=shown, hidden=hidden)
+    manager, device = upgrade.manager(at.runner), root_mount.source
+    more: t.Any = {"packages": packages, "shown": shown, "hidden": manager.hides, "network": manager.fetches_in_apply}
+    new = NewRoot(at.runner, device, at.made_root().id, at.lock_fds, **more)
     with default_kept(at), new as inside:
         applied = upgrade.manager(inside).apply(upgrade.request, upgrade.packages, PACKAGES)
     drop_downloads(at)

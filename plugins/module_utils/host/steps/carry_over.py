@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 import stat
@@ -51,7 +52,10 @@ def check_carry_over(root: str, path: str) -> None:
 
 
 def _same(left: str, right: str) -> bool:
-    """Whether two trees are equal in names, types, sizes, times, owners and modes (what an unchanged copy keeps)."""
+    """Whether two trees are equal in all that a copy keeps: names, types, owners, modes, times, attributes, and bytes.
+
+    Bytes are compared as well: a file can be written and get its old time and size back.
+    """
     try:
         one, two = os.lstat(left), os.lstat(right)
     except FileNotFoundError:
@@ -59,14 +63,25 @@ def _same(left: str, right: str) -> bool:
     keys = ("st_mode", "st_uid", "st_gid", "st_mtime_ns")
     if any(getattr(one, key) != getattr(two, key) for key in keys):
         return False
+    # In a snapshot an inode that nobody touched has its old number and its old time of change
+    untouched = (one.st_ino, one.st_ctime_ns) == (two.st_ino, two.st_ctime_ns)
+    if not untouched and _attributes(left) != _attributes(right):
+        return False
     if stat.S_ISLNK(one.st_mode):
         return os.readlink(left) == os.readlink(right)
+    if stat.S_ISREG(one.st_mode):
+        filecmp.clear_cache()  # it remembers by time and size
+        return one.st_size == two.st_size and (untouched or filecmp.cmp(left, right, shallow=False))
     if not stat.S_ISDIR(one.st_mode):
-        return one.st_size == two.st_size and one.st_rdev == two.st_rdev
+        return one.st_rdev == two.st_rdev
     names = sorted(os.listdir(left))
     return names == sorted(os.listdir(right)) and all(
         _same(os.path.join(left, name), os.path.join(right, name)) for name in names
     )
+
+
+def _attributes(path: str) -> dict[str, bytes]:
+    return {name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)}
 
 
 def is_current(source_root: str, target_root: str, path: str) -> bool:

@@ -9,7 +9,7 @@ import typing as t
 
 from ...errors import OvercError, certain
 from ..observe.bootable import lacks
-from ..observe.essentials import unlocked_at_boot
+from ..observe.essentials import absent_devices, unlocked_at_boot
 from .context import Apply
 from .new_root import NewRoot
 
@@ -24,6 +24,10 @@ def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
     missing = list(lacks(new, base))
     kept = unlocked_at_boot(new.path)
     missing += [f"line for {name} in /etc/crypttab" for name in unlocked_at_boot(base.path) if name not in kept]
+    missing += [
+        f"device {source}, which a new line of its /etc/fstab mounts on {target} (without nofail the host would not come up)"
+        for source, target in absent_devices(new.path, base.path)
+    ]
     if missing:
         raise OvercError("root_incomplete", f"After the packages ran, the new root has no {', no '.join(missing)}.")
     if new.init is None or base.init is None:

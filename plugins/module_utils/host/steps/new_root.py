@@ -35,7 +35,9 @@ _PATH: t.Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NODES: t.Final = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
 _LINKS: t.Final = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
 _PROXY: t.Final = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-
+# What acts on the running kernel, whatever root a program sees (capabilities(7)): loading modules, starting another kernel,
+# setting the clock, ports and memory of the hardware
+_NOT_THEIRS: t.Final = "-sys_module,-sys_boot,-sys_time,-sys_rawio"
 
 # Where the new root sees what was downloaded for it; /run is its own.
 PACKAGES: t.Final = "/run/overc-packages"
@@ -48,7 +50,7 @@ class NewRoot:
     ``packages``: a directory of the host that is seen as ``PACKAGES``. ``shown``: paths of the host that are shown read-only at
     the same place, as far as they are on other mounts than the root; so is the resolver's configuration, over however
     many links it is reached. ``hidden``: directories of the root that its programs find empty; what they write there is gone
-    afterwards.
+    afterwards. ``network``: they have the host's network, and can change it; otherwise nothing but a loopback of their own.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class NewRoot:
         packages: str | None = None,
         shown: t.Sequence[str] = (),
         hidden: t.Sequence[str] = (),
+        network: bool = False,
     ) -> None:
         self._runner = runner
         self._device = device
@@ -69,6 +72,7 @@ class NewRoot:
         self._packages = packages
         self._shown = (*shown, _RESOLVER)
         self._hidden = tuple(hidden)
+        self._network = network
         self._undo: list[tuple[t.Callable[[str], None], str]] = []
         self.path = ""
 
@@ -196,12 +200,13 @@ class NewRoot:
         foreign = [name for name in os.environ if name and name not in _PROXY and name not in environment]
         done = self._runner.run(
             (
-                *("setpriv", "--pdeathsig", "KILL"),
+                *("setpriv", "--pdeathsig", "KILL", f"--bounding-set={_NOT_THEIRS}"),
                 *(
                     "unshare",
                     "--mount",
                     "--uts",
                     "--ipc",
+                    *(() if self._network else ("--net",)),
                     "--pid",
                     "--fork",
                     "--kill-child",

@@ -53,6 +53,7 @@ class Apt:
     # With a grub.cfg in sight, a kernel's scripts and GRUB's own packages run update-grub; that finds no disks in a new
     # root, and the package fails
     hides: t.ClassVar[tuple[str, ...]] = ("/boot/grub",)
+    fetches_in_apply: t.ClassVar[bool] = False
 
     def __init__(self, runner: Runner, *, sleep: t.Callable[[float], None] = time.sleep) -> None:
         self._runner = runner

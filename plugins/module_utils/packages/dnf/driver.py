@@ -53,6 +53,7 @@ class Dnf:
 
     name: t.ClassVar[str] = "dnf"
     hides: t.ClassVar[tuple[str, ...]] = ()
+    fetches_in_apply: t.ClassVar[bool] = False
 
     def __init__(self, runner: Runner, *, sleep: t.Callable[[float], None] = time.sleep) -> None:
         self._runner = runner

@@ -71,6 +71,7 @@ class SmartPm:
 
     name: t.ClassVar[str] = "smartpm"
     hides: t.ClassVar[tuple[str, ...]] = ()
+    fetches_in_apply: t.ClassVar[bool] = True
 
     def __init__(
         self,

@@ -53,6 +53,32 @@ def test_a_changed_file_is_carried_once(roots: tuple[str, str]) -> None:
     assert os.listdir(f"{new}/etc") == ["app.conf"]
 
 
+def _back_in_time(path: Path) -> None:
+    status = path.stat()
+    path.write_text("EDITED!")  # as long as before
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _attribute(path: Path) -> None:
+    os.setxattr(path, "user.own", b"1")
+
+
+UNSEEN = {"bytes, with the old time": _back_in_time, "an attribute": _attribute}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+@pytest.mark.parametrize("whole", ["/etc/app.conf", "/etc"])
+def test_what_changes_neither_time_nor_size_is_carried(roots: tuple[str, str], name: str, whole: str) -> None:
+    old, new = roots
+    shutil.copystat(Path(old, "etc/app.conf"), Path(new, "etc/app.conf"))
+    shutil.copystat(Path(old, "etc"), Path(new, "etc"))
+    assert is_current(old, new, whole)
+    UNSEEN[name](Path(old, "etc/app.conf"))
+    assert not is_current(old, new, whole)
+    assert carry_over(Local(), old, new, whole)
+    assert is_current(old, new, whole)
+
+
 def test_a_directory_becomes_what_it_was_deletions_included(roots: tuple[str, str]) -> None:
     old, new = roots
     Path(old, "srv/a b").mkdir(parents=True)
