@@ -190,7 +190,27 @@ def plan_rollback(
             "unconfirmed" if state.name == "trial" else "not_booted",
             "Another deployment waits or is on trial. Run overc_host_rollback without 'to' first, then again with it.",
         )
+    before = _came_back_by(facts, booted.path) if to is None else None
+    if before:
+        reason = f"{booted.path} runs again since the last {before}: nothing to do. Name another deployment with the option to"
+        return Plan("rollback", reason)
     return _plan_return(facts, boot, runs, _target(facts, boot, booted.uuid, to), arm=arm)
+
+
+def _came_back_by(facts: HostFacts, booted: str) -> str | None:
+    """What led to the running deployment, if that was a way back already: run again, a rollback does nothing."""
+    ended = [
+        entry
+        for entry in facts.record.events
+        if (entry.get("outcome") in ("done", "repaired") or entry.get("completed"))
+        and entry.get("operation") in ("upgrade", "rollback", "cancel")
+    ]
+    led_here = next((entry for entry in reversed(ended) if entry.get("to") == booted), None)
+    if led_here is None or led_here["operation"] == "upgrade":
+        return None
+    if led_here["operation"] == "cancel" and led_here is not ended[-1]:
+        return None
+    return str(led_here["operation"])
 
 
 def _target(facts: HostFacts, boot: EntryBoot, booted: str, to: int | None) -> Entry:

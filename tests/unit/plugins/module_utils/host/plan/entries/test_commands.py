@@ -173,6 +173,22 @@ def test_a_rollback_in_every_state() -> None:
     assert rollback(hosts.given_up()).steps == ()
 
 
+def test_a_rollback_is_never_rolled_back() -> None:
+    """What led here was a way back already, also where its run was cut off and repaired since."""
+    facts = hosts.settled()
+
+    def after(*events: tuple[str, int]) -> HostFacts:
+        told = tuple({"operation": operation, "to": name(to), "outcome": "repaired"} for operation, to in events)
+        return replace(facts, record=replace(facts.record, events=told))
+
+    assert rollback(after(("upgrade", 2))).steps
+    assert rollback(after(("upgrade", 3), ("rollback", 2))).steps == ()
+    assert rollback(after(("upgrade", 3), ("rollback", 2), ("upgrade", 4))).steps == ()
+    assert rollback(after(("upgrade", 2), ("upgrade", 3), ("cancel", 2))).steps == ()
+    assert rollback(after(("upgrade", 3), ("cancel", 2), ("upgrade", 2))).steps
+    assert rollback(after(("upgrade", 3), ("rollback", 2)), to=1).steps
+
+
 def test_a_rollback_to_any_deployment() -> None:
     there = rollback(hosts.settled(), to=0)
     assert there.context is not None
