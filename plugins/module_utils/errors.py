@@ -59,6 +59,8 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "plan_rejected": "The plan is one of those that were not to be staged.",
     "root_incomplete": "The new root lacks something that it needs to come up.",
     "read_only": "A file system that has to be written to is read-only.",
+    "release_sources": "What becomes of sources, pins or held packages with another release has to be decided first.",
+    "release_unsupported": "There is no step from the release that runs to the one that was asked for.",
     "reboot_failed": "The host did not come back as the deployment that was staged.",
     "repository_failed": "A package repository could not be read, so what is pending is unknown.",
     "rollback_staged": "A rollback waits for its reboot; finish it before anything else.",

@@ -49,6 +49,34 @@ options:
     type: list
     elements: str
     default: []
+  release:
+    description:
+      - Upgrade to this release of the distribution, by its code name, for instance V(trixie). For hosts whose packages are apt's.
+      - The release must be the one after the running one (of Ubuntu also the next one with long support). Where it runs already,
+        nothing is done.
+      - Sources are rewritten in the new root only, and everything is installed there in one transaction, which may remove
+        packages; check mode shows them all. The running system, its sources and its package lists stay as they are.
+      - Nothing is built where a source has no such release, packages are on hold and not in O(exclude), or not fully installed.
+      - Package lists of the new release are always fetched, whatever O(update_cache) says.
+    type: str
+  third_party_sources:
+    description:
+      - With O(release), what becomes of enabled package sources that are not the distribution's own. What is one is told by the
+        origin in its Release file, so mirrors are none, or else by the name of its host.
+      - V(refuse) refuses the upgrade if there is any, and names them. V(keep) leaves them as they are. V(rewrite) puts the new
+        code name in place of the old one in suites, and leaves those that do not name it. V(disable) turns them off; what is
+        installed from them stays as far as the new release allows.
+    type: str
+    choices: [refuse, keep, rewrite, disable]
+    default: refuse
+  pins:
+    description:
+      - With O(release), what becomes of pins (C(/etc/apt/preferences), C(preferences.d)) that name the running release.
+      - V(refuse) refuses the upgrade if there is any, or one that names C(stable) and the like, and names them. V(keep) leaves
+        them, V(rewrite) lets them name the new release, V(disable) comments them out. Other pins always stay.
+    type: str
+    choices: [refuse, keep, rewrite, disable]
+    default: refuse
   force:
     description:
       - Stage a new deployment even if nothing is pending or the same one is staged, and offer a plan again that is known
@@ -161,7 +189,15 @@ EXAMPLES = r"""
     carry_over:
       - /var/lib/myapp
 
-# The same ad hoc: ansible -m overc.system.overc_host_upgrade -a reboot=true HOST
+- name: From Debian 12 to Debian 13, to be confirmed by hand
+  overc.system.overc_host_upgrade:
+    release: trixie
+    third_party_sources: disable
+    reboot: true
+    confirm: false
+  when: inventory_hostname in groups.bookworm | default([])
+
+# An ordinary upgrade ad hoc: ansible -m overc.system.overc_host_upgrade -a reboot=true HOST
 """
 
 RETURN = r"""
@@ -302,6 +338,37 @@ changes:
   elements: str
   sample:
     - lab-app 1.0-1 -> 2.0-1
+release:
+  description:
+    - With O(release), C(from) which release C(to) which, and what becomes of each entry of C(sources) and of C(pins).
+    - C(action) is V(rewritten), V(kept) or V(disabled).
+  returned: with O(release)
+  type: dict
+  sample:
+    from: bookworm
+    to: trixie
+    sources:
+      - file: /etc/apt/sources.list
+        uris: ["http://deb.debian.org/debian"]
+        suites: [bookworm]
+        becomes: [trixie]
+        third_party: false
+        action: rewritten
+    pins: []
+removed:
+  description: Names of the packages that are removed in the new root.
+  returned: with O(release)
+  type: list
+  elements: str
+kept_files:
+  description:
+    - Configuration files that were changed on this host and stayed as they are, although the packages brought others, which lie
+      beside them as C(.dpkg-dist) or C(.ucf-dist).
+  returned: when there are any
+  type: list
+  elements: str
+  sample:
+    - /etc/ssh/sshd_config
 held_back:
   description: Upgrades that exist but were left out, and why.
   returned: success
@@ -415,8 +482,10 @@ reboot:
 # <<<
 """
 
+import re
 import typing as t
 
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.commands.upgrade import UpgradeOptions, upgrade
 from ansible_collections.overc.system.plugins.module_utils.host.module import check_package_names, run_host_module
 from ansible_collections.overc.system.plugins.module_utils.host.reboot_option import REBOOT_SPEC, check_reboot_options
@@ -426,6 +495,25 @@ if t.TYPE_CHECKING:
     from ansible_collections.overc.system.plugins.module_utils.host.session import Host
 
 
+_DECISIONS: t.Final = ["refuse", "keep", "rewrite", "disable"]
+
+
+def _release(params: t.Mapping[str, t.Any]) -> str | None:
+    """The code name of the wanted release. Raises bad_argument."""
+    release: str | None = params["release"]
+    if release is None:
+        return None
+    if not re.match(r"^[a-z][a-z-]*$", release):
+        raise OvercError(
+            "bad_argument", f"release: {release!r} is no code name of a release. Give one like trixie or noble."
+        )
+    if params["packages"]:
+        raise OvercError(
+            "bad_argument", "release and packages cannot go together: another release is all packages or none."
+        )
+    return release
+
+
 def _upgrade(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     check_reboot_options(at, params)
     request = PackageRequest(
@@ -433,6 +521,9 @@ def _upgrade(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
         exclude=check_package_names("exclude", params["exclude"]),
         signed=params["gpg_policy"] == "require",
         skip_unavailable=params["skip_if_unavailable"],
+        release=_release(params),
+        third_party_sources=params["third_party_sources"],
+        pins=params["pins"],
     )
     return upgrade(
         at,
@@ -459,6 +550,9 @@ def main() -> None:
             "skip_if_unavailable": {"type": "bool", "default": False},
             "packages": {"type": "list", "elements": "str", "default": []},
             "exclude": {"type": "list", "elements": "str", "default": []},
+            "release": {"type": "str"},
+            "third_party_sources": {"type": "str", "choices": _DECISIONS, "default": "refuse"},
+            "pins": {"type": "str", "choices": _DECISIONS, "default": "refuse"},
             "force": {"type": "bool", "default": False},
             "carry_over": {"type": "list", "elements": "str", "default": []},
             "rejected_plans": {"type": "list", "elements": "str", "default": []},

@@ -33,6 +33,7 @@ NOT_HERE: t.Final[dict[str, str]] = {
     "docs/adopt.md#text1": _ELSEWHERE + "test_an_ordinary_host_is_adopted",
     "docs/fleet.md#1": _ELSEWHERE + "test_ansible_builder_takes_the_execution_environment",
     "docs/fleet.md#3": _ELSEWHERE + "test_the_documented_rings_can_be_meant",
+    "docs/release-upgrade.md#1": _ELSEWHERE + "test_the_page_comes_true",
     "roles/pull/README.md#1": _ELSEWHERE + "test_host_upgrades_itself",
     "ansible-galaxy collection build --output-path /tmp": _ELSEWHERE + "test_the_checkout_builds_the_same",
     "ansible-galaxy collection install /tmp/overc-system-0.1.0.tar.gz": _ELSEWHERE
@@ -40,7 +41,10 @@ NOT_HERE: t.Final[dict[str, str]] = {
     "ansible -i .lab/inventory.yml all -m ...": _PLACEHOLDER,
 }
 # Their commands are a story, which has a test of its own
-STORIES: t.Final = {REPOSITORY / "docs/tutorial.md": "test_the_tutorial_comes_true"}
+STORIES: t.Final = {
+    REPOSITORY / "docs/tutorial.md": "test_the_tutorial_comes_true",
+    REPOSITORY / "docs/release-upgrade.md": "test_the_page_comes_true",
+}
 
 
 def nothing(_host: Host) -> None:

@@ -91,14 +91,16 @@ def publish(
     sign: t.Callable[[Path, Path], None] | None = None,
     suite: str = SUITE,
     architectures: t.Sequence[str] = ("amd64",),
+    origin: str = "Lab",
+    beside: bool = False,
 ) -> None:
     """Offer these packages, and nothing else, in ``directory``; ``sign`` makes an InRelease of a Release.
 
-    ``pool`` keeps what was built: nothing is built twice.
+    ``pool`` keeps what was built: nothing is built twice. ``beside``: other suites of the directory stay.
     """
-    shutil.rmtree(directory, ignore_errors=True)
-    (directory / "pool").mkdir(parents=True)
     base = directory / "dists" / suite
+    shutil.rmtree(base if beside else directory, ignore_errors=True)
+    (directory / "pool").mkdir(parents=True, exist_ok=beside)
     stanzas = []
     for package in packages:
         file = built(package, pool)
@@ -118,7 +120,7 @@ def publish(
         sums.append(f" {hashlib.sha256(content).hexdigest()} {len(content)} main/binary-{arch}/Packages\n")
     release = base / "Release"
     release.write_text(
-        f"Origin: Lab\nLabel: Lab\nSuite: {suite}\nCodename: {suite}\nArchitectures: {' '.join(architectures)}\n"
+        f"Origin: {origin}\nLabel: {origin}\nSuite: {suite}\nCodename: {suite}\nArchitectures: {' '.join(architectures)}\n"
         f"Components: main\nDate: {_date()}\nSHA256:\n{''.join(sums)}"
     )
     if sign is not None:

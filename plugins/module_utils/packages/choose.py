@@ -37,6 +37,8 @@ def _apt(runner: Runner) -> PackageManager:
 
 # A name in known.PROGRAMS -> its driver. Imported where it is used: each costs a module milliseconds.
 DRIVERS: t.Final[dict[str, t.Callable[[Runner], PackageManager]]] = {"dnf": _dnf, "smartpm": _smartpm, "apt": _apt}
+# Those that know how to bring a root to another release of its distribution
+RELEASE_UPGRADES: t.Final = ("apt",)
 
 # Each with its runner, which keeps that one's id from being another's
 _MADE: t.Final[dict[tuple[int, str], tuple[Runner, PackageManager]]] = {}
@@ -76,4 +78,4 @@ def database_elsewhere(runner: Runner, name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-__all__ = ("DRIVERS", "database_elsewhere", "detect", "locks")
+__all__ = ("DRIVERS", "RELEASE_UPGRADES", "database_elsewhere", "detect", "locks")

@@ -48,18 +48,26 @@ class PackageChange:
         return {key: value for key, value in shown.items() if value is not None or key in ("installed", "available")}
 
 
+Decision = t.Literal["refuse", "keep", "rewrite", "disable"]
+
+
 @dataclass(frozen=True)
 class PackageRequest:
     """What the user asked for: only these packages (empty: all), never those.
 
     ``signed``: nothing may be installed without a valid signature, whatever the package manager's own configuration says.
     ``skip_unavailable``: a repository whose own configuration allows it is skipped when it cannot be read.
+    ``release``: the code name of the release that the host is to have; ``third_party_sources`` and ``pins``: what becomes then
+    of sources of others and of pins that name the release that is left.
     """
 
     packages: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     signed: bool = False
     skip_unavailable: bool = False
+    release: str | None = None
+    third_party_sources: Decision = "refuse"
+    pins: Decision = "refuse"
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -73,6 +81,40 @@ class PackageRequest:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """A file of a root whose text ``before`` is to be ``after``."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class ReleaseChange:
+    """From one release to another, or from one to itself: nothing to do then.
+
+    ``edits`` are made in the new root before anything is installed. ``sources`` and ``pins`` are what becomes of each, for
+    results; ``disabled`` names the sources that are left out, as ``PackageManager.unchecked`` does. ``directory`` has the new
+    release's lists, for as long as the command runs.
+    """
+
+    before: str
+    after: str
+    edits: tuple[Edit, ...] = ()
+    sources: tuple[t.Mapping[str, t.Any], ...] = ()
+    pins: tuple[t.Mapping[str, t.Any], ...] = ()
+    disabled: tuple[str, ...] = ()
+    directory: str = ""
+
+    @property
+    def runs_already(self) -> bool:
+        return self.before == self.after
+
+    def as_dict(self) -> dict[str, t.Any]:
+        return {"from": self.before, "to": self.after, "sources": list(self.sources), "pins": list(self.pins)}
+
+
+@dataclass(frozen=True)
 class PackagePlan:
     """The resolved transaction, as the package manager itself announced it.
 
@@ -80,7 +122,7 @@ class PackagePlan:
     the package manager's own configuration), so that "nothing to do" never hides one. ``lists_changed`` is told only of
     a refresh in a scratch directory: whether the content of the lists there differs from the host's own. ``base`` is the
     ``packages_digest`` of what was installed when it was resolved, None where that was not asked. ``skipped`` are the
-    repositories that could not be read and were allowed to be skipped.
+    repositories that could not be read and were allowed to be skipped. ``release``: the change of release that it is part of.
     """
 
     changes: tuple[PackageChange, ...] = ()
@@ -88,6 +130,7 @@ class PackagePlan:
     lists_changed: bool = False
     skipped: tuple[str, ...] = ()
     base: str | None = None
+    release: ReleaseChange | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -115,11 +158,15 @@ class ListsAge:
 
 @dataclass(frozen=True)
 class Applied:
-    """A finished and verified transaction: what the tool said, and what is really different in the root."""
+    """A finished and verified transaction: what the tool said, and what is really different in the root.
+
+    ``kept``: configuration files that stayed as they were on this host, although the packages brought others.
+    """
 
     completed: Completed
     changes: tuple[PackageChange, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
+    kept: tuple[str, ...] = field(default=())
 
 
 class Registered(t.NamedTuple):
@@ -158,7 +205,8 @@ class PackageManager(t.Protocol):
 
         ``sizes``: with the exact download sizes, which may cost another start of the tool.
         ``refresh``: refresh the lists on the way (one call of the tool where it can). ``scratch``: an empty private
-        directory (0700) to be used instead of the host's own lists, so that check mode leaves the host as it is.
+        directory (0700) to be used instead of the host's own lists, so that check mode leaves the host as it is. Another
+        release (``PackageRequest.release``) is always resolved there, from fresh lists; ``directory`` of the plan is it.
         Raises repository_failed, package_unknown, package_manager_failed.
         """
 
@@ -211,6 +259,8 @@ class PackageManager(t.Protocol):
 
 __all__ = (
     "Applied",
+    "Decision",
+    "Edit",
     "ListsAge",
     "Package",
     "PackageChange",
@@ -218,5 +268,6 @@ __all__ = (
     "PackagePlan",
     "PackageRequest",
     "Registered",
+    "ReleaseChange",
     "packages_digest",
 )

@@ -67,9 +67,9 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
         result["left_behind"] = _left_behind(host, facts, options)
     if not plan.changed:
         return {**result, **nothing_to_do(facts, state, plan.reason)}
-    result["unchecked_repositories"] = (
-        list(found.manager.unchecked(demanded=options.request.signed)) if packages.changes else []
-    )
+    unchecked = found.manager.unchecked(demanded=options.request.signed) if packages.changes else ()
+    left_out = packages.release.disabled if packages.release else ()
+    result["unchecked_repositories"] = [name for name in unchecked if name not in left_out]
     warning = gpg_policy(result["unchecked_repositories"], refuse=options.refuse_unsigned)
     host.warnings += [warning] if warning else []
     result["state_at_risk"] = state_at_risk(facts)

@@ -9,12 +9,13 @@ import fnmatch
 import typing as t
 
 from ...errors import OvercError
-from ...packages.choose import detect
+from ...packages.choose import RELEASE_UPGRADES, detect
 from ...packages.contract import Package, PackagePlan
 from ...packages.scratch import scratch_directory
 from ..busy_packages import refuse_busy_packages
 from ..observe.facts import HostFacts
 from ..observe.layout import check_absolute
+from ..observe.state import HostState
 from ..plan.policy import skipped_repositories
 from ..plan.refusals import refuse_upgrade
 from ..result import nothing_to_do
@@ -42,7 +43,28 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
 
         check_carried(facts, options.carry_over)
     manager = detect(host.runner, host.layout.package_manager)
-    packages = _pending_of_quiet_base(host, facts, manager, options)
+    if options.request.release is None:
+        return _upgrade(host, facts, state, manager, options, None)
+    if manager.name not in RELEASE_UPGRADES:
+        raise OvercError(
+            "release_unsupported",
+            f"release: the packages of this host are {manager.name}'s; only those of {', '.join(RELEASE_UPGRADES)} can be "
+            "brought to another release.",
+        )
+    with scratch_directory() as directory:
+        return _upgrade(host, facts, state, manager, options, directory)
+
+
+def _upgrade(
+    host: Host,
+    facts: HostFacts,
+    state: HostState,
+    manager: PackageManager,
+    options: UpgradeOptions,
+    directory: str | None,
+) -> dict[str, t.Any]:
+    """``directory``: for the lists of another release, which are needed until the packages are fetched."""
+    packages = _pending_of_quiet_base(host, facts, manager, options, directory)
     host.warnings += _idle_exclusions(options.request.exclude, manager.installed() if options.request.exclude else ())
     result: dict[str, t.Any] = {
         "package_manager": manager.name,
@@ -51,6 +73,11 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
         "skipped_repositories": skipped_repositories(host.warnings, packages),
         "fingerprint": packages.fingerprint,
     }
+    if packages.release is not None:
+        result["release"] = packages.release.as_dict()
+        result["removed"] = [change.name for change in packages.changes if change.available is None]
+        if packages.release.runs_already:
+            return {**result, **nothing_to_do(facts, state, f"{packages.release.after} runs already")}
     if not packages.changes and not options.force and state.name != "staged":
         return {**result, **nothing_to_do(facts, state, "nothing is pending")}
     from . import stage  # noqa: PLC0415 - and with it whatever changes a host: to have nothing to do should cost nothing
@@ -59,14 +86,14 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
 
 
 def _pending_of_quiet_base(
-    host: Host, facts: HostFacts, manager: PackageManager, options: UpgradeOptions
+    host: Host, facts: HostFacts, manager: PackageManager, options: UpgradeOptions, directory: str | None
 ) -> PackagePlan:
     """What is pending, which is not told from the middle of somebody's transaction either: raises locked then.
 
     It is asked first, because one start of the tool tells that and how it is configured, its locks included.
     """
     try:
-        packages = _pending(host, manager, options)
+        packages = _pending(host, manager, options, directory)
     except OvercError:
         refuse_busy_packages(host, facts)  # then this is why
         raise
@@ -74,10 +101,12 @@ def _pending_of_quiet_base(
     return packages
 
 
-def _pending(host: Host, manager: PackageManager, options: UpgradeOptions) -> PackagePlan:
+def _pending(host: Host, manager: PackageManager, options: UpgradeOptions, directory: str | None) -> PackagePlan:
+    if directory is not None:
+        return manager.pending(options.request, scratch=directory, sizes=False)
     if host.check_mode:
-        with scratch_directory() as directory:
-            return manager.pending(options.request, refresh=options.update_cache, scratch=directory, sizes=False)
+        with scratch_directory() as own:
+            return manager.pending(options.request, refresh=options.update_cache, scratch=own, sizes=False)
     return manager.pending(options.request, refresh=options.update_cache, sizes=False)
 
 

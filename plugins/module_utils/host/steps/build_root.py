@@ -63,6 +63,8 @@ def run_packages(at: Apply) -> bool:
     drop_downloads(at)
     at.warnings.extend(applied.warnings)
     at.result.update(applied.completed.facts())
+    if applied.kept:
+        at.result["kept_files"] = list(applied.kept)
     return True
 
 

@@ -86,6 +86,12 @@ def configuration_sentences(before: t.Mapping[str, str], after: t.Mapping[str, s
     return tuple(said)
 
 
+def kept_files(before: t.Mapping[str, str], after: t.Mapping[str, str]) -> tuple[str, ...]:
+    """The configuration files that stayed as they were although packages brought others. Pure."""
+    came = [path for path, changed in after.items() if before.get(path) != changed]
+    return tuple(sorted(path.rpartition(".")[0] for path in came if path.endswith((".dpkg-dist", ".ucf-dist"))))
+
+
 class Marks:
     """Which packages were installed only because others need them: naming one to be upgraded makes older apt forget that."""
 
@@ -107,4 +113,4 @@ class Marks:
                 )
 
 
-__all__ = ("Marks", "configuration_sentences", "left_in_etc", "no_services")
+__all__ = ("Marks", "configuration_sentences", "kept_files", "left_in_etc", "no_services")

@@ -24,10 +24,18 @@ if t.TYPE_CHECKING:
 class Commands:
     """What the driver asks, one method for each question; the configuration is asked for once."""
 
-    def __init__(self, runner: Runner, sleep: t.Callable[[float], None]) -> None:
+    def __init__(
+        self, runner: Runner, sleep: t.Callable[[float], None], known: Configuration | None = None, always: str = ""
+    ) -> None:
+        """``always``: settings of every call of apt-get; ``known`` has to say the same."""
         self.runner = runner
         self._sleep = sleep
-        self._known: Configuration | None = None
+        self._known = known
+        self._always = always
+
+    def elsewhere(self, known: Configuration, settings: str) -> Commands:
+        """The same programs with another configuration."""
+        return Commands(self.runner, self._sleep, known, settings)
 
     @property
     def configuration(self) -> Configuration:
@@ -40,7 +48,7 @@ class Commands:
 
         While another program holds a lock, which apt-get says before it does anything, it is tried again for a minute.
         """
-        known = self.configuration
+        known, settings = self.configuration, f"{self._always}{settings}"
         with contextlib.ExitStack() as files:
             if pins:
                 fd, path = files.enter_context(in_memory(f"{pins}{self._text_of(known.preferences)}"))

@@ -13,8 +13,9 @@ from __future__ import annotations
 import posixpath
 import time
 import typing as t
+from dataclasses import replace
 
-from ...errors import OvercError
+from ...errors import OvercError, certain
 from .. import dpkgdb
 from ..contract import (
     Applied,
@@ -29,10 +30,11 @@ from ..contract import (
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences, not_as_announced
 from . import configuration
-from .around import Marks, configuration_sentences, left_in_etc, no_services
+from .around import Marks, configuration_sentences, kept_files, left_in_etc, no_services
 from .commands import Commands
 from .errors import unsuccessful, warnings
 from .refresher import Lists
+from .release import Release, elsewhere, refuse_half, write
 from .resolution import changes
 from .resolver import Resolver
 from .settings import SIGNED, UNSANDBOXED, quoted
@@ -41,6 +43,7 @@ from .status import installed, troubles
 if t.TYPE_CHECKING:
     from ...runner import Completed, Runner
     from .output import Fetch
+    from .status import Entry
 
 # No package is there yet, wherever the host keeps those that it fetched before
 _NOTHING_FETCHED: t.Final = 'Dir::Cache::archives "/nonexistent";\n'
@@ -100,13 +103,31 @@ class Apt:
         if request.is_void:
             return PackagePlan()
         self._commands.refuse_interrupted()
+        if request.release is not None:
+            return self._pending_release(request, certain(scratch, "a scratch directory"), sizes=sizes)
         lists = Lists(self._commands, scratch)
         before = lists.digests() if scratch is not None else ()
         if refresh:
             lists.update()
         lists.require()
         entries = self._commands.entries()
-        resolver = Resolver(self._commands, request, entries, lists.settings)
+        found = self._resolved(self._commands, request, lists, entries, sizes=sizes)
+        return replace(found, lists_changed=scratch is not None and lists.digests() != before)
+
+    def _pending_release(self, request: PackageRequest, scratch: str, *, sizes: bool) -> PackagePlan:
+        release = Release(self._commands, request, scratch)
+        if release.runs:
+            return PackagePlan(release=release.runs)
+        entries = self._commands.entries()
+        change, commands, lists = release.prepare(entries)
+        lists.require()
+        return replace(self._resolved(commands, request, lists, entries, sizes=sizes), release=change)
+
+    @staticmethod
+    def _resolved(
+        commands: Commands, request: PackageRequest, lists: Lists, entries: tuple[Entry, ...], *, sizes: bool
+    ) -> PackagePlan:
+        resolver = Resolver(commands, request, entries, lists.settings)
         simulation, sentences = resolver.resolve()
         planned = changes(simulation, entries)
         if sizes and planned:
@@ -114,7 +135,6 @@ class Apt:
         return PackagePlan(
             changes=planned,
             held_back=(*sentences, *troubles(entries)),
-            lists_changed=scratch is not None and lists.digests() != before,
             base=packages_digest(installed(entries)) if planned else None,
         )
 
@@ -133,12 +153,15 @@ class Apt:
         check_base(plan, installed(entries))
         archives = posixpath.join(directory, "archives")
         self._commands.make_directories(posixpath.join(archives, "partial"))
+        change = plan.release
+        commands = elsewhere(self._commands, change.directory) if change else self._commands
+        lists = posixpath.join(change.directory, "lists") if change else commands.configuration.lists
         # Lists of a repository in the host's own file tree are links into it
-        self._commands.copy("-rLp", self._commands.configuration.lists, posixpath.join(directory, "lists"))
+        commands.copy("-rLp", lists, posixpath.join(directory, "lists"))
         settings = f"{_places(directory)}{UNSANDBOXED}{SIGNED if request.signed else ''}"
-        resolver = Resolver(self._commands, request, entries, settings)
+        resolver = Resolver(commands, request, entries, settings)
         selection = resolver.selection(plan.changes)
-        completed = self._commands.apt_get("-y", "--download-only", *selection, settings=settings, pins=resolver.pins)
+        completed = commands.apt_get("-y", "--download-only", *selection, settings=settings, pins=resolver.pins)
         if completed.rc != 0:
             raise unsuccessful(completed, "downloading the packages")
         for fetch in resolver.addresses(plan.changes):
@@ -159,6 +182,8 @@ class Apt:
         before = installed(entries)
         check_base(plan, before)
         self._commands.refuse_interrupted()
+        if plan.release:
+            write(self._runner, plan.release.edits)
         self._refuse_unsigned(request)
         audit, left = self._commands.audit(), left_in_etc(self._runner)
         resolver = Resolver(self._commands, request, entries)
@@ -181,8 +206,16 @@ class Apt:
             raise not_as_announced(said, done, completed)
         marks.restore()
         self._prove(audit)
-        kept = configuration_sentences(left, left_in_etc(self._runner))
-        return Applied(completed=completed, changes=done, warnings=(*kept, *warnings(completed.stderr)))
+        if plan.release:
+            refuse_half(self._runner, plan.release)
+        left_now = left_in_etc(self._runner)
+        said_of_files = configuration_sentences(left, left_now)
+        return Applied(
+            completed=completed,
+            changes=done,
+            warnings=(*said_of_files, *warnings(completed.stderr)),
+            kept=kept_files(left, left_now),
+        )
 
     def _refuse_unsigned(self, request: PackageRequest) -> None:
         unchecked = self.unchecked(demanded=True) if request.signed else ()

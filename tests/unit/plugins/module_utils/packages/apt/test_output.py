@@ -513,7 +513,7 @@ def test_which_files_count() -> None:
 KNOWN = (
     "lists='/var/lib/apt/lists/'\nstate='/var/lib/apt/'\narchives='/var/cache/apt/archives/'\n"
     "sourcelist='/etc/apt/sources.list'\nsourceparts='/etc/apt/sources.list.d/'\npreferences='/etc/apt/preferences'\n"
-    "etc='/etc/apt/'\n"
+    "preferenceparts='/etc/apt/preferences.d/'\netc='/etc/apt/'\n"
 )
 
 
