@@ -58,7 +58,7 @@ def _has_locked_versions(conf: t.Any) -> bool:
             return any(line.strip() and not line.startswith("#") for line in lines)
     except FileNotFoundError:
         return False
-    except (OSError, ValueError, configparser.Error):
+    except (ValueError, configparser.Error):
         return True
 
 
