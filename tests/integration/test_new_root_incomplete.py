@@ -108,6 +108,7 @@ def test_the_modules_of_an_unchanged_kernel(ready: Host) -> None:
         ("rmdir rootfs/proc", "/proc"),
         ("rm rootfs/usr/lib/*/ld-linux*", "init that could be started"),
         ("rm rootfs/usr/bin/sh", "/bin/sh"),
+        ("echo '/dev/none /srv ext4 defaults 0 2' >> rootfs/etc/fstab", "device for each line of its /etc/fstab"),
     ],
 )
 def test_a_rollback_target(host: Host, harm: str, missing: str) -> None:

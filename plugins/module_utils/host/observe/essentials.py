@@ -21,6 +21,7 @@ DIRECTORIES: t.Final = ("/dev", "/proc", "/run", "/sys")
 _FILES: t.Final = ("/etc/fstab", "/etc/group")
 _ACCOUNTS: t.Final = ("/etc/passwd", "/etc/shadow")
 _PROGRAMS: t.Final = ("/bin/sh",)
+DEVICES: t.Final = "device for each line of its /etc/fstab"
 # fstab(5): how a device is called there, and where udev has its links
 _BY: t.Final = {kind: f"/dev/disk/by-{kind.lower()}" for kind in ("UUID", "LABEL", "PARTUUID", "PARTLABEL")}
 _PLAIN: t.Final = re.compile(r"[A-Za-z0-9._-]+")  # udev writes other characters in its own way
@@ -43,6 +44,9 @@ def essentials_of(root: str, init: Program | None, boot_dir: str) -> frozenset[s
     targets = {entry.target.rstrip("/") or "/" for entry in parse((text_of(fstab) if fstab else None) or "")}
     found += [f"line for {path} in /etc/fstab" for path in ("/", boot_dir) if path in targets]
     found += [f"{path} with a line for root" for path in _ACCOUNTS if "root" in _first_words(root, path, ":")]
+    # What the host itself is on may be called in many ways, and is there
+    if not [source for source, target in absent_devices(root) if target.rstrip("/") not in ("", boot_dir)]:
+        found.append(DEVICES)
     return frozenset(found)
 
 
@@ -51,13 +55,13 @@ def unlocked_at_boot(root: str) -> tuple[str, ...]:
     return tuple(_first_words(root, "/etc/crypttab"))
 
 
-def absent_devices(root: str, base: str) -> tuple[tuple[str, str], ...]:
+def absent_devices(root: str, base: str | None = None) -> tuple[tuple[str, str], ...]:
     """Devices that are not there, with mount points, which the fstab of ``root`` needs and the one of ``base`` does not.
 
     systemd ends in its emergency mode without such a device (systemd.mount(5), ``nofail``). Where nobody names devices (no
     udev), nothing is known of those that fstab calls by UUID or label.
     """
-    known = {(entry.source, entry.target) for entry in _needed(base)}
+    known = {(entry.source, entry.target) for entry in _needed(base)} if base is not None else set()
     return tuple(
         (entry.source, entry.target)
         for entry in _needed(root)
@@ -105,4 +109,4 @@ def _target(root: str) -> bool:
     return any(place is not None and stat.S_ISREG(os.lstat(place).st_mode) for place in places)
 
 
-__all__ = ("DIRECTORIES", "FIRST_TARGET", "absent_devices", "essentials_of", "unlocked_at_boot")
+__all__ = ("DEVICES", "DIRECTORIES", "FIRST_TARGET", "absent_devices", "essentials_of", "unlocked_at_boot")

@@ -9,7 +9,7 @@ import typing as t
 
 from ...errors import OvercError, certain
 from ..observe.bootable import lacks
-from ..observe.essentials import absent_devices, unlocked_at_boot
+from ..observe.essentials import DEVICES, absent_devices, unlocked_at_boot
 from .context import Apply
 from .new_root import NewRoot
 
@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 
 def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
     """Raises root_incomplete. Kernel and modules are looked at elsewhere."""
-    missing = list(lacks(new, base))
+    missing = [word for word in lacks(new, base) if word != DEVICES]  # named below, one by one
     kept = unlocked_at_boot(new.path)
     missing += [f"line for {name} in /etc/crypttab" for name in unlocked_at_boot(base.path) if name not in kept]
     missing += [

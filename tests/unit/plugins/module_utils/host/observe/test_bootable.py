@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.init import Program
+from ansible_collections.overc.system.plugins.module_utils.host.observe import essentials
 from ansible_collections.overc.system.plugins.module_utils.host.observe.bootable import defects_of, lacks
-from ansible_collections.overc.system.plugins.module_utils.host.observe.essentials import essentials_of
+from ansible_collections.overc.system.plugins.module_utils.host.observe.essentials import (
+    DEVICES,
+    absent_devices,
+    essentials_of,
+)
 from ansible_collections.overc.system.plugins.module_utils.host.plan.trial import backup_is_complete
 
 from tests.unit import host_factory as make
@@ -48,7 +53,7 @@ def test_all_of_it(root: Path) -> None:
     assert sorted(found(root)) == [
         *("/bin/sh", "/dev", "/etc/fstab", "/etc/group"),
         *("/etc/passwd with a line for root", "/etc/shadow with a line for root", "/proc", "/run", "/sys"),
-        *("default.target of systemd", "line for / in /etc/fstab", "line for /boot in /etc/fstab"),
+        *("default.target of systemd", DEVICES, "line for / in /etc/fstab", "line for /boot in /etc/fstab"),
     ]
 
 
@@ -109,3 +114,44 @@ def test_a_backup_without_what_it_needs_protects_nothing() -> None:
     backup = facts.roots["rootfs_bakup"]
     for broken in (replace(backup, init=None), replace(backup, has=frozenset())):
         assert not backup_is_complete(replace(facts, roots={**facts.roots, "rootfs_bakup": broken}))
+
+
+DISKS = "/dev/none / btrfs defaults 0 0\n/dev/none /boot ext4 defaults 0 0\n/dev/null /a ext4 defaults 0 2\n"
+LINES = {
+    "as it was": ("", []),
+    "a disk that is not there": ("/dev/none /srv ext4 defaults 0 2\n", [("/dev/none", "/srv")]),
+    "that need not be there": ("/dev/none /srv ext4 defaults,nofail 0 2\n", []),
+    "that is mounted later": ("/dev/none /srv ext4 noauto 0 2\n", []),
+    "swap": ("/dev/none none swap sw 0 0\n", []),
+    "no disk at all": (
+        "tmpfs /srv tmpfs defaults 0 0\nserver:/x /net nfs defaults 0 0\n/srv/x /srv/y none bind 0 0\n",
+        [],
+    ),
+    "a comment": ("# /dev/none /srv ext4 defaults 0 2\n", []),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_devices_that_a_root_waits_for(tmp_path: Path, name: str) -> None:
+    more, absent = LINES[name]
+    for root, text in (("base", DISKS), ("new", DISKS + more)):
+        (tmp_path / root / "etc").mkdir(parents=True)
+        (tmp_path / root / "etc/fstab").write_text(text)
+    new, base = str(tmp_path / "new"), str(tmp_path / "base")
+    assert list(absent_devices(new, base)) == absent
+    # Compared with the running root, and never for what the host itself is on
+    assert (DEVICES in essentials_of(new, INIT, "/boot")) is not bool(absent)
+    assert DEVICES in essentials_of(base, INIT, "/boot")
+
+
+def test_devices_by_uuid_are_known_where_udev_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/fstab").write_text(
+        'UUID=AAAA-1 /a ext4 rw 0 0\nUUID="bbbb" /b ext4 rw 0 0\nUUID=cccc /c ext4 rw 0 0\n'
+    )
+    monkeypatch.setitem(essentials._BY, "UUID", str(tmp_path / "by-uuid"))
+    assert absent_devices(str(tmp_path)) == ()
+    (tmp_path / "by-uuid").mkdir()
+    for uuid in ("aaaa-1", "bbbb"):
+        (tmp_path / "by-uuid" / uuid).touch()
+    assert absent_devices(str(tmp_path)) == (("UUID=cccc", "/c"),)
