@@ -138,6 +138,15 @@ def test_a_previous_root_that_is_in_use(host: Host, use: str) -> None:
     assert succeed(host, "upgrade")["state"] == "staged"
 
 
+def test_a_staged_root_that_is_in_use_is_kept_by_a_cancel(host: Host) -> None:
+    upgrade_to(host, "v2")
+    host.sh("mount -o subvol=rootfs_upgrade $(findmnt -nvo SOURCE /) /mnt && echo precious > /mnt/srv/own")
+    cancelled = succeed(host, "rollback")
+    assert "mounted writable on /mnt" in str(cancelled["warnings"])
+    assert cancelled["state"] == "clean"
+    in_top(host, "grep precious rootfs_upgrade.overc-kept/srv/own")
+
+
 def test_what_cannot_be_deleted_after_the_switch_is_kept(host: Host) -> None:
     """The previous root is in use by btrfs's own word: the new system is staged all the same."""
     upgrade_to(host, "v2")

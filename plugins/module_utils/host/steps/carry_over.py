@@ -12,7 +12,7 @@ import stat
 import typing as t
 
 from ...errors import OvercError
-from ...system import syscalls
+from ...system import syscalls, xattrs
 from ...system.flags import first_locked
 from ...system.presence import is_there
 from ...system.rooted_path import plain_parent
@@ -65,7 +65,7 @@ def _same(left: str, right: str) -> bool:
         return False
     # In a snapshot an inode that nobody touched has its old number and its old time of change
     untouched = (one.st_ino, one.st_ctime_ns) == (two.st_ino, two.st_ctime_ns)
-    if not untouched and _attributes(left) != _attributes(right):
+    if not untouched and not xattrs.same(left, right, follow=False):
         return False
     if stat.S_ISLNK(one.st_mode):
         return os.readlink(left) == os.readlink(right)
@@ -78,10 +78,6 @@ def _same(left: str, right: str) -> bool:
     return names == sorted(os.listdir(right)) and all(
         _same(os.path.join(left, name), os.path.join(right, name)) for name in names
     )
-
-
-def _attributes(path: str) -> dict[str, bytes]:
-    return {name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)}
 
 
 def is_current(source_root: str, target_root: str, path: str) -> bool:

@@ -14,9 +14,11 @@ from ...btrfs import roots, subvolumes
 from ...btrfs.ioctl import PLACEHOLDER_INODE, subvolume_info
 from ...errors import OvercError
 from ...system import flags, syscalls
+from ...system.mount_table import Mount, mounts
 from ...system.presence import is_there, status
 from ...system.unfinished import NEW_SUFFIX
 from ..observe.layout import KEPT_SUFFIX
+from ..observe.obstacles import written_through
 from .context import Apply
 from .record import keep_record
 
@@ -116,10 +118,11 @@ def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str, n
         entry for entry in nested if not (never_ran and _made_since(at.path(subvolume.path), at.path(entry.path)))
     ]
     with_data = [entry.path for entry in foreign if os.listdir(at.path(entry.path)) and not _only_subvolumes(at, entry)]
-    refused = None
+    used = () if never_ran or at.facts.root_mount is None else _used(at.facts.root_mount, subvolume)
+    refused = f"it is mounted writable on {', '.join(used)}" if used else None
     if ours:
         flags.unlock(at.path(subvolume.path))  # a script of its packages may have made its / immutable
-    if ours and not with_data:
+    if ours and not with_data and not used:
         refused = _delete(at, (*nested, subvolume))
     if ours and not with_data and refused is None:
         known = at.facts.record
@@ -139,6 +142,11 @@ def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str, n
         f"Subvolume {name} was replaced and is kept as {kept}, because {why}. Delete it when you are sure."
     )
     at.refresh()
+
+
+def _used(root: Mount, subvolume: subvolumes.Subvolume) -> tuple[str, ...]:
+    """Where somebody can write to a subvolume now: looked at again, for everything else may have been mounted meanwhile."""
+    return written_through(mounts(), root, (subvolume.path,)).get(subvolume.path, ())
 
 
 def _made_since(root: str, inside: str) -> bool:
