@@ -107,6 +107,7 @@ def test_there_and_back(host: Host) -> None:
     host.reboot()
     assert root(host) == "@rootfs.overc-1"
     assert "trixie" in host.sh("cat /etc/os-release")
+    assert host.run("ls -d /var/tmp/overc-* /etc/apt/*/*.overc-new", check=False).stdout == ""
     assert host.sh(f"cat {SOURCES}") == STANZA.replace("bookworm", "trixie").strip()
     assert host.sh("cat /etc/apt/sources.list.d/lab.sources").startswith("Enabled: no\n")
     assert host.sh(f"stat -c %a:%U {SOURCES}; ls /etc/apt/sources.list.d") == "644:root\ndebian.sources\nlab.sources"

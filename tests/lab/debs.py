@@ -93,10 +93,12 @@ def publish(
     architectures: t.Sequence[str] = ("amd64",),
     origin: str = "Lab",
     beside: bool = False,
+    more: str = "",
 ) -> None:
     """Offer these packages, and nothing else, in ``directory``; ``sign`` makes an InRelease of a Release.
 
     ``pool`` keeps what was built: nothing is built twice. ``beside``: other suites of the directory stay.
+    ``more``: what else is listed, whose files the caller puts there.
     """
     base = directory / "dists" / suite
     shutil.rmtree(base if beside else directory, ignore_errors=True)
@@ -115,7 +117,7 @@ def publish(
     for arch in architectures:
         lists = base / "main" / f"binary-{arch}"
         lists.mkdir(parents=True)
-        (lists / "Packages").write_text("\n".join(stanzas))
+        (lists / "Packages").write_text("\n".join([*stanzas, *([more] if more else [])]))
         content = (lists / "Packages").read_bytes()
         sums.append(f" {hashlib.sha256(content).hexdigest()} {len(content)} main/binary-{arch}/Packages\n")
     release = base / "Release"

@@ -95,7 +95,7 @@ class ReleaseChange:
 
     ``edits`` are made in the new root before anything is installed. ``sources`` and ``pins`` are what becomes of each, for
     results; ``disabled`` names the sources that are left out, as ``PackageManager.unchecked`` does. ``directory`` has the new
-    release's lists, for as long as the command runs.
+    release's lists, until the packages are downloaded.
     """
 
     before: str

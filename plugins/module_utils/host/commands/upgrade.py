@@ -63,7 +63,7 @@ def _upgrade(
     options: UpgradeOptions,
     directory: str | None,
 ) -> dict[str, t.Any]:
-    """``directory``: for the lists of another release, which are needed until the packages are fetched."""
+    """``directory``: for the lists of another release, which are needed until the packages are downloaded."""
     packages = _pending_of_quiet_base(host, facts, manager, options, directory)
     host.warnings += _idle_exclusions(options.request.exclude, manager.installed() if options.request.exclude else ())
     result: dict[str, t.Any] = {

@@ -120,7 +120,11 @@ def _fate_of_official(step: Step, path: str, entry: Entry, outcome: Outcome) -> 
 
 def _fate_of_third_party(step: Step, path: str, entry: Entry, outcome: Outcome) -> Fate:
     if step.third_parties == "refuse":
-        outcome.undecided.append(f"{path}: {_named(entry)}")
+        unknown = all(uri.rstrip("/") not in step.origins for uri in entry.uris)
+        hint = (
+            " (its lists were never fetched here; after overc_host_update it is known whose it is)" if unknown else ""
+        )
+        outcome.undecided.append(f"{path}: {_named(entry)}{hint}")
         return _noted(outcome, path, entry, Fate(), third_party=True)
     if step.third_parties == "disable":
         return _noted(outcome, path, entry, Fate(disabled=True), third_party=True)

@@ -166,6 +166,9 @@ class Apt:
             raise unsuccessful(completed, "downloading the packages")
         for fetch in resolver.addresses(plan.changes):
             self._copy_package(fetch, archives)
+        if change:
+            # On the running root, of which a snapshot is made next
+            self._runner.run(["rm", "-rf", "--", change.directory])
         return (self._commands.configuration.etc,)
 
     def _copy_package(self, fetch: Fetch, archives: str) -> None:

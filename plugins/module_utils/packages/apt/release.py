@@ -71,7 +71,7 @@ class Release:
         commands = elsewhere(self._commands, self._directory)
         lists = Lists(commands, self._directory)
         self._fetch(lists, outcome)
-        self._refuse_other_release(commands)
+        self._refuse_other_release(commands, lists.settings)
         return change, commands, lists
 
     def _step(self) -> Step:
@@ -85,9 +85,9 @@ class Release:
         except OvercError as error:
             raise _explained(error, self._wanted, any(row["third_party"] for row in outcome.sources)) from None
 
-    def _refuse_other_release(self, commands: Commands) -> None:
+    def _refuse_other_release(self, commands: Commands, settings: str) -> None:
         """A mirror may have anything below a suite's name."""
-        found = targets.code_names(commands)
+        found = targets.code_names(commands, settings)
         if found and self._wanted not in found:
             raise OvercError(
                 "repository_failed",
@@ -150,8 +150,9 @@ def _explained(error: OvercError, wanted: str, third_party: bool) -> OvercError:
 def _write_beside(directory: str, known: Configuration, texts: t.Mapping[str, str], edits: t.Iterable[Edit]) -> None:
     """All files of sources and pins as they will be, in ``directory``, which only root may enter."""
     places = _places(directory)
+    os.mkdir(posixpath.join(directory, "etc"), 0o700)
     for part in ("sources.list.d", "preferences.d"):
-        os.makedirs(places[part], mode=0o700, exist_ok=True)
+        os.mkdir(places[part], 0o700)
     after = {**texts, **{edit.path: edit.after for edit in edits}}
     single = {known.sourcelist: "sources.list", known.preferences: "preferences"}
     parts = {known.sourceparts: "sources.list.d", known.preferenceparts: "preferences.d"}

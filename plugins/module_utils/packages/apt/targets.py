@@ -17,14 +17,14 @@ def origins(commands: Commands) -> dict[str, str]:
     return {uri.rstrip("/"): origin for uri, origin in rows if origin}
 
 
-def code_names(commands: Commands) -> frozenset[str]:
-    """What the releases in the lists call themselves."""
-    return frozenset(name for _uri, name in _targets(commands, "$(REPO_URI)|$(CODENAME)") if name)
+def code_names(commands: Commands, settings: str) -> frozenset[str]:
+    """What the releases in the lists call themselves that apt finds with these settings."""
+    return frozenset(name for _uri, name in _targets(commands, "$(REPO_URI)|$(CODENAME)", settings) if name)
 
 
-def _targets(commands: Commands, form: str) -> list[tuple[str, str]]:
+def _targets(commands: Commands, form: str, settings: str = "") -> list[tuple[str, str]]:
     """Pairs that apt tells of its lists; what its version does not know it prints as it was asked."""
-    shown = commands.apt_get("indextargets", "--format", form)
+    shown = commands.apt_get("indextargets", "--format", form, settings=settings)
     rows = [line.rpartition("|") for line in shown.stdout.splitlines()] if shown.rc == 0 else []
     return [(uri, "" if value.startswith("$(") else value) for uri, _bar, value in rows]
 
