@@ -67,6 +67,7 @@ def _panics(make: MakeDebian, firmware: str) -> DebianGuest:
     guest.machine.wait_other_boot(before)
     guest.assert_system(OLD, deployment(0), deployment="0", trial="")
     assert guest.info()["state"] == "fallback"
+    assert guest.controller(ROLLBACK)["state"] == "clean"
     assert guest.controller.call(UPGRADE)["error_id"] == "known_bad"
     guest.offer("v2")
     said = guest.controller(UPGRADE, "-a", "reboot=true")
