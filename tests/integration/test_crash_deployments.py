@@ -90,6 +90,8 @@ def converge(host: Host, name: str) -> None:
     if name in ("upgrade", "replace"):
         wanted = NEW if name == "upgrade" else "3.0"
         if version(host, "deb-app") != wanted:
+            offer(host, app(wanted), *new_kernel())  # the repository is a part of each root
+            succeed(host, "update")  # repairs first
             state = succeed(host, "info")["state"]
             if state == "fallback":
                 succeed(host, "rollback")
