@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import ERROR_IDS
 from ansible_collections.overc.system.plugins.module_utils.host.plan import commands
+from ansible_collections.overc.system.plugins.module_utils.host.plan.entries import commands as entry_commands
 from ansible_collections.overc.system.plugins.module_utils.host.plan.trial import with_trial
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +86,10 @@ def _table(heading: str) -> list[list[str]]:
 
 def test_steps_of_an_upgrade_are_documented_in_order() -> None:
     assert [row[0] for row in _table("Upgrade")] == list(commands.UPGRADE_STEPS)
+
+
+def test_steps_with_a_boot_entry_for_each_deployment_are_documented_in_order() -> None:
+    assert [row[0] for row in _table("A boot entry for each deployment")] == list(entry_commands.UPGRADE_STEPS)
 
 
 def test_steps_of_a_rollback_are_documented_in_order() -> None:
