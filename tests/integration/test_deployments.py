@@ -13,7 +13,7 @@ from tests.integration.commands import Result, assert_refused, call, succeed
 from tests.integration.controller import Controller
 from tests.integration.disk_facts import snapshot_of_disk
 from tests.lab import Host
-from tests.lab.apt import NEW_KERNEL, install, new_kernel, offer, version
+from tests.lab.apt import FIRST_KERNEL, NEW_KERNEL, install, new_kernel, offer, version
 from tests.lab.debs import Deb
 from tests.lab.layouts import LAYOUTS
 from tests.sampling import rotating
@@ -294,3 +294,15 @@ def test_three_commands(ansible: Controller, make_host: MakeHost) -> None:
     assert (done.result["state"], done.result["booted"]) == ("clean", "@rootfs"), done.output
     again = ansible(host.name, "overc.system.overc_host_rollback", "-a", "reboot=true")
     assert (again.rc, again.result["changed"], host.boots) == (0, False, 3), again.output
+
+
+def test_a_kernel_that_was_purged_in_place(adopted: Host) -> None:
+    """The entry of the running deployment names a kernel without modules: said, and mended by setting it up again."""
+    host = adopted
+    offer(host, *new_kernel(), app("2.0"))
+    host.sh("export DEBIAN_FRONTEND=noninteractive; apt-get -q update && apt-get -q -y install linux-image-lab")
+    host.sh(f"export DEBIAN_FRONTEND=noninteractive; apt-get -q -y purge linux-image-{FIRST_KERNEL}")
+    assert_refused(call(host, "upgrade"), "kernel_broken", FIRST_KERNEL, "overc_bootloader")
+    assert adopt(host)["changed"]
+    assert NEW_KERNEL in host.sh("cat /boot/overc/menu.cfg")
+    assert succeed(host, "upgrade")["state"] == "staged"

@@ -224,10 +224,13 @@ def _entry(
     booted = certain(facts.booted, "the running root")
     root = f"{facts.top}/{booted.path}"
     boot = facts.entry_boot
-    if before is not None and boot is not None and not {before.kernel, before.initrd} & boot.missing:
-        return before, {}
-    there, where = ("/", facts.layout.boot_dir.lstrip("/")) if place.copies else (root, "boot")
     modules = facts.roots[booted.path].modules if booted.path in facts.roots else module_releases(root)
+    whole = before is not None and boot is not None and not {before.kernel, before.initrd} & boot.missing
+    if before is not None and whole and (before.release is None or before.release in modules):
+        return before, {}
+    # A later deployment has its kernel in its own /boot, below what is mounted there
+    apart = place.copies and number == ADOPTED
+    there, where = ("/", facts.layout.boot_dir.lstrip("/")) if apart else (root, "boot")
     found = _running(kernels_in(there, where), modules)
     files = {
         role: certain(regular_file_in_root(there, f"{where}/{name}"), name)

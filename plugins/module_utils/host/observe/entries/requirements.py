@@ -12,6 +12,7 @@ from ..requirements import Requirement, common_requirements
 
 if t.TYPE_CHECKING:
     from ....boot.entries.boot import EntryBoot
+    from ....boot.entries.menu import Entry
     from ..facts import HostFacts
 
 MARGIN: t.Final = 1 << 20  # directory blocks, and the menu beside the menu
@@ -22,7 +23,8 @@ def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, 
     """In the order in which they make sense to mend."""
     booted = facts.booted
     known = booted is not None and any(entry.uuid == booted.uuid for entry in boot.menu.entries)
-    lost = [entry for entry in boot.menu.entries if entry.id in (boot.default, boot.newest) and _lacks(boot, entry.id)]
+    chosen = [entry for entry in boot.menu.entries if entry.id in (boot.default, boot.newest)]
+    lost = [f"{what} of deployment {entry.id}" for entry in chosen for what in _lacks(facts, boot, entry)]
     return (
         Requirement(
             "menu_hooked",
@@ -46,9 +48,8 @@ def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, 
         Requirement(
             "entry_files",
             not lost,
-            "; ".join(f"files of deployment {entry.id} are gone" for entry in lost)
-            or "the kernels that boot are there",
-            f"{_AGAIN}: it copies the kernel of the running root once more",
+            f"gone: {', '.join(lost)}" if lost else "the kernels that boot are there, and modules for them",
+            f"{_AGAIN}: it takes the kernel that the running root has now",
             "kernel_broken",
         ),
         Requirement(
@@ -62,9 +63,12 @@ def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, 
     )
 
 
-def _lacks(boot: EntryBoot, number: int) -> bool:
-    entry = boot.menu.of(number)
-    return entry is not None and bool({entry.kernel, entry.initrd} & boot.missing)
+def _lacks(facts: HostFacts, boot: EntryBoot, entry: Entry) -> list[str]:
+    files = [f"{file}" for file in (entry.kernel, entry.initrd) if file in boot.missing]
+    root = facts.roots.get(entry.subvolume)
+    if entry.release and root is not None and entry.release not in root.modules:
+        files.append(f"the modules for kernel {entry.release}")
+    return files
 
 
 def boot_space(facts: HostFacts, boot: EntryBoot) -> Requirement:

@@ -215,6 +215,22 @@ def test_no_rollback_to_what_would_not_boot(broken: str) -> None:
     assert refused(lambda: rollback(facts)) == "no_target"
 
 
+def test_no_upgrade_while_the_default_has_lost_its_kernel_or_its_modules() -> None:
+    """A way back is not refused for that."""
+    facts = hosts.settled()
+    boot = t.cast("t.Any", facts.entry_boot)
+    roots = {**facts.roots, name(2): replace(facts.roots[name(2)], modules=frozenset({"other"}))}
+    for broken in (
+        replace(facts, roots=roots),
+        with_choice(facts, replace(boot, missing=frozenset({"/overc/files/k2"}))),
+    ):
+        with pytest.raises(OvercError) as caught:
+            upgrade(broken)
+        assert caught.value.error_id == "kernel_broken"
+        assert "deployment 2" in caught.value.message
+        assert rollback(broken).steps
+
+
 def test_a_confirmation_in_every_state() -> None:
     done = confirm(hosts.trial())
     assert done.context is not None
