@@ -57,6 +57,7 @@ options:
       - Sources are rewritten in the new root only, and everything is installed there in one transaction, which may remove
         packages; check mode shows them all. The running system, its sources and its package lists stay as they are.
       - Nothing is built where a source has no such release, packages are on hold and not in O(exclude), or not fully installed.
+      - What the packages take, unpacked beside the running ones, has to be free (O(force) tries it all the same).
       - Package lists of the new release are always fetched, whatever O(update_cache) says.
     type: str
   third_party_sources:
@@ -326,7 +327,7 @@ error_id:
   sample: no_space
 upgrades:
   description:
-    - The transaction, without download sizes; see M(overc.system.overc_host_update).
+    - The transaction, without download sizes (with them if O(release) is given); see M(overc.system.overc_host_update).
     - As it was resolved beforehand. Where the upgrade succeeded, what is installed in the new root was proved to be just that.
   returned: with O(full=true)
   type: list
@@ -503,7 +504,7 @@ def _release(params: t.Mapping[str, t.Any]) -> str | None:
     release: str | None = params["release"]
     if release is None:
         return None
-    if not re.match(r"^[a-z][a-z-]*$", release):
+    if not re.fullmatch(r"[a-z][a-z-]*", release):
         raise OvercError(
             "bad_argument", f"release: {release!r} is no code name of a release. Give one like trixie or noble."
         )

@@ -36,6 +36,7 @@ BAD_OPTIONS = {
     "packages": list(bad("packages", BAD_PACKAGES, as_list=True)),
     "exclude": list(bad("exclude", BAD_PACKAGES, as_list=True)),
     "carry_over": list(bad("carry_over", (*BAD_PATHS, "/no/such/thing", "/etc/mtab"), as_list=True)),
+    "release": list(bad("release", (*_HOSTILE, "", "13", "Trixie", "trixie\n", "trixie/updates"))),
     "the same name twice": [{"root_subvolume": "rootfs_bakup"}, {"upgrade_subvolume": "rootfs"}],
 }
 
@@ -47,6 +48,17 @@ def test_bad_option(host: Host, option: str) -> None:
     for args in BAD_OPTIONS[option]:
         result = call(host, "upgrade", args)
         assert_refused(result, "bad_argument", option if option in args else "rootfs")
+    assert_unchanged(before, host)
+
+
+def test_another_release_is_for_apt(host: Host) -> None:
+    host.release("v2")
+    before = snapshot_of_disk(host)
+    for check in (True, False):
+        refused = call(host, "upgrade", {"release": "trixie"}, check=check)
+        assert_refused(refused, "release_unsupported", "dnf", "apt")
+    both = call(host, "upgrade", {"release": "trixie", "packages": ["lab-app"]})
+    assert_refused(both, "bad_argument", "cannot go together")
     assert_unchanged(before, host)
 
 

@@ -20,7 +20,7 @@ from ..observe.facts import HostFacts
 from ..observe.state import HostState
 from ..observe.state_at_risk import state_at_risk
 from ..plan.commands import UpgradeWish, can_be_armed, plan_upgrade
-from ..plan.policy import gpg_policy, state_policy
+from ..plan.policy import gpg_policy, release_space, state_policy
 from ..result import difference, nothing_to_do
 from ..steps.carry_over import check_carry_over, is_current
 from ..steps.context import Upgrade
@@ -74,6 +74,8 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
     host.warnings += [warning] if warning else []
     result["state_at_risk"] = state_at_risk(facts)
     state_policy(result["state_at_risk"], options.carry_over, refuse=options.refuse_state_at_risk)
+    if anew and not options.force:
+        release_space(packages, facts.space.free)
     if anew and state.name == "clean":
         _say_what_is_deleted(host, facts, options)
     result["diff"] = difference(facts, plan.context.root_name if plan.context else None, result["upgrades"])

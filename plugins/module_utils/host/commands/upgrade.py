@@ -103,7 +103,7 @@ def _pending_of_quiet_base(
 
 def _pending(host: Host, manager: PackageManager, options: UpgradeOptions, directory: str | None) -> PackagePlan:
     if directory is not None:
-        return manager.pending(options.request, scratch=directory, sizes=False)
+        return manager.pending(options.request, scratch=directory, sizes=True)
     if host.check_mode:
         with scratch_directory() as own:
             return manager.pending(options.request, refresh=options.update_cache, scratch=own, sizes=False)
