@@ -19,6 +19,12 @@ description:
     boot that is no trial. Each upgrade puts them into the new root.
   - Refuses with C(no_trial_boot) where GRUB could not write its environment (btrfs, XFS, LVM, RAID, encryption), where it
     cannot be told which menu GRUB reads, and where the menu has a logic of its own.
+  - A host as the installers of Debian and Ubuntu leave it (its kernel is told which subvolume is its root, and has its
+    version in its name) gets a menu beside the distribution's own instead, in which each deployment has an entry of its own.
+    GRUB comes there through C(custom.cfg). Nothing that boots is changed until the first upgrade, and nothing of the
+    distribution's. Where GRUB cannot write, such a host has RV(protection=manual), with a warning.
+  - There, O(state=absent) removes all that, once the distribution's own menu boots what runs. Roots of other deployments
+    stay, see RV(left).
   - The menu as it was is kept beside it and comes back, to the last byte, with O(state=absent). If somebody changed ours
     since, that is refused with C(bootloader_changed).
 extends_documentation_fragment:
@@ -82,8 +88,24 @@ protection:
   returned: success
   type: str
   sample: automatic
+boot_method:
+  description: V(grub-entry) where each deployment has a boot entry of its own now.
+  returned: on a host as distributions install them
+  type: str
+  sample: grub-entry
+selector:
+  description: The directory with the menu of deployments and the block that decides.
+  returned: on a host as distributions install them
+  type: str
+  sample: /boot/overc
+left:
+  description: With O(state=absent), subvolumes of other deployments, which no menu boots any more.
+  returned: on a host as distributions install them
+  type: list
+  elements: str
+  sample: []
 grub_config:
-  description: The menu of GRUB.
+  description: The menu of GRUB, or the file that leads from there to the menu of deployments.
   returned: success
   type: str
   sample: /boot/grub/grub.cfg
