@@ -52,8 +52,17 @@ def vaulted(variables: t.Mapping[str, t.Any]) -> frozenset[str]:
 
 
 def told_without(result: t.Mapping[str, t.Any], secrets: t.Collection[str]) -> dict[str, t.Any]:
-    """A result without the secrets in what people read of it."""
-    return {key: without(value, secrets) if key in _TEXTS else value for key, value in result.items()}
+    """A result without the secrets in what people read of it.
+
+    Since ansible-core 2.19 ``exception`` is an object of Ansible's own that repeats the message: it is left out, and made anew
+    from the message that is left.
+    """
+    kept = {
+        key: value
+        for key, value in result.items()
+        if not (secrets and key == "exception" and not isinstance(value, str))
+    }
+    return {key: without(value, secrets) if key in _TEXTS else value for key, value in kept.items()}
 
 
 def without(data: t.Any, secrets: t.Collection[str]) -> t.Any:
