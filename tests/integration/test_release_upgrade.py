@@ -183,6 +183,11 @@ def test_a_release_that_does_not_come(host: Host, wanted: str) -> None:
     assert_refused(release(host, third_party_sources="disable"), "package_manager_failed", "calls itself bookworm")
     archive(host, wanted, app("2.0"), Deb("deb-old", "2.0", scripts={"postinst": "exit 3"}))
     assert_refused(release(host, third_party_sources="disable"), "package_manager_failed", "deb-old (configure)")
+    become = Deb("deb-release", "13", scripts={"postinst": _BECOME})
+    archive(host, wanted, app("2.0", "Depends: deb-release"), become, Deb("deb-old", "2.0", fields=("Depends: none",)))
+    kept = call(host, "upgrade", {"release": wanted, "third_party_sources": "disable"}, check=True)
+    assert "Not everything becomes trixie: 1 package kept back" in str(kept["warnings"]), kept
+    assert "deb-old" in str(kept["held_back"])
     assert (root(host), version(host, "deb-app")) == ("@rootfs", "1.0")
     info = succeed(host, "info")
     assert (info["state"], host.sh("btrfs subvolume list / | wc -l")) == ("clean", "1"), info

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 import typing as t
 
+from ... import people
 from ...errors import OvercError
 from ...packages.choose import RELEASE_UPGRADES, detect
 from ...packages.contract import Package, PackagePlan
@@ -76,6 +77,11 @@ def _upgrade(
     if packages.release is not None:
         result["release"] = packages.release.as_dict()
         result["removed"] = [change.name for change in packages.changes if change.available is None]
+        if packages.held_back:
+            host.warnings.append(
+                f"Not everything becomes {packages.release.after}: {people.plural(len(packages.held_back), 'package')} kept "
+                "back, see held_back."
+            )
         if packages.release.runs_already:
             return {**result, **nothing_to_do(facts, state, f"{packages.release.after} runs already")}
     if not packages.changes and not options.force and state.name != "staged":

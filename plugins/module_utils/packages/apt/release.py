@@ -16,7 +16,8 @@ from . import configuration, targets
 from .decisions import Outcome, Step, plan
 from .names import is_excluded
 from .refresher import Lists
-from .releases import check_step, is_moving, names_release, parse_os_release
+from .releases import check_architecture, check_step, is_moving, names_release, parse_os_release
+from .resolution import native_architecture
 from .settings import in_memory, quoted
 from .status import troubles
 
@@ -52,6 +53,7 @@ class Release:
         Raises release_unsupported, release_sources, package_manager_failed, repository_failed, package_untrusted.
         """
         check_step(self._distribution, self._running, self._wanted)
+        check_architecture(self._distribution, self._wanted, native_architecture(entries))
         _refuse_unready(entries, self._request.exclude)
         known = self._commands.configuration
         _refuse_default_release(known, self._wanted)

@@ -21,6 +21,8 @@ _ORDER: t.Final[dict[str, tuple[str, ...]]] = {
 _LONG_SUPPORT: t.Final = ("bionic", "focal", "jammy", "noble", "resolute")
 # Debian's security updates are in NAME/updates up to buster, in NAME-security since
 _OLD_SECURITY: t.Final = ("buster",)
+# The first release in which i386 is only there beside another architecture
+_WITHOUT_I386: t.Final = {"debian": "trixie", "ubuntu": "eoan"}
 NAMES: t.Final = {"debian": "Debian", "ubuntu": "Ubuntu"}
 # Of Debian's own repositories; backports call themselves differently
 ORIGINS: t.Final = {"debian": ("Debian", "Debian Backports"), "ubuntu": ("Ubuntu",)}
@@ -81,6 +83,17 @@ def check_step(distribution: str, running: str, wanted: str) -> None:
         )
 
 
+def check_architecture(distribution: str, wanted: str, architecture: str) -> None:
+    """Whether hosts of this architecture still boot with a release: packages alone are no kernel. Raises release_unsupported."""
+    order, gone = _ORDER[distribution], _WITHOUT_I386[distribution]
+    if architecture == "i386" and order.index(wanted) >= order.index(gone):
+        raise OvercError(
+            "release_unsupported",
+            f"release: since {gone}, {NAMES[distribution]} has packages but no kernels for {architecture}, which is what this "
+            "host runs. It stays at the release it has.",
+        )
+
+
 def _steps(order: t.Sequence[str], running: str) -> tuple[str, ...]:
     later = order[order.index(running) + 1 :]
     supported = [name for name in later if name in _LONG_SUPPORT and running in _LONG_SUPPORT]
@@ -123,6 +136,7 @@ def is_official(distribution: str, uri: str, origin: str | None) -> bool:
 
 __all__ = (
     "NAMES",
+    "check_architecture",
     "check_step",
     "is_moving",
     "is_official",

@@ -39,11 +39,11 @@ def _installed_arch(row: Row, entries: t.Sequence[Entry]) -> str:
     ]
     if len(archs) == 1:
         return archs[0]
-    native = _native_arch(entries)
+    native = native_architecture(entries)
     return native if native in exact else "all" if "all" in exact else (exact or archs or [""])[0]
 
 
-def _native_arch(entries: t.Sequence[Entry]) -> str:
+def native_architecture(entries: t.Sequence[Entry]) -> str:
     """dpkg itself is of the architecture that the root is of."""
     return next((e.package.arch for e in entries if e.package.name == "dpkg"), "")
 
@@ -80,4 +80,4 @@ def held_sentence(name: str) -> str:
     return f"{name} is kept back: it is on hold (`apt-mark showhold`)."
 
 
-__all__ = ("changes", "held_sentence", "on_hold", "told")
+__all__ = ("changes", "held_sentence", "native_architecture", "on_hold", "told")

@@ -127,6 +127,7 @@ def test_where_it_runs_already_nothing_is_asked(tmp_path: Path) -> None:
     ("error_id", "words", "answers", "request_"),
     [
         ("release_unsupported", "leaves out", {}, PackageRequest(release="forky")),
+        ("release_unsupported", "no kernels", {"dpkg-query": INSTALLED.replace("amd64", "i386")}, REQUEST),
         ("release_unsupported", "older", {}, PackageRequest(release="bullseye")),
         ("release_sources", "on hold: lab-app", {"dpkg-query": INSTALLED.replace("ii \tlab", "hi \tlab")}, REQUEST),
         ("package_manager_failed", "dpkg --configure -a", {"dpkg-query": INSTALLED.replace("ii \tlab", "iF \tlab")}, REQUEST),

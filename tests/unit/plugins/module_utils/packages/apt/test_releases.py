@@ -52,6 +52,14 @@ def test_what_is_no_step(distribution: str, running: str, wanted: str, words: st
     assert raised.value.error_id == "release_unsupported"
 
 
+def test_where_there_is_no_kernel() -> None:
+    for distribution, wanted in (("debian", "trixie"), ("debian", "forky"), ("ubuntu", "focal")):
+        with pytest.raises(OvercError, match="no kernels for i386"):
+            releases.check_architecture(distribution, wanted, "i386")
+        releases.check_architecture(distribution, wanted, "amd64")
+    releases.check_architecture("debian", "bookworm", "i386")
+
+
 @pytest.mark.parametrize(
     ("suite", "before", "after", "expected"),
     [
