@@ -65,14 +65,11 @@ def _panics(make: MakeDebian, firmware: str) -> DebianGuest:
     guest.machine.ssh("systemctl reboot", check=False)
     guest.machine.forget_connection()
     guest.machine.wait_other_boot(before)
-    guest.assert_system(OLD, deployment(0), deployment="0", trial="")
+    # Nothing was confirmed yet, so the default is still what the distribution's own menu says
+    guest.assert_system(OLD, deployment(0), deployment="", trial="")
     assert guest.info()["state"] == "fallback"
     assert guest.controller(ROLLBACK)["state"] == "clean"
     assert guest.controller.call(UPGRADE)["error_id"] == "known_bad"
-    guest.offer("v2")
-    said = guest.controller(UPGRADE, "-a", "reboot=true")
-    assert said["state"] == "clean", said
-    guest.assert_system(NEW, deployment(2))
     return guest
 
 
