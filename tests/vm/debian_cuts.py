@@ -31,7 +31,7 @@ def _upgrade() -> list[Cut]:
 def _trial() -> list[Cut]:
     """The boot into what was staged, and the time until somebody confirms it: the one trial is used up by GRUB."""
     return [
-        Cut("trial", "boot-loader", "staged", UPGRADE, console="Booting `overc"),
+        Cut("trial", "boot-loader", "staged", UPGRADE, console="Booting `Debian GNU/Linux 12"),
         Cut("trial", "userspace", "staged", UPGRADE, console="VM-USERSPACE", boots=_OLD),
         Cut("trial", "unconfirmed", "trial", UPGRADE, boots=_OLD),
     ]
