@@ -23,7 +23,7 @@ from tests.vm.states import States
 pytestmark = pytest.mark.vm
 
 # Even, as the number of file systems is: each day has one of them, the same as the other tests have then
-ONE_IN: t.Final = 6
+ONE_IN: t.Final = 12
 # Some can be noticed before anything is tried, the others only by trying
 _REFUSALS: t.Final = frozenset({"kernel_broken", "kernel_modules_missing", "root_incomplete"})
 

@@ -26,7 +26,7 @@ from tests.vm.states import States
 pytestmark = pytest.mark.vm
 
 # Even, as the number of file systems is: each day has one of them, and the next day the other one
-ONE_IN: t.Final = 48
+ONE_IN: t.Final = 96
 # One in that many goes on until it is clean again, which takes another boot
 _ALL_THE_WAY: t.Final = 3
 _SETTLED: t.Final = frozenset({"clean", "staged", "trial", "fallback", "backup"})
