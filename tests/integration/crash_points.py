@@ -110,7 +110,7 @@ INSIDE: t.Final = (
     ("second", "place_root", "syscalls.rename", 1),
     ("first", "place_root", "syscalls.rename", 1),
     ("second", "place_backup", "syscalls.rename", 1),
-    ("second", "set_default", "subvolumes._btrfs", 2),  # set, and not yet synced
+    ("second", "set_default", "subvolumes._btrfs", 1),  # set, and not yet synced
     ("second", "write_kernel", "partition.sha256_of", 1),
     ("second", "swap_kernel", "os.rename", 1),
     ("second", "swap_backup_files", "os.rename", 1),
@@ -123,7 +123,7 @@ INSIDE: t.Final = (
     ("rollback", "swap_kernel", "os.rename", 1),
     ("cancel", "swap_kernel", "os.rename", 1),
     ("restore", "swap_kernel", "os.rename", 1),
-    ("rollback", "set_default", "subvolumes._btrfs", 2),
+    ("rollback", "set_default", "subvolumes._btrfs", 1),
 )
 AUTOMATIC_INSIDE: t.Final = (
     ("upgrade", "arm_fallback", "os.pwrite", 1),
