@@ -72,11 +72,15 @@ def test_every_command_checks_its_options(host: Host, name: str) -> None:
 
 NUMBERS = (float("inf"), float("-inf"), float("nan"), 10**30, 1e300, -1, 0.5, True, "inf", "1e999999999", "soon", [1])
 NUMERIC = {
-    "overc_bootloader": ("panic_timeout", "boot_timeout", "confirm_deadline"),
-    "overc_host_rollback": ("reboot_timeout",),
-    "overc_host_update": ("cache_valid_time",),
-    "overc_host_upgrade": ("reboot_timeout",),
+    "overc_bootloader": ("keep", "panic_timeout", "boot_timeout", "confirm_deadline"),
+    "overc_host_confirm": ("keep",),
+    "overc_host_info": ("keep",),
+    "overc_host_rollback": ("keep", "reboot_timeout"),
+    "overc_host_service": ("keep",),
+    "overc_host_update": ("keep", "cache_valid_time"),
+    "overc_host_upgrade": ("keep", "reboot_timeout"),
 }
+REQUIRED = {"overc_host_service": {"state": "in"}}
 
 
 def test_every_numeric_option_is_known() -> None:
@@ -95,7 +99,7 @@ def test_numbers_that_nobody_can_count_to(host: Host, module: str) -> None:
     before = snapshot_of_disk(host)
     for option in NUMERIC[module]:
         for value in NUMBERS:
-            result = host.module(module, {option: value})
+            result = host.module(module, {**REQUIRED.get(module, {}), option: value})
             assert_refused(result, "bad_argument", f"{option}: ")
             assert "Traceback" not in str(result)
     assert_unchanged(before, host)
