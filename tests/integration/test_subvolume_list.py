@@ -13,6 +13,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.overc.system.plugins.module_utils.btrfs import roots
+from ansible_collections.overc.system.plugins.module_utils.btrfs.search import LAST, items
 from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
 
 # Names that look like lines of the command's output, hold what Python takes for a line end, or are no text at all
@@ -86,6 +87,16 @@ def test_as_the_command_says(tmp_path: Path) -> None:
             compared(top, entry)
         assert found["kept"].parent_uuid == found["rootfs"].uuid
         assert number_listed - len(found) == sum(name.count(b"\nID ") for name in made) == 0
+        fd = os.open(top, os.O_RDONLY)
+        try:  # in one answer of the kernel's, and in many: each holds a few items
+            whole, parts = (
+                [(key, bytes(content)) for key, content in items(fd, 1, objects=(256, LAST - 256), size=size)]
+                for size in (1 << 18, 1 << 10)
+            )
+        finally:
+            os.close(fd)
+        assert len(whole) > 20
+        assert whole == parts
         for wanted in (found["kept"].id, 5, found["rootfs"].id):
             btrfs("subvolume", "set-default", str(wanted), str(top))
             assert roots.get_default(str(top)) == wanted

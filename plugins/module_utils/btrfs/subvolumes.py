@@ -58,33 +58,6 @@ def _btrfs(runner: Runner, *args: str) -> Completed:
     return done
 
 
-def id_of(path: str) -> int | None:
-    """The id of the subvolume whose root is at this path, as the kernel says; None if there is none.
-
-    Raises OSError where that cannot be told, for instance because the disk fails.
-    """
-    if "\0" in path:
-        return None
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno in NOT_THERE:
-            return None
-        raise
-    try:
-        if os.fstat(fd).st_ino != _ROOT_INODE:
-            return None
-        answer = bytearray(struct.pack("=QQ4080x", 0, _ROOT_INODE))
-        fcntl.ioctl(fd, _INO_LOOKUP, answer, True)
-        return int.from_bytes(answer[:8], sys.byteorder)
-    except OSError as error:
-        if error.errno in (errno.ENOTTY, errno.EINVAL, errno.ENOENT):  # another file system, or deleted meanwhile
-            return None
-        raise
-    finally:
-        os.close(fd)
-
-
 def tree_of(path: str) -> int | None:
     """The id of the subvolume that a file lies in; None where there is no such file, or not on btrfs. Raises OSError."""
     try:

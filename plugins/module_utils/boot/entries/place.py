@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ...errors import OvercError
 from ...system.mount_table import mount_at
-from ...system.presence import is_directory, is_plain_directory, text_of
+from ...system.presence import text_of
 from ..trial import WRITABLE_FILESYSTEMS, mapped_kind
 from .menu import find_hook
 
@@ -141,17 +141,6 @@ def adopted(boot_dir: str) -> tuple[str, str] | None:
     return None
 
 
-def anchor_of(directory: str, boot_dir: str) -> str | None:
-    """The subvolume that a selector inside a root is in, from its path as GRUB sees it; None for one on a partition."""
-    end = f"{boot_dir}/{SELECTOR}"
-    return directory[1 : -len(end)] if directory.endswith(end) and directory != f"/{SELECTOR}" else None
-
-
-def is_made(place: Place) -> bool:
-    """Whether the selector is there."""
-    return is_plain_directory(place.directory) and is_directory(place.directory)
-
-
 __all__ = (
     "BLOCK",
     "FILES",
@@ -161,9 +150,7 @@ __all__ = (
     "SELECTOR",
     "Place",
     "adopted",
-    "anchor_of",
     "find_place",
     "grub_directory",
-    "is_made",
     "uuid_of",
 )

@@ -51,4 +51,4 @@ def test_what_cannot_be_told_is_raised(number: int, monkeypatch: pytest.MonkeyPa
         list(presence.files_below(str(tmp_path)))
     monkeypatch.setattr(os, "open", fails)
     with pytest.raises(OSError, match=os.strerror(number)):
-        subvolumes.id_of(str(tmp_path))
+        subvolumes.tree_of(str(tmp_path))
