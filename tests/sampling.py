@@ -44,14 +44,14 @@ def one_of_each(rows: Iterable[_Row], columns: Sequence[_Column]) -> list[tuple[
     return [(row, columns[(day() + number) % len(columns)]) for number, row in enumerate(rows)]
 
 
-def in_turn(*lists: Sequence[_Case], every: int = 1) -> list[_Case]:
+def in_turn(*lists: Sequence[_Case], turn: int) -> list[_Case]:
     """One case, of another list each time, so that a short list comes often; all of all where that was asked for.
 
-    ``every``: of how many days one counts; the others would take the same case.
+    ``turn``: the number of the day among those on which a case is taken.
     """
     if ALL:
         return [case for cases in lists for case in cases]
-    turn, number = divmod(day() // every, len(lists))
+    turn, number = divmod(turn, len(lists))
     return [lists[number][turn % len(lists[number])]]
 
 

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from tests.sampling import ALL, day
 
-# On the one day the story of a machine with Debian, on the next day one of a machine in the OverC layout
+# Two days with stories of a machine with Debian, then two with stories of one in the OverC layout. Not every other day: each
+# day has one file system, the next day the other one, and half of the stories would never be told
 _STORIES = ("test_debian", "test_boots")
+_DAYS = 2
 
 
 def left_out() -> str | None:
     """The file whose stories are told another day."""
-    return None if ALL else _STORIES[(day() + 1) % len(_STORIES)]
+    return None if ALL else _STORIES[(day() // _DAYS + 1) % len(_STORIES)]
+
+
+def turn() -> int:
+    """How many days the file whose stories are told today has had before: no two of its days have the same."""
+    period, within = divmod(day(), _DAYS * len(_STORIES))
+    return period * _DAYS + within % _DAYS
 
 
 def alternatives() -> frozenset[str]:

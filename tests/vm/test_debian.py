@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import REPORT_KEY
 from tests.sampling import in_turn
-from tests.vm import debian_cuts, results
+from tests.vm import debian_cuts, results, turn
 from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
 from tests.vm.debian import NEW, OLD, DebianGuest, DebianStates, deployment
 from tests.vm.debian_image import FIRMWARES
@@ -169,7 +169,7 @@ def _cases() -> list[t.Any]:
         for firmware in FIRMWARES
         for cut in debian_cuts.every()
     ]
-    return in_turn(stories, cuts, every=2)  # see conftest.py
+    return in_turn(stories, cuts, turn=turn())
 
 
 @pytest.mark.parametrize(("case", "firmware"), _cases())
