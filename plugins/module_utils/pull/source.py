@@ -72,15 +72,15 @@ class Source:
         except Damaged:
             # A power cut, a failing disk: the store is made anew beside the old one, which stays until that worked
             found = self._renew(revision)
-            self._make(found, directory, newest=not revision)
+            self._make(found, directory, newest=not revision, renewed=True)
         self._run(self.store, "update-ref", _TAKEN, found)
         return found
 
-    def _make(self, revision: str, directory: str, *, newest: bool) -> None:
+    def _make(self, revision: str, directory: str, *, newest: bool, renewed: bool = False) -> None:
         if self.verify:
             self._verify(revision)
             if newest and not _WHOLE.fullmatch(self.checkout):
-                self._verify_place(revision)
+                self._verify_place(revision, renewed=renewed)
         try:
             lay_out(self._command(self.store, "cat-file", "--batch"), revision, directory, self._environment())
         except BaseException:
@@ -96,18 +96,21 @@ class Source:
                 f"was run: {redacted(why)}. Sign a newer commit with a key that it trusts; the next run takes that."
             )
 
-    def _verify_place(self, revision: str) -> None:
+    def _verify_place(self, revision: str, *, renewed: bool) -> None:
         """That the newest is what was asked for, and came after what was taken before."""
         why = trust.misnamed(self._raw, self.checkout, revision) if self._kind(revision) == "tag" else ""
         if why:
             raise Untrusted(f"The repository does not say the truth, so nothing was run: {why}.")
         for earlier in self.taken:
-            if not self._still_trusted(earlier):
-                continue  # its key was revoked, or has expired: it holds nobody back
-            after = self._run(
-                self.store, "merge-base", "--is-ancestor", f"{earlier}^{{commit}}", f"{revision}^{{commit}}"
-            )
-            if after.returncode == 0:
+            try:
+                if trust.untrusted(self._raw, self._kind(earlier), earlier):
+                    continue  # its key was revoked, or has expired: it holds nobody back
+                after = self._comes_after(revision, earlier)
+            except Damaged:
+                if not renewed:
+                    raise
+                after = False  # all that the newest was built upon was fetched just now
+            if after:
                 return
             raise Untrusted(
                 f"{revision[:12]} is signed, but was not built upon {earlier[:12]}, which this host took before: it is older, "
@@ -115,11 +118,24 @@ class Source:
                 "turned back on purpose, name the commit in pull_checkout, or remove /var/lib/overc-pull/taken.json on the host."
             )
 
-    def _still_trusted(self, earlier: str) -> bool:
-        try:
-            return not trust.untrusted(self._raw, self._kind(earlier), earlier)
-        except Damaged:
-            return True  # it is not here, so what was fetched is not built upon it
+    def _comes_after(self, revision: str, earlier: str) -> bool:
+        """Raises Damaged where the way from one to the other cannot be gone."""
+        question = ("merge-base", "--is-ancestor", f"{earlier}^{{commit}}", f"{revision}^{{commit}}")
+        asked = self._run(self.store, *question)
+        if asked.returncode == 1 and self._git(self.store, "rev-parse", "--is-shallow-repository").strip() == "true":
+            # Where the history was cut off when it was fetched, "no" says nothing
+            wanted = self.checkout or "HEAD"
+            refs = _EVERYTHING if _OBJECT.fullmatch(wanted) else (f"+{wanted}:{_FETCHED}",)
+            got = self._run(
+                self.store, "fetch", "--quiet", "--force", "--no-tags", "--unshallow", "--", self.url, *refs
+            )
+            if got.returncode != 0:
+                kind = Damaged if self._is_broken(self.store) else SourceError
+                raise kind(said("What came before the newest commit cannot be fetched", got.stderr))
+            asked = self._run(self.store, *question)
+        if asked.returncode not in (0, 1):
+            raise Damaged(said("The history in the store of the repository cannot be read", asked.stderr))
+        return asked.returncode == 0
 
     def _kind(self, revision: str) -> str:
         return kind_of(self._command(self.store, "cat-file", "--batch"), revision, self._environment())
@@ -140,10 +156,12 @@ class Source:
             full = self._run(store, *arguments, "--", self.url, *_EVERYTHING)
             if full.returncode == 0:
                 return self._git(store, "rev-parse", "--verify", f"{wanted}^{{object}}").strip()
-        broken = self._run(store, "fsck", "--connectivity-only", "--no-dangling").returncode != 0
-        if broken and store == self.store:
+        if store == self.store and self._is_broken(store):
             return self._renew("")
         raise SourceError(said("The repository cannot be fetched", done.stderr))
+
+    def _is_broken(self, store: str) -> bool:
+        return self._run(store, "fsck", "--connectivity-only", "--no-dangling").returncode != 0
 
     def _renew(self, revision: str) -> str:
         fresh, old = f"{self.store}.new", f"{self.store}.old"

@@ -35,7 +35,7 @@ def untrusted(git: Git, kind: str, revision: str) -> str:
     """
     done = git(f"verify-{kind}", "--raw", revision)
     errors = done.stderr.decode("utf-8", "replace")
-    signature = signature_of(kind, git("cat-file", kind, revision).stdout)
+    signature = signature_of(kind, git("cat-file", kind, revision).stdout, len(revision))
     if done.returncode != 0:
         return _in_words(errors, signature)
     return _not_now(git, signature) if signature.startswith(_SSH) else ""
@@ -53,19 +53,24 @@ def misnamed(git: Git, checkout: str, revision: str) -> str:
     return f"the repository hands out the signed tag {name!r} as {checkout or 'its newest commit'!r}"
 
 
-def signature_of(kind: str, content: bytes) -> bytes:
-    """The signature that git judges: a header of a commit, the end of a tag; empty if there is none."""
+def signature_of(kind: str, content: bytes, digits: int = 40) -> bytes:
+    """The signature that git judges: a header of a commit, the end of a tag; empty if there is none.
+
+    A commit may have headers for ids of both kinds; the one for ids of as many ``digits`` as its own is what counts.
+    """
     if kind == "tag":
         start = max(content.rfind(b"\n" + _SSH), content.rfind(b"\n-----BEGIN PGP SIGNATURE-----"))
         return content[start + 1 :] if start >= 0 else b""
+    header = b"gpgsig " if digits == 40 else b"gpgsig-sha256 "
     found: list[bytes] = []
+    within = False
     for line in content.split(b"\n\n", 1)[0].split(b"\n"):
-        if found and line.startswith(b" "):
+        if within and line.startswith(b" "):
             found.append(line[1:])
-        elif found:
-            break
-        elif line.startswith((b"gpgsig ", b"gpgsig-sha256 ")):
-            found.append(line.partition(b" ")[2])
+            continue
+        within = line.startswith(header)
+        if within:
+            found.append(line[len(header) :])
     return b"\n".join(found) + b"\n" if found else b""
 
 
@@ -100,6 +105,7 @@ def _not_now(git: Git, signature: bytes) -> str:
                 ["ssh-keygen", "-Y", "find-principals", "-s", file.name, "-f", signers],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
+                cwd="/",  # as git, which takes a relative path from there
                 timeout=_TIMEOUT,
                 check=False,
             )

@@ -149,6 +149,68 @@ def test_a_lost_store_does_not_forget_what_was_taken(repository: Repository, pla
     assert place.take() == {"local.yml": "newer"}
 
 
+@pytest.mark.parametrize(
+    "first", ["gpgsig-sha256 -----BEGIN PGP SIGNATURE-----", "gpgsigs -----BEGIN SSH SIGNATURE-----"]
+)
+def test_another_header_before_the_signature_of_an_expired_key(
+    repository: Repository, place: Place, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """Git judges the signature that is for the kind of its ids, and passes over the header of the other kind."""
+    trust(repository, 'valid-before="20210101" trusted')
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-06-01T00:00:00Z")
+    repository.commit({"local.yml": "x"})
+    content = repository.git("cat-file", "commit", "HEAD").replace("\ngpgsig ", f"\n{first}\n \n x\ngpgsig ", 1)
+    made = place.directory / "made"
+    made.write_text(f"{content}\n")
+    forged = repository.git("hash-object", "-t", "commit", "-w", str(made))
+    repository.git("update-ref", "refs/heads/main", forged)
+    place.refuses("no good signature.*expired")
+
+
+def test_a_shallow_store_is_no_proof_that_something_else_was_taken(repository: Repository, place: Place) -> None:
+    """Fetched without its history while nothing was to be verified: what was taken before that lies further back."""
+    repository.commit({"local.yml": "1"})
+    place.take()
+    repository.commit({"local.yml": "2"})
+    repository.commit({"local.yml": "3"})
+    place.take(verify=False)
+    del place.taken[0]
+    assert place.take() == {"local.yml": "3"}
+    old = repository.git("rev-parse", "HEAD~1")
+    repository.commit({"local.yml": "4"})
+    assert place.take() == {"local.yml": "4"}
+    repository.git("reset", "-q", "--hard", old)
+    place.refuses("not built upon")
+
+
+@pytest.mark.parametrize("what", ["between", "taken"])
+def test_a_store_that_lost_part_of_its_history_is_made_anew(repository: Repository, place: Place, what: str) -> None:
+    """That the way to what was taken cannot be gone does not say that there is none."""
+    taken = repository.commit({"local.yml": "1"})
+    place.take()
+    middle = repository.commit({"local.yml": "2"})
+    newest = repository.commit({"local.yml": "3"})
+    place.take(taken=(taken,))
+    place.taken[:] = [taken]
+    lost = middle if what == "between" else taken
+    store = place.directory / "store.git"
+    kept = subprocess.run(
+        ["git", "-C", store, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)"],
+        capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert {taken, middle, newest} <= set(kept)
+    fresh = place.directory / "loose.git"
+    subprocess.run(["git", "init", "-q", "--bare", fresh], check=True)
+    for pack in (store / "objects" / "pack").glob("*.pack"):
+        subprocess.run(["git", "-C", fresh, "unpack-objects", "-q"], input=pack.read_bytes(), check=True)
+        for file in pack.parent.glob(f"{pack.stem}.*"):
+            file.chmod(0o600)
+            file.unlink()
+    subprocess.run(["cp", "-rn", f"{fresh}/objects", store], check=True)
+    (store / "objects" / lost[:2] / lost[2:]).unlink()
+    assert place.take() == {"local.yml": "3"}
+
+
 def test_a_signed_tag_under_another_name(repository: Repository, place: Place) -> None:
     repository.commit({"local.yml": "1"})
     repository.git(*repository.signing("trusted"), "tag", "-s", "-m", "release", "v1")
