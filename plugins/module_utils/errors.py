@@ -14,7 +14,7 @@ T = t.TypeVar("T")
 ERROR_IDS: t.Final[dict[str, str]] = {
     "aborted": "Somebody stopped the run; what it had begun was undone or completed, as the result says.",
     "access_denied": "The host refuses root what is needed: an immutable file, or a security policy.",
-    "backup_boot": "The host runs its backup deployment, where only a rollback (restore) makes sense.",
+    "backup_boot": "The host runs its backup, or what it fell back to, where only a rollback makes sense.",
     "bad_argument": "An option has a value that cannot be meant.",
     "boot_write_failed": "A file on the boot partition could not be written, verified or renamed.",
     "bootloader_changed": "What was installed in the boot loader's menu was changed by somebody since.",

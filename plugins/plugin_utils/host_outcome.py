@@ -109,7 +109,7 @@ def _sentence(text: t.Any) -> str:
 # What the module advises whoever called it alone: a role that goes back by itself has done it
 _ADVICE: t.Final = (
     ". overc_host_rollback returns to the system before it.",
-    "; if it does not, choose the backup entry in the boot menu and run overc_host_rollback there.",
+    "; if it does not, choose the entry of the system before it in the boot menu and run overc_host_rollback there.",
 )
 
 

@@ -58,7 +58,7 @@ def unconfirmed(result: Result, answer: Result) -> Result:
     if answer.get("error_id") != "unhealthy":
         trouble = f"It came up, but could not be confirmed: {trouble}"
     if result.get("state") == "trial":
-        trouble += ". It is not confirmed, so its next start is the backup"
+        trouble += ". It is not confirmed, so its next start is the system before it"
     said = {key: value for key, value in answer.items() if key not in ("changed", "invocation", "state", "warnings")}
     trouble += ". overc_host_rollback returns to the system before it."
     return {**without_output(result), **said, "failed": True, "msg": trouble}
@@ -75,7 +75,7 @@ def problem(reboot: Result, info: Result, booted: Result, wanted: str, timeout: 
     if reboot.get("failed") and not booted:
         return (
             f"The host did not come back within {timeout} seconds ({reboot.get('msg')}). {name} was to "
-            "boot; if it does not, choose the backup entry in the boot menu and run overc_host_rollback there."
+            "boot; if it does not, choose the entry of the system before it in the boot menu and run overc_host_rollback there."
         )
     if reboot.get("failed"):
         return f"The reboot failed ({reboot.get('msg')}). The host answers, runs {now} and is in state {info['state']}."
@@ -83,9 +83,12 @@ def problem(reboot: Result, info: Result, booted: Result, wanted: str, timeout: 
         return f"The host was rebooted and is back, but cannot be looked at: {info.get('msg')}"
     if booted.get("uuid") != wanted and info["state"] == "fallback":
         why = (info.get("trial") or {}).get("reason") or "it did not say why"
+        own_entries = info.get("boot_method") == "grub-entry"
+        back = "the deployment before it" if own_entries else "its backup"
+        then = "removes what failed" if own_entries else "restores that to the normal entry"
         return (
-            f"The trial of {name} failed ({why}), and the host returned to its backup by itself. It runs "
-            f"{now}. overc_host_rollback restores that to the normal entry; the plan is remembered and not tried again."
+            f"The trial of {name} failed ({why}), and the host returned to {back} by itself. It runs "
+            f"{now}. overc_host_rollback {then}; the plan is remembered and not tried again."
         )
     if booted.get("uuid") != wanted:
         return (

@@ -97,7 +97,7 @@ def test_a_trial_that_does_not_work_is_not_confirmed(ansible: Controller, make_h
     host.release("v2")
     sick = ansible(host.name, UPGRADE, *with_health(ports=[1]))
     assert (sick.rc, sick.result["error_id"], sick.result["state"]) == (2, "unhealthy", "trial"), sick.output
-    assert "so its next start is the backup" in sick.result["msg"]
+    assert "so its next start is the system before it" in sick.result["msg"]
     assert host.module("overc_host_info")["trial"]["outcome"] == "running"
     back = ansible(host.name, ROLLBACK, *with_health(ports=[22]))
     assert (back.rc, back.result["state"], back.result["trial"]) == (0, "clean", None), back.output

@@ -38,6 +38,13 @@ def say(line: str, lab: Lab) -> str:
     return done.stdout
 
 
+def test_the_demonstration_comes_true() -> None:
+    """`make demo` fails where something that it promises is not so."""
+    argv = [sys.executable, "-m", "tests.demo"]
+    done = subprocess.run(argv, cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+
+
 def test_the_site_builds_without_a_warning() -> None:
     done = subprocess.run(
         [sys.executable, "scripts/build_docs.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False

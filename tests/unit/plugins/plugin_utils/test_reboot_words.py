@@ -19,6 +19,8 @@ from ansible_collections.overc.system.plugins.plugin_utils.reboot_words import (
 RIGHT = {"uuid": "new", "subvolume": "rootfs_upgrade"}
 LATE = {"failed": True, "msg": "Timed out"}
 FALLBACK = {"state": "fallback", "trial": {"reason": "no kernel"}}
+# Such a host has no backup and no normal entry that anything could be restored to
+ENTRIES = {**FALLBACK, "boot_method": "grub-entry"}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,13 @@ FALLBACK = {"state": "fallback", "trial": {"reason": "no kernel"}}
         (LATE, {"state": "clean"}, RIGHT, "The reboot failed (Timed out)"),
         ({}, {"msg": "no python"}, {}, "is back, but cannot be looked at: no python"),
         ({}, FALLBACK, {"uuid": "old", "subvolume": "b"}, "returned to its backup by itself"),
+        (
+            {},
+            ENTRIES,
+            {"uuid": "old", "subvolume": "b"},
+            "returned to the deployment before it by itself",
+        ),
+        ({}, ENTRIES, {"uuid": "old", "subvolume": "b"}, "overc_host_rollback removes what failed"),
         ({}, {"state": "backup"}, {"uuid": "old", "subvolume": "b"}, "not as the staged deployment (new)"),
     ],
 )
@@ -65,7 +74,7 @@ def test_a_confirmation_is_better_than_what_was_known_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "said"), [("trial", "its next start is the backup"), ("clean", "could not be confirmed")]
+    ("state", "said"), [("trial", "its next start is the system before it"), ("clean", "could not be confirmed")]
 )
 def test_a_system_that_came_up_and_is_not_confirmed(state: str, said: str) -> None:
     result = unconfirmed({"state": state, "stdout": "5 packages upgraded"}, {"error_id": "locked", "msg": "busy."})
