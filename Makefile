@@ -55,7 +55,7 @@ test-integration: setup ## only what needs real hosts
 .PHONY: test-crash
 test-crash: setup ## kill the host's commands at every point there is; writes the table of docs/reliability.md
 	@rm -f build/crash-results.jsonl
-	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/integration/test_crash.py tests/integration/test_crash_automatic.py $(PYTEST_ARGS)
+	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) $(addprefix tests/integration/test_crash,.py _automatic.py _deployments.py) $(PYTEST_ARGS)
 	@$(if $(PYTEST_ARGS),,PYTHONPATH=.collections $(PY) -m tests.integration.crash_table)
 
 .PHONY: test-model
@@ -123,7 +123,8 @@ lint: setup ## everything a reviewer's machine would complain about
 test-release: ## what only a release has to pass: every ansible-core, every Python of a host, Galaxy's own checks
 	@scripts/setup release
 	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) tests/conformance tests/release tests/contract \
-		tests/integration/test_documented_examples.py tests/integration/test_host_states.py $(PYTEST_ARGS)
+		tests/integration/test_documented_examples.py tests/integration/test_host_states.py \
+		tests/integration/test_release_upgrade.py tests/integration/test_debian_12_to_13.py $(PYTEST_ARGS)
 
 .PHONY: docs
 docs: ## the documentation site, from docs/ and the sources, into build/docs

@@ -36,7 +36,7 @@ def cmdline(host: Host) -> list[str]:
     return host.sh("cat /proc/cmdline").split()
 
 
-@pytest.mark.parametrize("flavour", [DEBIAN, *rotating([f"{DEBIAN}-esp", "ubuntu", "debian13"], 1)])
+@pytest.mark.parametrize("flavour", [DEBIAN, *rotating([f"{DEBIAN}-esp", "ubuntu", "debian13"], 3)])
 def test_there_and_back(make_host: MakeHost, flavour: str) -> None:
     layout, host = LAYOUTS[flavour], make_host(flavour=flavour)
     first, second = layout.root, f"{layout.root}.overc-1"

@@ -12,6 +12,7 @@ import subprocess
 import typing as t
 from pathlib import Path
 
+import pytest
 from ansible_collections.overc.system.plugins.module_utils.btrfs import roots
 from ansible_collections.overc.system.plugins.module_utils.btrfs.search import LAST, items
 from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
@@ -60,7 +61,10 @@ def file_system(tmp_path: Path) -> t.Iterator[Path]:
     try:
         yield top
     finally:
-        subprocess.run(["umount", str(top)], check=True)
+        if subprocess.run(["umount", str(top)], check=False).returncode != 0:
+            # Somebody still has it open, which is a failure; the loop device goes when they close it
+            subprocess.run(["umount", "--lazy", str(top)], check=True)
+            pytest.fail("the file system is in use")
 
 
 def test_as_the_command_says(tmp_path: Path) -> None:
