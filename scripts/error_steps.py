@@ -13,7 +13,8 @@ import typing as t
 STEPS: t.Final[dict[str, str]] = {
     "aborted": "Run the same command again: what was begun is undone or finished first.",
     "access_denied": "Find what denies it to root on that host (SELinux, AppArmor, a read-only or remote mount).",
-    "backup_boot": "Run `overc_host_rollback`: it makes the backup the normal system again. Then reboot.",
+    "backup_boot": "Run `overc_host_rollback`: it makes the backup the normal system again; then reboot. Where each deployment has a boot "
+    "entry, it removes the one that failed, and no reboot is needed.",
     "bad_argument": "Correct the option that the message names. Nothing was changed.",
     "boot_write_failed": "Check the boot partition (`dmesg`, `fsck`); what boots is unchanged. Then the same command again.",
     "bootloader_changed": "Take your change out of the menu again, or take our lines out as the message says.",
@@ -35,7 +36,8 @@ STEPS: t.Final[dict[str, str]] = {
     "mount_failed": "Look into `dmesg` for the file system that the message names.",
     "no_resources": "Free memory, processes or open files on the host, then the same command again.",
     "no_space": "Delete what is not needed, or enlarge what the message names. How much is missing is said there.",
-    "no_target": "Boot the backup entry from the menu if you need an older system, and run `overc_host_rollback` there.",
+    "no_target": "Boot the backup entry, or that of an older deployment, from the menu if you need an older system, and run "
+    "`overc_host_rollback` there.",
     "no_trial_boot": "Mend what the message names, or stay with `protection: manual`.",
     "not_booted": "Reboot the host, or cancel what is staged with `overc_host_rollback`.",
     "not_root": "Add `become: true`, or `-b` on the command line.",
