@@ -13,8 +13,8 @@ import typing as t
 STEPS: t.Final[dict[str, str]] = {
     "aborted": "Run the same command again: what was begun is undone or finished first.",
     "access_denied": "Find what denies it to root on that host (SELinux, AppArmor, a read-only or remote mount).",
-    "backup_boot": "Run `overc_host_rollback`: it makes the backup the normal system again; then reboot. Where each deployment has a boot "
-    "entry, it removes the one that failed, and no reboot is needed.",
+    "backup_boot": "Run `overc_host_rollback`: it makes the backup the normal system again; then reboot. Where each deployment "
+    "has a boot entry, it removes the one that failed, and no reboot is needed.",
     "bad_argument": "Correct the option that the message names. Nothing was changed.",
     "boot_write_failed": "Check the boot partition (`dmesg`, `fsck`); what boots is unchanged. Then the same command again.",
     "bootloader_changed": "Take your change out of the menu again, or take our lines out as the message says.",
