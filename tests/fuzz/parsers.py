@@ -16,7 +16,6 @@ from pathlib import Path
 from ansible_collections.overc.system.plugins.module_utils import plain, redact
 from ansible_collections.overc.system.plugins.module_utils.boot import kernel
 from ansible_collections.overc.system.plugins.module_utils.boot.grub import config, environment
-from ansible_collections.overc.system.plugins.module_utils.btrfs import subvolumes
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.plan import model
 from ansible_collections.overc.system.plugins.module_utils.host.store import journal, record
@@ -122,7 +121,6 @@ def _channels(text: str) -> object:
 
 
 PARSERS: dict[str, Parser] = {
-    "btrfs-qgroup": text(lambda said: subvolumes.parse_qgroup_limit(said, 256)),
     "dnf-transaction": text(_transaction),
     "dnf-sizes": text(output.parse_sizes),
     "dnf-offers": text(output.parse_offers),
@@ -176,7 +174,6 @@ _VERSION_AT = b"\0" * 0x202 + b"HdrS" + b"\0" * 8 + b"\x20\x00" + b"\0" * 16
 SEEDS: dict[str, list[bytes]] = {
     "btrfs-list": [b"ID 256 gen 9 parent 5 top level 5 parent_uuid -    uuid 91a7-00 path rootfs\n"],
     "btrfs-default": [b"ID 256 gen 9 top level 5 path rootfs\n", b"ID 5 (FS_TREE)\n"],
-    "btrfs-qgroup": [b"qgroupid rfer excl max_rfer\n0/256 1 2 1073741824\n", b"0/256 1 2 none\n"],
     "dnf-offers": [b"lab-app|noarch|0:2.0-1|lab\n"],
     "dnf-sizes": [b"lab-app|noarch|0:2.0-1|6370\n"],
     "dnf-stamps": [b"100 /c/lab-0123456789abcdef/repodata/1-primary.xml.gz\n"],

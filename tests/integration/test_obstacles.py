@@ -147,6 +147,51 @@ def test_a_staged_root_that_is_in_use_is_kept_by_a_cancel(host: Host) -> None:
     in_top(host, "grep precious rootfs_upgrade.overc-kept/srv/own")
 
 
+def test_a_previous_root_that_comes_into_use_meanwhile_is_kept(host: Host) -> None:
+    """Mounted while the new root is built: what is mounted is looked at again on the host, not where this run mounts."""
+    upgrade_to(host, "v2")
+    host.reboot()
+    host.release("v3")
+    device = host.sh("findmnt -nvo SOURCE /").strip()
+    wait = f"mkdir -p /run/t && mount -o subvolid=5 {device} /run/t && until test -e /run/t/*.overc-new; do sleep 0.02; done"
+    use = f"mount -o subvol=rootfs {device} /mnt && echo precious > /mnt/srv/own"
+    host.sh(f"nohup sh -c '{wait}; {use}' > /run/used 2>&1 &")
+    result = succeed(host, "upgrade")
+    assert result["state"] == "staged", host.sh("cat /run/used")
+    assert "mounted writable on /mnt" in str(result["warnings"])
+    host.sh("umount /run/t")
+    in_top(host, "grep precious rootfs.overc-kept/srv/own")
+
+
+_DEEP = """
+import os, subprocess, sys
+os.chdir(sys.argv[1])
+for _ in range(20):
+    os.mkdir("d" * 250)
+    os.chdir("d" * 250)
+subprocess.run(["btrfs", "subvolume", "create", "deep"], check=True)
+"""
+
+
+def test_a_subvolume_too_deep_for_any_path(host: Host) -> None:
+    """Whoever may make a directory can do that, and it stops nothing but what would lose it."""
+    upgrade_to(host, "v2")
+    host.reboot()
+    in_top(host, f"python3 -c '{_DEEP}' rootfs/srv")
+    assert succeed(host, "info")["state"] == "clean"
+    host.release("v3")
+    result = succeed(host, "upgrade")
+    assert result["state"] == "staged"
+    assert "contains subvolumes with data (/rootfs.overc-new/srv/" in str(result["warnings"])
+    in_top(host, "test -d rootfs.overc-kept/srv")
+    host.reboot()
+    succeed(host, "confirm")
+    host.sh(f"python3 -c '{_DEEP}' /srv")
+    host.release("v4")
+    for check in (True, False):
+        assert_refused(call(host, "upgrade", check=check), "state_at_risk", "/srv/")
+
+
 def test_what_cannot_be_deleted_after_the_switch_is_kept(host: Host) -> None:
     """The previous root is in use by btrfs's own word: the new system is staged all the same."""
     upgrade_to(host, "v2")

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.btrfs import roots
+from ansible_collections.overc.system.plugins.module_utils.btrfs.ioctl import create_subvolume
 from ansible_collections.overc.system.plugins.module_utils.btrfs.search import LAST, items
-from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
+from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume, created, quota_limit
+from ansible_collections.overc.system.plugins.module_utils.system.presence import holds_something
 
 # Names that look like lines of the command's output, hold what Python takes for a line end, or are no text at all
 HOSTILE: t.Final = (
@@ -37,7 +39,7 @@ def btrfs(*arguments: str) -> str:
 def shown(top: Path, path: str) -> dict[str, str]:
     """What `btrfs subvolume show` says of one."""
     text = btrfs("subvolume", "show", f"{top}/{path}")
-    return dict(re.findall(r"^\s*([A-Z][A-Za-z ]*[A-Za-z]):[ \t]+(\S+)", text, re.MULTILINE))
+    return dict(re.findall(r"^\s*([A-Z][A-Za-z ]*[A-Za-z]):[ \t]+(\S.*?)[ \t]*$", text, re.MULTILINE))
 
 
 def compared(top: Path, entry: Subvolume) -> None:
@@ -47,6 +49,7 @@ def compared(top: Path, entry: Subvolume) -> None:
     assert said["UUID"] == entry.uuid
     assert said["Parent UUID"] == (entry.parent_uuid or "-")
     assert said["Generation"] == str(entry.generation)
+    assert said["Creation time"] == created(f"{top}/{entry.path}")
 
 
 @contextlib.contextmanager
@@ -104,3 +107,49 @@ def test_as_the_command_says(tmp_path: Path) -> None:
         for wanted in (found["kept"].id, 5, found["rootfs"].id):
             btrfs("subvolume", "set-default", str(wanted), str(top))
             assert roots.get_default(str(top)) == wanted
+
+
+def make_deep(top: Path, names: t.Sequence[str], *, subvolumes: bool = False) -> None:
+    """A subvolume called ``deep`` below directories, or subvolumes, of these names: one in another."""
+    fd = os.open(top, os.O_RDONLY)
+    try:
+        for name in names:
+            (create_subvolume if subvolumes else lambda new, at: os.mkdir(new, dir_fd=at))(name, fd)
+            below = os.open(name, os.O_RDONLY, dir_fd=fd)
+            os.close(fd)
+            fd = below
+        create_subvolume("deep", fd)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("subvolumes", [False, True])
+def test_a_subvolume_too_deep_for_a_path_hides_no_other(tmp_path: Path, subvolumes: bool) -> None:
+    """Whoever may make a directory can do that; `btrfs subvolume list` then lists nothing at all."""
+    with file_system(tmp_path) as top:
+        for name in ("rootfs", "rootfs/usual"):
+            btrfs("subvolume", "create", f"{top}/{name}")
+        make_deep(top / "rootfs", ["d" * 250] * 20, subvolumes=subvolumes)
+        btrfs("filesystem", "sync", str(top))
+        found = roots.list_subvolumes(str(top))
+        assert {"rootfs", "rootfs/usual"} <= {entry.path for entry in found}
+        (deep,) = (entry for entry in found if entry.path.endswith("/deep"))
+        assert deep.path.startswith(f"rootfs/{'d' * 250}/")
+        assert len(deep.path) > 4096  # no path is mistaken for another one
+        assert holds_something(f"{top}/{deep.path}")
+
+
+def test_limits_as_the_command_says(tmp_path: Path) -> None:
+    with file_system(tmp_path) as top:
+        for name in ("rootfs", "data", "alone"):
+            btrfs("subvolume", "create", f"{top}/{name}")
+        number = {entry.path: entry.id for entry in roots.list_subvolumes(str(top))}
+        assert quota_limit(number["rootfs"], str(top)) is None
+        btrfs("quota", "enable", str(top))
+        btrfs("qgroup", "limit", "100M", f"{top}/rootfs")
+        btrfs("qgroup", "limit", "-e", "100M", f"{top}/alone")
+        make_deep(top, ["d" * 250] * 20)
+        found = {name: quota_limit(number[name], str(top)) for name in number}
+        assert found == {"rootfs": 100 << 20, "data": None, "alone": None}
+        btrfs("qgroup", "limit", "none", f"{top}/rootfs")
+        assert quota_limit(number["rootfs"], str(top)) is None

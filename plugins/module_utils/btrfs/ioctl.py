@@ -188,6 +188,7 @@ def _changed(fd: int, since: int, changed_after: int | None, buffer_size: int) -
 _QUOTA_TREE: t.Final = 8
 _QGROUP_LIMIT: t.Final = 244
 _QGROUP_RELATION: t.Final = 246
+_LIMIT: t.Final = struct.Struct("=QQ")  # the beginning of struct btrfs_qgroup_limit_item: flags, bytes referred to
 
 
 def _quota_items(fd: int, kind: int) -> list[tuple[int, int, bytes]]:
@@ -216,14 +217,23 @@ def limited_by(fd: int) -> list[str]:
     ]
 
 
+def limit_of(fd: int, subvolume: int) -> int | None:
+    """How many bytes a subvolume may refer to, by its own quota group; None where nothing limits it or quotas are off."""
+    found = (_LIMIT.unpack_from(raw) for _zero, group, raw in _quota_items(fd, _QGROUP_LIMIT) if group == subvolume)
+    return next((limit for flags, limit in found if flags & 1 and limit), None)
+
+
 _INODE_REF: t.Final = 12
 _REF: t.Final = struct.Struct("=QH")  # struct btrfs_inode_ref: index, length of the name that follows
 
 
-def directory_of(fd: int, inode: int) -> tuple[int, bytes] | None:
-    """(inode of the directory, name) of one name of an inode of the subvolume; None when it has none (any more)."""
+def directory_of(fd: int, inode: int, tree: int = 0) -> tuple[int, bytes] | None:
+    """(inode of the directory, name) of one name of an inode of the subvolume, or of the one with the id ``tree``.
+
+    None when it has none (any more).
+    """
     buffer = bytearray(ITEMS_AT + (1 << 12))
-    KEY.pack_into(buffer, 0, 0, inode, inode, 0, LAST, 0, LAST, _INODE_REF, _INODE_REF, 1, 0, 0, 0, 0, 0)
+    KEY.pack_into(buffer, 0, tree, inode, inode, 0, LAST, 0, LAST, _INODE_REF, _INODE_REF, 1, 0, 0, 0, 0, 0)
     U64.pack_into(buffer, 104, 1 << 12)
     fcntl.ioctl(fd, TREE_SEARCH_V2, buffer, True)
     if not U32.unpack_from(buffer, 64)[0]:
@@ -247,6 +257,7 @@ __all__ = (
     "few_changes",
     "filesystem_id",
     "is_subvolume",
+    "limit_of",
     "limited_by",
     "parted",
     "snapshot",

@@ -18,10 +18,14 @@ LONGEST: t.Final = 4096  # no system call takes a path of so many bytes
 
 
 class Paths:
-    """Paths below the root of the subvolume ``fd``. To be asked in the order of inode numbers: mostly parents come first."""
+    """Paths below the root of the subvolume ``fd``, or of the one with the id ``tree`` in its file system.
 
-    def __init__(self, fd: int) -> None:
+    To be asked in the order of inode numbers: mostly parents come first.
+    """
+
+    def __init__(self, fd: int, tree: int = 0) -> None:
         self._fd = fd
+        self._tree = tree
         # Of what lies too deep: the beginning of its path, which they have in common
         self._deep: dict[int, bytes] = {}
 
@@ -32,12 +36,12 @@ class Paths:
         ``LONGEST`` bytes or more: enough to tell below what it lies, and too long to be mistaken for the path itself.
         """
         if self._deep:
-            found = directory_of(self._fd, inode)
+            found = directory_of(self._fd, inode, self._tree)
             if found is not None and found[0] in self._deep:
                 self._deep[inode] = self._deep[found[0]]
                 return self._deep[inode]
         buffer = bytearray(4096)
-        struct.pack_into("=QQ", buffer, 0, 0, inode)
+        struct.pack_into("=QQ", buffer, 0, self._tree, inode)
         try:
             fcntl.ioctl(self._fd, _INO_LOOKUP, buffer, True)
         except OSError as error:
@@ -51,7 +55,7 @@ class Paths:
     def _climb(self, inode: int) -> bytes | None:
         chain: list[tuple[int, bytes]] = []
         while inode != SUBVOLUME_INODE and inode not in self._deep:
-            found = directory_of(self._fd, inode)
+            found = directory_of(self._fd, inode, self._tree)
             if found is None:
                 return None
             chain.append((inode, found[1]))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import struct
 import typing as t
@@ -19,6 +18,7 @@ import uuid
 from dataclasses import dataclass
 
 from ..errors import OvercError
+from .paths import Paths
 from .search import items
 from .subvolumes import TOP_LEVEL_ID, Subvolume
 
@@ -26,7 +26,6 @@ _ROOT_TREE: t.Final = 1
 _ROOT_TREE_DIRECTORY: t.Final = 6  # the object that holds what the file system remembers by name
 _FIRST_SUBVOLUME, _LAST_SUBVOLUME = 256, 2**64 - 257  # BTRFS_FIRST_FREE_OBJECTID, BTRFS_LAST_FREE_OBJECTID
 _DIR_ITEM, _ROOT_ITEM, _ROOT_BACKREF = 84, 132, 144
-_INO_LOOKUP: t.Final = 0xD0009412  # struct btrfs_ioctl_ino_lookup_args: treeid, objectid, name[4080]
 _GENERATION_AT: t.Final = 160  # in struct btrfs_root_item, behind its inode
 _UUID_AT: t.Final = 247  # and behind that parent_uuid; a root made before Linux 3.7 is shorter and has none
 _BACKREF: t.Final = struct.Struct("<QQH")  # directory, sequence, length of the name that follows
@@ -114,16 +113,21 @@ def paths(places: t.Mapping[int, Place], directory_path: t.Callable[[int, int], 
     return found
 
 
-def _directory_path(fd: int, tree: int, inode: int) -> bytes | None:
-    """BTRFS_IOC_INO_LOOKUP: a path below the root of ``tree``, with "/" at its end; None for what is not there (any more)."""
-    answer = bytearray(struct.pack("=QQ4080x", tree, inode))
-    try:
-        fcntl.ioctl(fd, _INO_LOOKUP, answer, True)
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            return None
-        raise
-    return bytes(answer[16:]).partition(b"\0")[0]
+def _directories(fd: int) -> t.Callable[[int, int], bytes | None]:
+    """Subvolume and inode of a directory -> its path there, "" or with "/" at its end; None for what is not there (any more).
+
+    Of what lies too deep for a path it is the beginning (``Paths``): whoever may make a directory can do that.
+    """
+    of_tree: dict[int, Paths] = {}
+
+    def path_of(tree: int, inode: int) -> bytes | None:
+        try:
+            path = of_tree.setdefault(tree, Paths(fd, tree)).of(inode)
+        except FileNotFoundError:
+            return None  # the subvolume went meanwhile
+        return path + b"/" if path else path
+
+    return path_of
 
 
 def _text(number: bytes) -> str:
@@ -141,7 +145,7 @@ def list_subvolumes(top: str) -> tuple[Subvolume, ...]:
                 roots[key.object] = parse_root(content)
             elif key.kind == _ROOT_BACKREF:
                 places[key.object] = parse_place(key.offset, content)
-        named = paths(places, lambda tree, inode: _directory_path(fd, tree, inode))
+        named = paths(places, _directories(fd))
         return tuple(
             Subvolume(
                 id=number,

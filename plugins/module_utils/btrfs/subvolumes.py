@@ -12,15 +12,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import struct
 import sys
+import time
 import typing as t
 from dataclasses import dataclass
 
 from ..errors import OvercError
-from ..system.presence import NOT_THERE, is_there
-from ..values import decimal
+from ..system.presence import NOT_THERE
 from . import ioctl
 
 if t.TYPE_CHECKING:
@@ -31,7 +30,6 @@ _INO_LOOKUP: t.Final = 0xD0009412  # linux/btrfs.h; struct btrfs_ioctl_ino_looku
 _ROOT_INODE: t.Final = 256
 _GETFLAGS: t.Final = 0x80089419
 _READ_ONLY: t.Final = 0x2
-_CREATED = re.compile(r"^\s*Creation time:\s+(\S+ \S+ \S+)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -114,36 +112,31 @@ def delete(runner: Runner, path: str) -> None:
     _btrfs(runner, "subvolume", "delete", "--commit-after", path)
 
 
-def created(runner: Runner, path: str) -> str | None:
-    """The creation time of a subvolume as btrfs prints it (``YYYY-MM-DD HH:MM:SS +ZZZZ``), None if it is gone meanwhile."""
+def created(path: str) -> str | None:
+    """The creation time of a subvolume as btrfs prints it (``YYYY-MM-DD HH:MM:SS +ZZZZ``), None if it is gone meanwhile.
+
+    Raises OSError.
+    """
     try:
-        match = _CREATED.search(_btrfs(runner, "subvolume", "show", path).stdout)
-    except OvercError:
-        if is_there(path):
-            raise
-        return None
-    return match.group(1) if match else None
-
-
-def parse_qgroup_limit(text: str, subvolume_id: int) -> int | None:
-    """The limit in bytes on what a subvolume refers to, from ``btrfs qgroup show -r --raw``; None if unlimited."""
-    for line in text.splitlines():
-        fields = line.split()
-        if len(fields) >= 4 and fields[0] == f"0/{subvolume_id}":
-            return decimal(fields[3]) or None
-    return None
-
-
-def quota_limit(runner: Runner, subvolume_id: int, top: str) -> int | None:
-    """The quota limit of a subvolume in bytes; None where quotas are off or no limit is set."""
-    done = runner.run(("btrfs", "qgroup", "show", "-r", "--raw", top))
-    if done.rc != 0:
-        if "quota" in done.stderr.lower():  # "quotas not enabled" / "can't list qgroups: quotas not enabled"
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            at = ioctl.subvolume_info(fd).origin_time
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if error.errno in NOT_THERE:
             return None
-        raise OvercError(
-            "btrfs_failed", f"'btrfs qgroup show' failed on {top!r}: {done.stderr.strip()}", **done.facts()
-        )
-    return parse_qgroup_limit(done.stdout, subvolume_id)
+        raise
+    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(at)) if at else None
+
+
+def quota_limit(subvolume_id: int, top: str) -> int | None:
+    """The quota limit of a subvolume in bytes; None where quotas are off or no limit is set. Raises OSError."""
+    fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return ioctl.limit_of(fd, subvolume_id)
+    finally:
+        os.close(fd)
 
 
 __all__ = (
@@ -152,7 +145,6 @@ __all__ = (
     "created",
     "delete",
     "is_read_only",
-    "parse_qgroup_limit",
     "quota_limit",
     "set_default",
     "snapshot",

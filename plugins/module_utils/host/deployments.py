@@ -38,7 +38,7 @@ def deployments_of(runner: Runner, facts: HostFacts, *, sizes: bool) -> list[dic
                 "subvolume": entry.subvolume,
                 "uuid": entry.uuid,
                 "kernel": {"release": entry.release, "sha256": known.files.get("kernel") if known else None},
-                "created": subvolumes.created(runner, path) if subvolume else None,
+                "created": subvolumes.created(path) if subvolume else None,
                 "confirmed": known.confirmed if known else None,
                 "pinned": bool(known and known.pinned),
                 "default": boot is not None and entry.id == boot.default,

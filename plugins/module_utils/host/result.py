@@ -18,10 +18,10 @@ from .plan.model import Plan
 from .plan.trial import trial_facts
 
 if t.TYPE_CHECKING:
-    from ..runner import Runner
+    pass
 
 
-def deployment(runner: Runner, facts: HostFacts, subvolume: subvolumes.Subvolume | None) -> dict[str, t.Any] | None:
+def deployment(facts: HostFacts, subvolume: subvolumes.Subvolume | None) -> dict[str, t.Any] | None:
     """How a deployment is shown: its subvolume, and the kernel that belongs to it where that is known."""
     if subvolume is None or facts.top is None:
         return None
@@ -31,7 +31,7 @@ def deployment(runner: Runner, facts: HostFacts, subvolume: subvolumes.Subvolume
         "subvolume": subvolume.path,
         "id": subvolume.id,
         "uuid": subvolume.uuid,
-        "created": subvolumes.created(runner, f"{facts.top}/{subvolume.path}"),
+        "created": subvolumes.created(f"{facts.top}/{subvolume.path}"),
         "kernel": {
             "sha256": files.get("kernel"),
             "release": release_of_files(facts, files) or (known.release if known else None),

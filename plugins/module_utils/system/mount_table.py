@@ -75,7 +75,19 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
 
 def mounts() -> tuple[Mount, ...]:
     """What this process sees."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+    return _mounts_of("self")
+
+
+def mounts_of_the_host() -> tuple[Mount, ...]:
+    """What the first process sees: also what was mounted since this one has a mount namespace of its own."""
+    try:
+        return _mounts_of("1")
+    except OSError:  # a /proc that shows nobody else's
+        return mounts()
+
+
+def _mounts_of(process: str) -> tuple[Mount, ...]:
+    with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         return parse_mountinfo(file.read())
 
 
@@ -97,4 +109,13 @@ def is_on_another(found: t.Sequence[Mount], path: str) -> bool:
     )
 
 
-__all__ = ("Mount", "is_below", "is_on_another", "mount_at", "mounts", "parse_mountinfo", "unescape")
+__all__ = (
+    "Mount",
+    "is_below",
+    "is_on_another",
+    "mount_at",
+    "mounts",
+    "mounts_of_the_host",
+    "parse_mountinfo",
+    "unescape",
+)

@@ -64,6 +64,22 @@ def is_link(path: str) -> bool:
     return found is not None and stat.S_ISLNK(found.st_mode)
 
 
+def holds_something(path: str) -> bool:
+    """Whether there is anything in a directory, False where it is gone. One that lies too deep for any path may: True.
+
+    Raises OSError.
+    """
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is not None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return True
+        if error.errno in NOT_THERE:
+            return False
+        raise
+
+
 def open_at_once(path: str, flags: int) -> int:
     """For ``open``: whoever put a fifo in the place of a file is not waited for."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -94,6 +110,7 @@ def _raise_unless_gone(error: OSError) -> None:
 __all__ = (
     "NOT_THERE",
     "files_below",
+    "holds_something",
     "is_directory",
     "is_file",
     "is_link",

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import typing as t
 from dataclasses import dataclass, field, replace
@@ -17,13 +16,14 @@ from ...boot.names import INITRD_NAMES, KERNEL_NAMES, BootNames, backup_of
 from ...boot.trial import TrialBoot, observe_trial_boot, read_note
 from ...btrfs import namespace
 from ...btrfs import subvolumes as btrfs
+from ...btrfs.paths import LONGEST, shown_deep
 from ...btrfs.roots import get_default, list_subvolumes
 from ...errors import OvercError
 from ...packages.known import which
 from ...system import lock
 from ...system.fstab import subvolume_pins
 from ...system.mount_table import Mount, mount_at, mounts
-from ...system.presence import is_directory, is_file, text_of
+from ...system.presence import holds_something, is_directory, is_file, text_of
 from ...system.rooted_path import regular_file_in_root
 from ...system.tree_size import tree_size
 from ..store.journal import OpenJournal, read_journal
@@ -273,7 +273,7 @@ def observe(runner: Runner, layout: Layout, *, digests: bool = False, sizes: boo
         booted = facts.booted
         facts = replace(facts, nested=_observe_nested(facts, booted))
     if sizes and facts.booted:
-        limit = btrfs.quota_limit(runner, facts.booted.id, top)
+        limit = btrfs.quota_limit(facts.booted.id, top)
         facts = replace(facts, space=replace(facts.space, root=_root_size(facts.space), quota_limit=limit))
     return facts
 
@@ -316,9 +316,8 @@ def _observe_nested(facts: HostFacts, subvolume: btrfs.Subvolume) -> Nested:
         if entry.path in snapshots:
             continue
         # Those of a container engine come and go
-        with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(facts.top or "", entry.path)) as entries:
-            if next(entries, None) is not None:
-                found.append(entry.path)
+        if holds_something(os.path.join(facts.top or "", entry.path)):
+            found.append(entry.path if len(os.fsencode(entry.path)) < LONGEST else shown_deep(entry.path)[1:])
     return Nested(tuple(found), snapshots)
 
 

@@ -16,6 +16,7 @@ from ...packages.choose import locks
 from ...packages.locks import quiet
 from ...system.flags import is_locked
 from ...system.own_dirs import create_state_dir, state_dir
+from ...system.presence import holds_something
 from ...system.unfinished import NEW_SUFFIX
 from ..observe.requirements import shortened
 from ..observe.state import digests, source_of
@@ -135,7 +136,9 @@ def check_root(at: Apply) -> bool:
 def _say_what_is_nested(at: Apply) -> None:
     """A script that makes a subvolume gets its data into no snapshot of the new root: the next upgrade is refused."""
     made = at.made_root()
-    nested = [entry.path[len(made.path) :] for entry in at.facts.nested_in(made) if os.listdir(at.path(entry.path))]
+    nested = [
+        entry.path[len(made.path) :] for entry in at.facts.nested_in(made) if holds_something(at.path(entry.path))
+    ]
     if nested:
         at.warnings.append(
             f"Scripts of the packages made subvolumes with data inside the new root: {shortened(nested)}. An upgrade from it is "

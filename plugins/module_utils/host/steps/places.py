@@ -12,10 +12,11 @@ import typing as t
 
 from ...btrfs import roots, subvolumes
 from ...btrfs.ioctl import PLACEHOLDER_INODE, subvolume_info
+from ...btrfs.paths import LONGEST, shown_deep
 from ...errors import OvercError
 from ...system import flags, syscalls
-from ...system.mount_table import Mount, mounts
-from ...system.presence import is_there, status
+from ...system.mount_table import Mount, mounts_of_the_host
+from ...system.presence import holds_something, is_there, status
 from ...system.unfinished import NEW_SUFFIX
 from ..observe.layout import KEPT_SUFFIX
 from ..observe.obstacles import written_through
@@ -115,9 +116,15 @@ def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str, n
         )
     nested = sorted(at.facts.nested_in(subvolume), key=lambda entry: -len(entry.path))
     foreign = [
-        entry for entry in nested if not (never_ran and _made_since(at.path(subvolume.path), at.path(entry.path)))
+        entry
+        for entry in nested
+        if not (never_ran and _has_a_path(at, entry) and _made_since(at.path(subvolume.path), at.path(entry.path)))
     ]
-    with_data = [entry.path for entry in foreign if os.listdir(at.path(entry.path)) and not _only_subvolumes(at, entry)]
+    with_data = [
+        entry.path if _has_a_path(at, entry) else shown_deep(entry.path)
+        for entry in foreign
+        if holds_something(at.path(entry.path)) and not (_has_a_path(at, entry) and _only_subvolumes(at, entry))
+    ]
     used = () if never_ran or at.facts.root_mount is None else _used(at.facts.root_mount, subvolume)
     refused = f"it is mounted writable on {', '.join(used)}" if used else None
     if ours:
@@ -146,7 +153,12 @@ def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str, n
 
 def _used(root: Mount, subvolume: subvolumes.Subvolume) -> tuple[str, ...]:
     """Where somebody can write to a subvolume now: looked at again, for everything else may have been mounted meanwhile."""
-    return written_through(mounts(), root, (subvolume.path,)).get(subvolume.path, ())
+    return written_through(mounts_of_the_host(), root, (subvolume.path,)).get(subvolume.path, ())
+
+
+def _has_a_path(at: Apply, subvolume: subvolumes.Subvolume) -> bool:
+    """Whether any system call takes it: whoever may make directories can make a subvolume too deep for that."""
+    return len(os.fsencode(at.path(subvolume.path))) < LONGEST
 
 
 def _made_since(root: str, inside: str) -> bool:
