@@ -49,10 +49,14 @@ def tasks(value: t.Any) -> list[dict[str, t.Any]]:
         name, _dot, key = variable.partition(".")
         use = {"name": f"overc.system.{role}", "tasks_from": tasks_from}
         given = {**OTHERS, name: {key: value} if key else value}
+        # It ends no run: why a host is not ready is in its answer
+        fail = {"msg": "{{ __preflight_answer.msg }}"}
+        answer = [{"ansible.builtin.fail": fail, "when": "__preflight_answer is failed"}] if role == "preflight" else []
         said = f"case {number} said: {{{{ ansible_failed_result.msg | default('') }}}}"
         made.append({
             "block": [
                 {"ansible.builtin.include_role": use, "vars": given},
+                *answer,
                 {"ansible.builtin.debug": {"msg": f"case {number} went on"}},
             ],
             "rescue": [{"ansible.builtin.debug": {"msg": said}}],

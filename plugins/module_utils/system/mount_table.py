@@ -82,7 +82,7 @@ def mounts_of_the_host() -> tuple[Mount, ...]:
     """What the first process sees: also what was mounted since this one has a mount namespace of its own."""
     try:
         return _mounts_of("1")
-    except OSError:  # a /proc that shows nobody else's
+    except (FileNotFoundError, PermissionError):  # a /proc that shows nobody else's
         return mounts()
 
 
