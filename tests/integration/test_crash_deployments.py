@@ -32,7 +32,7 @@ STEPS: t.Final = {
     "cancel": commands.CANCEL_STEPS,
     "rollback": ("install_guard", "record", "arm_trial"),
     "give_up": ("record", "disarm"),
-    "replace": (*_UPGRADE, "arm_trial", "prune"),
+    "replace": (*_UPGRADE[:-1], "disarm", "record", "arm_trial", "prune"),
 }
 CASES: t.Final = [(name, step, when) for name, steps in STEPS.items() for step in steps for when in ("before", "after")]
 
@@ -95,7 +95,7 @@ def converge(host: Host, name: str) -> None:
             offer(host, app(wanted), *new_kernel())  # the repository is a part of each root
             succeed(host, "update")  # repairs first
             state = succeed(host, "info")["state"]
-            if state in ("fallback", "elsewhere"):  # elsewhere: GRUB tried the one that was being replaced
+            if state == "fallback":
                 succeed(host, "rollback")
             elif state == "trial":
                 succeed(host, "confirm")

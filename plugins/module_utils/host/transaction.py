@@ -32,7 +32,7 @@ StepHook = t.Callable[[str, str], None]
 # Once one of these has begun, it cannot be told any more that the next boot is as it was.
 _SWITCH: t.Final = frozenset((
     "cancel_kernel", "cancel_default", "set_default", "swap_kernel", "install_efi", "arm_fallback", "arm_trial", "await_trial",
-    "disarm", "confirm", "choose",
+    "disarm", "rearm", "confirm", "choose",
 ))  # fmt: skip
 
 

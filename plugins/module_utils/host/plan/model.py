@@ -54,9 +54,15 @@ STEPS: t.Final[dict[str, str]] = {
     "write_entry_files": "put kernel and initrd of {root_name} where the boot loader reads them, and verify them",
     "write_menu": "write the boot menu anew, with an entry for {root_name}",
     "drop_entry": "write the boot menu anew, without an entry for {root_name}",
+    "rearm": "let the next boot try once what it was to try before",
     "choose": "let {root_name} boot by default",
     "prune": "delete deployments that are not to be kept: entry, files, subvolume",
     "close": "close the journal of the interrupted run",
+}
+# Where each deployment has a boot entry of its own, and none is the normal one
+_WITH_ENTRIES: t.Final[dict[str, str]] = {
+    "disarm": "let the next boot try nothing",
+    "confirm": "let {root_name} boot for good: it is confirmed",
 }
 
 
@@ -139,7 +145,10 @@ class Plan:
 
     def describe(self, step: str) -> str:
         """One sentence for people."""
-        return STEPS[step].format(**self.context.as_dict()) if self.context else STEPS[step]
+        if self.context is None:
+            return STEPS[step]
+        text = STEPS[step] if self.context.number is None else _WITH_ENTRIES.get(step, STEPS[step])
+        return text.format(**self.context.as_dict())
 
     def action(self, step: str, status: str) -> dict[str, str]:
         """One entry of ``actions``; the keys are the same in check mode (status ``planned``)."""

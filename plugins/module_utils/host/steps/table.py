@@ -82,6 +82,7 @@ ENTRY_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "write_menu": menu.write_menu,
     "record": remember.record,
     "arm_trial": choice.arm_trial,
+    "rearm": choice.rearm,
     "choose": choice.choose,
     "disarm": choice.disarm,
     "confirm": choice.confirm,

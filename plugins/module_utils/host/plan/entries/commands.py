@@ -122,18 +122,25 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
         replaces_staged=staged,
         carry_over=wish.carry_over,
         arm=wish.arm and boot.automatic,
+        was_armed=boot.armed,
         failed=failed,
         # Whoever upgrades from a deployment where nothing is ever confirmed has found it good
         dropped=prunable(facts, boot, stays, () if boot.automatic else stays),
     )
     steps = [step for step in UPGRADE_STEPS if step != "carry_over" or wish.carry_over]
     steps = [step for step in steps if step != "install_guard" or boot.automatic]
+    commit = commit_steps(boot, arm=wish.arm)
+    if boot.armed:
+        # Before the record says that something else waits: a boot in between would try the one that is replaced, and what
+        # came of that would be told of the new one
+        steps.insert(steps.index("record"), "disarm")
+        commit = tuple(step for step in commit if step != "disarm")
     tail = ("prune",) if context.dropped else ()
     return Plan(
         "upgrade",
         "upgrades are pending",
         context,
-        (*steps, *commit_steps(boot, arm=wish.arm), *tail),
+        (*steps, *commit, *tail),
         replaced=staged,
     )
 

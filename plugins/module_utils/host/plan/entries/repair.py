@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ....boot.entries.menu import TRY
 from ..model import Context, Plan
 from ..new_root import new_root_of
 from .commands import CONFIRM_STEPS
@@ -49,7 +50,7 @@ def _after_record(journal: OpenJournal, *, runs_base: bool) -> tuple[str, ...]:
 
 
 def _upgrade(
-    facts: HostFacts, _boot: EntryBoot, journal: OpenJournal, context: Context, runs_base: bool
+    facts: HostFacts, boot: EntryBoot, journal: OpenJournal, context: Context, runs_base: bool
 ) -> tuple[tuple[str, ...], bool]:
     if "create_root" not in journal.steps:
         # Right before the reboot: what was brought over is repeated, or was in vain
@@ -58,7 +59,14 @@ def _upgrade(
     new = new_root_of(facts, context)
     if new is not None and new.uuid in facts.record.deployments:
         return _after_record(journal, runs_base=runs_base), True
-    return ("drop_entry", "unplace_root", "drop_unfinished", "drop_downloads"), False
+    undone = ("drop_entry", "unplace_root", "drop_unfinished", "drop_downloads")
+    return (*undone, *(("rearm",) if _was_disarmed(boot, journal, context) and runs_base else ())), False
+
+
+def _was_disarmed(boot: EntryBoot, journal: OpenJournal, context: Context) -> bool:
+    """Whether a staged deployment was to be tried, and this transaction took that back; not where GRUB has tried it since."""
+    left = boot.values.get(TRY) is None and boot.waiting is not None
+    return context.was_armed and "disarm" in journal.begun and left
 
 
 def _rollback(

@@ -26,6 +26,13 @@ def arm_trial(at: Apply) -> bool:
     return _write(at, {TRY: str(at.context.number)})
 
 
+def rearm(at: Apply) -> bool:
+    """Repair: what was staged before is tried after all."""
+    subvolumes.sync(at.top)
+    boot = certain(at.facts.entry_boot, "the boot loader's menu")
+    return _write(at, {TRY: str(certain(boot.waiting, "the deployment that waits for its trial"))})
+
+
 def choose(at: Apply) -> bool:
     """It boots from now on."""
     subvolumes.sync(at.top)
@@ -58,4 +65,4 @@ def _write(at: Apply, changes: t.Mapping[str, str | None]) -> bool:
     return changed
 
 
-__all__ = ("arm_trial", "choose", "confirm", "disarm")
+__all__ = ("arm_trial", "choose", "confirm", "disarm", "rearm")

@@ -92,6 +92,28 @@ def test_a_replaced_one_goes_in_any_case() -> None:
     assert plan_repair(elsewhere).steps == ("prune", "clean_boot", "close")
 
 
+@pytest.mark.parametrize("arm", [True, False])
+def test_nothing_is_tried_between_the_record_of_a_replacing_upgrade_and_its_commit(arm: bool) -> None:
+    """GRUB would try the one that is replaced, and what came of it would be told of the new one."""
+    facts = hosts.staged()
+    plan = plan_upgrade(facts, derive(facts), PENDING, UpgradeWish(force=True, arm=arm))
+    commit = ("arm_trial", "prune") if arm else ("prune",)
+    assert plan.steps[plan.steps.index("disarm") :] == ("disarm", "record", *commit)
+    count = plan.steps.index("disarm") + 1
+    armed = with_new_root(facts, plan, recorded=False)
+    disarmed = with_new_root(hosts.unarmed(), plan, recorded=False)
+    tried = with_new_root(hosts.fallback(), plan, recorded=False)
+    for cut_in in (count, count + 1):
+        assert "rearm" not in plan_repair(cut(armed, plan, cut_in)).steps
+        assert plan_repair(cut(disarmed, plan, cut_in)).steps[-3:] == ("rearm", "clean_boot", "close")
+        assert "rearm" not in plan_repair(cut(tried, plan, cut_in)).steps
+        elsewhere = replace(cut(disarmed, plan, cut_in), booted=subvolume(2))
+        assert "rearm" not in plan_repair(elsewhere).steps
+    assert "rearm" not in plan_repair(cut(disarmed, plan, count - 1)).steps
+    not_armed = hosts.unarmed()
+    assert "disarm" not in plan_upgrade(not_armed, derive(not_armed), PENDING, UpgradeWish(force=True)).steps
+
+
 def test_the_last_moment() -> None:
     facts = hosts.unarmed()
     plan = plan_upgrade(facts, derive(facts), PENDING, UpgradeWish(carry_over=("/etc/x",), stale=True))
