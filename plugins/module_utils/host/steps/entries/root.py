@@ -79,10 +79,13 @@ def _rewrite_fstab(root: str, subvolume: str) -> bool:
 def _copy_kernel(at: Apply, root: str, release: str) -> bool:
     changed = False
     for name in files_of(release):
-        source, target = os.path.join(at.boot, name), os.path.join(root, "boot", name)
+        parent = plain_parent(root, f"boot/{name}")
+        if parent is None:
+            raise OvercError("layout_unsupported", "/boot of the new root is no directory.")
+        source, target = os.path.join(at.boot, name), os.path.join(parent, name)
         if not is_plain_file(source) or (is_plain_file(target) and _alike(source, target)):
             continue
-        done = at.runner.run(("cp", "-a", "--no-target-directory", source, target + NEW_SUFFIX))
+        done = at.runner.run(("cp", "-a", "--remove-destination", "--no-target-directory", source, target + NEW_SUFFIX))
         if done.rc != 0:
             error_id = "no_space" if "No space left" in done.stderr else "io_error"
             raise OvercError(error_id, f"Cannot copy {source} into the new root.", **done.facts())
