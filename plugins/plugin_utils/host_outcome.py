@@ -304,7 +304,7 @@ def failed_upgrade(
     what_now = ""
     if not answered(now):
         status = "unreachable"
-        what_now = "If it does not come back, choose the backup entry in its boot menu and run a rollback there."
+        what_now = "If it does not come back, choose the entry of the system before it in its boot menu and run a rollback there."
     elif left_there:
         status = "drained"
         what_now = "It runs what it ran before; an earlier run had left it out of service, and there it stays."

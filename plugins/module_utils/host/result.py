@@ -81,7 +81,7 @@ def difference(
     before: HostFacts, after_default: str | None, packages: t.Sequence[t.Mapping[str, t.Any]]
 ) -> dict[str, str]:
     def text(default: str | None, key: str) -> str:
-        lines = [f"default subvolume: {default}"]
+        lines = [f"default {'deployment' if before.entry_boot is not None else 'subvolume'}: {default}"]
         lines += [f"{entry['name']}.{entry['arch']} {entry[key]}" for entry in packages if entry[key]]
         return "\n".join(lines) + "\n"
 

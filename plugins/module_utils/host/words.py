@@ -101,7 +101,7 @@ def found(
     if boots and boots != runs:
         said.append(f"{boots} boots next")
     said.append(
-        f"{backup} is the way back" if backup and backup != runs else "there is no backup yet" if not backup else ""
+        f"{backup} is the way back" if backup and backup != runs else "there is no way back yet" if not backup else ""
     )
     said.append(f"{protection} protection")
     return "; ".join(text for text in said if text)

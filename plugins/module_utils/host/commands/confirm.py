@@ -37,7 +37,8 @@ def _confirm(host: Host) -> dict[str, t.Any]:
     plan = plan_confirm(facts, state)
     if not plan.changed:
         return nothing_to_do(facts, state, plan.reason)
-    saved = f"the normal entry boots {plan.context.root_name if plan.context else ''}"
+    who = "GRUB" if facts.entry_boot is not None else "the normal entry"
+    saved = f"{who} boots {plan.context.root_name if plan.context else ''}"
     return carry_out(host, facts, state, plan, {"diff": {"before": f"{saved} on trial\n", "after": f"{saved}\n"}})
 
 
