@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -20,17 +21,17 @@ from ...boot.entries.boot import ADOPTED, EntryBoot, initrd_problem, read_menu
 from ...boot.entries.command_line import arguments_for
 from ...boot.entries.kernels import Kernel, choose, kernels_in
 from ...boot.entries.make import title_of
-from ...boot.entries.menu import DEFAULT, TRY, Entry, Menu, find_hook, hook_text
+from ...boot.entries.menu import DEFAULT, Entry, Menu, find_hook, hook_text
 from ...boot.entries.place import FILES, Place, find_place, uuid_of
 from ...boot.entries.start import named_by_stubs
 from ...boot.entries.write import make_directories, missing_bytes, remove_unused, write_files, write_menu, write_text
-from ...boot.grub.environment import EMPTY, write_environment
+from ...boot.grub.environment import EMPTY, change_environment
 from ...boot.kernel import module_releases, sha256_of
 from ...errors import OvercError, certain
 from ...system import syscalls
 from ...system.mount_table import mounts
 from ...system.own_dirs import STATE_DIR
-from ...system.presence import is_directory, is_plain_directory, is_there, text_of
+from ...system.presence import is_directory, is_plain_directory, is_there, status, text_of
 from ...system.rooted_path import regular_file_in_root
 from ..observe.entries.requirements import MARGIN
 from ..observe.entries.state import number_of
@@ -72,6 +73,7 @@ def present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts
             f"The menu of deployments is there already, and the running {booted.path} is none of them. Boot one of them, then "
             "run this again.",
         )
+    _refuse_undecided(facts)
     entry, sources = _entry(host, facts, place, number, before.of(number))
     _refuse_full(place, sources)
     menu = replace(before.with_entry(entry), settings=settings)
@@ -83,6 +85,18 @@ def present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts
     if not host.check_mode:
         partition.sync(place.directory)
     return _result(host, facts, place, changed, (hook_before, hook_after))
+
+
+def _refuse_undecided(facts: HostFacts) -> None:
+    """A new block makes what runs the default; what is only tried was not found good by anybody."""
+    boot, booted = facts.entry_boot, certain(facts.booted, "the running root")
+    known = facts.record.deployments.get(booted.uuid)
+    if boot is not None and boot.on_trial and not boot.exists and not (known and known.confirmed):
+        raise OvercError(
+            "unconfirmed",
+            f"{booted.path} is on trial, and {boot.environment}, which says what boots for good, is gone. Reboot the host, then "
+            "run this again. Nothing was changed.",
+        )
 
 
 @dataclass(frozen=True)
@@ -108,17 +122,22 @@ def _carry_out(host: Host, facts: HostFacts, todo: _Todo) -> None:
     if place.copies:
         write_files(place, todo.sources)
     if not is_there(place.block):
-        write_text(place.block, os.fsdecode(EMPTY))
-        if todo.number != ADOPTED:
-            write_environment(place.block, {DEFAULT: str(todo.number), TRY: None})
+        chosen = {DEFAULT: str(todo.number)} if todo.number != ADOPTED else {}
+        write_text(place.block, os.fsdecode(change_environment(EMPTY, chosen)))
     if todo.menu is not None:
         write_menu(host.runner, place, todo.menu)
     guard.install("/", todo.guard)
     syscalls.syncfs("/")
     _remember(host, facts, todo.number)
     if todo.hook_before != todo.hook_after:
-        write_text(place.hook, todo.hook_after, 0o644)
+        write_text(place.hook, todo.hook_after, _mode(place.hook))
     _reload(host)
+
+
+def _mode(path: str) -> int:
+    """The permissions of somebody's file stay: a password may be in it."""
+    found = status(path, follow=True)
+    return stat.S_IMODE(found.st_mode) if found is not None else 0o644
 
 
 def _refuse_full(place: Place, sources: t.Mapping[str, str]) -> None:
@@ -186,8 +205,9 @@ def _problems_of_grub(facts: HostFacts, place: Place) -> t.Iterator[str]:
     text, booted = text_of(grub_cfg) or "", certain(facts.booted, "the running root")
     if "custom.cfg" not in text:
         yield f"{grub_cfg} does not read custom.cfg (chmod +x /etc/grub.d/41_custom, then update-grub)"
-    if "superusers" in text:
-        yield f"{grub_cfg} asks for a password (superusers), and would ask for one before each of our entries"
+    for path, said in ((grub_cfg, text), (place.hook, text_of(place.hook) or "")):
+        if "superusers" in said:
+            yield f"{path} asks for a password (superusers), and would ask for one before each of our entries"
     stubs = named_by_stubs(mounts())
     if stubs and not place.copies and booted.path not in stubs:
         yield f"GRUB looks for its menu in {', '.join(sorted(stubs))}, and {booted.path} runs (boot that, or run grub-install)"
@@ -272,7 +292,9 @@ def _running(kernels: t.Sequence[Kernel], modules: t.Collection[str]) -> Kernel:
 def _remember(host: Host, facts: HostFacts, number: int) -> None:
     booted, top = certain(facts.booted, "the running root"), certain(facts.top, "the top-level tree")
     known = facts.record.deployments.get(booted.uuid) or Deployment(booted.uuid, "adopted", made=host.now)
-    known = replace(known, number=number, confirmed=known.confirmed or host.now)
+    boot = facts.entry_boot
+    good = known.confirmed or (None if boot is not None and boot.on_trial and boot.default != number else host.now)
+    known = replace(known, number=number, confirmed=good)
     last = max(facts.record.last_number, number)
     write_record(top, replace(facts.record.with_deployments(known), last_number=last))
 
@@ -310,14 +332,15 @@ def absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any]
         if runs != ADOPTED:
             give_back.let_distribution_boot(host, facts, place)
         if hook_after.strip():
-            write_text(place.hook, hook_after, 0o644)
+            write_text(place.hook, hook_after, _mode(place.hook))
         else:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(place.hook)
             partition.sync(os.path.dirname(place.hook))
-        _remove(place)
         _forget(facts)
         guard.remove("/")
+        syscalls.syncfs("/")
+        _remove(place)
         _reload(host)
     if others:
         host.warnings.append(
@@ -336,16 +359,21 @@ def _forget(facts: HostFacts) -> None:
 
 
 def _remove(place: Place) -> None:
-    """The menu first: without it nothing names the rest."""
-    for path in (place.menu, place.block):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-    partition.sync(place.directory)
+    """Nothing leads GRUB here any more. The menu last: by it, whoever comes after a cut knows that there is more to remove."""
     remove_unused(place, Menu())
-    for path in (place.files, place.directory):
-        if is_directory(path) and not os.listdir(path):
-            os.rmdir(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(place.block)
+    _remove_empty(place.files)
+    partition.sync(place.directory)
+    os.unlink(place.menu)
+    _remove_empty(place.directory)
     partition.sync(os.path.dirname(place.directory))
+
+
+def _remove_empty(path: str) -> None:
+    """What somebody put into it stays, and with it the directory."""
+    if is_plain_directory(path) and not os.listdir(path):
+        os.rmdir(path)
 
 
 def _result(host: Host, facts: HostFacts, place: Place, changed: bool, hook: tuple[str, str]) -> dict[str, t.Any]:

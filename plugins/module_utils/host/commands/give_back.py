@@ -71,7 +71,8 @@ def let_distribution_boot(host: Host, facts: HostFacts, place: Place) -> None:
     entries = parse_grub_config(text_of(new) or "") if done.rc == 0 else ()
     flags = (f"subvol={booted.path}", f"subvol=/{booted.path}")
     first = entries[0] if entries else None
-    if first is None or first.kernel != chosen.name or not set(flags) & set(first.rootflags):
+    pair = (first.kernel, first.initrd) if first is not None else None
+    if first is None or pair != (chosen.name, chosen.initrd) or not set(flags) & set(first.rootflags):
         if is_plain_file(new):
             os.unlink(new)
         raise OvercError(
