@@ -46,6 +46,7 @@ class ActionModule(ActionBase):
             message = str(error)
             if "Nothing was changed." not in message:
                 message = f"{message} Nothing was changed."
+            message = without(message, vaulted(variables))
             # No exception: whoever asks for all hosts sees to it that one of them does not end the run (failed_when)
             return {**result, "failed": True, "changed": False, "msg": message, "error_id": "bad_argument"}
         options = {name: value for name, value in options.items() if name not in _SECRET}

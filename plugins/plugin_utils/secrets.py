@@ -8,7 +8,9 @@ A health check with a token in it fails, and its command is the reason: that goe
 
 from __future__ import annotations
 
+import json
 import typing as t
+from urllib.parse import quote, quote_plus
 
 from ansible.parsing.vault import EncryptedString
 
@@ -45,7 +47,7 @@ def vaulted(variables: t.Mapping[str, t.Any]) -> frozenset[str]:
     for name, value in list(variables.items()):
         # Neither what roles set themselves, nor what a task has registered, nor what Ansible has of all hosts is of this host's
         # inventory; merely to look at some of that makes Ansible warn
-        registered = isinstance(value, dict) and ("changed" in value or "skipped" in value)
+        registered = isinstance(value, dict) and any(isinstance(value.get(key), bool) for key in ("changed", "skipped"))
         if name not in _NOT_LOOKED_AT and not name.startswith("__") and not registered:
             _collect(value, found, files, _DEPTH)
     return frozenset(found)
@@ -103,10 +105,13 @@ def _collect(value: t.Any, found: set[str], files: dict[str, bool], depth: int) 
 
 
 def _add(text: str, found: set[str]) -> None:
-    """A value, and each line of it: a key is shown in parts as well."""
+    """A value, and each line of it: a key is shown in parts as well. Also as programs write it: in JSON, for a shell, in an
+    address.
+    """
     for part in {text, text.strip(), *map(str.strip, text.splitlines())}:
         if len(part) >= _SHORTEST:
-            found.add(part)
+            found.update((part, json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1]))
+            found.update((part.replace("'", "'\"'\"'"), quote(part), quote(part, safe=""), quote_plus(part)))
 
 
 def _from_a_vault(value: t.Any, files: dict[str, bool]) -> bool:

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import subprocess
 import sys
 import typing as t
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,28 @@ def test_only_what_people_read_is_changed() -> None:
     assert secrets.without({"n": 12345678, "b": True}, {"12345678"}) == {"n": "********", "b": True}
 
 
+@pytest.mark.parametrize(
+    "secret", ['to"ken-of-ours', "to\\ken-of-ours", "to'ken-of-ours", "tökén-of-ours", "to ken/of&ours"]
+)
+def test_a_secret_is_hidden_as_programs_write_it(secret: str, load: t.Callable[..., dict[str, t.Any]]) -> None:
+    """In Ansible's JSON, quoted for a shell, in an address."""
+    found = secrets.vaulted(load(f"a: {json.dumps(secret)}", whole=True))
+    written = [
+        json.dumps({"msg": secret}), json.dumps({"msg": secret}, ensure_ascii=False), f"test {shlex.quote(secret)} = y",
+        f"https://x/?a={urllib.parse.quote(secret)}", f"https://x/?a={urllib.parse.quote(secret, safe='')}",
+        f"https://x/?a={urllib.parse.quote_plus(secret)}",
+    ]  # fmt: skip
+    told = secrets.without(written, found)
+    assert [text.count(secrets.SHOWN) for text in told] == [1] * len(written)
+    assert not [text for text in told if "ken" in text or "ours" in text]
+
+
+def test_a_mapping_of_the_inventory_is_no_result_of_a_task(load: t.Callable[..., dict[str, t.Any]]) -> None:
+    assert "token-of-ours" in secrets.vaulted(load("notify: {changed: mail, token: token-of-ours}", whole=True))
+    registered = {**load("token: token-of-ours", whole=True), "changed": False}
+    assert secrets.vaulted({"own": registered}) == frozenset()
+
+
 HEALTH = """
 - hosts: localhost
   gather_facts: false
@@ -86,9 +111,20 @@ HEALTH = """
       loop: []
       register: nothing
     - overc.system.overc_options: {role: host_upgrade}
+      vars: {host_upgrade_state_policy: "x {{ token }}"}
+      ignore_errors: true
+      register: wrong
+    - ansible.builtin.assert: {that: "wrong.msg is search('x [*]+')"}
+    - overc.system.overc_options: {role: host_upgrade}
       register: asked
     - ansible.builtin.debug: {msg: "shown={{ asked.shown.health.commands[0] }}"}
     - ansible.builtin.assert: {that: "'token-of-ours' in asked.health.commands[0]"}
+    - vars: {host_upgrade_state_policy: wrong, __pull_run: {secrets: "{{ playbook_dir }}/secrets.json", phase: none}}
+      block:
+        - ansible.builtin.include_role: {name: overc.system.pull, tasks_from: run, rolespec_validate: false}
+        - ansible.builtin.meta: end_play
+      rescue:
+        - ansible.builtin.debug: {msg: "the pull failed"}
 """
 
 
@@ -100,13 +136,17 @@ def test_playbooks_hide_what_is_in_a_vault(tmp_path: Path) -> None:
     (tmp_path / "password").write_bytes(PASSWORD)
     program = Path(sys.executable).with_name("ansible-playbook")
     root = Path(__file__).resolve().parents[4]
-    argv: list[t.Any] = [program, "-i", "localhost,", "-c", "local", "-e", f"@{tmp_path}/vars.yml", "--vault-password-file",
+    argv: list[t.Any] = [program, "-i", "localhost,", "-c", "local", "-e", f"@{tmp_path}/vars.yml",
+            "-e", f"ansible_python_interpreter={sys.executable}", "--vault-password-file",
             tmp_path / "password", tmp_path / "play.yml"]  # fmt: skip
     done = subprocess.run(argv, cwd=root, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert "DEPRECATION" not in said, "of Ansible's own variables, which nobody has to look at"
     assert "reason=own ******** ******** abc" in said
+    assert "test x******** =" in said, "the check itself was run"
     assert "shown=curl ********" in said
+    assert "the pull failed" in said
+    assert "token-of-ours" in json.loads((tmp_path / "secrets.json").read_text()), "known before anything can fail"
     ours = [line for line in said.splitlines() if "token-of-ours" in line and "own token-of-ours" not in line]
     assert ours == [], "only what a task of somebody else prints itself has it"
