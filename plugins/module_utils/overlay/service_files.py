@@ -21,7 +21,13 @@ _SOURCES: t.Final = frozenset(("binds", "device", "hostpath", "mountdevice", "so
 _XML_VALUE: t.Final = re.compile(
     r"""\b(?:dev|dir|file|path)\s*=\s*(?:'(/[^']*)'|"(/[^"]*)")|<(?:path|dir)>\s*(/[^<]*?)\s*</"""
 )
-_SHARE: t.Final = re.compile(r"^\s*(?:path|directory|root directory)\s*=\s*(/\S.*?)\s*$", re.IGNORECASE | re.MULTILINE)
+_SHARE: t.Final = re.compile(
+    r'^\s*(?:path|directory|root directory)\s*=\s*"?(/\S.*?)"?\s*$', re.IGNORECASE | re.MULTILINE
+)
+# Samba's (in which %m and the like stand for what is only known then) and rsync's
+_INCLUDE: t.Final = re.compile(
+    r'^\s*(?:(?:include|config file)\s*=|&(?:include|merge)\s)\s*"?(/\S.*?)"?\s*$', re.IGNORECASE | re.MULTILINE
+)
 # Engines that are started with directories of the host as arguments, and those of their options that name one
 _ENGINES: t.Final = ("systemd-nspawn", "docker", "podman", "lxc-execute", "bwrap", "chroot")
 
@@ -58,7 +64,12 @@ def of_xml(text: str) -> list[str]:
 
 def of_shares(text: str) -> list[str]:
     """The directories of a file of settings in which ``path = /x`` is one, as Samba's and rsync's."""
-    return _absolute(match[1].strip('"') for match in _SHARE.finditer(text))
+    return _absolute(match[1] for match in _SHARE.finditer(text))
+
+
+def of_includes(text: str) -> list[str]:
+    """The files and directories that such a file of settings takes further ones from."""
+    return _absolute(match[1] for match in _INCLUDE.finditer(text))
 
 
 def of_command(line: str) -> list[str]:
@@ -72,7 +83,7 @@ def of_command(line: str) -> list[str]:
     found: list[str] = []
     for word in words[1:]:
         value = word.partition("=")[2] if word.startswith("-") else word
-        value = value or (word[2:] if word.startswith("-D/") else "")
+        value = value or (word[2:] if re.match("-[A-Za-z]/", word) else "")
         for part in value.split(","):
             path = part.rpartition("=")[2]
             found += [path, *path.split(":")]
@@ -83,4 +94,4 @@ def _absolute(paths: t.Iterable[str]) -> list[str]:
     return list(dict.fromkeys(path for path in paths if path.startswith("/") and path != "/"))
 
 
-__all__ = ("of_command", "of_engine", "of_exports", "of_shares", "of_xml")
+__all__ = ("of_command", "of_engine", "of_exports", "of_includes", "of_shares", "of_xml")

@@ -12,7 +12,7 @@ import os
 import typing as t
 
 from ..errors import OvercError
-from ..system.presence import is_link
+from ..system.presence import is_directory, is_file, is_link
 from ..system.safe_path import printable
 from . import service_files
 from .claims import Claim
@@ -46,6 +46,7 @@ _SERVICES: t.Final[tuple[tuple[str, str, t.Callable[[str], list[str]]], ...]] = 
     ("libvirt", "/etc/libvirt/lxc/*.xml", service_files.of_xml),
     ("libvirt", "/etc/libvirt/storage/*.xml", service_files.of_xml),
     ("Samba", "/etc/samba/smb.conf", service_files.of_shares),
+    ("Samba", "/var/lib/samba/usershares/*", service_files.of_shares),
     ("rsync", "/etc/rsyncd.conf", service_files.of_shares),
 )
 _MACHINES: t.Final = "/var/lib/machines"
@@ -58,7 +59,10 @@ def of_services(read: Read, entries: Entries) -> list[Claim]:
     for who, pattern, paths in _SERVICES:
         for file in _files(_ROOT + pattern, entries):
             try:
-                found = paths(read(file) or "null") if paths is service_files.of_engine else paths(read(file))
+                if paths is service_files.of_shares:
+                    found = [path for text in _with_includes(file, read, entries, set()) for path in paths(text)]
+                else:
+                    found = paths(read(file) or "null") if paths is service_files.of_engine else paths(read(file))
             except ValueError as error:
                 raise OvercError(
                     "inconsistent",
@@ -81,6 +85,26 @@ def _files(pattern: str, entries: Entries) -> list[str]:
         return [pattern]
     ending, slash, below = rest.partition("/")
     return [f"{directory}{name}{slash}{below}" for name in entries(directory.rstrip("/")) if name.endswith(ending)]
+
+
+def _with_includes(file: str, read: Read, entries: Entries, seen: set[str]) -> t.Iterator[str]:
+    """The text of a file of settings, and of all that it takes further ones from."""
+    if file in seen:
+        return
+    seen.add(file)
+    text = read(file)
+    yield text
+    for path in service_files.of_includes(text):
+        known, percent, _rest = f"{_ROOT}{path}".partition("%")
+        directory, _slash, name = known.rpartition("/")
+        if not percent and is_directory(known):
+            directory, name, percent = known, "", "%"
+        # Samba's %m stands for the name of whoever asks
+        found = (
+            (f"{directory}/{entry}" for entry in entries(directory) if entry.startswith(name)) if percent else [known]
+        )
+        for inner in filter(is_file, found):
+            yield from _with_includes(inner, read, entries, seen)
 
 
 __all__ = ("of_services",)

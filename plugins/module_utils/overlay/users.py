@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from ..errors import OvercError
 from ..system.mount_table import mounts
+from ..system.presence import NOT_THERE
 from ..system.safe_path import is_below, open_dir, printable
 from . import claimants, writers
 from .claims import Claim
@@ -27,7 +28,7 @@ from .table import Mounted
 
 _Id = tuple[int, int]
 _LOOK: t.Final = os.O_PATH | os.O_CLOEXEC
-_NOT_THERE: t.Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESRCH))
+_NOT_THERE: t.Final = frozenset((*NOT_THERE, errno.ESRCH))
 
 
 def _id(fd: int) -> _Id:

@@ -61,6 +61,8 @@ FILES: dict[str, tuple[str, str, str]] = {
     "disk of a machine": ("etc/libvirt/qemu/x.xml", '<disk><source  file="{c1}/usr/share/d/f1"/></disk>', "libvirt"),
     "pool of disks": ("etc/libvirt/storage/x.xml", "<target>\n<path>{c1}/usr/share</path></target>", "libvirt"),
     "share": ("etc/samba/smb.conf", "[x]\n  Path = {c1}/usr\n  read only = yes\n", "Samba"),
+    "share, in quotes": ("etc/samba/smb.conf", '[x]\n  path = "{c1}/usr" \n', "Samba"),
+    "share of a user": ("var/lib/samba/usershares/x", "#VERSION 2\npath={c1}/usr\ncomment=\n", "Samba"),
     "module of rsync": ("etc/rsyncd.conf", "[x]\npath={c1}/usr\n", "rsync"),
 }
 
@@ -73,6 +75,35 @@ def test_a_service_that_uses_the_directory(two: World, name: str) -> None:
     path.write_text(text.replace("{c1}", str(two.containers / "c1/rootfs")))
     assert who(refused(two)) == {expected}
     path.write_text(text.replace("{c1}", str(two.containers / "c0/rootfs")))
+    assert two.run()["changed"]
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "included"),
+    [
+        ("etc/samba/smb.conf", "include = /etc/samba/more/shares.conf", "etc/samba/more/shares.conf"),
+        ("etc/samba/smb.conf", 'Include="/etc/samba/more/of.%m.conf"', "etc/samba/more/of.client.conf"),
+        ("etc/rsyncd.conf", "&include /etc/rsyncd.d", "etc/rsyncd.d/x.conf"),
+        ("etc/rsyncd.conf", "&merge\t/etc/rsyncd.inc", "etc/rsyncd.inc"),
+    ],
+)
+def test_what_a_file_of_settings_takes_from_others(two: World, file: str, line: str, included: str) -> None:
+    base = two.base / "services"
+    for path in (base / file, base / included):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    # One that names itself has an end as well, and one that is not there says nothing
+    (base / file).write_text(f"[global]\n{line}\ninclude = /{file}\n&include /etc/nothing\ninclude = registry\n")
+    (base / included).write_text(f"[x]\npath = {two.containers}/c1/rootfs/usr\n")
+    assert who(refused(two)) == {"Samba" if "samba" in file else "rsync"}
+    (base / included).unlink()
+    (base / included).mkdir()
+    assert two.run()["changed"]
+
+
+def test_a_path_that_is_too_long_for_any_file_is_nobody_s(two: World) -> None:
+    path: Path = two.base / "services/etc/exports"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"/{'x' * 300} *(ro)\n/{'y/' * 3000} *(ro)\n")
     assert two.run()["changed"]
 
 
