@@ -9,19 +9,15 @@ A machine that is busy with something else is slow for both sides, so what count
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 import typing as t
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.lab import DiskSize, Host, Lab, LabError
+from tests.lab import DiskSize, Host, Lab, LabError, controller
 from tests.lab.packages import Package
 from tests.lab.rpms import add_repositories
-from tests.lab.settings import REPOSITORY
 
 Samples = dict[str, list[float]]
 
@@ -220,29 +216,16 @@ class Nothing:
 
     def __init__(self, lab: Lab, hosts: int) -> None:
         self._hosts = lab.create_many([f"n{number}" for number in range(hosts)])
-        self._environment = {
-            **os.environ,
-            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
-            "ANSIBLE_INVENTORY": str(lab.inventory()),
-        }
+        self._environment = controller.environment(lab)
         for host in self._hosts:
             module(host, "overc_host_upgrade")
             module(host, "ansible.modules.ping")
         self.ansible("ansible.builtin.ping")
 
     def ansible(self, name: str, *arguments: str) -> float:
-        program = str(Path(sys.executable).with_name("ansible"))
-        argv = [program, "all", "--forks", str(len(self._hosts)), "-m", name, *arguments]
+        forks = str(len(self._hosts))
         began = time.perf_counter()
-        done = subprocess.run(
-            argv,
-            env=self._environment,
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = controller.run("ansible", "all", "--forks", forks, "-m", name, *arguments, env=self._environment)
         took = time.perf_counter() - began
         if done.returncode or done.stdout.count("SUCCESS") != len(self._hosts):
             raise LabError(f"{name}: {done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -14,19 +14,17 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import typing as t
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from ansible_collections.overc.system.plugins.module_utils.runner import ENGLISH, Completed
 
+from tests.contract import kept_root
 from tests.lab.debs import Deb, built, publish
-from tests.lab.process import LabError, locked, run, say
+from tests.lab.process import run
 from tests.lab.rootfs import rootfs_tarball
-from tests.lab.settings import cache_directory, digest
 from tests.lab.signing import public_key, sign_release
 
 LAB_SUITE = "bookworm"
@@ -59,27 +57,12 @@ def tarball(suite: str) -> Path:
     """A Debian root of that suite. Skips the test where there is none and none can be made."""
     if suite == LAB_SUITE:
         return rootfs_tarball()
-    target = cache_directory() / f"debian-{suite}-{digest(suite, *_OPTIONS)}.tar"
-    with locked(cache_directory() / f"debian-{suite}.lock"):
-        if not target.exists():
-            say(f"building a root of Debian {suite} ...")
-            unfinished = target.with_suffix(".part")
-            with tempfile.TemporaryDirectory(prefix="overc-debian-", dir=cache_directory()) as scratch:
-                argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar", "--quiet", *_OPTIONS]
-                try:
-                    run([*argv, suite, unfinished], env={**os.environ, "TMPDIR": scratch}, timeout=900)
-                except (LabError, subprocess.TimeoutExpired) as error:
-                    unfinished.unlink(missing_ok=True)
-                    pytest.skip(f"no Debian {suite}: {str(error)[-300:]}")
-            unfinished.rename(target)
-    return target
+    return kept_root.tarball(f"debian-{suite}", suite, _OPTIONS)
 
 
 def unpack(suite: str, directory: Path) -> Path:
     """The base that tests are overlays of."""
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing or os.geteuid() != 0:
-        pytest.skip(f"needs root and {', '.join(missing or TOOLS)}")
+    kept_root.needed(*TOOLS)
     root = directory / suite
     root.mkdir()
     run(["tar", "-C", root, "--numeric-owner", "-xf", tarball(suite)])

@@ -3,26 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A root with the real DNF 5 and rpm 6, of Debian's next release, in which a driver of the collection runs by itself.
 
-The root is made once by mmdebstrap, from the mirrors that this machine uses, and kept as a tarball. Several commands may be at
-work in it at once; each has a mount and a process namespace of its own.
+Several commands may be at work in it at once; each has a mount and a process namespace of its own.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import tempfile
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
 import ansible_collections.overc.system as collection
-import pytest
 
-from tests.lab.process import LabError, locked, run, say
-from tests.lab.settings import cache_directory, digest
+from tests.contract import kept_root
+from tests.lab.process import run
 
 SUITE: t.Final = "forky"
 TOOLS: t.Final = ("mmdebstrap", "rpmbuild", "createrepo_c", "unshare")
@@ -72,23 +68,6 @@ print(json.dumps({**said, "seconds": time.monotonic() - begun}))
 """
 
 
-def _tarball() -> Path:
-    target = cache_directory() / f"dnf5-{digest(SUITE, *_OPTIONS)}.tar"
-    with locked(cache_directory() / "dnf5.lock"):
-        if not target.exists():
-            say(f"building a root of Debian {SUITE} with dnf5 ...")
-            unfinished = target.with_suffix(".part")
-            with tempfile.TemporaryDirectory(prefix="overc-dnf5-", dir=cache_directory()) as scratch:
-                argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar", "--quiet", *_OPTIONS]
-                try:
-                    run([*argv, SUITE, unfinished], env={**os.environ, "TMPDIR": scratch}, timeout=900)
-                except (LabError, subprocess.TimeoutExpired) as error:
-                    unfinished.unlink(missing_ok=True)
-                    pytest.skip(f"no Debian {SUITE}: {str(error)[-300:]}")
-            unfinished.rename(target)
-    return target
-
-
 @dataclass
 class Root:
     """One copy of the root, at ``path``."""
@@ -122,12 +101,10 @@ class Root:
 
 def unpack(directory: Path) -> Root:
     """The root with the collection in it. Skips the test where it cannot be had."""
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing or os.geteuid() != 0:
-        pytest.skip(f"needs root and {', '.join(missing or TOOLS)}")
+    kept_root.needed(*TOOLS)
     root = directory / SUITE
     root.mkdir()
-    run(["tar", "-C", root, "--numeric-owner", "-xf", _tarball()])
+    run(["tar", "-C", root, "--numeric-owner", "-xf", kept_root.tarball("dnf5", SUITE, _OPTIONS)])
     (root / "usr/bin/dnf").symlink_to("dnf5")  # as Fedora has it
     place = root / "srv/python/ansible_collections/overc/system"
     shutil.copytree(
@@ -135,9 +112,8 @@ def unpack(directory: Path) -> Root:
         place / "plugins",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    local = (
-        root / "etc/dnf/libdnf5-plugins/local.conf"
-    )  # it fails after every transaction where there is no createrepo_c
+    # It fails after every transaction where there is no createrepo_c
+    local = root / "etc/dnf/libdnf5-plugins/local.conf"
     local.parent.mkdir(parents=True, exist_ok=True)
     local.write_text("[main]\nname=local\nenabled=0\n")
     (root / "srv/repo").mkdir(parents=True)

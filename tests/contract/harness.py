@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.runner import ENGLISH, Completed
 
+from tests.contract.kept_root import needed
+
 STAND_IN = pathlib.Path(__file__).parents[1] / "lab" / "smart" / "smart"
 TOOLS = ("rpm", "rpmbuild", "createrepo_c")
 
@@ -146,9 +148,7 @@ class Host:
 
 def make_pool(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Build the packages once; the directory with their files."""
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing or os.geteuid() != 0:
-        pytest.skip(f"needs root and {', '.join(missing or TOOLS)}")
+    needed(*TOOLS)
     directory = tmp_path_factory.mktemp("pool")
     build(directory)
     return directory

@@ -8,15 +8,12 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import sys
 import textwrap
 import time
 import typing as t
-from pathlib import Path
 
-from tests.lab import Host, Lab
-from tests.lab.settings import REPOSITORY
+from tests.lab import Host, Lab, controller
 
 WIDTH = 98
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -50,29 +47,14 @@ class Stage:
 
     def __init__(self, lab: Lab, host: Host) -> None:
         self.host = host
-        self.environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
-            "ANSIBLE_INVENTORY": str(lab.inventory()),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_DEPRECATION_WARNINGS": "0",
-        }
+        self.environment = {**controller.environment(lab), "ANSIBLE_DEPRECATION_WARNINGS": "0"}
 
     def ansible(self, module: str, *options: str) -> dict[str, t.Any]:
         """Run the very command that is shown, and return what the module returned."""
         argv = ["ansible", self.host.name, "-m", f"overc.system.{module}", *options]
         print("\n" + paint(f"$ {shlex.join(argv)}", "1;33"), flush=True)
         began = time.monotonic()
-        done = subprocess.run(
-            argv,
-            env=self.environment,
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = controller.run(*argv, env=self.environment)
         head, found, body = done.stdout.partition("=> ")
         if not found or "UNREACHABLE" in head:
             raise DemoFailed(f"Ansible did not reach the host:\n{done.stdout}{done.stderr}")

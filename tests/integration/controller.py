@@ -6,15 +6,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import Lab
-from tests.lab.settings import REPOSITORY
+from tests.lab import Lab, controller
 
 
 @dataclass(frozen=True)
@@ -54,17 +50,7 @@ class Controller:
         self._lab = lab
 
     def run(self, program: str, *arguments: str, env: dict[str, str] | None = None) -> Answer:
-        environment = {
-            **os.environ,
-            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
-            "ANSIBLE_INVENTORY": str(self._lab.inventory()),
-            "ANSIBLE_NOCOLOR": "1",
-            **(env or {}),
-        }
-        argv = [str(Path(sys.executable).with_name(program)), *arguments]
-        done = subprocess.run(
-            argv, env=environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
+        done = controller.run(program, *arguments, env={**controller.environment(self._lab), **(env or {})})
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def __call__(self, host: str, module: str, *options: str, env: dict[str, str] | None = None) -> Answer:

@@ -17,6 +17,7 @@ from tests.conftest import REPORT_KEY
 from tests.sampling import in_turn
 from tests.vm import debian_cuts, results, turn
 from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
+from tests.vm.cutting import run_to
 from tests.vm.debian import NEW, OLD, DebianGuest, DebianStates, deployment
 from tests.vm.debian_image import FIRMWARES
 
@@ -109,7 +110,7 @@ def _cut(cut: Cut, make: MakeDebian, firmware: str) -> DebianGuest:
     """What boots is the old or the new system, whole; the next commands bring the machine to order."""
     guest = make(cut.start, firmware)
     kernels = guest.kernels
-    _run_to(guest, cut)
+    run_to(guest, cut, guest.offer)
     guest.cut()
     assert guest.disk_defect() is None
     guest.on()
@@ -122,22 +123,6 @@ def _cut(cut: Cut, make: MakeDebian, firmware: str) -> DebianGuest:
         "debian-cut", point=cut.name, firmware=firmware, boots=version, deployment=booted, ends=_settled(guest)
     )
     return guest
-
-
-def _run_to(guest: DebianGuest, cut: Cut) -> None:
-    if cut.at_once:
-        return
-    if cut.console:
-        mark = guest.machine.mark()
-        guest.begin(cut.module, "-a", "reboot=true")
-        guest.machine.wait_console(cut.console, mark)
-    elif cut.start == "packaged":
-        mark = guest.machine.mark()
-        guest.stop_at(cut.point)
-        guest.wait_point(cut.point, mark)
-    else:
-        guest.offer("v2")
-        guest.run_to(cut.point, cut.module)
 
 
 def _settled(guest: DebianGuest) -> str:

@@ -19,6 +19,7 @@ from tests.vm import cuts, results
 from tests.vm.conftest import MakeGuest
 from tests.vm.controller import Result
 from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
+from tests.vm.cutting import run_to
 from tests.vm.guest import Guest
 from tests.vm.image import BOOT_FILESYSTEMS
 from tests.vm.states import States
@@ -46,7 +47,7 @@ def _cases() -> list[t.Any]:
 def test_cut(cut: Cut, number: int, filesystem: str, automatic: States, make_guest: MakeGuest) -> None:
     guest = make_guest(automatic, cut.start, filesystem)
     releases = guest.releases
-    _run_to(guest, cut)
+    run_to(guest, cut, guest.release)
     guest.cut()
     assert guest.disk_defect() is None
     guest.on()
@@ -61,26 +62,6 @@ def test_cut(cut: Cut, number: int, filesystem: str, automatic: States, make_gue
         "cut", point=cut.name, filesystem=filesystem, protection=automatic.protection, boots=version, entry=seen.kernel,
         next=module, ends=ends,
     )  # fmt: skip
-
-
-def _run_to(guest: Guest, cut: Cut) -> None:
-    if cut.at_once:
-        return
-    if cut.console:
-        mark = guest.machine.mark()
-        guest.begin(UPGRADE, "-a", "reboot=true")
-        guest.machine.wait_console(cut.console, mark)
-    elif cut.start == "packaged":
-        mark = guest.machine.mark()
-        guest.stop_at(cut.point)
-        guest.wait_point(cut.point, mark)
-    elif cut.point == "in-run_packages":
-        guest.release("v2")
-        guest.begin(cut.module)
-        guest.wait_file("rootfs_upgrade.overc-new/usr/share/vm-app/data/50", "2.0")
-    else:
-        guest.release("v2")
-        guest.run_to(cut.point, cut.module)
 
 
 def _next(guest: Guest, module: str) -> str:
