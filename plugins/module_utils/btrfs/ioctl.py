@@ -224,7 +224,9 @@ def limit_of(fd: int, subvolume: int) -> int | None:
 
 
 _INODE_REF: t.Final = 12
+_INODE_EXTREF: t.Final = 13
 _REF: t.Final = struct.Struct("=QH")  # struct btrfs_inode_ref: index, length of the name that follows
+_EXTREF: t.Final = struct.Struct("=QQH")  # struct btrfs_inode_extref: the directory before these
 
 
 def directory_of(fd: int, inode: int, tree: int = 0) -> tuple[int, bytes] | None:
@@ -244,6 +246,22 @@ def directory_of(fd: int, inode: int, tree: int = 0) -> tuple[int, bytes] | None
     return directory, bytes(buffer[start : start + length])
 
 
+def names_of(fd: int, inode: int, tree: int = 0) -> t.Iterator[tuple[int, bytes]]:
+    """The same for every name of an inode: hard links may lie in other directories."""
+    for key, content in items(fd, tree, objects=(inode, inode), kinds=(_INODE_REF, _INODE_EXTREF), size=1 << 16):
+        position = 0
+        while position < len(content):
+            directory = key.offset
+            if key.kind == _INODE_REF:
+                _index, length = _REF.unpack_from(content, position)
+                position += _REF.size
+            else:
+                directory, _index, length = _EXTREF.unpack_from(content, position)
+                position += _EXTREF.size
+            yield directory, content[position : position + length]
+            position += length
+
+
 __all__ = (
     "FICLONE",
     "PLACEHOLDER_INODE",
@@ -259,6 +277,7 @@ __all__ = (
     "is_subvolume",
     "limit_of",
     "limited_by",
+    "names_of",
     "parted",
     "snapshot",
     "subvolume_info",

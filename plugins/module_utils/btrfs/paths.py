@@ -11,7 +11,7 @@ import os
 import struct
 import typing as t
 
-from .ioctl import SUBVOLUME_INODE, changed_inodes, directory_of, subvolume_info, sync
+from .ioctl import SUBVOLUME_INODE, changed_inodes, directory_of, names_of, subvolume_info, sync
 
 _INO_LOOKUP: t.Final = 0xD0009412
 LONGEST: t.Final = 4096  # no system call takes a path of so many bytes
@@ -52,6 +52,20 @@ class Paths:
             raise
         return bytes(buffer[16 : buffer.index(0, 16)]).rstrip(b"/")
 
+    def within(self, inode: int, directory: bytes) -> bytes | None:
+        """A path of an inode that is ``directory`` or below it, None when it has none.
+
+        Of the names of a hard-linked file the kernel tells one, which may be elsewhere.
+        """
+        path = self.of(inode)
+        if path is None or _is_within(path, directory):
+            return path
+        for above, name in names_of(self._fd, inode, self._tree):
+            parent = self.of(above)
+            if parent is not None and _is_within(parent, directory):
+                return parent + b"/" + name if parent else name
+        return None
+
     def _climb(self, inode: int) -> bytes | None:
         chain: list[tuple[int, bytes]] = []
         while inode != SUBVOLUME_INODE and inode not in self._deep:
@@ -69,6 +83,10 @@ class Paths:
         return path
 
 
+def _is_within(path: bytes, directory: bytes) -> bool:
+    return not directory or path == directory or path.startswith(directory + b"/")
+
+
 def shown_deep(path: str) -> str:
     """For people: where something lies whose path below a root is too long for any program, as far as anybody reads on."""
     return f"/{path[:200].rpartition('/')[0] or path[:200]}/..."
@@ -84,8 +102,8 @@ def unchanged_since(snapshot: int, live: int, below: str) -> bool:
     prefix = os.fsencode(below)
     paths = Paths(live)
     for inode in sorted(changed_inodes(live, info.origin_generation + 1)):
-        path = paths.of(inode)
-        if path is None or (path != prefix and not path.startswith(prefix + b"/")):
+        path = paths.within(inode, prefix)
+        if path is None:
             continue  # gone (then its directory is among them), or elsewhere
         try:
             a = os.stat(path, dir_fd=live, follow_symlinks=False)

@@ -65,8 +65,13 @@ class _Own:
 
     def is_marked(self) -> bool:
         if self._fd < 0:
-            return has_mark(self.raw, follow=False)
+            return _is_marked(self.raw)
         return any(map(is_mark, self._attributes))
+
+
+def _is_marked(raw: bytes) -> bool:
+    """Whether an entry of the current directory has a mark, which a layer would hide, or obey."""
+    return has_mark(raw, follow=False)
 
 
 def _capacity(sources: t.Sequence[Source]) -> int:
@@ -98,7 +103,7 @@ class Judge:
             return  # gone since it was listed; only a live container (check mode) does that
         if mine.sealed:
             tally.refuse(name, _SEALED)
-        if twin >= 0 and mine.nlink == 1 and self._is_untouched(raw, found[0][1], twin):
+        if twin >= 0 and mine.nlink == 1 and self._is_untouched(raw, found[0][1], twin) and not _is_marked(raw):
             tally.drop(name, twin, mine, once=True)
             return
         if mine.is_file:
@@ -115,7 +120,7 @@ class Judge:
         return self._other.look(os.fsencode(name), dir_fd) and not self._other.is_whiteout
 
     def _own(self, name: str, raw: bytes, tally: Tally) -> None:
-        if has_mark(raw, follow=False):
+        if _is_marked(raw):
             tally.refuse(name, MARK)
         tally.keep(name, self._mine, -1)
 
@@ -135,7 +140,7 @@ class Judge:
         try:
             for number, fd in found:
                 what = self._against(own, number, fd, clone < 0)
-                if what >= _DROP:
+                if what >= _DROP and not own.is_marked():
                     tally.drop(own.name, number, self._mine, once=what == _ONCE)
                     return
                 if what == _CLONE:
@@ -181,7 +186,7 @@ class Judge:
 
     def _symlink(self, name: str, raw: bytes, dir_fd: int, found: Theirs, tally: Tally) -> None:
         for number, fd in found:
-            if self._same_symlink(name, raw, dir_fd, fd):
+            if self._same_symlink(name, raw, dir_fd, fd) and not _is_marked(raw):
                 tally.drop(name, number, self._mine, once=True)
                 return
         self._own(name, raw, tally)

@@ -349,12 +349,11 @@ def has_changed(site: Site, origin: Origin) -> str | None:
         own = _place_within(site, origin)
         paths = Paths(fd)
         for inode in sorted(ioctl.changed_inodes(fd, origin.generation + 1, changed_after=origin.time - _TICK)):
-            path = paths.of(inode)
+            path = paths.within(inode, below)
             if path is None or (own and (path == own or path.startswith(own + b"/"))):
                 continue
-            if path == below or path.startswith(below + b"/"):
-                if origin.layer == "lower" or _is_no_directory(path, fd):
-                    return "changed"
+            if origin.layer == "lower" or _is_no_directory(path, fd):
+                return "changed"
         return None
     finally:
         os.close(fd)
@@ -372,11 +371,8 @@ def changed_underneath(site: Site, overlay: Overlay, lower: t.Sequence[str]) -> 
         ioctl.sync(fd)
         complete = os.stat(f"{layers_name(overlay.id)}/{NOTES}", dir_fd=fd, follow_symlinks=False).st_ctime_ns
         paths = Paths(fd)
-        found = map(paths.of, sorted(ioctl.changed_inodes(fd, overlay.sealed + 1, changed_after=complete + 1)))
-        return any(
-            path is not None and any(path == prefix or path.startswith(prefix + b"/") for prefix in prefixes)
-            for path in found
-        )
+        found = sorted(ioctl.changed_inodes(fd, overlay.sealed + 1, changed_after=complete + 1))
+        return any(paths.within(inode, prefix) is not None for inode in found for prefix in prefixes)
     finally:
         os.close(fd)
 

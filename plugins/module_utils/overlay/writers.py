@@ -69,10 +69,8 @@ def _within(path: str, fd: int, paths: Paths, top: bytes) -> bytes | None:
         raise OvercError("inconsistent", f"{path} cannot be looked at: {error.strerror}.") from error
     if found.st_dev != os.fstat(fd).st_dev or not stat.S_ISREG(found.st_mode):
         return None
-    where = paths.of(found.st_ino)
-    if where is None or (top and not where.startswith(top + b"/")):
-        return None
-    return where[len(top) :].lstrip(b"/")
+    where = paths.within(found.st_ino, top)
+    return None if where is None else where[len(top) :].lstrip(b"/")
 
 
 def find(fd: int, device: str) -> list[Claim]:

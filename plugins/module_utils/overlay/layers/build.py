@@ -18,7 +18,7 @@ from ...compare.model import Comparison, DirectoryPlan, join, parent_of
 from ...system import overlay_format
 from ...system.safe_path import Descent, open_beneath
 from ...system.workers import spread, translate
-from .clone import clone_attributes, clone_entry
+from .clone import clone_attributes, clone_entry, unlocked
 
 _CHUNKS: t.Final = 512
 
@@ -100,13 +100,19 @@ def _finish(plan: DirectoryPlan, here: int, upper: int) -> None:
     clone_attributes(here, upper)
 
 
-def _link(first: str, other: str, root: int) -> None:
-    source, target = open_beneath(root, _parts(first)[:-1]), open_beneath(root, _parts(other)[:-1])
+def _link(first: str, others: t.Iterable[str], root: int) -> None:
+    """Give a file, which is there, its further names."""
+    source, name = open_beneath(root, _parts(first)[:-1]), _parts(first)[-1]
     try:
-        os.link(_parts(first)[-1], _parts(other)[-1], src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+        with unlocked(name, source):
+            for other in others:
+                target = open_beneath(root, _parts(other)[:-1])
+                try:
+                    os.link(name, _parts(other)[-1], src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+                finally:
+                    os.close(target)
     finally:
         os.close(source)
-        os.close(target)
 
 
 def build(comparison: Comparison, sites: Sites, *, jobs: int | None = None) -> None:
@@ -128,8 +134,7 @@ def build(comparison: Comparison, sites: Sites, *, jobs: int | None = None) -> N
 
             spread(len(chunks), work, doing=doing, jobs=jobs)
         for names in comparison.links.values():
-            for name in names[1:]:
-                _link(names[0], name, sites.upper)
+            _link(names[0], names[1:], sites.upper)
         for path in sorted(linked, key=lambda path: path.count("/"), reverse=True):
             here, upper = open_beneath(sites.container, _parts(path)), open_beneath(sites.upper, _parts(path))
             try:

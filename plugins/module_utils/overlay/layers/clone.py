@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -154,6 +155,27 @@ def clone_attributes(source: int, target: int, *, from_upper: bool = False) -> N
         _set_flags(target, flags)
 
 
+@contextlib.contextmanager
+def unlocked(name: str, dir_fd: int) -> t.Iterator[None]:
+    """Without the flags that a just cloned file may have, and that would let it get no further name."""
+    try:
+        fd = os.open(name, OPEN_FILE, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.ENODEV):
+            raise
+        yield  # a link, a socket or a device: it cannot carry the flags
+        return
+    try:
+        flags = xattrs.flags(fd)
+        if flags & xattrs.LOCKED:
+            _set_flags(fd, flags & ~xattrs.LOCKED)
+        yield
+        if flags & xattrs.LOCKED:
+            _set_flags(fd, flags)
+    finally:
+        os.close(fd)
+
+
 def make_neutral(fd: int) -> None:
     """Take from an empty directory what its new entries would inherit: group, default ACL, compression, flags."""
     status = os.fstat(fd)
@@ -167,4 +189,4 @@ def make_neutral(fd: int) -> None:
             os.removexattr(fd, name)
 
 
-__all__ = ("clone_attributes", "clone_entry", "make_neutral")
+__all__ = ("clone_attributes", "clone_entry", "make_neutral", "unlocked")

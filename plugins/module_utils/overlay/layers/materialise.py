@@ -19,7 +19,7 @@ from ...compare.model import join, parent_of
 from ...system import overlay_format, xattrs
 from ...system.safe_path import open_beneath, open_dir, reopen_dir
 from ...system.workers import processors, spread, translate
-from .clone import clone_attributes, clone_entry, make_neutral
+from .clone import clone_attributes, clone_entry, make_neutral, unlocked
 
 # A directory as merged: the layers that take part, topmost first, with their open directories.
 Stack = list[tuple[int, int]]
@@ -231,18 +231,19 @@ def _link(linked: t.Iterable[Linked], layers: t.Mapping[int, int], target: int) 
         source, home = open_beneath(layers[number], _parts(first)[:-1]), _open_unlocked(target, first)
         try:
             status = clone_entry(_parts(first)[-1], source, home, from_upper=True)
-            for path in others:
-                other = _open_unlocked(target, path)
-                try:
-                    os.link(
-                        _parts(first)[-1],
-                        _parts(path)[-1],
-                        src_dir_fd=home,
-                        dst_dir_fd=other,
-                        follow_symlinks=False,
-                    )
-                finally:
-                    os.close(other)
+            with unlocked(_parts(first)[-1], home):
+                for path in others:
+                    other = _open_unlocked(target, path)
+                    try:
+                        os.link(
+                            _parts(first)[-1],
+                            _parts(path)[-1],
+                            src_dir_fd=home,
+                            dst_dir_fd=other,
+                            follow_symlinks=False,
+                        )
+                    finally:
+                        os.close(other)
         finally:
             os.close(source)
             os.close(home)
