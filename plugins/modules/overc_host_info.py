@@ -260,6 +260,13 @@ left_behind:
     removed_packages: []
     complete: true
     problem:
+carry_conflicts:
+  description:
+    - What of /etc did not come along to the staged deployment, or to the running one if none is staged, because the upgrade
+      changed the same; see RV(overc.system.overc_host_upgrade#module:carry_conflicts).
+  returned: with O(full=true), else where there is something to be told
+  type: list
+  elements: dict
 requirements:
   description:
     - What an upgradable host must have, each with C(id), C(ok), C(detail) and, where it is not C(ok), C(remedy).

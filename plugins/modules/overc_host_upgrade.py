@@ -117,6 +117,12 @@ options:
       - Absolute paths of files or directories of the running root to be copied into the new one at the last moment.
       - With O(reboot=true) that is right before the reboot; otherwise at the end of this run, and again at every further run
         on the staged host.
+      - V(/etc) itself is not replaced but merged, file by file. What was changed only here after the new root was made of the
+        running one comes along (also what was removed, modes, owners, extended attributes, links). What only the upgrade
+        changed stays. C(passwd), C(group), C(shadow), C(gshadow), C(subuid) and C(subgid) are merged by lines and fields. Where
+        both changed the same, the new root keeps the upgrade's, and the one from here is put beside it, see
+        RV(carry_conflicts).
+      - For that V(/etc) has to be in the list already when the new root is built. Other paths are replaced by what is here.
     type: list
     elements: str
     default: []
@@ -429,6 +435,36 @@ unchecked_repositories:
   returned: when there is something to do
   type: list
   elements: str
+carry_conflicts:
+  description:
+    - With V(/etc) in O(carry_over), what was changed both here and by the upgrade, so that it did not come along. With
+      O(state_policy=refuse) the reboot is refused for it; O(force=true) makes the new root anew, of what is here.
+    - An account that was made here does not come along either, if its number is another one's in the new root.
+  returned: with V(/etc) in O(carry_over), when something is built or staged
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The path.
+      type: str
+    here:
+      description: V(added), V(changed) or V(removed) in the running root.
+      type: str
+    upgrade:
+      description: The same of the upgrade.
+      type: str
+    what:
+      description: The part that both changed (an account, or mode, owner and attributes); null for all of it.
+      type: str
+    kept:
+      description: Where in the new root the version from here is; null where there is none.
+      type: str
+  sample:
+    - path: /etc/ssh/sshd_config
+      here: changed
+      upgrade: changed
+      what:
+      kept: /etc/overc/not-carried-over/0f6c2f9e-7a55-4f0e-9f5b-6c1f0c7e8d21/ssh/sshd_config
 carried_over:
   description: The paths of O(carry_over) that were different in the new root.
   returned: when O(carry_over) is used

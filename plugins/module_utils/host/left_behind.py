@@ -94,14 +94,16 @@ def removed(
     return tuple(sorted(gone | {label for label, package in before.items() if package.name in upgraded}))
 
 
-def refuse_or_say(found: LeftBehind | None, carry_over: t.Sequence[str], *, refuse: bool) -> str | None:
-    """A warning of what would be lost, None if nothing would; what ``carry_over`` covers is not.
+def refuse_or_say(
+    found: LeftBehind | None, carry_over: t.Sequence[str], *, refuse: bool, but: t.Sequence[str] = ()
+) -> str | None:
+    """A warning of what would be lost, None if nothing would; what ``carry_over`` covers is not, ``but`` for these paths.
 
     Raises state_at_risk instead where that is to be refused, also where it cannot be told.
     """
     if found is None:
         return None
-    left = found.without(carry_over)
+    left = found.without(carry_over, but=but)
     sentence = left.sentence()
     if sentence is None and left.problem is not None:
         sentence = f"What changed in {left.root} after {left.missing_in} was made of it cannot be told: {left.problem}"

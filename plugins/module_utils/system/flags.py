@@ -57,6 +57,23 @@ def unlock(path: str) -> None:
         os.close(fd)
 
 
+def lock_alike(source: str, target: str) -> None:
+    """Put on a regular file the two flags that another one has. Raises OSError."""
+    found = 0
+    for path in (source, target):
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            answer = struct.unpack_from("=I", fcntl.ioctl(fd, _GETFLAGS, b"\0" * struct.calcsize("l")))[0]
+            if path == source:
+                found = answer & _LOCKED
+            else:
+                fcntl.ioctl(
+                    fd, _SETFLAGS, struct.pack("=I", answer & ~_LOCKED | found).ljust(struct.calcsize("l"), b"\0")
+                )
+        finally:
+            os.close(fd)
+
+
 def first_locked(top: str) -> str | None:
     """The first such file at ``top`` or below it."""
     if is_locked(top):
@@ -70,4 +87,4 @@ def first_locked(top: str) -> str | None:
     return None
 
 
-__all__ = ("first_locked", "is_locked", "unlock")
+__all__ = ("first_locked", "is_locked", "lock_alike", "unlock")

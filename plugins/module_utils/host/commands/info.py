@@ -10,6 +10,7 @@ import typing as t
 from .. import words
 from ..deployments import deployments_of
 from ..left_behind import left_behind
+from ..observe.carried_over import conflicts_of
 from ..observe.protection import protection_of, trial_requirements
 from ..observe.state import boots_next
 from ..observe.state_at_risk import state_at_risk
@@ -64,6 +65,7 @@ def info(host: Host, *, sizes: bool = False) -> dict[str, t.Any]:
         "free_space": {"root": facts.space.free, "boot": facts.space.boot_free},
         "state_at_risk": state_at_risk(facts),
         "left_behind": lost.as_dict() if lost else None,
+        "carry_conflicts": _carry_conflicts(facts, staged or booted),
         "requirements": [entry.as_dict() for entry in state.requirements],
         "protection_requirements": [entry.as_dict() for entry in trial_requirements(facts)],
         "contradictions": list(state.contradictions),
@@ -76,6 +78,11 @@ def info(host: Host, *, sizes: bool = False) -> dict[str, t.Any]:
         else None,
         "holder": dict(facts.holder) if facts.holder else None,
     }
+
+
+def _carry_conflicts(facts: HostFacts, root: Subvolume | None) -> list[dict[str, t.Any]]:
+    """What of /etc did not come along to a root, as it is written in that root itself."""
+    return conflicts_of(f"{facts.top}/{root.path}", root.uuid) if root and facts.top else []
 
 
 def _way_back(facts: HostFacts, backup: Subvolume | None, previous: Subvolume | None) -> str | None:

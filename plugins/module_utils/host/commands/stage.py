@@ -16,6 +16,7 @@ from ...packages.contract import PackagePlan
 from ...system.failed_units import failed_units
 from ..carry_out import carry_out
 from ..left_behind import left_behind, refuse_or_say, refuse_or_say_deleted
+from ..observe.carried_over import sentence_of
 from ..observe.facts import HostFacts
 from ..observe.state import HostState
 from ..observe.state_at_risk import state_at_risk
@@ -24,6 +25,8 @@ from ..plan.policy import gpg_policy, release_space, state_policy
 from ..result import difference, nothing_to_do
 from ..steps.carry_over import check_carry_over, is_current
 from ..steps.context import Upgrade
+from ..steps.etc.merge import ETC, Etc
+from ..steps.etc.own import pieces_of, rewrites_of
 
 if t.TYPE_CHECKING:
     from ...packages.contract import PackageManager
@@ -45,7 +48,8 @@ class Found:
 def check_carried(facts: HostFacts, paths: t.Sequence[str]) -> None:
     """Raises bad_argument for a path that cannot be carried over from the running root."""
     for path in paths:
-        check_carry_over(_running_root(facts), path)
+        if path != ETC:  # which is merged file by file
+            check_carry_over(_running_root(facts), path)
 
 
 def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]:
@@ -58,13 +62,17 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
         return {**result, **nothing_to_do(facts, state, "nothing is pending")}
     # Something may have to be done: now the parts of the facts are read that cost more than milliseconds.
     facts, state = host.observe(full=True)
-    stale = _stale_carry_over(facts, state, options.carry_over)
+    etc = _merge_of_etc(facts, state, options.carry_over)
+    stale = bool(etc and etc.stale) or _stale_carry_over(facts, state, options.carry_over)
     wish = UpgradeWish(options.force, options.carry_over, stale, options.arm, options.rejected)
     plan = plan_upgrade(facts, state, packages, wish)
     result["replaced"] = plan.replaced
     anew = "create_root" in plan.steps
     if state.name == "staged" and not anew:
-        result["left_behind"] = _left_behind(host, facts, options)
+        if etc is not None:
+            etc.merge.refuse_unknown()
+            _tell_conflicts(host, etc, result)
+        result["left_behind"] = _left_behind(host, facts, options, etc)
     if not plan.changed:
         return {**result, **nothing_to_do(facts, state, plan.reason)}
     unchecked = found.manager.unchecked(demanded=options.request.signed) if packages.changes else ()
@@ -89,12 +97,48 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
     return result
 
 
-def _left_behind(host: Host, facts: HostFacts, options: UpgradeOptions) -> dict[str, t.Any] | None:
+def _left_behind(
+    host: Host, facts: HostFacts, options: UpgradeOptions, etc: _MergeOfEtc | None = None
+) -> dict[str, t.Any] | None:
     """What the reboot into the staged root would lose. Raises state_at_risk where the policy is to refuse that."""
     behind = left_behind(host.runner, facts)
-    warning = refuse_or_say(behind, options.carry_over, refuse=options.refuse_state_at_risk)
+    lost = [found["path"] for found in etc.conflicts] if etc else []
+    warning = refuse_or_say(behind, options.carry_over, refuse=options.refuse_state_at_risk, but=lost)
     host.warnings += [warning] if warning else []
-    return behind.without(options.carry_over).as_dict() if behind else None
+    return behind.without(options.carry_over, but=lost).as_dict() if behind else None
+
+
+@dataclass(frozen=True)
+class _MergeOfEtc:
+    merge: Etc
+    stale: bool
+    conflicts: list[dict[str, t.Any]]
+
+
+def _merge_of_etc(facts: HostFacts, state: HostState, paths: t.Sequence[str]) -> _MergeOfEtc | None:
+    """Whether changes of /etc would come over to the staged root now, and which cannot."""
+    if ETC not in paths or state.name != "staged" or facts.default is None or facts.top is None:
+        return None
+    staged = facts.default
+    etc = Etc(
+        facts.top,
+        _running_root(facts),
+        f"{facts.top}/{staged.path}",
+        staged.uuid,
+        pieces_of(facts),
+        rewrites_of(facts, staged.path),
+    )
+    if not etc.is_known:  # a new root may be asked for
+        return _MergeOfEtc(etc, True, [])
+    wanted = etc.three_way()
+    return _MergeOfEtc(etc, not etc.is_current(wanted), etc.told(wanted.conflicts))
+
+
+def _tell_conflicts(host: Host, etc: _MergeOfEtc, result: dict[str, t.Any]) -> None:
+    result["carry_conflicts"] = etc.conflicts
+    said = sentence_of(etc.conflicts)
+    if said and not etc.stale:  # else the step says so
+        host.warnings.append(said)
 
 
 def _say_what_is_deleted(host: Host, facts: HostFacts, options: UpgradeOptions) -> None:
@@ -112,7 +156,8 @@ def _running_root(facts: HostFacts) -> str:
 def _stale_carry_over(facts: HostFacts, state: HostState, paths: t.Sequence[str]) -> bool:
     if not paths or state.name != "staged" or facts.default is None:
         return False
-    return not all(is_current(_running_root(facts), f"{facts.top}/{facts.default.path}", path) for path in paths)
+    staged = f"{facts.top}/{facts.default.path}"
+    return not all(is_current(_running_root(facts), staged, path) for path in paths if path != ETC)
 
 
 __all__ = ("Found", "check_carried", "stage")

@@ -56,9 +56,10 @@ class LeftBehind:
     removed_packages: tuple[str, ...] = ()
     problem: str | None = None
 
-    def without(self, paths: t.Sequence[str]) -> LeftBehind:
-        """Less what lies below these paths: they are carried over."""
-        return replace(self, changes=tuple(entry for entry in self.changes if not is_below(entry.path, paths)))
+    def without(self, paths: t.Sequence[str], *, but: t.Sequence[str] = ()) -> LeftBehind:
+        """Less what lies below these paths: they are carried over, ``but`` for what lies below those."""
+        left = (e for e in self.changes if is_below(e.path, but) or not is_below(e.path, paths))
+        return replace(self, changes=tuple(left))
 
     def as_dict(self) -> dict[str, t.Any]:
         counts = {kind: sum(entry.kind == kind for entry in self.changes) for kind in KINDS}

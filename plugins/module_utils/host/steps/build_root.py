@@ -24,6 +24,9 @@ from .boot_files import digests_on_boot
 from .cleanup import DOWNLOADS, drop_downloads
 from .complete import refuse_incomplete
 from .context import Apply
+from .etc.copies import BASE, drop_copies
+from .etc.copies import keep as keep_copy
+from .etc.merge import ETC
 from .hidden import refuse_hidden
 from .new_root import PACKAGES, NewRoot
 from .places import default_kept, snapshot_base
@@ -36,7 +39,13 @@ def create_root(at: Apply) -> bool:
     with quiet(locks(at.runner, at.facts.manager.name)):
         snapshot_base(at, at.context.root_name + NEW_SUFFIX)
     at.refresh()
-    at.notes["new_uuid"] = at.made_root().uuid
+    made = at.made_root()
+    at.notes["new_uuid"] = made.uuid
+    if ETC in at.context.carry_over:
+        # Before anything changes it: what both sides are compared with later
+        waiting = at.facts.default
+        drop_copies(at.top, keep={waiting.uuid} if waiting else ())
+        keep_copy(at.runner, at.top, made.uuid, BASE, at.path(made.path) + ETC)
     return True
 
 

@@ -15,6 +15,7 @@ from ...errors import OvercError
 from ...system.own_dirs import state_dir
 from ...system.unfinished import NEW_SUFFIX
 from .context import Apply
+from .etc.copies import drop_copies
 from .places import drop
 
 # In our own directory in the top-level tree, outside of every root.
@@ -60,6 +61,8 @@ def drop_unfinished(at: Apply) -> bool:
     if found is None:
         return False
     ours = found.uuid != at.context.root_prior and found.parent_uuid == at.context.base
+    if ours:
+        drop_copies(at.top, only=found.uuid)
     drop(at, found, ours=ours, name=found.path, never_ran=True)
     return True
 

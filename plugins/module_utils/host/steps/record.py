@@ -11,6 +11,7 @@ from dataclasses import replace
 from ...btrfs import subvolumes
 from ..store.record import Deployment, Pending, Record, write_record
 from .context import Apply
+from .etc.copies import drop_copies
 
 # What is kept of what a transaction warned of: for whoever looks at the host later
 _WARNINGS: t.Final = 10
@@ -26,9 +27,12 @@ def record(at: Apply) -> bool:
     )
     booted = at.facts.booted
     if context.operation == "confirm":
+        drop_copies(at.top)
         keep_record(at, replace(before, pending=None))
         return True
     if context.operation == "cancel" or cancelling:
+        if context.operation == "cancel":
+            drop_copies(at.top)
         # A cancel cut off in its middle, with the staged root booted since: completing it is a rollback from that root.
         came_up = context.operation == "cancel" and booted is not None and booted.uuid == context.root_prior
         keep_record(

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from ...boot.efi import efi_binaries, install_efi
 from ...errors import OvercError
+from ...system import syscalls
 from ...system.unfinished import NEW_SUFFIX
+from ..observe.carried_over import sentence_of
 from .boot_files import swap_files, write_files
 from .carry_over import carry_over
 from .context import Apply
+from .etc.merge import ETC, Etc
+from .etc.own import pieces_of, rewrites_of
 from .places import exchange, make_default, place
 
 
@@ -76,10 +80,23 @@ def install_efi_binaries(at: Apply) -> bool:
 
 
 def carry_over_paths(at: Apply) -> bool:
-    """Bring declared paths of the running root up to date in the new root."""
-    done = [carry_over(at.runner, at.base().path, at.root(at.made_root()).path, path) for path in at.context.carry_over]
-    at.result["carried_over"] = [path for path, changed in zip(at.context.carry_over, done) if changed]
-    return any(done)
+    """Bring declared paths of the running root up to date in the new root; /etc is merged, and before what is in it."""
+    made = at.made_root()
+    running, staged = at.base().path, at.root(made).path
+    etc = Etc(at.top, running, staged, made.uuid, pieces_of(at.facts), rewrites_of(at.facts, at.context.root_name))
+    done = {}
+    for path in sorted(at.context.carry_over):
+        if path == ETC:
+            done[path], conflicts = etc.merge(at.runner)
+            at.result["carry_conflicts"] = conflicts
+            said = sentence_of(conflicts)
+            at.warnings.extend([said] if said else [])
+        else:
+            done[path] = carry_over(at.runner, running, staged, path)
+    if any(done.values()):
+        syscalls.syncfs(at.top)
+    at.result["carried_over"] = [path for path in at.context.carry_over if done[path]]
+    return any(done.values())
 
 
 __all__ = (

@@ -13,6 +13,7 @@ from ....errors import certain
 from ...observe.entries.state import number_of
 from ...observe.facts import with_choice
 from ...store.record import Deployment, Pending, Record
+from ..etc.copies import drop_copies
 from ..record import event, keep_record, with_failed_trial
 
 if t.TYPE_CHECKING:
@@ -28,8 +29,10 @@ def record(at: Apply) -> bool:
     )
     before = replace(before, last_number=max(before.last_number, context.number or 0))
     if context.operation == "cancel":
+        drop_copies(at.top)
         keep_record(at, replace(before, pending=None, unfinished=None))
     elif context.operation == "confirm":
+        drop_copies(at.top)
         good = replace(_known(at, boot, context.base), confirmed=at.now)
         keep_record(at, replace(before.with_deployments(good), pending=None))
     elif context.operation == "rollback":

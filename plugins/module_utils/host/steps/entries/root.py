@@ -203,8 +203,9 @@ def name_root(at: Apply) -> bool:
 
 
 def carry_over(at: Apply) -> bool:
-    """Bring declared paths of the running root up to date in the new root."""
+    """Bring declared paths of the running root up to date in the new root, whose fstab names that one whatever is brought."""
     changed = carry_over_paths(at)
+    changed = _rewrite_fstab(at.root(at.made_root()).path, at.context.root_name) or changed
     seal(at)
     return changed
 

@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of /etc is not the administrator's: the files that a root needs for its trial, and which subvolume its fstab names."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ....boot import guard
+from ....system import fstab
+
+if t.TYPE_CHECKING:
+    from ...observe.facts import HostFacts
+    from .sides import Rewrite
+
+
+def pieces_of(facts: HostFacts) -> tuple[guard.Piece, ...]:
+    """Those of the guard, as each root of this host has them; none with manual protection."""
+    boot = facts.entry_boot
+    if boot is not None:
+        if not boot.automatic or boot.place is None:
+            return ()
+        return guard.pieces(boot.menu.settings, boot.place.mount_point, boot.place.block, numbered=True)
+    trial = facts.trial_boot
+    if not trial.automatic or trial.protected is None or trial.environment is None or trial.mount_point is None:
+        return ()
+    return guard.pieces(trial.protected.settings, trial.mount_point, trial.environment)
+
+
+def rewrites_of(facts: HostFacts, subvolume: str) -> dict[str, Rewrite]:
+    """Where each deployment has a boot entry of its own, the fstab in the root ``subvolume`` names that one for /."""
+    if facts.entry_boot is None:
+        return {}
+    return {"fstab": lambda text: os.fsencode(fstab.set_subvolume(os.fsdecode(text), subvolume))}
+
+
+__all__ = ("pieces_of", "rewrites_of")
