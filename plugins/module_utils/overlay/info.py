@@ -12,7 +12,7 @@ from ..system.presence import is_directory
 from ..system.safe_path import components, printable
 from ..system.workers import translate
 from ..values import decimal
-from . import claimants, copied, own_side, users
+from . import claimants, copied, lines, own_side, users
 from .claims import Claim, describe
 from .observe import made_by
 from .original import waiting
@@ -50,7 +50,7 @@ def _about_others(site: Site, found: Mounted, known: t.Sequence[Claim] | None) -
 def _describe(site: Site, found: Mounted, record: Record, known: t.Sequence[Claim] | None) -> dict[str, t.Any]:
     overlay = record.overlays.get(found.directory)
     active = made_by(found)
-    problems = []
+    problems = lines.problems(site, found)
     for path in (found.layers.upper, *found.layers.lower, found.layers.work):
         if path and not is_directory(path):
             problems.append(f"layer {printable(path)} is gone")
@@ -116,7 +116,7 @@ def _of_container(
     with Site(containers_dir, name, units=units) as site:
         record = site.record()
         overlays = []
-        for found in site.mounted().values():
+        for found in {**lines.missing(site, record), **site.mounted()}.values():
             overlays.append(_describe(site, found, record, known))
             if runner is not None and found.id:
                 overlays[-1]["bytes_pinned"] = _pinned(runner, f"{site.path}/{HOME}/{found.id}")

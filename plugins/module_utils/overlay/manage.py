@@ -18,7 +18,7 @@ from ..system.alone import alone
 from ..system.presence import is_directory
 from ..system.safe_path import printable
 from ..system.workers import allow_many_files, translate
-from . import estimate
+from . import estimate, lines
 from .apply import Observer, Work
 from .at_boot import work as overlay_boot
 from .observe import observe, queued_request
@@ -98,7 +98,7 @@ def _estimate(site: Site, wanted: Wanted, operation: Operation, facts: Directory
     if wanted.state == "absent" or operation.kind in ("none", "unqueue"):
         return Totals()
     found = trees(site, operation.directory, wanted.sources, wanted.essential_root)
-    mounted = site.mounted().get(operation.directory)
+    mounted = lines.shown(site, site.record()).get(operation.directory)
     if facts.active == "ours" and mounted is not None:
         return estimate.shared_again(site, mounted, found, jobs=jobs)
     return estimate.own_files(site, operation.directory, found, jobs=jobs)
@@ -119,8 +119,17 @@ def normalise(wanted: Wanted) -> Wanted:
 
 def _all_shared(site: Site) -> tuple[str, ...]:
     """The directories that are shared, or are to be at the next boot; overlays that are not ours are none of them."""
-    shared = {found.directory for found in site.mounted().values() if not found.foreign}
-    return tuple(sorted(shared.union(*(request.directories for request in site.record().requests))))
+    record = site.record()
+    shared = {found.directory for found in lines.shown(site, record).values() if not found.foreign}
+    return tuple(sorted(shared.union(*(request.directories for request in record.requests))))
+
+
+def _repaired(site: Site) -> str | None:
+    """Take up what was cut off, and mend the table of mounts; says what was done."""
+    repaired = repair(site)
+    with _telling(repaired, ()):
+        mended = lines.mend(site)
+    return "; ".join(filter(None, (repaired, mended))) or None
 
 
 @contextlib.contextmanager
@@ -159,9 +168,11 @@ def manage(
             if pending is not None:
                 where = printable(pending.directory)
                 repaired = f"{pending.operation} of {where} was cut off and would be repaired first"
+            else:
+                repaired = lines.would_mend(site, site.record())
         else:
             stack.enter_context(locked(site))
-            repaired = repair(site)
+            repaired = _repaired(site)
         reports: list[dict[str, t.Any]] = []
         stack.enter_context(_telling(repaired if not check else None, reports))
         if wanted.everything:
@@ -241,7 +252,7 @@ def _do_waiting(places: overlay_boot.Places, containers_dir: str, name: str) -> 
         requests = site.record().requests
         if not requests:
             with locked(site):
-                repaired = repair(site)
+                repaired = _repaired(site)
             if repaired:
                 sys.stdout.write(f"{printable(name)}: {repaired}\n")
     for request in requests:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import typing as t
 
@@ -57,6 +58,7 @@ def prepare_table(site: Site) -> None:
         if safe_path.read_file("fstab", site.fd) is None:
             safe_path.write_atomically("fstab", b"", site.fd)
         safe_path.write_atomically("config", os.fsencode(text), site.fd, like=found[1])
+        site.config = dataclasses.replace(site.config, fstab=f"{site.path}/fstab")
 
 
 def tidy_table(site: Site) -> bool:

@@ -12,7 +12,7 @@ import typing as t
 from ..errors import OvercError
 from ..system import overlayfs
 from ..system.safe_path import is_below, printable
-from . import estimate, original, users
+from . import estimate, lines, original, users
 from .claims import Claim
 from .copied import owner_runs
 from .original import refuse_waiting
@@ -40,6 +40,8 @@ def queued_request(record: Record, directory: str) -> Request | None:
 def _stale(site: Site, found: Mounted, record: Record, wanted: Wanted, now: t.Sequence[Tree], jobs: int | None) -> str:
     """Why sharing again would do something, "" if it would not."""
     overlay = record.overlays.get(found.directory)
+    if found.missing and site.running():
+        return "its line is gone from the container's table of mounts"
     if found.moved:
         return "its layers are named by a path of before the container was moved"
     if overlay is None:
@@ -59,13 +61,15 @@ def _stale(site: Site, found: Mounted, record: Record, wanted: Wanted, now: t.Se
 
 def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> list[DirectoryFacts]:
     """The facts about every directory that is asked for."""
-    mounted = site.mounted()
+    mounted = lines.shown(site, record)
     out = []
     if wanted.state == "present" or any(directory in mounted for directory in wanted.directories):
         refuse_readonly(site)
         refuse_waiting(site)
     for directory in wanted.directories:
         found = mounted.get(directory)
+        if found is not None:
+            lines.refuse(site, directory, found)
         active = made_by(found)
         overlay = record.overlays.get(directory)
         queued = queued_request(record, directory)

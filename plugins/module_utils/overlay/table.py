@@ -30,7 +30,7 @@ class Mounted:
 
     ``original``: the original tool made it. ``moved``: the table names the layers by a path of before the container was
     moved; ``owner``: the container whose overlay of ours it is, of which this one is a copy. A layer that the table does not
-    name is "" or missing.
+    name is "" or missing. ``missing``: the table itself lacks it (see ``lines``).
     """
 
     directory: str
@@ -39,6 +39,7 @@ class Mounted:
     original: bool = False
     moved: bool = False
     owner: str = ""
+    missing: bool = False
 
     @property
     def foreign(self) -> bool:

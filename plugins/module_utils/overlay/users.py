@@ -163,7 +163,12 @@ def _is_own(site: Site, claim: Claim, directory: str, target: Object) -> bool:
     own = claim.container == site.path
     if claim.how == "root" and (own or (not claim.container and site.table.kind != "lxc")):
         return True  # what mounts it for the host is there before any service
-    if claim.how != "layer" or target.emptied:
+    if target.emptied:
+        # A line of its own whose layers are gone: it is taken away before anything is done
+        dead = site.mounted().get(directory)
+        ours = dead is not None and bool(dead.id) and (own or (not claim.container and site.table.kind != "lxc"))
+        return ours and site.table.directory_of(claim.directory) == directory
+    if claim.how != "layer":
         return False
     if own or not claim.container:
         return site.table.directory_of(claim.directory or claim.target) == directory
