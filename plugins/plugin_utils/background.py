@@ -242,7 +242,7 @@ class Background:
             except AnsibleConnectionFailure as error:
                 if time.monotonic() > deadline:
                     raise AnsibleConnectionFailure(
-                        f"The host was silent for {_RECONNECT:.0f} seconds ({error}). What was started there goes on; "
+                        f"The host was silent for {_RECONNECT:.0f} seconds ({why_lost(error)}). What was started there goes on; "
                         "run again to continue."
                     ) from error
                 said = f"the connection was lost, connecting again ({why_lost(error)})"
