@@ -33,13 +33,16 @@ class Packages:
 
 @dataclass(frozen=True)
 class Command:
-    """``offer`` is what is pending when it is given: packages with a kernel, without one, or nothing."""
+    """``offer`` is what is pending when it is given: packages with a kernel, without one, or nothing. ``to``: the id of the
+    deployment that a rollback is to return to, None for the previous one.
+    """
 
     name: str
     module: str
     offer: t.Literal["kernel", "plain", "nothing"] = "nothing"
     arm: bool = True
     force: bool = False
+    to: int | None = None
 
     @property
     def only_automatic(self) -> bool:
@@ -55,7 +58,7 @@ class Command:
             if self.module == "overc_host_upgrade":
                 return plan_upgrade(facts, state, _OFFERS[self.offer], UpgradeWish(force=self.force, arm=self.arm))
             if self.module == "overc_host_rollback":
-                return plan_rollback(facts, state, arm=self.arm)
+                return plan_rollback(facts, state, arm=self.arm, to=self.to)
             return plan_confirm(facts, state)
         except OvercError as error:
             return error
@@ -64,18 +67,18 @@ class Command:
 # One fingerprint for both: whether a staged plan is replaced by another one is asked with ``force``
 _SOMETHING: t.Final = PackagePlan((PackageChange("app", "noarch", "1.0-1", "2.0-1", "lab", 1),))
 _OFFERS: t.Final = {"kernel": _SOMETHING, "plain": _SOMETHING, "nothing": PackagePlan()}
-_UPGRADE, _ROLLBACK, _CONFIRM = "overc_host_upgrade", "overc_host_rollback", "overc_host_confirm"
+UPGRADE, ROLLBACK, CONFIRM = "overc_host_upgrade", "overc_host_rollback", "overc_host_confirm"
 
 COMMANDS: t.Final = (
-    Command("upgrade", _UPGRADE, "kernel"),
-    Command("upgrade without a kernel", _UPGRADE, "plain"),
-    Command("upgrade, nothing pending", _UPGRADE),
-    Command("upgrade, arm: false", _UPGRADE, "kernel", arm=False),
-    Command("upgrade, force: true", _UPGRADE, "kernel", force=True),
-    Command("upgrade without a kernel, force: true", _UPGRADE, "plain", force=True),
-    Command("rollback", _ROLLBACK),
-    Command("rollback, arm: false", _ROLLBACK, arm=False),
-    Command("confirm", _CONFIRM),
+    Command("upgrade", UPGRADE, "kernel"),
+    Command("upgrade without a kernel", UPGRADE, "plain"),
+    Command("upgrade, nothing pending", UPGRADE),
+    Command("upgrade, arm: false", UPGRADE, "kernel", arm=False),
+    Command("upgrade, force: true", UPGRADE, "kernel", force=True),
+    Command("upgrade without a kernel, force: true", UPGRADE, "plain", force=True),
+    Command("rollback", ROLLBACK),
+    Command("rollback, arm: false", ROLLBACK, arm=False),
+    Command("confirm", CONFIRM),
 )
 
-__all__ = ("COMMANDS", "Command", "Packages")
+__all__ = ("COMMANDS", "ROLLBACK", "Command", "Packages")

@@ -15,36 +15,18 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.state im
 from ansible_collections.overc.system.plugins.module_utils.host.plan.model import Plan, context_from
 from ansible_collections.overc.system.plugins.module_utils.host.plan.repair import plan_repair
 
-from . import bootloader, invariants
-from .commands import COMMANDS, Command
-from .facts import facts_of
-from .grub import Choice, DoesNotBoot, after_cut, start
-from .key import ASKED_OF_BEGUN, key_of
+from . import bootloader
+from .commands import Command
+from .grub import after_cut
+from .invariants import Violated
+from .method import DEFAULT_SUBVOLUME, Left, Method
 from .run import Machinery, repair, run
-from .world import Boot, World
+from .world import World
 
 Key = int
 _MANAGES: t.Final = {"protect": bootloader.present, "give back": bootloader.absent}
-# What its user does in each state; where that changes nothing any more, a reboot
-_ASKED_FOR: t.Final = {
-    "interrupted": "repair",
-    "trial": "confirm",
-    "staged": "reboot",
-    "backup": "rollback",
-    "fallback": "rollback",
-}
 _PATIENCE: t.Final = 12
 _FORCED: t.Final = ", force: true"
-
-
-def _choices(boot: Boot) -> tuple[Choice | None, ...]:
-    """Nobody at the menu, the backup entry, and the normal one where that is no matter of course."""
-    return (None, "1", "0") if boot.unconfirmed else (None, "1")
-
-
-def _is_accepted(module: str, facts: HostFacts, state: HostState) -> bool:
-    plans = (command.plan(facts, state) for command in COMMANDS if command.module == module)
-    return any(isinstance(plan, Plan) for plan in plans)
 
 
 class Found(Exception):
@@ -62,6 +44,7 @@ class Exploration:
     machinery: Machinery = field(default_factory=Machinery)
     manages: bool = False
     kills: bool = True
+    method: Method = DEFAULT_SUBVOLUME
     transitions: int = 0
     names: dict[Key, str] = field(default_factory=dict)
     ways: dict[Key, dict[str, Key]] = field(default_factory=dict)
@@ -71,20 +54,22 @@ class Exploration:
     _waiting: deque[tuple[Key, World]] = field(default_factory=deque)
 
     def unsettled(self) -> list[str]:
-        """The states from which the commands that each state asks for do not lead to a clean host, and the way there."""
+        """The states from which the commands that each state asks for do not lead to a clean host, and the way there; where
+        what comes next was not looked at, nobody knows.
+        """
         return [f"{self.names[key]}: {self.way_to(key)}" for key in self.names if not self._ends_clean(key)]
 
     def _ends_clean(self, key: Key) -> bool:
         for _move in range(_PATIENCE):
-            name = self.names[key]
-            if name == "clean":
+            name = self.names.get(key)
+            if name is None or name == "clean":
                 return True
             ways = self.ways.get(key, {})
-            wanted = _ASKED_FOR[name]
-            there = ways[wanted] if ways.get(wanted, key) != key else ways.get("reboot")
-            if there is None:
+            there = (ways.get(wanted, key) for wanted in self.method.asked_for[name])
+            following = next((other for other in there if other != key), None)
+            if following is None:
                 return False
-            key = there
+            key = following
         return False
 
     @property
@@ -108,7 +93,7 @@ class Exploration:
             key, world = self._waiting.popleft()
             try:
                 self._expand(key, world)
-            except (invariants.Violated, AssertionError) as why:
+            except (Violated, AssertionError) as why:
                 raise Found(f"{why}\n{self.way_to(key)}") from why
         return self
 
@@ -121,7 +106,7 @@ class Exploration:
         return " -> ".join(reversed(moves))
 
     def _reach(self, origin: Key | None, move: str, world: World) -> Key:
-        key = key_of(world)
+        key = self.method.key_of(world)
         self.transitions += 1
         self.moves[move.split(":", maxsplit=1)[0]] += 1
         if key not in self._came:
@@ -129,47 +114,51 @@ class Exploration:
             self._waiting.append((key, world))
         return key
 
+    def _facts(self, world: World) -> HostFacts:
+        return self.machinery.at_work.observe(world)
+
     def _expand(self, key: Key, world: World) -> None:
-        state = derive(facts_of(world))
+        state = derive(self._facts(world))
         self.names[key] = state.name
-        invariants.in_every_world(world, state)
-        for number, (disk, found) in enumerate(after_cut(world)):
-            for choice in _choices(found[0]):
-                self._start(key, f"power cut {number}", world, (disk, found), choice)
+        self.method.invariants.in_every_world(world, state)
+        for number, left in enumerate(after_cut(world)):
+            self._start(key, f"power cut {number}", world, left)
         if not world.is_settled:
             there = self._reach(key, "written back", world.settled())
             if state.name == "interrupted" and self.machinery.skips_are_durable:
                 self.ways.setdefault(key, {})["repair"] = there  # which begins with that
                 return
-        for choice in _choices(world.boot):
-            self._start(key, "reboot", world, (world.disk, (world.boot, world.boot)), choice)
+        self._start(key, "reboot", world, (world.disk, (world.boot, world.boot)))
         if state.name == "interrupted":
             self._repair(key, world)
             return
-        for command in COMMANDS:
-            if not command.only_automatic or world.boot.automatic:
-                self._command(key, world, state, command)
+        for command in self.method.commands(world):
+            self._command(key, world, state, command)
         if self.manages:
             self._bootloader(key, world, state)
 
-    def _start(self, key: Key, move: str, world: World, left: t.Any, choice: Choice | None) -> None:
-        try:
-            booted = start(world, left[0], left[1], choice)
-        except DoesNotBoot:
-            return  # what must boot is an invariant; a person can choose what does not
-        there = self._reach(key, f"{move}: {f'menu {choice}' if choice else 'boots'}", booted.world)
-        if move == "reboot" and choice is None:
-            self.ways.setdefault(key, {})["reboot"] = there
+    def _start(self, key: Key, move: str, world: World, left: Left) -> None:
+        for what, booted in self.method.starts(world, left):
+            there = self._reach(key, f"{move}: {what}", booted)
+            if (move, what) == ("reboot", "boots"):
+                self.ways.setdefault(key, {})["reboot"] = there
 
     def _repair(self, key: Key, world: World) -> None:
-        plan = plan_repair(facts_of(world))
-        if plan != plan_repair(facts_of(world.forgetting_begun(ASKED_OF_BEGUN))):
-            raise AssertionError("a repair asks of more steps whether they began than ASKED_OF_BEGUN has")
+        plan = plan_repair(self._facts(world))
+        asked = self.machinery.asked_of_begun, self.machinery.asked_of_ended
+        if plan != plan_repair(self._facts(world.forgetting_steps(*asked))):
+            raise AssertionError("a repair asks of more steps whether they began or ended than its method says")
         ran = repair(world, self.machinery)
-        invariants.after_a_command(ran.world)
-        context = context_from(dict(world.disk.journal.context) if world.disk.journal else {})
-        invariants.after_a_repair(world, ran.world, context.as_dict(), committed=bool(plan.notes["committed"]))
         self._kills(key, "repair", ran.killed)
+        if ran.refused is not None:
+            self.refusals[ran.refused.error_id] += 1
+            self.ways.setdefault(key, {})["repair"] = self._reach(key, "repair, refused", ran.world)
+            return
+        self.method.invariants.after_a_command(ran.world)
+        context = context_from(dict(world.disk.journal.context) if world.disk.journal else {})
+        self.method.invariants.after_a_repair(
+            world, ran.world, context.as_dict(), committed=bool(plan.notes["committed"])
+        )
         self.ways.setdefault(key, {})["repair"] = self._reach(key, "repair", ran.world)
         if not plan.notes["committed"]:
             # The same way back, from a step that failed: the history tells of it
@@ -182,11 +171,13 @@ class Exploration:
                 self._reach(key, f"{move}: killed", world)
 
     def _command(self, key: Key, world: World, state: HostState, command: Command) -> None:
-        plan = command.plan(facts_of(world), state)
+        facts = self._facts(world)
+        plan = command.plan(facts, state)
         if isinstance(plan, OvercError):
             self.refusals[plan.error_id] += 1
-            facts = facts_of(world)
-            invariants.after_a_refusal(world, plan, lambda module: _is_accepted(module, facts, state))
+            self.method.invariants.after_a_refusal(
+                world, plan, lambda module: self._is_accepted(module, world, facts, state)
+            )
             return
         if not plan.changed:
             self.ways.setdefault(key, {})[command.name] = key
@@ -195,15 +186,19 @@ class Exploration:
         if command.force and unforced != key:
             return  # the same as without
         ran = run(world, plan, command.packages(), self.machinery)
-        invariants.after_a_command(ran.world)
+        self.method.invariants.after_a_command(ran.world)
         self._kills(key, command.name, ran.killed)
         self.ways.setdefault(key, {})[command.name] = self._reach(key, command.name, ran.world)
+
+    def _is_accepted(self, module: str, world: World, facts: HostFacts, state: HostState) -> bool:
+        commands = (command for command in self.method.commands(world) if command.module == module)
+        return any(isinstance(command.plan(facts, state), Plan) for command in commands)
 
     def _bootloader(self, key: Key, world: World, state: HostState) -> None:
         for name, manage in _MANAGES.items():
             storage = manage(world, state)
             if storage is not None:
-                invariants.after_a_command(storage.world)
+                self.method.invariants.after_a_command(storage.world)
                 self._kills(key, name, storage.trace)
                 self._reach(key, name, storage.world)
 

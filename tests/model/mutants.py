@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .effects import EFFECTS, AtWork, Effect, boot_files, subvolumes, trial
+from .method import DEFAULT_SUBVOLUME, Method
 from .run import Machinery
 from .world import BACKUP, BAKUP, NORMAL, TORN, UNFINISHED, World, installed, protected
 
@@ -115,10 +116,11 @@ def _nothing(_at: AtWork) -> bool:
 
 @dataclass(frozen=True)
 class Mutant:
-    """``begins`` is the host on which it is looked for."""
+    """``begins`` is the host on which it is looked for, ``method`` how that boots."""
 
     machinery: Machinery
     begins: World
+    method: Method = DEFAULT_SUBVOLUME
 
 
 _MANUAL, _FAT = installed("ext4"), installed("vfat")

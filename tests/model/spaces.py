@@ -6,27 +6,39 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from .entries.method import GRUB_ENTRY, MACHINERY
+from .entries.world import adopted
 from .explore import Exploration
+from .method import DEFAULT_SUBVOLUME, Method
 from .run import Machinery
-from .world import World, installed, original, protected
+from .world import Entries, World, installed, original, protected
 
 
 @dataclass(frozen=True)
 class Space:
-    """``manages``: automatic protection is put in and taken out again, and is killed at that."""
+    """``manages``: automatic protection is put in and taken out again, and is killed at that. ``machinery`` and ``method``: of
+    the boot method.
+    """
 
     name: str
     begins: World
     manages: bool = False
+    machinery: Machinery = field(default_factory=Machinery)
+    method: Method = DEFAULT_SUBVOLUME
 
     def explore(self, *, limit: int | None, kills: bool = True) -> Exploration:
         """Breadth first; with ``limit`` until so many states were reached, without ``kills`` only where nothing is killed."""
-        return Exploration(Machinery(), manages=self.manages, kills=kills).explore(self.begins, limit=limit)
+        found = Exploration(self.machinery, manages=self.manages, kills=kills, method=self.method)
+        return found.explore(self.begins, limit=limit)
 
 
-SPACES: t.Final = (
+def _with_entries(name: str, begins: World) -> Space:
+    return Space(f"grub-entry, {name}", begins, machinery=MACHINERY, method=GRUB_ENTRY)
+
+
+DEFAULT_SUBVOLUME_SPACES: t.Final = (
     Space("manual protection, ext4", installed("ext4")),
     Space("manual protection, vfat", installed("vfat")),
     Space("automatic protection, ext4", protected(installed("ext4"))),
@@ -35,4 +47,14 @@ SPACES: t.Final = (
     Space("protection comes and goes, ext4", installed("ext4"), manages=True),
 )
 
-__all__ = ("SPACES", "Space")
+# ``keep`` is 1, so that deployments go as soon as they may, but in the last one
+GRUB_ENTRY_SPACES: t.Final = (
+    _with_entries("ext4", adopted("ext4", Entries(1))),
+    _with_entries("manual protection, ext4", adopted("ext4", Entries(1, manual=True))),
+    _with_entries("GRUB fails to write, ext4", adopted("ext4", Entries(1, grub_writes=False))),
+    _with_entries("kernels in the roots", adopted("ext4", Entries(1, copies=False))),
+    _with_entries("two are kept, ext4", adopted("ext4", Entries(2))),
+)
+SPACES: t.Final = (*DEFAULT_SUBVOLUME_SPACES, *GRUB_ENTRY_SPACES)
+
+__all__ = ("DEFAULT_SUBVOLUME_SPACES", "GRUB_ENTRY_SPACES", "SPACES", "Space")

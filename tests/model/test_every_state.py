@@ -4,7 +4,8 @@
 """Every state that commands, kills, power cuts, reboots and choices in the menu lead to, explored by the real planner.
 
 ``make test`` goes breadth first until ``STATES`` states of each space were reached; ``make test-model``
-(``OVERC_SAMPLE=all``) goes to the end. Without kills every run goes to the end.
+(``OVERC_SAMPLE=all``) goes on. Without kills every run goes to the end where there are two fixed entries; with an entry for
+each deployment there are more deployments and choices, and ``CALM`` states are looked at.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import typing as t
 
 import pytest
 
-from tests.model.spaces import SPACES, Space
+from tests.model.spaces import DEFAULT_SUBVOLUME_SPACES, GRUB_ENTRY_SPACES, SPACES, Space
 from tests.sampling import ALL
 
 STATES: t.Final = 1_500
+CALM: t.Final = 300
 
 
 def _told(space: Space, found: t.Any) -> str:
@@ -33,10 +35,19 @@ def test_every_state_is_safe(space: Space) -> None:
         assert found.unsettled() == []
 
 
-@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("space", DEFAULT_SUBVOLUME_SPACES, ids=lambda space: space.name)
 def test_from_every_state_the_commands_lead_back_to_a_clean_host(space: Space) -> None:
     found = space.explore(limit=None, kills=False)
     print(_told(space, found))
     assert found.unsettled() == []
     assert {"clean", "staged", "backup"} <= set(found.by_name())
     assert {"not_booted", "backup_boot"} <= set(found.refusals)
+
+
+@pytest.mark.parametrize("space", GRUB_ENTRY_SPACES, ids=lambda space: space.name)
+def test_with_an_entry_for_each_deployment_the_commands_lead_back_to_a_clean_host(space: Space) -> None:
+    found = space.explore(limit=None if ALL else CALM, kills=False)
+    print(_told(space, found))
+    assert found.unsettled() == []
+    assert {"clean", "staged", "elsewhere"} <= set(found.by_name())
+    assert {"not_booted", "not_default"} <= set(found.refusals)

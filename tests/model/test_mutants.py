@@ -5,17 +5,23 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 
+from tests.model.entries import mutants as entries
 from tests.model.explore import Exploration, Found
 from tests.model.mutants import MUTANTS
 
 _FAR_ENOUGH = 20_000
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+ALL: t.Final = {**MUTANTS, **{f"entries: {name}": mutant for name, mutant in entries.MUTANTS.items()}}
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_a_planted_defect_is_found(name: str) -> None:
-    mutant = MUTANTS[name]
+    mutant = ALL[name]
     with pytest.raises(Found) as found:
-        Exploration(mutant.machinery).explore(mutant.begins, limit=_FAR_ENOUGH)
+        Exploration(mutant.machinery, method=mutant.method).explore(mutant.begins, limit=_FAR_ENOUGH)
     print(found.value)

@@ -23,7 +23,9 @@ FileSystem = t.Literal["ext4", "vfat"]
 
 
 class Root(t.NamedTuple):
-    """A root subvolume. ``kernel`` is what its packages brought, ``kept`` those modules that carry our mark."""
+    """A root subvolume. ``kernel`` is what its packages brought, ``kept`` those modules that carry our mark; ``written``:
+    somebody wrote to it since it was staged, which is noticed only where each deployment has an entry of its own.
+    """
 
     uuid: str
     parent: str | None
@@ -31,16 +33,18 @@ class Root(t.NamedTuple):
     modules: frozenset[str]
     kept: frozenset[str] = frozenset()
     guard: bool = False
+    written: bool = False
 
 
 class Journal(t.NamedTuple):
-    """An open journal: context and steps as the product wrote them, the steps that began, the notes of those that ended."""
+    """An open journal: context and steps as the product wrote them, the steps that began and that ended, and their notes."""
 
     operation: str
     context: tuple[tuple[str, t.Any], ...]
     steps: tuple[str, ...] = ()
     begun: frozenset[str] = frozenset()
     notes: tuple[tuple[str, t.Any], ...] = ()
+    ended: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,23 @@ class Boot(t.NamedTuple):
         return self._replace(files=tuple(sorted({**dict(self.files), name: content}.items())))
 
 
+class Entries(t.NamedTuple):
+    """What is particular to a host with an entry for each deployment.
+
+    ``copies``: GRUB reads kernels beside the menu, else from the roots. ``manual``: GRUB is known not to write, so nothing is
+    ever tried; ``grub_writes``: whether it does, whatever is known; ``grub_empties``: whether it obeys only what it emptied.
+    ``number`` and ``on_trial`` are on the command line of the kernel that runs.
+    """
+
+    keep: int
+    copies: bool = True
+    manual: bool = False
+    grub_writes: bool = True
+    grub_empties: bool = True
+    number: int | None = None
+    on_trial: bool = False
+
+
 class World(t.NamedTuple):
     """A host that runs. The last of ``disks`` and ``boot`` are what everybody sees.
 
@@ -112,6 +133,7 @@ class World(t.NamedTuple):
     boot_fs: FileSystem
     foreign: frozenset[str] = frozenset()
     good: frozenset[str] = frozenset()
+    entries: Entries | None = None
 
     @property
     def disk(self) -> Btrfs:
@@ -121,12 +143,13 @@ class World(t.NamedTuple):
     def is_settled(self) -> bool:
         return len(self.disks) == 1 and self.left == {(self.boot, self.boot)}
 
-    def forgetting_begun(self, but: frozenset[str]) -> World:
-        """The same, with a journal that tells of these steps only whether they began."""
+    def forgetting_steps(self, begun: frozenset[str], ended: frozenset[str]) -> World:
+        """The same, with a journal that tells of these steps only whether they began, and of those whether they ended."""
         journal = self.disk.journal
         if journal is None:
             return self
-        disk = replace(self.disk, journal=journal._replace(begun=journal.begun & but))
+        told = journal._replace(begun=journal.begun & begun, ended=journal.ended & ended)
+        disk = replace(self.disk, journal=told)
         return self._replace(disks=(*self.disks[:-1], disk))
 
     def settled(self) -> World:
@@ -177,6 +200,7 @@ __all__ = (
     "UPGRADE",
     "Boot",
     "Btrfs",
+    "Entries",
     "FileSystem",
     "Journal",
     "Root",

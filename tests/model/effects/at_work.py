@@ -53,8 +53,17 @@ class AtWork:
         """What the product would observe now."""
         world = self.storage.world
         if self._facts is None or self._facts[0] is not world:
-            self._facts = world, facts_of(world)
+            self._facts = world, self.observe(world)
         return self._facts[1]
+
+    @staticmethod
+    def observe(world: World) -> HostFacts:
+        return facts_of(world)
+
+    @staticmethod
+    def forget(record: Record, _disk: Btrfs) -> Record:
+        """The record without what nobody asks for."""
+        return forget(record)
 
     @property
     def apply(self) -> Apply:
@@ -87,7 +96,7 @@ class AtWork:
 
     def write_record(self, record: Record) -> None:
         """Written beside, fsynced, renamed; then its directory."""
-        record = without_the_gone(forget(record), self.disk)
+        record = without_the_gone(self.forget(record, self.disk), self.disk)
         world = self.storage.world
         self.storage.world = world._replace(foreign=world.foreign - record.deployments.keys())
         self.storage.change(lambda disk: replace(disk, record=record))

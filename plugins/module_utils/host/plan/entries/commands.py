@@ -191,6 +191,10 @@ def plan_rollback(
     if state.name == "trial" and to in (None, boot.default):
         return _plan_give_up(facts, boot, state)
     if to == runs:
+        # Out of a trial that was given up nothing can be taken back: what runs was never the default
+        waits = state.name == "staged" and state.waiting != "upgrade"
+        if waits and (boot.default == runs or not boot.automatic):
+            return _plan_stay(facts, boot, runs)
         return Plan("rollback", f"{booted.path} runs already")
     if state.name not in ("clean", "elsewhere"):
         raise OvercError(
@@ -254,6 +258,17 @@ def _plan_give_up(facts: HostFacts, boot: EntryBoot, state: HostState) -> Plan:
         facts, "rollback", back.subvolume, back.id, target=back.uuid, failed=failed_trial(facts, boot, state)
     )
     return Plan("rollback", f"{context.base_name} is on trial and given up", context, ("record", "disarm"))
+
+
+def _plan_stay(facts: HostFacts, boot: EntryBoot, runs: int) -> Plan:
+    """What runs stays: the way back that waits for its reboot is taken back. It may never come up, where GRUB fails to write."""
+    booted = certain(facts.booted, "the deployment that runs")
+    target = certain(facts.default, "the deployment that waits")
+    context = replace(
+        _context(facts, "cancel", booted.path, runs, target=booted.uuid, root_prior=target.uuid), base_name=target.path
+    )
+    first = "disarm" if boot.automatic else "choose"
+    return Plan("cancel", f"{booted.path} stays, and {target.path} is not booted", context, (first, "record"))
 
 
 def _plan_cancel(facts: HostFacts, boot: EntryBoot, state: HostState, why: str) -> Plan:

@@ -82,10 +82,13 @@ def _rollback(
 
 
 def _cancel(
-    facts: HostFacts, _boot: EntryBoot, journal: OpenJournal, context: Context, _runs_base: bool
+    facts: HostFacts, boot: EntryBoot, journal: OpenJournal, context: Context, _runs_base: bool
 ) -> tuple[tuple[str, ...], bool]:
-    came_up = facts.booted is not None and facts.booted.uuid == context.root_prior
-    if came_up or not journal.begun:
+    listed = {entry.uuid for entry in boot.menu.entries}
+    # GRUB may have shown a menu from before the entry was taken out. What runs without an entry waits for a reboot
+    came_up = facts.booted is not None and facts.booted.uuid == context.root_prior and facts.booted.uuid in listed
+    # A repair marks its own steps in the same journal: after one that was cut off as well, these are no begin of the cancel
+    if came_up or not set(journal.begun) & set(journal.steps):
         return (), False
     return journal.steps, True
 

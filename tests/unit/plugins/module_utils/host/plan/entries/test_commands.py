@@ -191,10 +191,17 @@ def test_a_rollback_is_never_rolled_back() -> None:
 
 
 def test_a_rollback_to_any_deployment() -> None:
+    for automatic, steps in ((True, ("disarm", "record")), (False, ("choose", "record"))):
+        waits = hosts.host(
+            (0, 1), runs=1, pending=hosts.BACK, automatic=automatic, overc_default="1" if automatic else "0"
+        )
+        stays = rollback(waits, to=1)
+        assert (stays.operation, stays.steps, stays.context and stays.context.dropped) == ("cancel", steps, ())
     there = rollback(hosts.settled(), to=0)
     assert there.context is not None
     assert there.context.target == uuid(0)
     assert rollback(hosts.settled(), to=2).steps == ()
+    assert rollback(hosts.given_up(), to=2).steps == ()
     assert refused(lambda: rollback(hosts.settled(), to=9)) == "no_target"
     assert refused(lambda: rollback(hosts.staged(), to=0)) == "not_booted"
     assert refused(lambda: rollback(hosts.trial(), to=0)) == "unconfirmed"

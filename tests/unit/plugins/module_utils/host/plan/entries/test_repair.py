@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts, with_choice
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive
 from ansible_collections.overc.system.plugins.module_utils.host.plan.commands import (
     plan_confirm,
@@ -148,6 +148,29 @@ def test_a_cancellation_goes_on_unless_what_it_cancels_came_up() -> None:
     for count in range(1, len(plan.steps) + 1):
         assert plan_repair(cut(facts, plan, count)).steps == (*plan.steps, "clean_boot", "close")
         assert plan_repair(replace(cut(facts, plan, count), booted=subvolume(2))).steps == ("clean_boot", "close")
+
+
+def test_the_marks_of_a_repair_that_was_cut_off_are_no_begin_of_what_it_undoes() -> None:
+    facts = hosts.staged()
+    plan = plan_rollback(facts, derive(facts))
+    nothing_begun = cut(facts, plan, 0)
+    first = plan_repair(nothing_begun)
+    assert (first.steps, first.notes["committed"]) == (("clean_boot", "close"), False)
+    assert nothing_begun.journal is not None
+    for count in (1, 2):
+        marked = replace(nothing_begun, journal=replace(nothing_begun.journal, begun=first.steps[:count]))
+        assert plan_repair(marked) == first
+
+
+def test_what_came_up_after_its_entry_was_taken_out_is_not_forgotten() -> None:
+    """GRUB replays no journal: it may have shown the menu from before."""
+    facts = hosts.staged()
+    plan = plan_rollback(facts, derive(facts))
+    boot = facts.entry_boot
+    assert boot is not None
+    without = with_choice(facts, replace(boot, menu=boot.menu.without({2})))
+    interrupted = replace(cut(without, plan, len(plan.steps)), booted=subvolume(2))
+    assert plan_repair(interrupted).steps == (*plan.steps, "clean_boot", "close")
 
 
 def test_a_confirmation() -> None:
