@@ -72,7 +72,7 @@ TRANSACTIONS: t.Final = (
         commands.UPGRADE_STEPS,
         frozenset({"2.0", "3.0"}),
         "3.0",
-        {"carry_over": [CARRIED]},
+        {"carry_over": [CARRIED, "/etc"]},
     ),
     Transaction("replace", "staged", UPGRADE, _replacing(), frozenset({"1.0", "2.0", "3.0"}), "3.0"),
     Transaction("rollback", "upgraded", ROLLBACK, commands.ROLLBACK_STEPS, frozenset({"1.0", "2.0"}), "1.0"),

@@ -27,13 +27,15 @@ WAYS: t.Final = ("at_once", "powerloss", "reboot")
 OLD, NEW = "1.0", "2.0"
 _UPGRADE: t.Final = tuple(step for step in commands.UPGRADE_STEPS if step != "carry_over")
 STEPS: t.Final = {
-    "upgrade": (*_UPGRADE, "arm_trial"),
+    "upgrade": (*commands.UPGRADE_STEPS, "arm_trial"),
     "confirm": commands.CONFIRM_STEPS,
     "cancel": commands.CANCEL_STEPS,
     "rollback": ("install_guard", "record", "arm_trial"),
     "give_up": ("record", "disarm"),
     "replace": (*_UPGRADE[:-1], "disarm", "record", "arm_trial", "prune"),
 }
+# With what is merged into the new root: two copies of /etc beside the roots
+ARGS: t.Final = {"upgrade": {"carry_over": ["/etc"]}}
 CASES: t.Final = [(name, step, when) for name, steps in STEPS.items() for step in steps for when in ("before", "after")]
 
 
@@ -77,6 +79,7 @@ def check_whole(host: Host) -> None:
 def check_tidy(host: Host) -> None:
     """Nothing unfinished, nothing that nobody names."""
     host.sh("mkdir -p /run/top; mount -o subvolid=5 $(findmnt -nvo SOURCE /) /run/top")
+    assert host.sh("ls /run/top/.overc/etc-copies 2>/dev/null; true") == ""
     top = host.sh("ls /run/top; umount /run/top").split()
     menu = host.sh("cat /boot/overc/menu.cfg")
     entries = [json.loads(line[3:]) for line in menu.splitlines() if line.startswith("#> ")]
@@ -133,7 +136,7 @@ def test_killed_at_a_step(make_host: MakeHost, number: int, case: tuple[str, str
     begin(host, name)
     host.sh("sync")
     command = {"cancel": "rollback", "give_up": "rollback", "replace": "upgrade"}.get(name, name)
-    kill_at(host, command, when, step)
+    kill_at(host, command, when, step, ARGS.get(name))
     go_on(host, WAYS[number % len(WAYS)])
     check_whole(host)
     converge(host, name)
