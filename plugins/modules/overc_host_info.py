@@ -245,6 +245,7 @@ left_behind:
     - C(packages) are those installed in place since, C(removed_packages) those removed in place, which come back with the
       reboot. C(complete) is false where not all is listed, or C(problem) says why it
       could not be looked at. What is equal in both roots does not count.
+    - Without O(full) C(paths) and packages are at most 20 lines of text and the number of the rest, and empty parts are left out.
   returned: with O(full=true), else where there is something to be told
   type: dict
   sample:
@@ -263,7 +264,8 @@ left_behind:
 carry_conflicts:
   description:
     - What of /etc did not come along to the staged deployment, or to the running one if none is staged, because the upgrade
-      changed the same; see RV(overc.system.overc_host_upgrade#module:carry_conflicts).
+      changed the same; see RV(overc.system.overc_host_upgrade#module:carry_conflicts). Without O(full) a line for each, at
+      most 20.
   returned: with O(full=true), else where there is something to be told
   type: list
   elements: dict

@@ -427,7 +427,8 @@ hidden:
 left_behind:
   description:
     - What changed in the running root after the staged one was made of it, so that the reboot would lose it, less what
-      O(carry_over) covers; see RV(overc.system.overc_host_info#module:left_behind).
+      O(carry_over) covers; see RV(overc.system.overc_host_info#module:left_behind). With O(reboot=true) it is looked at
+      once more right before the reboot, which our roles and playbooks show.
   returned: when an upgrade is staged
   type: dict
 unchecked_repositories:
@@ -440,6 +441,7 @@ carry_conflicts:
     - With V(/etc) in O(carry_over), what was changed both here and by the upgrade, so that it did not come along. With
       O(state_policy=refuse) the reboot is refused for it; O(force=true) makes the new root anew, of what is here.
     - An account that was made here does not come along either, if its number is another one's in the new root.
+    - Without O(full) a line of text for each, at most 20.
   returned: with V(/etc) in O(carry_over), when something is built or staged
   type: list
   elements: dict

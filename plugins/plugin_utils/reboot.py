@@ -26,7 +26,7 @@ from ..module_utils.values import whole_number
 from .background import Background
 from .linux_reboot import REBOOT, LinuxReboot
 from .orphan import end_if_orphan
-from .reboot_words import confirmed, keep_facts, unconfirmed, without_output
+from .reboot_words import confirmed, keep_facts, lost_words, unconfirmed, without_output
 from .reboot_words import problem as reboot_problem
 from .secrets import told_without, vaulted
 from .waiting import Told, Waiting
@@ -122,7 +122,12 @@ class RebootingAction(ActionBase):
             result = self._last_moment(result, args, task_vars)
             if result.get("failed"):
                 return result
-            end_if_orphan()
+        elif self.module.endswith("upgrade"):
+            self._last_look(result, args, task_vars)
+        lost = lost_words(result.get("left_behind"))
+        if lost:
+            self._say(lost, task_vars)
+        end_if_orphan()
         return self._reboot(result, args, timeout, task_vars, confirm=confirm)
 
     def _last_moment(self, result: Result, args: Result, task_vars: Result | None) -> Result:
@@ -136,8 +141,22 @@ class RebootingAction(ActionBase):
         if args.get("carry_over"):
             result["carried_over"] = last.get("carried_over", result.get("carried_over", []))
         result.update({key: last[key] for key in ("staged", "staged_uuid", "trial", "left_behind") if key in last})
+        if "carry_conflicts" in last:
+            result["carry_conflicts"] = last["carry_conflicts"]
         result["actions"] = [*result.get("actions", []), *last.get("actions", [])]
+        told = result.get("warnings") or []
+        result["warnings"] = [*told, *(text for text in last.get("warnings") or [] if text not in told)]
         return result
+
+    def _last_look(self, result: Result, args: Result, task_vars: Result | None) -> None:
+        """Where nothing is left to be done: what was written meanwhile is told all the same."""
+        info = self._module("overc.system.overc_host_info", {**self._layout(args), "full": True}, task_vars)
+        lost, before = info.get("left_behind") or {}, result.get("left_behind") or {}
+        if lost:
+            result["left_behind"] = lost
+        text = lost_words(lost)
+        if text and lost.get("paths") != before.get("paths"):
+            result["warnings"] = [*(result.get("warnings") or []), f"{text[0].upper()}{text[1:]}."]
 
     def _confirm(self, wanted: str, result: Result, args: Result, task_vars: Result | None) -> Result:
         """Whether the right system runs and works, and if so make it permanent: in one run of a module.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils.host.words import after_reboot
+from ..module_utils.host.words import after_reboot, left_behind_line
 
 # What a confirmed deployment's answer says better than what was known before its reboot
 _CONFIRMED: t.Final = (
@@ -24,12 +24,28 @@ _CONFIRMED: t.Final = (
     "out_of_service",
     "passed",
 )
+# How much of what would be lost is named
+_NAMED: t.Final = 8
 _OUTPUT: t.Final = ("stdout", "stdout_lines", "stderr", "stderr_lines", "rc", "cmd")
 
 # As ssh says it
 _OTHER_KEY: t.Final = "Host key verification failed"
 
 Result = dict[str, t.Any]
+
+
+def lost_words(left_behind: t.Mapping[str, t.Any] | None) -> str | None:
+    """What a reboot loses of what was written meanwhile, in one line; None if it loses nothing."""
+    found = left_behind or {}
+    number = sum(count for kind, count in (found.get("counts") or {}).items() if kind != "bookkeeping")
+    paths = [left_behind_line(entry) for entry in (found.get("paths") or ())[:_NAMED]]
+    if not paths:
+        return None
+    more = [f"{number - len(paths)} more"] if number > len(paths) else []
+    packages = list(found.get("packages") or ())
+    with_packages = f"; packages installed meanwhile: {', '.join(packages[:_NAMED])}" if packages else ""
+    said = ", ".join(paths) + "".join(f" and {text}" for text in more)
+    return f"the reboot loses what {found.get('missing_in')} does not have: {said}{with_packages}"
 
 
 def keep_facts(result: Result, answer: t.Mapping[str, t.Any]) -> None:
@@ -99,4 +115,4 @@ def problem(reboot: Result, info: Result, booted: Result, wanted: str, timeout: 
     return None
 
 
-__all__ = ("confirmed", "keep_facts", "problem", "unconfirmed", "without_output")
+__all__ = ("confirmed", "keep_facts", "lost_words", "problem", "unconfirmed", "without_output")

@@ -228,6 +228,20 @@ def test_carry_over_with_reboot(ansible: Controller, host: Host) -> None:
     assert (booted(host), host.sh("cat /var/lib/shop/orders")) == ("rootfs_upgrade", "early\nlate")
 
 
+def test_what_the_reboot_loses_is_told(ansible: Controller, host: Host) -> None:
+    """Also where nothing is carried over or refused: by name, and while it is not too late to stop the run."""
+    host.release("v2")
+    host.module("overc_host_upgrade")
+    host.sh("useradd late; for number in $(seq 50); do echo x > /srv/$number; done")
+    done = ansible(host.name, "overc.system.overc_host_upgrade", "-a", "reboot=true", "-e", "overc_background=true")
+    assert done.rc == 0, done.output
+    assert "the reboot loses what rootfs_upgrade does not have: /etc/" in done.output
+    assert done.output.index("the reboot loses") < done.output.index("reboots into")
+    assert "/etc/passwd (changed)" in done.output
+    assert len(done.result["left_behind"]["paths"]) == 21
+    assert "more, listed with full=true" in done.result["left_behind"]["paths"][-1]
+
+
 def test_carry_over_in_one_go(ansible: Controller, host: Host) -> None:
     host.release("v2")
     host.sh("mkdir -p /var/lib/shop && echo order > /var/lib/shop/orders")

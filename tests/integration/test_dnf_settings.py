@@ -14,7 +14,7 @@ from tests.integration.commands import Result, assert_refused, call, succeed
 from tests.integration.own_packages import build, offer
 from tests.lab import Host
 from tests.lab.packages import Package
-from tests.sampling import rotating
+from tests.sampling import day, rotating
 
 PENDING: t.Final = {"lab-app", "lab-gui", "lab-kernel", "lab-lib", "lab-tool"}
 _CONFIGURATION: t.Final = "/etc/dnf/dnf.conf"
@@ -123,10 +123,10 @@ exec /usr/bin/dnf-counted "$@"
 """
 
 
-def commands_of(host: Host, **wishes: t.Any) -> tuple[Result, int]:
+def commands_of(host: Host, *, check: bool = False, **wishes: t.Any) -> tuple[Result, int]:
     """An upgrade, and how many times the command of DNF was started for it."""
     host.sh("rm -f /run/dnf-calls")
-    result = call(host, "upgrade", wishes)
+    result = call(host, "upgrade", wishes, check=check)
     return result, int(host.sh("cat /run/dnf-calls 2>/dev/null | wc -l"))
 
 
@@ -155,6 +155,33 @@ def test_nothing_to_do_is_asked_of_the_library(host: Host) -> None:
     assert {sentence.split()[0] for sentence in result["held_back"]} == PENDING
 
 
+def of_dnf(host: Host) -> str:
+    """All that DNF keeps on a host, by content and time."""
+    return host.sh("find /var/cache/dnf /var/lib/dnf /var/log/dnf* -type f -printf '%p %T@ %s\\n' | sort")
+
+
+def test_a_check_is_asked_of_the_library_too(host: Host) -> None:
+    """It fetches the lists anew into a copy of the host's, and the host keeps the ones it has."""
+    succeed(host, "update")
+    count_commands(host)
+    before = of_dnf(host)
+    for wishes in ({}, {"update_cache": False}):
+        result, started = commands_of(host, check=True, **wishes)
+        assert (result["changed"], result["upgrades"], started) == (False, [], 0), result["msg"]
+    assert call(host, "update", check=True)["changed"] is False
+    assert of_dnf(host) == before
+    host.release("v2")
+    before = of_dnf(host)
+    said = call(host, "update", check=True)
+    assert said["changed"] is True, "other lists are there"
+    assert {change["name"] for change in said["upgrades"]} == PENDING
+    assert {change["name"] for change in commands_of(host, check=True)[0]["upgrades"]} == PENDING
+    assert of_dnf(host) == before
+    host.release("v1")
+    succeed(host, "update")
+    assert call(host, "update", check=True)["changed"] is False
+
+
 @pytest.mark.parametrize("way", ["unreachable", "no repository", "an obsoleting package", "a broken file"])
 def test_what_the_library_is_not_sure_of(host: Host, way: str, tmp_path: Path) -> None:
     count_commands(host)
@@ -166,7 +193,7 @@ def test_what_the_library_is_not_sure_of(host: Host, way: str, tmp_path: Path) -
         host.write("/etc/yum.repos.d/own.repo", BROKEN["no end of a section"].replace("\\n", "\n"))
     else:
         offer(host, *build(tmp_path, Package("own-new", "1", (), header=("Obsoletes: lab-app",))).values())
-    result, started = commands_of(host)
+    result, started = commands_of(host, check=bool(day() % 2))
     assert started > 0
     if way == "an obsoleting package":
         assert {change["name"] for change in result["upgrades"]} >= {"own-new", "lab-app"}, result

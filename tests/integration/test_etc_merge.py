@@ -26,6 +26,8 @@ for name in here there both moded kept; do echo "$name" > /etc/lab-$name; done
 echo old > /etc/lab.d/old
 echo gone > /etc/lab-gone.d/gone
 ln -s lab-here /etc/lab-link
+echo locked > /etc/lab-locked
+chattr +i /etc/lab-locked
 useradd -m -u 2000 old
 """
 # What the packages' script does in the new root
@@ -47,6 +49,9 @@ echo mine > /etc/lab-both
 chmod 600 /etc/lab-moded
 rm /etc/lab-kept
 ln -sfn lab-there /etc/lab-link
+echo mine > /etc/lab-mine-locked
+chattr +a /etc/lab-mine-locked
+mkfifo -m 640 /etc/lab-fifo
 mkdir -m 700 /etc/lab-mine.d
 printf 'odd' > "/etc/lab-mine.d/$(printf 'new\\nline\\377')"
 ln -s /etc/shadow /etc/lab-mine.d/link
@@ -92,6 +97,8 @@ def check(host: Host) -> None:
     )
     assert host.run("getent passwd taken", check=False).stdout == ""
     assert host.sh("getent shadow late svc | cut -d: -f1") == "late\nsvc"
+    assert host.sh("lsattr /etc/lab-locked /etc/lab-mine-locked | cut -c5,6") == "i-\n-a"
+    assert host.sh("stat -c '%F %a' /etc/lab-fifo") == "fifo 640"
     host.sh("pwck -rq && grpck -r")
     assert "subvol=@rootfs.overc-1 " in host.sh("grep ' / ' /etc/fstab")
     assert host.sh("tail -n1 /etc/fstab") == "# mine"
@@ -228,3 +235,7 @@ def test_with_fixed_entries(host: Host) -> None:
     succeed(host, "confirm")
     host.release("v3")
     assert succeed(host, "upgrade", ARGS)["carry_conflicts"] == []
+    host.sh("echo again > /etc/motd")
+    assert succeed(host, "upgrade", {**ARGS, "arm": True})["carried_over"] == ["/etc"]
+    host.reboot()
+    assert host.sh("cat /etc/motd; ls /etc/overc/not-carried-over | wc -l") == "again\n1"

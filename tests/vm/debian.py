@@ -116,10 +116,11 @@ class DebianStates:
 
     def guest(self, name: str, firmware: str) -> DebianGuest:
         """A machine of its own that goes on from there; switch it on."""
-        base = image(firmware) if name == "installed" else self._saved(name, firmware)
+        base = image(firmware) if name == "installed" else self.saved(name, firmware)
         return DebianGuest(self.directory / f"m{next(self._numbers)}", base, self.collections, firmware=firmware)
 
-    def _saved(self, name: str, firmware: str) -> Saved:
+    def saved(self, name: str, firmware: str) -> Saved:
+        """A machine in this state, kept."""
         before, change = _STEPS[name]
         if (name, firmware) not in self._made:
             with self.guest(before, firmware) as guest:

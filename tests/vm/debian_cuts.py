@@ -25,7 +25,15 @@ def _upgrade() -> list[Cut]:
         for step in steps
         if step not in _EARLY
     ]
-    return [*early, *late, Cut("upgrade", f"before-{_COMMIT}", "packaged", UPGRADE, boots=_OLD)]
+    # Changed in memory, and not on the disk yet
+    inside = [
+        Cut("upgrade", f"in-{step}", "packaged", UPGRADE, boots=_OLD) for step in ("write_entry_files", "write_menu")
+    ]
+    around = [
+        Cut("upgrade", f"before-{_COMMIT}", "packaged", UPGRADE, boots=_OLD),
+        Cut("upgrade", f"in-{_COMMIT}", "packaged"),
+    ]
+    return [*early, *late, *inside, *around]
 
 
 def _trial() -> list[Cut]:
@@ -39,7 +47,11 @@ def _trial() -> list[Cut]:
 
 def _confirm() -> list[Cut]:
     after = [Cut("confirm", f"after-{step}", "trial", CONFIRM, boots=_NEW) for step in commands.CONFIRM_STEPS]
-    return [Cut("confirm", "before-confirm", "trial", CONFIRM, boots=_OLD), *after]
+    before = [
+        Cut("confirm", "before-confirm", "trial", CONFIRM, boots=_OLD),
+        Cut("confirm", "in-confirm", "trial", CONFIRM),
+    ]
+    return [*before, *after]
 
 
 def _back() -> list[Cut]:

@@ -9,6 +9,8 @@ Its kernels are real ones with only the modules that the machine needs, in packa
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +27,7 @@ from tests.lab.settings import REPOSITORY, cache_directory, digest
 from tests.lab.signing import public_key, sign_release
 from tests.lab.system import ssh_key
 from tests.vm import disk, grub, kernels
-from tests.vm.faults import FAULTS
+from tests.vm.faults import FAULTS, Fault, Files
 from tests.vm.image import PACKAGE, assemble, boot_partition, configure
 from tests.vm.kernels import Kernel
 from tests.vm.rootfs import Sources, sources
@@ -56,7 +58,11 @@ _FILES: t.Final = {
 }
 # The command line says "ro", as an installer's does
 _NEEDED: t.Final = ("systemd-remount-fs.service",)
-_DEPENDS = ("Depends: linux-base, initramfs-tools, kmod",)
+_OWN_INITRD: t.Final = b"made by initramfs-tools"
+_NOISE: t.Final = """
+LC_ALL=C tr '\\000-\\377' '\\200-\\377\\000-\\177' <{initrd} >{initrd}.noise
+mv {initrd}.noise {initrd}
+"""
 
 
 def app(version: str, script: str = "") -> Deb:
@@ -64,16 +70,36 @@ def app(version: str, script: str = "") -> Deb:
     return Deb("vm-app", version, files=files, scripts={"postinst": script} if script else {})
 
 
-def kernel(packed: Kernel) -> Deb:
-    """``linux-image-RELEASE``, with the scripts of Debian's and without what the machine never loads."""
+def _content(packed: Kernel) -> Files:
+    """By the names that faults know; the initrd is made where it is installed."""
+    return {"/boot/bzImage": packed.image, "/boot/initrd": _OWN_INITRD, **packed.modules}
+
+
+def kernel(packed: Kernel, content: Files | None = None) -> Deb:
+    """``linux-image-RELEASE``, with the scripts of Debian's and without what the machine never loads.
+
+    ``content``: what is in it instead of what belongs there.
+    """
+    content = content or _content(packed)
     small = deb_kernels.kernel(packed.release)
     files = {
-        f"/boot/vmlinuz-{packed.release}": packed.image,
+        f"/boot/vmlinuz-{packed.release}": content["/boot/bzImage"],
         f"/boot/config-{packed.release}": (packed.tree / f"boot/config-{packed.release}").read_bytes(),
         f"/boot/System.map-{packed.release}": b"ffffffff81000000 T _text\n",
-        **{name.removeprefix("/usr"): content for name, content in packed.modules.items()},
+        **{name.removeprefix("/usr"): data for name, data in content.items() if not name.startswith("/boot/")},
     }
-    return Deb(small.name, "1.0", fields=small.fields, files=files, scripts=small.scripts)
+    scripts = dict(small.scripts)
+    if content.get("/boot/initrd") != _OWN_INITRD:
+        scripts["postinst"] += _NOISE.format(initrd=f"/boot/initrd.img-{packed.release}")
+    return Deb(small.name, "1.0", fields=small.fields, files=files, scripts=scripts)
+
+
+def _broken(fault: Fault, older: Kernel, newer: Kernel) -> list[Deb]:
+    """The second release as it must not be."""
+    content = fault.kernel(_content(newer), _content(older)) if fault.kernel else None
+    if content is not None:
+        content.setdefault("/boot/initrd", _OWN_INITRD)
+    return [kernel(newer, content), deb_kernels.newest(newer.release, "2.0"), app("2.0", fault.script)]
 
 
 def releases(older: Kernel, newer: Kernel) -> dict[str, list[Deb]]:
@@ -83,9 +109,8 @@ def releases(older: Kernel, newer: Kernel) -> dict[str, list[Deb]]:
     return {
         "v1": [*first, app("1.0")],
         "v2": [*first[:1], *second, app("2.0")],
-        # Of what upgrades go wrong in: what comes with a package's script
-        **{fault.repository: [*first[:1], *second, app("2.0", fault.script)] for fault in FAULTS if fault.script},
-    }  # fmt: skip
+        **{fault.repository: _broken(fault, older, newer) for fault in FAULTS},
+    }
 
 
 def image(firmware: str) -> Path:
@@ -202,6 +227,19 @@ def _configure(root: Path, firmware: str) -> None:
     shutil.copy(public_key(), root / "etc/apt/keyrings/vm.asc")
 
 
+def _by_uuid(menu: str, root: str, boot: str) -> str:
+    """The menu as update-grub writes it on the machine itself: it asks no loop device for its UUID."""
+    assert "root=/dev/vda3" in menu
+    named = menu.replace("root=/dev/vda3", f"root=UUID={root}").replace("-/dev/vda3'", f"-{root}'")
+    return re.sub(
+        r"^(\t+)(?=linux\t)", rf"\1search --no-floppy --fs-uuid --set=root {boot}\n\1", named, flags=re.MULTILINE
+    )
+
+
+def _place_of_kernels(root: Path) -> Path:
+    return root / "boot" if os.path.ismount(root / "boot") else root
+
+
 def _install(root: Path, scratch: Path) -> None:
     shutil.copytree(scratch / "repositories", root / "srv/repositories")
     (root / "srv/repositories/current").symlink_to("v1")
@@ -219,6 +257,7 @@ def _install(root: Path, scratch: Path) -> None:
     names = [f"/run/debs/{path.name}" for path in sorted(debs.iterdir())]
     run(["chroot", root, "dpkg", "--install", *names], stdin="", env=environment)
     run(["chroot", root, "update-grub"], stdin="", env=environment)
+    grub_cfg.write_text(_by_uuid(grub_cfg.read_text(), _uuid(root), _uuid(_place_of_kernels(root))))
     for place in ("dev", "sys", "proc"):
         run(["umount", root / place])
     shutil.rmtree(debs)

@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a machine would boot from a disk: GRUB's own reader decides about the boot partition, btrfs about the root."""
+"""What a machine would boot from a disk: GRUB's own reader decides about the boot partition, btrfs about the root.
+
+The layout of this collection's documentation; for Debian's own see ``debian_view``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import os
 import re
 import subprocess
 import typing as t
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +22,7 @@ from tests.lab.kernel import make_kernel
 from tests.lab.process import run
 
 # A kernel that the stand-in for GRUB takes for a whole one
-_LOADABLE: t.Final = make_kernel("0", size=1 << 14)
+LOADABLE: t.Final = make_kernel("0", size=1 << 14)
 _VERSIONS: t.Final = re.compile(r"(vm-app|vm-kernel)=(\S+)")
 
 
@@ -28,7 +32,8 @@ def grub_reads(boot: Path, path: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def _digest(data: bytes | None) -> str | None:
+def digest_of(data: bytes | None) -> str | None:
+    """A short one; None for what is not there."""
     return None if data is None else hashlib.sha256(data).hexdigest()[:16]
 
 
@@ -40,6 +45,8 @@ class BootView:
     kernel: str | None
     initrd: str | None
     problem: str = ""
+    # What boots after this boot, where it was the one trial
+    then: BootView | None = None
 
     @property
     def loads(self) -> bool:
@@ -60,13 +67,13 @@ def look_at_boot(boot: Path, scratch: Path, at_the_menu: int | None = None) -> B
         # What counts for the choice is whether GRUB would take the file
         (menu / name).unlink(missing_ok=True)
         if data and (name.startswith("initrd") or data[0x202:0x206] == b"HdrS"):
-            (menu / name).write_bytes(_LOADABLE)
+            (menu / name).write_bytes(LOADABLE)
     try:
         entry = choose(menu, at_the_menu).entry
     except BootFailed as error:
         return BootView(None, None, None, str(error))
     initrd = files.get((entry.initrd or "").lstrip("/"))
-    return BootView(entry, _digest(files.get(entry.kernel.lstrip("/"))), _digest(initrd))
+    return BootView(entry, digest_of(files.get(entry.kernel.lstrip("/"))), digest_of(initrd))
 
 
 @dataclass(frozen=True)
@@ -80,8 +87,11 @@ class RootView:
     problem: str = ""
 
 
-def look_at_root(part: Path, rootflags: str, mountpoint: Path) -> RootView:
+def look_at_root(
+    part: Path, rootflags: str, mountpoint: Path, view: Callable[[Path], RootView] | None = None
+) -> RootView:
     """The root in this copy of the root partition; the copy is changed by it, as by a machine that mounts it."""
+    view = view or _root_view
     mountpoint.mkdir(exist_ok=True)
     options = f"loop,rw,{rootflags}" if rootflags else "loop,rw"
     done = subprocess.run(
@@ -90,7 +100,7 @@ def look_at_root(part: Path, rootflags: str, mountpoint: Path) -> RootView:
     if done.returncode != 0:
         return RootView(problem=f"mount: {done.stderr.strip()[-200:]}")
     try:
-        return _root_view(mountpoint)
+        return view(mountpoint)
     finally:
         run(["umount", mountpoint])
 
@@ -131,11 +141,12 @@ class System:
     release: str
     app: str
     kernel_package: str
+    kernel_name: str = "vm-kernel"
 
 
 def _has_root_of(system: System, root: RootView) -> bool:
-    packages = (("vm-app", system.app), ("vm-kernel", system.kernel_package))
-    return (root.app, root.files, root.packages) == (system.app, 100, packages)
+    packages = {"vm-app": system.app, system.kernel_name: system.kernel_package}
+    return (root.app, root.files, dict(root.packages)) == (system.app, 100, packages)
 
 
 def verdict(boot: BootView, root: RootView, systems: t.Sequence[System], *, window: bool) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.vm.disk_view import System
 from tests.vm.guest import Guest
 from tests.vm.machine import Saved
-from tests.vm.sweep import Outcome, Sweep, with_pool
+from tests.vm.sweep import Eyes, Outcome, Sweep, with_pool
 
 # What the original tool does once the packages are in: no step waits for the one before to be on the disk, the kernel is
 # overwritten where it is, and nothing but the order of two writes ties it to the root.
@@ -87,11 +87,12 @@ def original(directory: Path, packaged: Saved, collections: Path) -> Recording:
     return Recording(directory, packaged.disk, directory / "writes.log", systems)
 
 
-def sweep(recording: Recording, *, window: bool, seed: int = 0) -> Outcome:
+def sweep(recording: Recording, *, window: bool, seed: int = 0, eyes: Eyes | None = None) -> Outcome:
     """``window``: whether an old kernel may meet the new root in the middle of the switch."""
 
     def work(pool: Path) -> Outcome:
-        return Sweep(pool, recording.base, recording.log, recording.systems, window=window, seed=seed).run()
+        made = Sweep(pool, recording.base, recording.log, recording.systems, window=window, seed=seed, eyes=eyes)
+        return made.run()
 
     return with_pool(recording.directory, work)
 

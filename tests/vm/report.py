@@ -12,6 +12,7 @@ import typing as t
 from tests.lab.settings import REPOSITORY
 from tests.marked import replace, table
 from tests.vm import cuts, debian_cuts, killed, results
+from tests.vm.faults import FAULTS
 from tests.vm.results import Row
 
 DOCUMENT: t.Final = REPOSITORY / "docs/reliability.md"
@@ -101,13 +102,43 @@ def _debian_cuts(rows: t.Sequence[Row]) -> list[str]:
     return [summary, "", *table(["power cut at", *(f"{name}: boots, then" for name in firmwares)], body)]
 
 
+def _debian_faults(rows: t.Sequence[Row]) -> list[str]:
+    firmwares = sorted({row["firmware"] for row in rows})
+    found = {(row["name"], row["firmware"]): row["ends"] for row in rows}
+    body = [
+        [fault.what, *(found.get((fault.name, firmware), "") for firmware in firmwares)]
+        for fault in FAULTS
+        if any((fault.name, firmware) in found for firmware in firmwares)
+    ]
+    return table(["what is broken", *(f"{name}: ends" for name in firmwares)], body)
+
+
+def _debian_sweeps(rows: t.Sequence[Row]) -> list[str]:
+    def cells(row: Row) -> list[str]:
+        counted = [row["prefixes"], row["variants"]]
+        return [
+            row["run"], row["firmware"],
+            *(", ".join(f"{name}: {number}" for name, number in sorted(kind.items())) for kind in counted),
+            str(sum(sum(kind.values()) for kind in counted)),
+        ]  # fmt: skip
+
+    summary = (
+        "An upgrade from the first command to its confirmation. At each point: what GRUB's block names is what GRUB starts, with "
+        "its kernel, initrd, root, packages, modules and fstab; and what boots after the one trial is the system before it."
+    )
+    head = ["recorded run", "firmware", "after each write", "with unflushed writes lost", "points"]
+    return [summary, "", *table(head, [cells(row) for row in rows])]
+
+
 def render(rows: t.Sequence[Row]) -> str:
     parts = {
         "Commands": (_boots, "boot"),
         "Broken upgrades": (_faults, "fault"),
         "Power cuts": (_cuts, "cut"),
+        "Broken upgrades, an entry for each deployment": (_debian_faults, "debian-fault"),
         "Power cuts, an entry for each deployment": (_debian_cuts, "debian-cut"),
         "Recorded writes": (_sweeps, "sweep"),
+        "Recorded writes, an entry for each deployment": (_debian_sweeps, "debian-sweep"),
         "Killed, then a power cut": (_killed, "killed"),
     }
     lines: list[str] = []

@@ -79,6 +79,29 @@ def _superblock(entry: Entry) -> bool:
     return any(start < place + _SUPERBLOCK_SIZE and place < start + entry.size for place in _SUPERBLOCKS)
 
 
+class Eyes(t.Protocol):
+    """Who looks at a disk, of whatever layout: what GRUB would load from it, and what is in the root that this mounts."""
+
+    # Does GRUB read from the root's file system as well
+    reads_root: bool
+
+    def boot(self, disk: Disk, scratch: Path, at_the_menu: int | None) -> BootView: ...
+
+    def root(self, part: Path, rootflags: str, mountpoint: Path) -> RootView: ...
+
+
+class Documented:
+    """The layout of this collection's documentation."""
+
+    reads_root = False
+
+    def boot(self, disk: Disk, scratch: Path, at_the_menu: int | None) -> BootView:
+        return look_at_boot(disk.boot, scratch, at_the_menu)
+
+    def root(self, part: Path, rootflags: str, mountpoint: Path) -> RootView:
+        return look_at_root(part, rootflags, mountpoint)
+
+
 def whole(entries: t.Iterable[Entry]) -> list[Part]:
     return [Part(entry, entry.size) for entry in entries if entry.writes]
 
@@ -127,8 +150,17 @@ class Sweep:
     """``directory`` must be on a file system that can clone files."""
 
     def __init__(
-        self, directory: Path, disk: Path, log: Path, systems: Sequence[System], *, window: bool, seed: int = 0
+        self,
+        directory: Path,
+        disk: Path,
+        log: Path,
+        systems: Sequence[System],
+        *,
+        window: bool,
+        seed: int = 0,
+        eyes: Eyes | None = None,
     ) -> None:
+        self._eyes = eyes or Documented()
         self._directory = directory
         self._disk = Disk(directory / "boot.part", directory / "root.part")
         extract(disk, BOOT, self._disk.boot)
@@ -140,20 +172,34 @@ class Sweep:
         self._looked = 0
 
     def _boot(self, disk: Disk, at_the_menu: int | None = None) -> BootView:
-        return look_at_boot(disk.boot, self._directory, at_the_menu)
+        return self._eyes.boot(disk, self._directory, at_the_menu)
 
     def _root(self, disk: Disk, flags: str) -> RootView:
         copy = self._directory / "mounted.copy"
         copy.unlink(missing_ok=True)
         pool.clone(disk.root, copy)
-        return look_at_root(copy, flags, self._directory / "mounted")
+        return self._eyes.root(copy, flags, self._directory / "mounted")
 
-    def _look(self, disk: Disk, at_the_menu: int | None = None) -> str:
-        self._looked += 1
-        boot = self._boot(disk, at_the_menu)
-        root = self._root(disk, boot.entry.rootflags) if boot.entry else RootView(problem="nothing boots")
-        said = verdict(boot, root, self._systems, window=self._window)
+    def _look(self, disk: Disk, at_the_menu: int | None = None, boot: BootView | None = None) -> str:
+        """``boot``: what GRUB would load from it, where that is known."""
+        if boot is None:
+            self._looked += 1
+            boot = self._boot(disk, at_the_menu)
+        said = self._judged(disk, boot, {})
         return self._with_a_person(disk, boot, said) if at_the_menu is None else said
+
+    def _judged(self, disk: Disk, boot: BootView, roots: dict[str, RootView]) -> str:
+        """``roots``: what is known of this disk's by their mount options; what is missing is added."""
+        flags = boot.entry.rootflags if boot.entry else None
+        if flags is not None and flags not in roots:
+            roots[flags] = self._root(disk, flags)
+            self._looked += 1
+        root = roots[flags] if flags is not None else RootView(problem="nothing boots")
+        said = verdict(boot, root, self._systems, window=self._window)
+        if boot.then is None or said.startswith("BAD"):
+            return said
+        after = self._judged(disk, boot.then, roots)
+        return f"{said}, then {after}" if not after.startswith("BAD") else f"BAD: {said}, and after its trial: {after}"
 
     def _with_a_person(self, disk: Disk, boot: BootView, said: str) -> str:
         """``manual`` protection: where the normal entry cannot be loaded, somebody chooses the other one."""
@@ -172,7 +218,7 @@ class Sweep:
         boot, roots = self._boot(self._disk), dict[str, RootView]()
         for index, entry in enumerate(self._log.entries[:told], 1):
             if entry.flush:
-                self._vary(outcome, index - 1, flushed, unflushed)
+                self._vary(outcome, index - 1, flushed, unflushed, boot)
                 flushed.apply(self._log, whole(unflushed))
                 unflushed = []
             if not entry.writes:
@@ -180,16 +226,12 @@ class Sweep:
             unflushed.append(entry)
             boot_changed, root_changed = self._disk.apply(self._log, whole([entry]))
             again = self._dice.randrange(_REGARDLESS) == 0
-            if boot_changed or again:
+            if boot_changed or again or (root_changed and self._eyes.reads_root):
                 boot = self._boot(self._disk)
                 self._looked += 1
             if root_changed or again:
                 roots.clear()
-            flags = boot.entry.rootflags if boot.entry else ""
-            if flags not in roots:
-                roots[flags] = self._root(self._disk, flags)
-                self._looked += 1
-            said = verdict(boot, roots[flags], self._systems, window=self._window)
+            said = self._judged(self._disk, boot, roots)
             outcome.note(index, "prefix", self._with_a_person(self._disk, boot, said))
         if told is not None:
             outcome.ends = self._ends(flushed, unflushed)
@@ -205,15 +247,17 @@ class Sweep:
             ends.add(self._look(copy))
         return ends
 
-    def _vary(self, outcome: Outcome, index: int, flushed: Disk, unflushed: Sequence[Entry]) -> None:
+    def _vary(self, outcome: Outcome, index: int, flushed: Disk, unflushed: Sequence[Entry], boot: BootView) -> None:
+        """``boot``: what GRUB would load where nothing was lost."""
         # What lies in the middle of a file of the new root is not referred to yet, whether it is there or not
         visible = [entry for entry in unflushed if _overlaps(entry, BOOT) or (entry.writes and _superblock(entry))]
         if not visible:
             return
+        known = None if self._eyes.reads_root or any(_overlaps(entry, BOOT) for entry in unflushed) else boot
         for parts in variants(unflushed, self._dice):
             copy = flushed.clone(self._directory)
             copy.apply(self._log, parts)
-            outcome.note(index, "variant", self._look(copy))
+            outcome.note(index, "variant", self._look(copy, boot=known))
 
 
 def with_pool(directory: Path, work: t.Callable[[Path], Outcome]) -> Outcome:

@@ -10,22 +10,44 @@ from __future__ import annotations
 
 import functools
 import typing as t
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPORT_KEY
-from tests.sampling import in_turn
-from tests.vm import debian_cuts, results, turn
-from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
+from tests.sampling import day, in_turn
+from tests.vm import debian_cuts, debian_faults, debian_recording, recording, results, turn
+from tests.vm.cuts import CONFIRM, ROLLBACK, Cut
 from tests.vm.cutting import run_to
 from tests.vm.debian import NEW, OLD, DebianGuest, DebianStates, deployment
 from tests.vm.debian_image import FIRMWARES
+from tests.vm.debian_view import Debian
+from tests.vm.faults import FAULTS, Fault
+from tests.vm.sweep import Outcome
 
 pytestmark = pytest.mark.vm
 
 _BOOT: t.Final = {"bios": "ext4", "efi": "in btrfs, ESP vfat"}
+# A run without this many points was not a whole one
+_LEAST: t.Final = 300
 _PROTECTION: t.Final = "automatic, an entry for each deployment"
-MakeDebian = t.Callable[[str, str], DebianGuest]
+
+
+class MakeDebian:
+    """``make(state, firmware)``: a machine that goes on from a state, and ends with the test."""
+
+    def __init__(self, states: DebianStates) -> None:
+        self.states = states
+        self.made: list[DebianGuest] = []
+
+    def __call__(self, name: str, firmware: str) -> DebianGuest:
+        self.made.append(self.states.guest(name, firmware))
+        self.made[-1].on()
+        return self.made[-1]
+
+
+# A machine that the case leaves running, for a last look at its disk
+_Case = t.Callable[[MakeDebian, str], "DebianGuest | None"]
 
 
 def _there_and_back(make: MakeDebian, firmware: str) -> DebianGuest:
@@ -57,27 +79,8 @@ def _given_back_later(make: MakeDebian, firmware: str) -> DebianGuest:
     return guest
 
 
-def _panics(make: MakeDebian, firmware: str) -> DebianGuest:
-    """The kernel panics in the new root: GRUB boots what ran before, by itself."""
-    guest = make("adopted", firmware)
-    guest.offer("fault-root-panics")
-    guest.controller(UPGRADE)
-    before = guest.machine.boot_id()
-    guest.machine.ssh("systemctl reboot", check=False)
-    guest.machine.forget_connection()
-    guest.machine.wait_other_boot(before)
-    # Nothing was confirmed yet, so the default is still what the distribution's own menu says
-    guest.assert_system(OLD, deployment(0), deployment="", trial="")
-    assert guest.info()["state"] == "fallback"
-    assert guest.controller(ROLLBACK)["state"] == "clean"
-    assert guest.controller.call(UPGRADE)["error_id"] == "known_bad"
-    return guest
-
-
-_Case = t.Callable[[MakeDebian, str], DebianGuest]
 STORIES: t.Final[tuple[tuple[str, _Case, str], ...]] = (
     ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, "bios"),
-    ("a new root panics, the one before it comes up by itself", _panics, "bios"),
     ("given back from a later deployment", _given_back_later, "bios"),
     ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, "efi"),
     ("given back from a later deployment", _given_back_later, "efi"),
@@ -86,17 +89,10 @@ STORIES: t.Final[tuple[tuple[str, _Case, str], ...]] = (
 
 @pytest.fixture
 def make(debian: DebianStates, request: pytest.FixtureRequest) -> t.Iterator[MakeDebian]:
-    """``make(state, firmware)``: a machine that goes on from a state, and ends with the test."""
-    made: list[DebianGuest] = []
-
-    def one(name: str, firmware: str) -> DebianGuest:
-        made.append(debian.guest(name, firmware))
-        made[-1].on()
-        return made[-1]
-
-    yield one
+    make = MakeDebian(debian)
+    yield make
     report = request.node.stash.get(REPORT_KEY, {}).get("call")
-    for guest in made:
+    for guest in make.made:
         if report is not None and report.failed:
             print(f"--- console of {guest.machine.directory}\n{guest.machine.console[-6000:]}")
         guest.machine.close()
@@ -138,7 +134,56 @@ def _settled(guest: DebianGuest) -> str:
     raise AssertionError(story)
 
 
-def _story(what: str, story: _Case, make: MakeDebian, firmware: str) -> DebianGuest:
+# --- broken upgrades --------------------------------------------------------------------------------------------------
+
+
+def _fault(fault: Fault, make: MakeDebian, firmware: str) -> DebianGuest:
+    guest = make("adopted", firmware)
+    results.note(
+        "debian-fault", name=fault.name, what=fault.what, firmware=firmware, ends=debian_faults.suffer(guest, fault)
+    )
+    return guest
+
+
+# --- recorded writes --------------------------------------------------------------------------------------------------
+
+
+def _swept(name: str, make: MakeDebian, firmware: str, collections: Path, *, tried: bool) -> Outcome:
+    saved = make.states.saved("adopted", firmware)
+    directory = make.states.directory / f"{name.replace(' ', '-')}-{firmware}"
+    recorded = debian_recording.upgrade(directory, saved, collections, firmware, tried=tried)
+    outcome = recording.sweep(recorded, window=False, seed=day(), eyes=Debian(firmware))
+    print(f"{name}: {outcome.points} points, looked {outcome.looked} times: {outcome.story} {outcome.bad[:9]}")
+    results.note(
+        "debian-sweep", run=name, firmware=firmware, prefixes=dict(outcome.prefixes), variants=dict(outcome.variants)
+    )
+    return outcome
+
+
+def _every_cut(make: MakeDebian, firmware: str) -> None:
+    """Old; once armed the new one, once; old until it is confirmed; new. Whatever was not flushed may be lost."""
+    outcome = _swept("upgrade", make, firmware, make.states.collections, tried=True)
+    assert outcome.bad == []
+    assert outcome.points >= _LEAST
+    assert [name for _moment, name in outcome.story] == [OLD, f"{NEW}, then {OLD}", OLD, NEW]
+
+
+def _missing_sync(make: MakeDebian, firmware: str) -> None:
+    """The same look finds an upgrade that does not wait for the disk in one place."""
+    place = make.states.directory / f"careless-{firmware}"
+    careless = debian_recording.without_sync(make.states.collections, firmware, place)
+    outcome = _swept("without a sync", make, firmware, careless, tried=False)
+    assert outcome.bad != []
+    assert outcome.story[0][1] == OLD
+
+
+SWEEPS: t.Final[tuple[_Case, ...]] = (_every_cut, _missing_sync)
+
+
+# --- which of them ----------------------------------------------------------------------------------------------------
+
+
+def _story(what: str, story: _Case, make: MakeDebian, firmware: str) -> DebianGuest | None:
     guest = story(make, firmware)
     results.note("boot", what=what, filesystem=_BOOT[firmware], firmware=firmware.upper(), protection=_PROTECTION)
     return guest
@@ -154,10 +199,21 @@ def _cases() -> list[t.Any]:
         for firmware in FIRMWARES
         for cut in debian_cuts.every()
     ]
-    return in_turn(stories, cuts, turn=turn())
+    sweeps = [
+        pytest.param(sweep, firmware, id=f"{sweep.__name__[1:]}-{firmware}")
+        for sweep in SWEEPS
+        for firmware in FIRMWARES
+    ]
+    faults = [
+        pytest.param(functools.partial(_fault, fault), firmware, id=f"{fault.name}-{firmware}")
+        for fault in FAULTS
+        for firmware in FIRMWARES
+    ]
+    return in_turn([*stories, *sweeps], cuts, faults, turn=turn())
 
 
 @pytest.mark.parametrize(("case", "firmware"), _cases())
 def test_debian(case: _Case, firmware: str, make: MakeDebian) -> None:
     guest = case(make, firmware)
-    assert guest.disk_defect_of_a_running_machine() is None
+    if guest is not None:
+        assert guest.disk_defect_of_a_running_machine() is None

@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from ..people import human_bytes
-from .words import change_line
+from .words import change_line, left_behind_line
 
 FULL_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {"full": {"type": "bool", "default": False}}
 
@@ -57,8 +57,7 @@ def _packages(changes: t.Sequence[t.Mapping[str, t.Any]] | None) -> list[str]:
         change_line(change) + (f", {human_bytes(change['size'])}" if change.get("size") else "")
         for change in changes or ()
     ]
-    more = len(lines) - _PACKAGES
-    return lines if more <= 1 else [*lines[:_PACKAGES], f"and {more} more, listed with full=true"]
+    return _first(lines, len(lines))
 
 
 def _size(entry: t.Mapping[str, t.Any]) -> str:
@@ -82,10 +81,33 @@ def _shortened(key: str, value: t.Any) -> t.Any:
     if key in ("requirements", "protection_requirements"):
         return [entry for entry in value if not entry.get("ok")]
     if key == "left_behind" and value:
-        return value if any(value.get(part) for part in ("paths", "packages", "removed_packages", "problem")) else None
+        return _left_behind(value)
+    if key == "carry_conflicts" and value:
+        return _first(
+            [entry["path"] + (f" ({entry['what']})" if entry.get("what") else "") for entry in value], len(value)
+        )
     if key == "reboot" and value:
         return {name: _deployment(part) for name, part in value.items()}
     return _deployment(value)
+
+
+def _left_behind(value: t.Mapping[str, t.Any]) -> t.Any:
+    """A line for each of the first paths and packages, and the number of the rest; None where there is nothing."""
+    if not any(value.get(part) for part in ("paths", "packages", "removed_packages", "problem")):
+        return None
+    number = sum(count for kind, count in (value.get("counts") or {}).items() if kind != "bookkeeping")
+    shown = {
+        **value,
+        "paths": _first([left_behind_line(entry) for entry in value.get("paths") or ()], number),
+        **{key: _first(value[key], len(value[key])) for key in ("packages", "removed_packages") if value.get(key)},
+    }
+    return {key: part for key, part in shown.items() if part not in (None, [], {}) and key != "complete"}
+
+
+def _first(lines: t.Sequence[str], number: int) -> list[str]:
+    """As many of them as fit a screen. ``number``: how many there are, of which the lines may be the first ones."""
+    more = number - _PACKAGES
+    return list(lines) if more <= 1 else [*lines[:_PACKAGES], f"and {more} more, listed with full=true"]
 
 
 def _deployment(value: t.Any) -> t.Any:

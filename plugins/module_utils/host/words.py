@@ -86,6 +86,11 @@ def _last_moment(plan: Plan, root: str) -> str:
     return "; ".join(words)
 
 
+def left_behind_line(entry: t.Mapping[str, t.Any]) -> str:
+    """One path of what a switch leaves behind, as people read it."""
+    return f"{entry['path']} ({entry['change']})"
+
+
 def would(plan: Plan, changes: Changes = ()) -> str:
     """The same in check mode, where nothing of it was done."""
     return f"this would be so: {done(plan, changes)}"
@@ -165,4 +170,14 @@ def predicted(plan: Plan) -> dict[str, t.Any]:
     }
 
 
-__all__ = ("after_reboot", "change_line", "done", "found", "nothing", "packages_words", "predicted", "would")
+__all__ = (
+    "after_reboot",
+    "change_line",
+    "done",
+    "found",
+    "left_behind_line",
+    "nothing",
+    "packages_words",
+    "predicted",
+    "would",
+)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import typing as t
 from dataclasses import replace
 
@@ -33,7 +34,7 @@ _UNITS: t.Final = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
-_UNIT_KINDS: t.Final = (".mount", ".service", ".socket", ".swap")
+_UNIT_KINDS: t.Final = (".automount", ".mount", ".path", ".service", ".socket", ".swap")
 _NSPAWN: t.Final = ("/etc/systemd/nspawn", "/run/systemd/nspawn", "/var/lib/machines")
 # Of a process that ended, or that a confined root may not look at (a host that is a container itself): none of this host's
 UNSEEN: t.Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.EINVAL, errno.EACCES, errno.EPERM))
@@ -66,13 +67,24 @@ def _entries(path: str) -> list[str]:
 
 def places(known: t.Iterable[str]) -> list[str]:
     """Every directory of containers that can be found, each once, by whatever name."""
-    found = [*known, *_USUAL_PLACES, *lxc.default_places(), *map(os.path.dirname, lxc.running_containers())]
+    running = map(os.path.dirname, lxc.running_containers())
+    found = [*known, *_USUAL_PLACES, *lxc.default_places(), *_places_of_users(), *running]
     out: dict[tuple[int, int], str] = {}
     for path in found:
         found_there = status(path, follow=True)
         if found_there is not None:
             out.setdefault((found_there.st_dev, found_there.st_ino), path)
     return list(out.values())
+
+
+def _places_of_users() -> list[str]:
+    """Where people without privileges keep containers, who may mount what they can read."""
+    fields = [line.split(":") for line in _read("/etc/passwd").split("\n")]
+    homes = sorted({line[5] for line in fields if len(line) > 6 and line[5].startswith("/") and line[5] != "/"})
+    out = [f"{home}/.local/share/lxc" for home in homes]
+    for home in homes:
+        out += lxc.default_places(f"{home}/.config/lxc/lxc.conf")
+    return out
 
 
 def copies_elsewhere(container: str) -> list[str]:
@@ -82,10 +94,12 @@ def copies_elsewhere(container: str) -> list[str]:
 
 def of_container(container: str, name: str) -> list[Claim]:
     """What the configuration and the table of mounts of a container use, and of the snapshots that LXC made of it."""
-    text = lxc.with_includes(_read(f"{container}/config"))
+    own = _read(f"{container}/config")
+    text = lxc.with_includes(own)
     config = lxc.parse_config(text)
     claim = Claim("", "root", f"container {printable(name)!r}", f"{printable(container)}/config", container=container)
     out = [replace(claim, path=path) for path in lxc.layers_of_root(config)]
+    out += [replace(claim, path=path, how="named") for path in (*lxc.named_paths(text), *lxc.included(own))]
     for entry in lxc.mount_entries(text):
         out += claims.of_entry(entry, replace(claim, directory=entry.target))
     for table in dict.fromkeys(filter(None, (config.fstab, f"{container}/fstab"))):
@@ -145,6 +159,17 @@ def _of_block_devices() -> list[Claim]:
     return out
 
 
+def _of_sockets() -> list[Claim]:
+    """Sockets in the file system: whoever has bound one is reached by that very file only, and not by its copy."""
+    out: list[Claim] = []
+    for line in _read("/proc/net/unix").split("\n")[1:]:
+        path = line.split(" ", 7)[-1] if line.count(" ") >= 7 else ""
+        there = status(path, follow=False) if path.startswith("/") else None
+        if there is not None and stat.S_ISSOCK(there.st_mode):
+            out.append(Claim(path, "named", "a program of the host", "socket"))
+    return out
+
+
 def of_host(units: str) -> list[Claim]:
     """Of the host's own table, of systemd's units and nspawn settings, of loop devices and swap files, of services."""
     out: list[Claim] = []
@@ -153,7 +178,8 @@ def of_host(units: str) -> list[Claim]:
         out += claims.of_entry(entry, table)
         if entry.target.startswith("/"):
             out.append(replace(table, path=entry.target, how="target"))
-    return [*out, *_of_units(units), *_of_nspawn(), *_of_block_devices(), *of_services(_read, _entries)]
+    services = of_services(_read, _entries)
+    return [*out, *_of_units(units), *_of_nspawn(), *_of_block_devices(), *_of_sockets(), *services]
 
 
 def namespaces() -> t.Iterator[tuple[int, tuple[Mount, ...]]]:

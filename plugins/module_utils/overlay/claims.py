@@ -14,11 +14,12 @@ from ..errors import OvercError
 from ..system import fstab, overlayfs
 from ..system.mount_table import Mount
 from ..system.safe_path import printable
-from .service_files import of_command
+from .service_files import of_command, words
 
 _LAYER_OPTIONS: t.Final = frozenset(("lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir"))
 # Of services and their kind: see systemd.exec
 _UNIT_BINDS: t.Final = frozenset(("BindPaths", "BindReadOnlyPaths"))
+_UNIT_MOUNTS: t.Final = frozenset(("What", "Where", "Options"))
 _UNIT_ROOTS: t.Final = frozenset(("RootDirectory", "RootImage"))
 # nspawn: systemd.nspawn(5), section [Files]
 _NSPAWN_BINDS: t.Final = frozenset(("Bind", "BindReadOnly"))
@@ -29,7 +30,8 @@ _NSPAWN_OVERLAYS: t.Final = frozenset(("Overlay", "OverlayReadOnly"))
 class Claim:
     """Somebody uses what is at ``path``.
 
-    ``how``: "layer" of an overlay, "source" of another mount, "root" of a container, or "target", which is mounted upon.
+    ``how``: "layer" of an overlay, "source" of another mount, "root" of a container, "target", which is mounted upon, or
+    "named", for whatever reason.
     ``who`` and ``where`` are for people. ``container`` is the directory of the container whose own words these are ("" for
     others), ``directory`` the place inside it that the mount is for.
     Without ``device``, ``path`` is a path on the host (``through``: as seen below this other root). With it, ``path`` is the
@@ -112,6 +114,8 @@ def of_units(text: str, claim: Claim) -> list[Claim]:
             out.append(replace(claim, path=value.lstrip("-+"), how="root"))
         elif key.startswith("Exec"):
             out += [replace(claim, path=path, how="root") for path in of_command(value)]
+        if key not in _UNIT_MOUNTS and not key.startswith("D"):  # Description, Documentation
+            out += [replace(claim, path=path, how="named") for path in words(value)]
     return [found for found in out if found.path.startswith("/")]
 
 

@@ -19,6 +19,7 @@ from ..errors import OvercError
 from ..system import fstab
 from ..system.presence import NOT_THERE, status
 from ..system.safe_path import OPEN_FILE, printable
+from .service_files import words
 
 FSTAB_KEYS: t.Final = ("lxc.mount.fstab", "lxc.mount")
 _ROOTFS_KEYS: t.Final = ("lxc.rootfs.path", "lxc.rootfs")
@@ -67,6 +68,24 @@ def mount_entries(text: str) -> list[fstab.Entry]:
     return found
 
 
+# Keys whose values are told apart elsewhere
+_TOLD_APART: t.Final = frozenset((*_ROOTFS_KEYS, "lxc.mount.entry"))
+
+
+def named_paths(text: str) -> list[str]:
+    """Every other path of the host that a configuration names: hooks, its table, what it includes, profiles, logs.
+
+    Of some it is the program's own, so that it may not be one of the host after all.
+    """
+    out: list[str] = []
+    for line in text.split("\n"):
+        key, sep, value = line.partition("=")
+        key, value = key.strip(), value.strip()
+        if sep and not key.startswith("#") and key not in _TOLD_APART:
+            out += [path for path in (value, *words(value)) if path.startswith("/")]
+    return list(dict.fromkeys(out))
+
+
 def layers_of_root(config: Config) -> list[str]:
     """The host paths that ``lxc.rootfs.path`` names: one root, or the layers of an overlay.
 
@@ -95,6 +114,17 @@ def with_includes(text: str, depth: int = _DEPTH) -> str:
         elif depth:
             out += [with_includes(found, depth - 1) for found in map(_text, _files(value.strip())) if found is not None]
     return "\n".join(out)
+
+
+def included(text: str, depth: int = _DEPTH) -> list[str]:
+    """The paths of all that is included."""
+    out = []
+    for line in text.split("\n"):
+        key, sep, value = line.partition("=")
+        if sep and key.strip() == "lxc.include" and depth:
+            for path in _files(value.strip()):
+                out += [path, *included(_text(path) or "", depth - 1)]
+    return [path for path in out if path.startswith("/")]
 
 
 def _files(path: str) -> list[str]:
@@ -235,9 +265,11 @@ __all__ = (
     "FSTAB_KEYS",
     "Config",
     "default_places",
+    "included",
     "layers_of_root",
     "monitor_listens",
     "mount_entries",
+    "named_paths",
     "parse_config",
     "read_text",
     "root_directory",

@@ -13,6 +13,8 @@ import typing as t
 
 from ..system.mount_table import unescape
 
+_PATH: t.Final = re.compile(r"""(?:^|(?<=[\s"'=:,;(+!@-]))/[^\s"',;:()]+""")
+_DISK: t.Final = re.compile(r"""^[\s-]*source:\s*["']?(/[^\n"']*?)["']?\s*$""", re.MULTILINE)
 # exports(5): the path is the first word, perhaps in quotes; blanks in it are octal
 _EXPORT: t.Final = re.compile(r'^\s*(?:"([^"]*)"|([^\s#"]\S*))')
 # Of Docker's, Podman's and other engines' descriptions of a container or a volume
@@ -30,6 +32,18 @@ _INCLUDE: t.Final = re.compile(
 )
 # Engines that are started with directories of the host as arguments, and those of their options that name one
 _ENGINES: t.Final = ("systemd-nspawn", "docker", "podman", "lxc-execute", "bwrap", "chroot")
+
+
+def words(text: str) -> list[str]:
+    """Every absolute path in a file of settings, whatever it is for; comments are left out."""
+    lines = (line.strip() for line in text.split("\n"))
+    said = [line for line in lines if not line.startswith(("#", ";"))]
+    return _absolute(match for line in said for match in _PATH.findall(line))
+
+
+def of_disks(text: str) -> list[str]:
+    """The directories and files that a container of LXD or Incus has as disks, in its ``backup.yaml``."""
+    return _absolute(match[1] for match in _DISK.finditer(text))
 
 
 def of_exports(text: str) -> list[str]:
@@ -94,4 +108,4 @@ def _absolute(paths: t.Iterable[str]) -> list[str]:
     return list(dict.fromkeys(path for path in paths if path.startswith("/") and path != "/"))
 
 
-__all__ = ("of_command", "of_engine", "of_exports", "of_includes", "of_shares", "of_xml")
+__all__ = ("of_command", "of_disks", "of_engine", "of_exports", "of_includes", "of_shares", "of_xml", "words")

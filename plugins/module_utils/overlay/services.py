@@ -48,6 +48,31 @@ _SERVICES: t.Final[tuple[tuple[str, str, t.Callable[[str], list[str]]], ...]] = 
     ("Samba", "/etc/samba/smb.conf", service_files.of_shares),
     ("Samba", "/var/lib/samba/usershares/*", service_files.of_shares),
     ("rsync", "/etc/rsyncd.conf", service_files.of_shares),
+    ("a container of LXD", "/var/lib/lxd/storage-pools/*/containers/*/backup.yaml", service_files.of_disks),
+    ("a container of LXD", "/var/snap/lxd/common/lxd/storage-pools/*/containers/*/backup.yaml", service_files.of_disks),
+    ("a container of Incus", "/var/lib/incus/storage-pools/*/containers/*/backup.yaml", service_files.of_disks),
+    ("the automounter", "/etc/auto.*", service_files.words),
+    ("the automounter", "/etc/auto.master.d/*", service_files.words),
+    ("schroot", "/etc/schroot/schroot.conf", service_files.words),
+    ("schroot", "/etc/schroot/chroot.d/*", service_files.words),
+)
+# The same, where a path matters only if it is, or lies in, what would be emptied
+_NAMED: t.Final[tuple[tuple[str, str], ...]] = (
+    ("the host", "/etc/crypttab"),
+    ("cron", "/etc/crontab"),
+    ("cron", "/etc/cron.d/*"),
+    ("cron", "/var/spool/cron/*"),
+    ("cron", "/var/spool/cron/crontabs/*"),
+    ("an iSCSI target", "/etc/tgt/targets.conf"),
+    ("an iSCSI target", "/etc/tgt/conf.d/*"),
+    ("an iSCSI target", "/etc/target/saveconfig.json"),
+    ("an iSCSI target", "/etc/rtslib-fb-target/saveconfig.json"),
+    ("the NBD server", "/etc/nbd-server/config"),
+    ("the NBD server", "/etc/nbd-server/conf.d/*"),
+    ("a web server", "/etc/nginx/conf.d/*"),
+    ("a web server", "/etc/nginx/sites-enabled/*"),
+    ("a web server", "/etc/apache2/sites-enabled/*"),
+    ("a web server", "/etc/httpd/conf.d/*"),
 )
 _MACHINES: t.Final = "/var/lib/machines"
 _ROOT = ""  # of the host; another one in tests
@@ -58,6 +83,8 @@ def of_services(read: Read, entries: Entries) -> list[Claim]:
     out: list[Claim] = []
     for who, pattern, paths in _SERVICES:
         for file in _files(_ROOT + pattern, entries):
+            if paths is service_files.words and not is_file(file):
+                continue
             try:
                 if paths is service_files.of_shares:
                     found = [path for text in _with_includes(file, read, entries, set()) for path in paths(text)]
@@ -70,6 +97,9 @@ def of_services(read: Read, entries: Entries) -> list[Claim]:
                     " Mend or remove it, then run the same command again.",
                 ) from error
             out += [Claim(path, "source", who, printable(file)) for path in found]
+    for who, pattern in _NAMED:
+        for file in filter(is_file, _files(_ROOT + pattern, entries)):
+            out += [Claim(path, "named", who, printable(file)) for path in service_files.words(read(file))]
     for name in entries(_ROOT + _MACHINES):
         machine = f"{_ROOT}{_MACHINES}/{name}"
         if is_link(machine):
@@ -80,11 +110,13 @@ def of_services(read: Read, entries: Entries) -> list[Claim]:
 
 
 def _files(pattern: str, entries: Entries) -> list[str]:
-    directory, star, rest = pattern.partition("*")
+    before, star, rest = pattern.partition("*")
     if not star:
         return [pattern]
+    directory, _slash, beginning = before.rpartition("/")
     ending, slash, below = rest.partition("/")
-    return [f"{directory}{name}{slash}{below}" for name in entries(directory.rstrip("/")) if name.endswith(ending)]
+    names = [name for name in entries(directory) if name.startswith(beginning) and name.endswith(ending)]
+    return [file for name in names for file in _files(f"{directory}/{name}{slash}{below}", entries)]
 
 
 def _with_includes(file: str, read: Read, entries: Entries, seen: set[str]) -> t.Iterator[str]:

@@ -138,7 +138,7 @@ class Lookup:
         found, there = self._chain(path)
         if target.own in found:
             return True
-        if not target.emptied or not there or claim.how == "target":
+        if not target.emptied or not there or claim.how in ("target", "named"):
             return False
         return found[0] in target.above or (claim.how == "layer" and found[0] in target.further)
 

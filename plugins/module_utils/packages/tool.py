@@ -36,7 +36,7 @@ def copy_directory(runner: Runner, source: str, target: str, *, may_be_missing: 
 
     Raises no_space, package_manager_failed.
     """
-    for argv in (["mkdir", "-m", "0700", target], ["cp", "-a", posixpath.join(source, "."), target]):
+    for argv in (["mkdir", "-m", "0700", target], ["cp", "-a", "--reflink=auto", posixpath.join(source, "."), target]):
         completed = runner.run(argv)
         if completed.rc == 0 or (may_be_missing and "No such file" in completed.stderr):
             continue

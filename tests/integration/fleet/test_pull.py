@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 from tests.integration.fleet.pull_tools import equip, publish
 from tests.integration.fleet.runs import LOSE_KERNEL, NEW, OLD, ONLY_OLD, assert_runs
@@ -49,6 +50,16 @@ VARIABLES: dict[str, t.Any] = {
     "pull_report_url": "http://127.0.0.1:8099/",
     "pull_random_delay": "1h",
 }
+
+
+IN_THE_VAULT = "what-nobody-may-read"
+VAULT_PASSWORD = "of-the-vault"  # noqa: S105
+
+
+def vaulted(text: str) -> str:
+    """As `ansible-vault encrypt` writes it."""
+    made: bytes = VaultLib([("default", VaultSecret(VAULT_PASSWORD.encode()))]).encrypt(text)
+    return made.decode()
 
 
 class Role:
@@ -187,9 +198,13 @@ def test_host_upgrades_itself(site: Site) -> None:
 @pytest.mark.parametrize("automatic", [False, True], ids=["manual", "automatic"])
 def test_bad_upgrade_is_taken_back_and_not_tried_again(make_site: Callable[..., Site], automatic: bool) -> None:
     host, role = make_site(automatic=automatic)
-    health = {"commands": [ONLY_OLD], "retries": 2, "delay": 1}
-    publish(host, {"local.yml": f"{LOCAL}  vars: {json.dumps({'host_upgrade_health': health})}\n"})
-    role.apply()
+    health = {"commands": [ONLY_OLD, f"test {IN_THE_VAULT} = other"], "retries": 2, "delay": 1}
+    hosts = "all:\n  hosts:\n    localhost:\n      ansible_connection: local\n"
+    kept = vaulted(json.dumps({"host_upgrade_health": health}))
+    publish(host, {"local.yml": LOCAL, "hosts.yml": hosts, "group_vars/all.yml": kept})
+    host.write("/etc/vault-password", VAULT_PASSWORD)
+    pull = {"pull_inventory": "hosts.yml", "pull_arguments": ["--vault-password-file=/etc/vault-password"]}
+    role.apply(**pull)
     host.release("v2")
     host.sh("systemctl start --no-block overc-pull.service")
     wait_for_report(host, "verify", "rolled_back")
@@ -199,6 +214,10 @@ def test_bad_upgrade_is_taken_back_and_not_tried_again(make_site: Callable[..., 
     why = json.loads(host.sh("cat /boot/reports").splitlines()[1])
     assert "Declared commands succeed" in why["reason"]
     assert "Going back to rootfs" in why["reason"]
+    told = host.sh(
+        "journalctl --no-pager; cat /boot/reports; grep -r . /var/lib/overc-pull /boot/overc 2>/dev/null; true"
+    )
+    assert IN_THE_VAULT not in told
     wait_for(lambda: result(host)["reported"], "the result to be written", timeout=30)
     host.run(["systemctl", "start", "overc-pull.service"], check=False)
     assert result(host)["status"] == ("unready" if automatic else "withheld")

@@ -66,6 +66,39 @@ FILES: dict[str, tuple[str, str, str]] = {
     "module of rsync": ("etc/rsyncd.conf", "[x]\npath={c1}/usr\n", "rsync"),
 }
 
+# Asked for by check mode only: how they are found is one way for all
+MORE: dict[str, tuple[str, str, str]] = {
+    "disk of LXD": (
+        "var/lib/lxd/storage-pools/default/containers/x/backup.yaml",
+        "container:\n  devices:\n    data:\n      path: /data\n      source: {c1}/usr/share\n      type: disk\n",
+        "a container of LXD",
+    ),
+    "disk of Incus": (
+        "var/lib/incus/storage-pools/p/containers/x/backup.yaml",
+        'devices:\n  - source: "{c1}"\n    type: disk\n',
+        "a container of Incus",
+    ),
+    "map of the automounter": ("etc/auto.misc", "data -fstype=bind :{c1}/usr/share\n", "the automounter"),
+    "further maps": (
+        "etc/auto.master.d/x.autofs",
+        "/srv /etc/auto.srv\n/x program:{c1}/usr/share/d/f1\n",
+        "the automounter",
+    ),
+    "schroot": ("etc/schroot/chroot.d/x", "[x]\ntype=directory\ndirectory={c1}\n", "schroot"),
+    "encrypted": ("etc/crypttab", "data {c1}/usr/share/d/f1 none luks\n", "the host"),
+    "key": ("etc/crypttab", "data /dev/vdz {c1}/usr/share/d/f1\n", "the host"),
+    "cron": ("etc/cron.d/x", "1 1 * * * root tar -cf /srv/x.tar '{c1}/usr'\n", "cron"),
+    "cron of somebody": ("var/spool/cron/crontabs/x", "@daily {c1}/usr/bin/x\n", "cron"),
+    "iSCSI": (
+        "etc/tgt/conf.d/x.conf",
+        "<target x>\n backing-store {c1}/usr/share/d/f1\n</target>\n",
+        "an iSCSI target",
+    ),
+    "LIO": ("etc/target/saveconfig.json", '{"dev": "{c1}/usr/share/d/f1"}', "an iSCSI target"),
+    "NBD": ("etc/nbd-server/config", "[x]\nexportname = {c1}/usr/share/d/f1\n", "the NBD server"),
+    "web": ("etc/nginx/sites-enabled/x", "server { root {c1}/usr/share; }\n", "a web server"),
+}
+
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_service_that_uses_the_directory(two: World, name: str) -> None:
@@ -75,6 +108,19 @@ def test_a_service_that_uses_the_directory(two: World, name: str) -> None:
     path.write_text(text.replace("{c1}", str(two.containers / "c1/rootfs")))
     assert who(refused(two)) == {expected}
     path.write_text(text.replace("{c1}", str(two.containers / "c0/rootfs")))
+    assert two.run()["changed"]
+
+
+def test_further_services_that_use_the_directory(two: World) -> None:
+    c0, c1 = two.containers / "c0/rootfs", two.containers / "c1/rootfs"
+    for name, (file, text, expected) in MORE.items():
+        path = two.base / "services" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("{c1}", str(c1)))
+        with pytest.raises(OvercError) as caught:
+            two.run(check=True)
+        assert {user["who"] for user in caught.value.facts["users"]} == {expected}, name
+        path.write_text(f"# {c1}/usr\n" * (path.suffix != ".json") + text.replace("{c1}", str(c0)))
     assert two.run()["changed"]
 
 

@@ -26,6 +26,12 @@ PROGRAMS = {
     "mapped within a thread": "import mmap, threading; f = open(p, 'r+b'); m = mmap.mmap(f.fileno(), 0); f.close()",
     "in a namespace of its own": "import ctypes; ctypes.CDLL(None).unshare(0x20000); f = open(p, 'r+b')",
 }
+# What they do there, without a file of it open for writing
+THERE = {
+    "reads from a fifo": "os.mkfifo(p + '.fifo'); f = os.open(p + '.fifo', os.O_RDONLY | os.O_NONBLOCK)",
+    "works there": "os.chdir(os.path.dirname(p))",
+    "has its root there": "os.chroot(os.path.dirname(p)); os.chdir('/')",
+}
 HARMLESS = {
     "reads": "f = open(p, 'rb')",
     "mapped to read": "import mmap; f = open(p, 'rb'); m = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)",
@@ -65,6 +71,15 @@ def test_who_can_write_is_named(world: World, file: Path, kind: str) -> None:
         users = refused(world)
         assert [user["path"] for user in users] == ["share/d/f\\xff"]
         assert [str(process.pid) in name for name in who(users)] == [True]
+    assert world.run()["changed"]
+
+
+@pytest.mark.parametrize("kind", sorted(THERE))
+def test_who_is_there_is_named(world: World, file: Path, kind: str) -> None:
+    with program(THERE[kind], file) as process:
+        users = refused(world)
+    assert [user["who"].startswith(f"process {process.pid} ") for user in users] == [True]
+    assert users[0]["path"] == ("share/d/f\\xff.fifo" if "fifo" in kind else "share/d")
     assert world.run()["changed"]
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An ordinary host gets boot entries for its deployments beside its distribution's own menu, and is given back.
+"""An ordinary host gets boot entries for its deployments beside its distribution's own menu; ``give_back`` takes them away.
 
 Nothing that boots changes: the block chooses nothing yet, and the distribution's menu stays as it is, with its entries. Each
 file is whole before the next one relies on it, and the lines that lead GRUB here come last; so a run that was cut off is
@@ -10,7 +10,6 @@ simply repeated.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import typing as t
@@ -24,7 +23,7 @@ from ...boot.entries.make import title_of
 from ...boot.entries.menu import DEFAULT, Entry, Menu, find_hook, hook_text
 from ...boot.entries.place import FILES, Place, find_place, uuid_of
 from ...boot.entries.start import named_by_stubs
-from ...boot.entries.write import make_directories, missing_bytes, remove_unused, write_files, write_menu, write_text
+from ...boot.entries.write import make_directories, missing_bytes, write_files, write_menu, write_text
 from ...boot.grub.environment import EMPTY, change_environment
 from ...boot.kernel import module_releases, sha256_of
 from ...errors import OvercError, certain
@@ -34,11 +33,8 @@ from ...system.own_dirs import STATE_DIR
 from ...system.presence import is_directory, is_plain_directory, is_there, status, text_of
 from ...system.rooted_path import regular_file_in_root
 from ..observe.entries.requirements import MARGIN
-from ..observe.entries.state import number_of
 from ..observe.protection import protection_of
-from ..plan.refusals import refuse_unless_usable
 from ..store.record import Deployment, write_record
-from . import give_back
 
 if t.TYPE_CHECKING:
     from ...boot.timeouts import Timeouts
@@ -84,7 +80,7 @@ def present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts
         _carry_out(host, facts, todo)
     if not host.check_mode:
         partition.sync(place.directory)
-    return _result(host, facts, place, changed, (hook_before, hook_after))
+    return result_of(host, facts, place, changed, (hook_before, hook_after))
 
 
 def _refuse_undecided(facts: HostFacts) -> None:
@@ -130,11 +126,11 @@ def _carry_out(host: Host, facts: HostFacts, todo: _Todo) -> None:
     syscalls.syncfs("/")
     _remember(host, facts, todo.number)
     if todo.hook_before != todo.hook_after:
-        write_text(place.hook, todo.hook_after, _mode(place.hook))
-    _reload(host)
+        write_text(place.hook, todo.hook_after, mode_of(place.hook))
+    reload_units(host)
 
 
-def _mode(path: str) -> int:
+def mode_of(path: str) -> int:
     """The permissions of somebody's file stay: a password may be in it."""
     found = status(path, follow=True)
     return stat.S_IMODE(found.st_mode) if found is not None else 0o644
@@ -299,84 +295,8 @@ def _remember(host: Host, facts: HostFacts, number: int) -> None:
     write_record(top, replace(facts.record.with_deployments(known), last_number=last))
 
 
-def absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any]:
-    """Give the host back: the distribution's own menu boots what runs."""
-    boot = facts.entry_boot
-    if boot is None or boot.place is None:
-        left = guard.there("/")
-        if left and not host.check_mode:
-            guard.remove("/")
-            _reload(host)
-        return {
-            "changed": bool(left),
-            "state": host.state,
-            "protection": "manual",
-            "boot_method": None,
-            "selector": None,
-            "left": [],
-            "grub_config": None,
-            "environment": None,
-            "diff": {"before": "", "after": ""},
-        }
-    refuse_mid_switch(derived)
-    if derived.name == "interrupted":
-        refuse_unless_usable(derived, rollback=True)
-    place, runs = boot.place, number_of(facts, boot)
-    hook_before = text_of(place.hook) or ""
-    ours = find_hook(hook_before)
-    hook_after = hook_before.replace(ours, "") if ours else hook_before
-    others = [entry.subvolume for entry in boot.menu.entries if entry.id != runs and facts.of_entry(entry.id)]
-    if runs != ADOPTED:
-        give_back.refuse_impossible(host, facts, place)
-    if not host.check_mode:
-        if runs != ADOPTED:
-            give_back.let_distribution_boot(host, facts, place)
-        if hook_after.strip():
-            write_text(place.hook, hook_after, _mode(place.hook))
-        else:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(place.hook)
-            partition.sync(os.path.dirname(place.hook))
-        _forget(facts)
-        guard.remove("/")
-        syscalls.syncfs("/")
-        _remove(place)
-        _reload(host)
-    if others:
-        host.warnings.append(
-            f"These roots stay, and no menu boots them any more: {', '.join(others)}. Delete them with btrfs subvolume delete "
-            "when you are sure."
-        )
-    return {**_result(host, facts, place, True, (hook_before, hook_after)), "left": others}
-
-
-def _forget(facts: HostFacts) -> None:
-    """What was a deployment is a subvolume like any other again. The highest number stays, so none is used twice."""
-    record = facts.record
-    known = {uuid: replace(entry, number=None) for uuid, entry in record.deployments.items()}
-    top = certain(facts.top, "the top-level tree")
-    write_record(top, replace(record, deployments=known, pending=None, unfinished=None))
-
-
-def _remove(place: Place) -> None:
-    """Nothing leads GRUB here any more. The menu last: by it, whoever comes after a cut knows that there is more to remove."""
-    remove_unused(place, Menu())
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(place.block)
-    _remove_empty(place.files)
-    partition.sync(place.directory)
-    os.unlink(place.menu)
-    _remove_empty(place.directory)
-    partition.sync(os.path.dirname(place.directory))
-
-
-def _remove_empty(path: str) -> None:
-    """What somebody put into it stays, and with it the directory."""
-    if is_plain_directory(path) and not os.listdir(path):
-        os.rmdir(path)
-
-
-def _result(host: Host, facts: HostFacts, place: Place, changed: bool, hook: tuple[str, str]) -> dict[str, t.Any]:
+def result_of(host: Host, facts: HostFacts, place: Place, changed: bool, hook: tuple[str, str]) -> dict[str, t.Any]:
+    """What is so now; ``hook``: the file that leads GRUB to our entries, before and after."""
     after = facts if host.check_mode or not changed else host.observe()[0]
     boot = after.entry_boot
     if place.problem is not None and isinstance(boot, EntryBoot):
@@ -394,9 +314,10 @@ def _result(host: Host, facts: HostFacts, place: Place, changed: bool, hook: tup
     }
 
 
-def _reload(host: Host) -> None:
+def reload_units(host: Host) -> None:
+    """systemd learns of units that came or went."""
     if is_directory("/run/systemd/system"):
         host.runner.run(("systemctl", "daemon-reload"))
 
 
-__all__ = ("absent", "present", "refuse_damaged", "refuse_mid_switch")
+__all__ = ("mode_of", "present", "refuse_damaged", "refuse_mid_switch", "reload_units", "result_of")

@@ -27,7 +27,7 @@ from ...system.unfinished import NEW_SUFFIX
 from ..observe.ordinary import is_ordinary
 from ..observe.protection import place_requirements, protection_of
 from ..plan.refusals import refuse_unless_usable
-from . import adopt
+from . import adopt, give_back
 
 if t.TYPE_CHECKING:
     from ..observe.facts import HostFacts
@@ -59,7 +59,7 @@ def manage(host: Host, state: str, settings: Timeouts, *, append: bool = False) 
     if facts.entry_boot is not None or is_ordinary(facts):
         if state == "present":
             return adopt.present(host, facts, derived, settings, append=append)
-        return adopt.absent(host, facts, derived)
+        return give_back.absent(host, facts, derived)
     return _present(host, facts, derived, settings) if state == "present" else _absent(host, facts, derived)
 
 

@@ -1,89 +1,113 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A later deployment becomes the distribution's own system: its menu, made by its own tool, boots what runs."""
+"""A host with boot entries for its deployments is given back: its distribution's own menu boots what runs.
+
+The lines that lead GRUB to our entries go first; a run that was cut off is simply repeated.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
+from dataclasses import replace
 
-from ...boot import partition
-from ...boot.entries.kernels import choose, files_of, kernels_in
-from ...boot.grub.config import parse_grub_config
-from ...boot.kernel import sha256_of
-from ...errors import OvercError, certain
-from ...system.presence import is_plain_file, text_of
-from ...system.rooted_path import regular_file_in_root
+from ...boot import guard, partition
+from ...boot.entries.boot import ADOPTED
+from ...boot.entries.menu import Menu, find_hook
+from ...boot.entries.write import remove_unused, write_text
+from ...errors import certain
+from ...system import syscalls
+from ...system.presence import is_plain_directory, text_of
+from ..observe.entries.state import number_of
+from ..plan.refusals import refuse_unless_usable
+from ..store.record import write_record
+from . import own_menu
+from .adopt import mode_of, refuse_mid_switch, reload_units, result_of
 
 if t.TYPE_CHECKING:
     from ...boot.entries.place import Place
     from ..observe.facts import HostFacts
+    from ..observe.state_model import HostState
     from ..session import Host
 
-_TOOLS: t.Final = ("grub-mkconfig", "grub2-mkconfig")
 
-
-def refuse_impossible(host: Host, facts: HostFacts, place: Place) -> None:
-    """Before anything changes. Raises layout_unsupported, tool_missing."""
-    booted = certain(facts.booted, "the running root")
-    if not place.copies:
-        raise OvercError(
-            "layout_unsupported",
-            f"GRUB starts from the menu in {place.hook.rsplit('/', 1)[0]}, which is in the root that was installed, and not from "
-            f"{booted.path}, which runs. Return to deployment 0 (overc_host_rollback with to: 0, reboot) and run this again. "
-            "Nothing was changed.",
+def absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any]:
+    """Give the host back: the distribution's own menu boots what runs."""
+    boot = facts.entry_boot
+    if boot is None or boot.place is None:
+        left = guard.there("/")
+        if left and not host.check_mode:
+            guard.remove("/")
+            reload_units(host)
+        return {
+            "changed": bool(left),
+            "state": host.state,
+            "protection": "manual",
+            "boot_method": None,
+            "selector": None,
+            "left": [],
+            "grub_config": None,
+            "environment": None,
+            "diff": {"before": "", "after": ""},
+        }
+    refuse_mid_switch(derived)
+    if derived.name == "interrupted":
+        refuse_unless_usable(derived, rollback=True)
+    place, runs = boot.place, number_of(facts, boot)
+    hook_before = text_of(place.hook) or ""
+    ours = find_hook(hook_before)
+    hook_after = hook_before.replace(ours, "") if ours else hook_before
+    others = [entry.subvolume for entry in boot.menu.entries if entry.id != runs and facts.of_entry(entry.id)]
+    if runs != ADOPTED:
+        own_menu.refuse_impossible(host, facts, place)
+    if not host.check_mode:
+        if runs != ADOPTED:
+            own_menu.let_distribution_boot(host, facts, place)
+        if hook_after.strip():
+            write_text(place.hook, hook_after, mode_of(place.hook))
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(place.hook)
+            partition.sync(os.path.dirname(place.hook))
+        _forget(facts)
+        guard.remove("/")
+        syscalls.syncfs("/")
+        _remove(place)
+        reload_units(host)
+    if others:
+        host.warnings.append(
+            f"These roots stay, and no menu boots them any more: {', '.join(others)}. Delete them with btrfs subvolume delete "
+            "when you are sure."
         )
-    if _tool(host) is None:
-        raise OvercError(
-            "tool_missing",
-            "grub-mkconfig is not installed, which would write the distribution's menu. Nothing was changed.",
-        )
+    return {**result_of(host, facts, place, True, (hook_before, hook_after)), "left": others}
 
 
-def _tool(host: Host) -> str | None:
-    return next((name for name in _TOOLS if host.runner.find(name) is not None), None)
+def _forget(facts: HostFacts) -> None:
+    """What was a deployment is a subvolume like any other again. The highest number stays, so none is used twice."""
+    record = facts.record
+    known = {uuid: replace(entry, number=None) for uuid, entry in record.deployments.items()}
+    top = certain(facts.top, "the top-level tree")
+    write_record(top, replace(record, deployments=known, pending=None, unfinished=None))
 
 
-def let_distribution_boot(host: Host, facts: HostFacts, place: Place) -> None:
-    """Kernel and initrd of what runs come to /boot, and the distribution's menu is made of them; only if its first entry boots
-    what runs it takes the place of the one before.
-
-    Raises package_manager_failed where the tool fails, inconsistent where its menu would boot something else.
-    """
-    booted = certain(facts.booted, "the running root")
-    root, boot_dir = f"{facts.top}/{booted.path}", facts.layout.boot_dir
-    chosen = choose(kernels_in(root), facts.roots[booted.path].modules)
-    if chosen is None:
-        raise OvercError("inconsistent", f"{booted.path} has no kernel of its own in /boot. Nothing was changed.")
-    for name in files_of(chosen.release):
-        source = regular_file_in_root(root, f"boot/{name}")
-        target = os.path.join(boot_dir, name)
-        if source is None:
-            continue
-        digest = sha256_of(source)
-        if not is_plain_file(target) or sha256_of(target) != digest:
-            partition.write_beside(source, boot_dir, name, digest)
-            partition.swap_in(boot_dir, [name])
-    config = os.path.join(os.path.dirname(place.hook), "grub.cfg")
-    new = f"{config}.overc-new"
-    done = host.runner.run((certain(_tool(host), "grub-mkconfig"), "-o", new))
-    entries = parse_grub_config(text_of(new) or "") if done.rc == 0 else ()
-    flags = (f"subvol={booted.path}", f"subvol=/{booted.path}")
-    first = entries[0] if entries else None
-    pair = (first.kernel, first.initrd) if first is not None else None
-    if first is None or pair != (chosen.name, chosen.initrd) or not set(flags) & set(first.rootflags):
-        if is_plain_file(new):
-            os.unlink(new)
-        raise OvercError(
-            "inconsistent",
-            f"The menu that grub-mkconfig makes does not boot {booted.path} with {chosen.name} first, so the present one "
-            "stays, and so do our entries.",
-            **done.facts(),
-        )
-    partition.sync(boot_dir)
-    os.rename(new, config)
-    partition.sync(boot_dir)
+def _remove(place: Place) -> None:
+    """Nothing leads GRUB here any more. The menu last: by it, whoever comes after a cut knows that there is more to remove."""
+    remove_unused(place, Menu())
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(place.block)
+    _remove_empty(place.files)
+    partition.sync(place.directory)
+    os.unlink(place.menu)
+    _remove_empty(place.directory)
+    partition.sync(os.path.dirname(place.directory))
 
 
-__all__ = ("let_distribution_boot", "refuse_impossible")
+def _remove_empty(path: str) -> None:
+    """What somebody put into it stays, and with it the directory."""
+    if is_plain_directory(path) and not os.listdir(path):
+        os.rmdir(path)
+
+
+__all__ = ("absent",)

@@ -53,7 +53,8 @@ def plan_repair(facts: HostFacts) -> Plan:
     if context.operation == "upgrade":
         committed = committed and ("set_default" in begun or "set_default" not in journal.steps)
         if committed:
-            steps = ["write_kernel", "swap_kernel", "install_efi", "record", "drop_replaced"]
+            again = _carried_again(facts, journal, context)
+            steps = [*again, "write_kernel", "swap_kernel", "install_efi", "record", "drop_replaced"]
         else:
             # First what boots: a script of the packages may have set another default, and been cut off with it
             alone = "run_packages" in begun and not begun & {"set_default", *CANCEL_FIRST}
@@ -81,6 +82,13 @@ def plan_repair(facts: HostFacts) -> Plan:
         (*steps, "clean_boot", "close"),
         notes={**journal.notes, "committed": committed},
     )
+
+
+def _carried_again(facts: HostFacts, journal: OpenJournal, context: Context) -> tuple[str, ...]:
+    """What was being brought over right before the reboot is repeated, but not over a system that runs by now."""
+    runs_base = facts.booted is not None and facts.booted.uuid == context.base
+    last_moment = "carry_over" in journal.begun and "create_root" not in journal.steps
+    return ("carry_over",) if last_moment and runs_base else ()
 
 
 def _with_entries(facts: HostFacts, journal: OpenJournal, context: Context) -> Plan:

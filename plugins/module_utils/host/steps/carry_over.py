@@ -80,11 +80,19 @@ def _same(left: str, right: str) -> bool:
     )
 
 
+def _same_trees(path: str, source: str, target: str) -> bool:
+    try:
+        return _same(source, target)
+    except RecursionError:
+        raise _refuse(path, "has directories that are too deep") from None
+
+
 def is_current(source_root: str, target_root: str, path: str) -> bool:
     """Whether the target root has ``path`` as the source root has it now."""
     parent = plain_parent(target_root, path)
     source = os.path.join(source_root, path.lstrip("/"))
-    return parent is not None and _same(source, os.path.join(parent, os.path.basename(path)))
+    target = os.path.join(parent or target_root, os.path.basename(path))
+    return parent is not None and not is_there(target + _NEW) and _same_trees(path, source, target)
 
 
 def carry_over(runner: Runner, source_root: str, target_root: str, path: str) -> bool:
@@ -101,7 +109,7 @@ def carry_over(runner: Runner, source_root: str, target_root: str, path: str) ->
     beside = target + _NEW
     if is_there(beside):  # of a run that failed here
         _remove(beside)
-    if _same(source, target):
+    if _same_trees(path, source, target):
         return False
     locked = first_locked(target)
     if locked is not None:

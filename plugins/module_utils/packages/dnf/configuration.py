@@ -59,7 +59,7 @@ class Configuration:
     ``check_options``: the names of the option that has the signatures of packages checked. ``excludes``: whether any package
     is hidden from upgrades. ``tsflags``: what rpm is told to do differently. ``plugins``: whether DNF's plugins could be asked
     for repositories of theirs. ``nothing``: it is certain that nothing can be upgraded; ``refreshed``: the lists were fetched
-    anew for that answer.
+    anew for that answer, those of the host or, where it was to stay as it is, copies of its lists and state in ``copies``.
     """
 
     generation: int
@@ -72,6 +72,7 @@ class Configuration:
     plugins: bool = True
     nothing: bool = False
     refreshed: bool = False
+    copies: str = ""
     repositories: t.Mapping[str, Repository] = field(default_factory=dict)
 
     @property
@@ -158,6 +159,7 @@ def parse_effective_4(text: str) -> Configuration:
             plugins=bool(answer["plugins"]),
             nothing=answer.get("nothing") is True,
             refreshed=answer.get("refreshed") is True,
+            copies="".join(texts(answer.get("copies", []), "copies")),
             repositories=repositories,
         )
     except (AttributeError, KeyError, TypeError) as error:
@@ -221,11 +223,14 @@ def _program(runner: Runner) -> str:
     return runner.run(["readlink", "-f", runner.find("dnf") or "dnf"]).stdout.strip()
 
 
-def ask(runner: Runner, options: t.Sequence[str], question: Question | None = None) -> Configuration:
+def ask(
+    runner: Runner, options: t.Sequence[str], question: Question | None = None, copies: str | None = None
+) -> Configuration:
     """The configuration of the root behind ``runner``; ``options`` are given to DNF 5.
 
-    ``question``: DNF 4 tells in the same process whether it surely has nothing to do. Raises package_manager_failed where the
-    configuration cannot be told: it is not guessed.
+    ``question``: DNF 4 tells in the same process whether it surely has nothing to do; ``copies``: a new directory for what that
+    changes, so that the host's own lists stay as they are. Raises package_manager_failed where the configuration cannot be told:
+    it is not guessed.
     """
     program = _program(runner)
     try:
@@ -238,7 +243,7 @@ def ask(runner: Runner, options: t.Sequence[str], question: Question | None = No
             configuration = replace(configuration, excludes=True) if configuration and locked else configuration
         else:
             source = source_of(library.__name__, library.__spec__) or ""
-            asked = [question] if question else []
+            asked = [question, *([copies] if copies else [])] if question else []
             completed = runner.run([_interpreter(runner, program), "-c", source, *asked])
             configuration = parse_effective_4(completed.stdout) if completed.rc == 0 else None
     except (ValueError, RecursionError):

@@ -116,13 +116,12 @@ class Dnf:
         """
         if request.is_void:
             return PackagePlan()
-        if scratch is None and not request.packages:
-            told = self._dnf.configuration(question="refresh" if refresh else "ask")
+        if not request.packages:
+            told = self._dnf.configuration(scratch, question="refresh" if refresh else "ask")
             if told.nothing:
-                return PackagePlan()
+                return PackagePlan(lists_changed=bool(told.copies) and self._lists_changed(f"{told.copies}/cache"))
             refresh = refresh and not told.refreshed
         where = self._dnf.on_copies(scratch) if scratch is not None else {}
-        before = self._dnf.repomd_digests(scratch) if scratch is not None else ()
         skipped = self._unavailable(where, refresh=refresh, scratch=scratch) if request.skip_unavailable else ()
         if refresh:
             self._refresh_signed_lists(where, scratch, skipped)
@@ -159,10 +158,14 @@ class Dnf:
                 *held_back_sentences(transaction, problems(completed.stderr)),
                 *self._excluded(request, transaction, planned, where, skipped),
             ),
-            lists_changed=scratch is not None and self._dnf.repomd_digests(scratch) != before,
+            lists_changed=scratch is not None and self._lists_changed(f"{scratch}/cache"),
             base=packages_digest(installed) if installed else None,
             skipped=skipped,
         )
+
+    def _lists_changed(self, copies: str) -> bool:
+        """Whether the lists in this directory are other ones than the host's."""
+        return self._dnf.repomd_digests(copies) != self._dnf.repomd_digests(self._dnf.configuration().cache)
 
     def _before(self, transaction: Transaction, completed: Completed) -> tuple[Package, ...]:
         """What is installed, where DNF announced something; () where it said that there is nothing to do.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
 import sys
 
 TYPE_CHECKING = False
@@ -86,6 +87,23 @@ def _configuration(base: t.Any, plugins: bool) -> dict[str, t.Any]:
     }
 
 
+def _use_copies(base: t.Any, directory: str) -> None:
+    """From here on DNF works on copies of its lists and its state: ``cache`` and ``state`` in the new ``directory``."""
+    conf = base.conf
+    os.mkdir(directory, 0o700)
+    for name, source in (("cache", conf.cachedir), ("state", conf.persistdir)):
+        target = os.path.join(directory, name)
+        os.mkdir(target, 0o700)
+        try:
+            os.stat(source)
+        except FileNotFoundError:
+            continue
+        subprocess.run(["cp", "-a", "--reflink=auto", os.path.join(source, "."), target], check=True)
+    conf.cachedir, conf.persistdir = os.path.join(directory, "cache"), os.path.join(directory, "state")
+    if not all(repo._repo.getCachedir().startswith(conf.cachedir) for repo in base.repos.iter_enabled()):  # noqa: SLF001
+        raise RuntimeError("a repository keeps its lists elsewhere")
+
+
 def _surely_nothing(base: t.Any, refresh: bool) -> bool:
     """Whether no list holds anything that could upgrade or obsolete what is installed.
 
@@ -113,7 +131,9 @@ def _surely_nothing(base: t.Any, refresh: bool) -> bool:
 
 
 def main(arguments: list[str]) -> None:
-    """Print one line of JSON. ``arguments``: nothing for the configuration alone, "ask" or "refresh" for the question too."""
+    """Print one line of JSON. ``arguments``: nothing for the configuration alone, "ask" or "refresh" for the question too,
+    and a directory that is made, if the host's own lists must stay as they are.
+    """
     import dnf  # type: ignore[import-not-found] # noqa: PLC0415 - only the Python that DNF runs with has it
 
     complaints = _Complaints()
@@ -124,10 +144,14 @@ def main(arguments: list[str]) -> None:
     base.conf.substitutions.update_from_etc("/", varsdir=base.conf.varsdir)
     answer = _configuration(base, _repositories(base))
     if arguments:
+        question, *directory = arguments
         try:
-            nothing = _surely_nothing(base, arguments == ["refresh"])
+            if directory:
+                _use_copies(base, directory[0])
+            nothing = _surely_nothing(base, question == "refresh")
             answer["nothing"] = nothing and answer["plugins"] and not complaints.found
-            answer["refreshed"] = arguments == ["refresh"]
+            answer["refreshed"] = question == "refresh"
+            answer["copies"] = directory
         except Exception:  # noqa: BLE001 - the command says what is wrong, and how
             answer["nothing"] = answer["refreshed"] = False
     print(json.dumps(answer))

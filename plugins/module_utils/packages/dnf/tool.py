@@ -99,21 +99,27 @@ class DnfTool:
             log = {"logdir": scratch} if scratch is not None else {}
             settings = self._settings(log)
             own = {key: value for key, value in settings.items() if not key.endswith("skip_if_unavailable")}
-            self._known = configuration.ask(self._runner, _options(own), question)
+            copies = posixpath.join(scratch, "asked") if scratch is not None else None
+            self._known = configuration.ask(self._runner, _options(own), question, copies)
         return self._known
 
     def repomd_digests(self, cache: str) -> tuple[str, ...]:
+        """Of the lists in a directory: digests and where they are within it, sorted."""
         listing = self._runner.run(["find", cache, "-name", "repomd.xml", "-exec", "sha256sum", "{}", "+"])
-        return tuple(sorted(listing.stdout.splitlines()))
+        return tuple(sorted(line.replace(f" {cache}/", " ", 1) for line in listing.stdout.splitlines()))
 
     def on_copies(self, scratch: str) -> dict[str, str]:
         """Copy the host's lists and DNF's state into ``scratch``; settings that make DNF use the copies.
 
         The lists are copied so that a host whose lists are current is not made to fetch them anew, the state because
-        the resolver needs the enabled module streams and why packages were installed.
+        the resolver needs the enabled module streams and why packages were installed. Where a question was answered on copies
+        already, theirs are taken: they may be refreshed.
         """
         known = self.configuration(scratch)
-        for name, source in (("cache", known.cache), ("state", known.state)):
+        sources = (
+            [f"{known.copies}/{name}" for name in ("cache", "state")] if known.copies else [known.cache, known.state]
+        )
+        for name, source in zip(("cache", "state"), sources):
             copy_directory(self._runner, source, posixpath.join(scratch, name), may_be_missing=True)
         return {
             **cache_settings(posixpath.join(scratch, "cache"), known),

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.overc.system.plugins.plugin_utils.reboot_words import (
     confirmed,
     keep_facts,
+    lost_words,
     problem,
     unconfirmed,
     without_output,
@@ -81,3 +82,14 @@ def test_a_system_that_came_up_and_is_not_confirmed(state: str, said: str) -> No
     assert result["failed"]
     assert said in result["msg"]
     assert "stdout" not in result
+
+
+def test_what_a_reboot_loses() -> None:
+    lost: dict[str, t.Any] = {"missing_in": "r", "paths": [], "counts": {"bookkeeping": 4}, "packages": []}
+    assert lost_words(None) is lost_words({}) is lost_words(lost) is None
+    paths = [{"path": f"/etc/{number}", "kind": "configuration", "change": "removed"} for number in range(9)]
+    lost.update(paths=paths, counts={"configuration": 20, "bookkeeping": 4}, packages=["p-1"])
+    said = str(lost_words(lost))
+    assert said.endswith("/etc/7 (removed) and 12 more; packages installed meanwhile: p-1")
+    lost.update(paths=paths[:1], counts={"configuration": 1}, packages=[])
+    assert lost_words(lost) == "the reboot loses what r does not have: /etc/0 (removed)"

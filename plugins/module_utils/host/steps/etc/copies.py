@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
 COPIES: t.Final = "etc-copies"
 BASE: t.Final = "base"
 THEIRS: t.Final = "upgrade"
+_DEEPEST: t.Final = 100
 
 
 def copy_tree(runner: Runner, source: str, target: str) -> None:
@@ -34,6 +35,23 @@ def copy_tree(runner: Runner, source: str, target: str) -> None:
             f"Cannot copy {source}: {done.stderr.strip()}. Mend that and run the same command again.",
             **done.facts(),
         )
+
+
+def refuse_deep(top: str) -> None:
+    """Who owns a directory in a tree could make it deeper than anybody can compare or remove it. Raises bad_argument, OSError."""
+    level, depth = [top] if is_plain_directory(top) else [], 0
+    while level:
+        if depth > _DEEPEST:
+            raise OvercError(
+                "bad_argument",
+                f"carry_over: directories below {top} are nested more than {_DEEPEST} deep. Nothing was carried over; remove "
+                "them, or take /etc out of the list.",
+            )
+        inside: list[str] = []
+        for directory in level:
+            with os.scandir(directory) as entries:
+                inside += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        level, depth = inside, depth + 1
 
 
 def where(top: str, uuid: str, which: str) -> str:
@@ -52,6 +70,7 @@ def keep(runner: Runner, top: str, uuid: str, which: str, source: str) -> bool:
         return False
     create_state_dir(top)
     os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+    refuse_deep(source)
     part = path + ".part"
     if is_there(part):
         shutil.rmtree(part)
@@ -76,4 +95,4 @@ def etc_of(top: str, uuid: str, which: str) -> str:
     return os.path.join(where(top, uuid, which), "etc")
 
 
-__all__ = ("BASE", "THEIRS", "copy_tree", "drop_copies", "etc_of", "is_kept", "keep", "where")
+__all__ = ("BASE", "THEIRS", "copy_tree", "drop_copies", "etc_of", "is_kept", "keep", "refuse_deep", "where")

@@ -21,7 +21,7 @@ from ....errors import OvercError
 from ....system import flags, syscalls, xattrs
 from ....system.presence import files_below, is_plain_directory, is_plain_file, is_there, status
 from ...observe.carried_over import NOTE, note_of
-from .copies import BASE, THEIRS, copy_tree, etc_of, is_kept, keep
+from .copies import BASE, THEIRS, copy_tree, etc_of, is_kept, keep, refuse_deep
 from .three_way import Conflict, Decision, ThreeWay
 
 if t.TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Etc:
     def refuse_unknown(self) -> None:
         """Raises bad_argument where there is nothing to compare with."""
         for root in (self.running, self.staged):
+            refuse_deep(root + ETC)
             if not is_plain_directory(root + ETC):
                 raise OvercError("bad_argument", f"carry_over: {root}{ETC} is no directory. Take /etc out of the list.")
         if not self.is_known:
@@ -71,14 +72,17 @@ class Etc:
                 f"changed. Nothing was carried over; with force: true {name} is made anew of what runs now.",
             )
 
-    def three_way(self) -> ThreeWay:
-        """Raises bad_argument where it is not known what there was before the upgrade, OSError."""
+    def three_way(self, ours: str | None = None) -> ThreeWay:
+        """``ours``: a copy of the running root's /etc instead of itself.
+
+        Raises bad_argument where it is not known what there was before the upgrade, OSError.
+        """
         self.refuse_unknown()
         theirs = etc_of(self.top, self.uuid, THEIRS) if is_kept(self.top, self.uuid, THEIRS) else self.staged + ETC
         own = {piece.path.partition("/")[2] for piece in self.pieces}
         return ThreeWay(
             etc_of(self.top, self.uuid, BASE),
-            self.running + ETC,
+            ours or self.running + ETC,
             theirs,
             frozenset({*own, NOTE, ASIDE}),
             self.rewrites or {},
@@ -101,7 +105,7 @@ class Etc:
                 "here": found.here,
                 "upgrade": found.there,
                 "what": found.what,
-                "kept": f"{ETC}/{self.aside}/{found.path}" if _goes_aside(self.running, found) else None,
+                "kept": f"{ETC}/{self.aside}/{found.path}" if _goes_aside(self.running + ETC, found) else None,
             }
             for found in conflicts
         ]
@@ -111,16 +115,18 @@ class Etc:
         work = os.path.join(self.staged, _WORK)
         if is_there(work):  # of a run that was cut off
             _remove(work)
-        self.three_way()  # refuses before anything is written
-        keep(runner, self.top, self.uuid, THEIRS, self.staged + ETC)
         wanted = self.three_way()
-        told = self.told(wanted.conflicts)
         if self.is_current(wanted):
-            return False, told
+            return False, self.told(wanted.conflicts)
         if flags.is_locked(self.staged + ETC):
             raise OvercError("access_denied", f"{self.staged}{ETC} is immutable or append-only (lsattr -d).")
+        keep(runner, self.top, self.uuid, THEIRS, self.staged + ETC)
         os.mkdir(work, 0o700)
         try:
+            # A service may own a directory in /etc, and put a link in the place of what was looked at. It does not own this
+            copy_tree(runner, self.running + ETC, f"{work}/here")
+            wanted = self.three_way(f"{work}/here")
+            told = self.told(wanted.conflicts)
             self._build(runner, wanted, f"{work}{ETC}", told)
             syscalls.syncfs(self.top)
             syscalls.rename(f"{work}{ETC}", self.staged + ETC, syscalls.RENAME_EXCHANGE)
@@ -135,23 +141,27 @@ class Etc:
         copy_tree(runner, wanted.theirs, etc)
         for decision in wanted.decisions:
             _carry_out(runner, decision, wanted, etc)
+            _lock_alike(self.running + ETC, etc, decision.path)
         for found in wanted.conflicts:
-            if _goes_aside(self.running, found):
+            if _goes_aside(wanted.ours, found):
                 target = os.path.join(etc, self.aside, found.path)
                 _make_private(etc, os.path.dirname(os.path.relpath(target, etc)))
                 if not is_there(target):
                     copy_tree(runner, os.path.join(wanted.ours, found.path), target)
         if self.pieces:
             guard.install(os.path.dirname(etc), self.pieces)
-        _lock_alike(self.staged + ETC, etc)
+        for directory, names in files_below(self.staged + ETC):
+            for name in names:
+                _lock_alike(self.staged + ETC, etc, os.path.relpath(os.path.join(directory, name), self.staged + ETC))
         _make_private(etc, os.path.dirname(NOTE), 0o755)
+        _remove(os.path.join(etc, NOTE))  # of the upgrade before
         note = {"uuid": self.uuid, "fingerprint": wanted.fingerprint(), "conflicts": told}
         with open(os.path.join(etc, NOTE), "x", encoding="ascii", opener=_private) as stream:
             json.dump(note, stream)
 
 
-def _goes_aside(running: str, found: Conflict) -> bool:
-    there = status(os.path.join(running + ETC, found.path))
+def _goes_aside(ours: str, found: Conflict) -> bool:
+    there = status(os.path.join(ours, found.path))
     return there is not None and not (found.what and stat.S_ISDIR(there.st_mode))
 
 
@@ -182,8 +192,6 @@ def _carry_out(runner: Runner, decision: Decision, sides: ThreeWay, etc: str) ->
             stream.write(decision.content)
     if decision.kind == "put":
         _copy_meta(ours if decision.meta == "ours" else os.path.join(sides.theirs, decision.path), target)
-    if flags.is_locked(ours) and is_plain_file(target):
-        flags.lock_alike(ours, target)
 
 
 def _make_like(source: str, target: str, path: str) -> None:
@@ -216,14 +224,11 @@ def _copy_meta(source: str, target: str) -> None:
         os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns), follow_symlinks=False)
 
 
-def _lock_alike(before: str, etc: str) -> None:
-    """What was immutable or append-only stays so, if it is a file: a copy does not keep that."""
-    for directory, names in files_below(before):
-        for name in names:
-            old = os.path.join(directory, name)
-            new = os.path.join(etc, os.path.relpath(old, before))
-            if flags.is_locked(old) and is_plain_file(new):
-                flags.lock_alike(old, new)
+def _lock_alike(before: str, etc: str, path: str) -> None:
+    """A file that was immutable or append-only stays so: a copy does not keep that."""
+    old, new = os.path.join(before, path), os.path.join(etc, path)
+    if is_plain_file(old) and is_plain_file(new) and flags.is_locked(old):
+        flags.lock_alike(old, new)
 
 
 def _remove(path: str) -> None:

@@ -18,6 +18,13 @@ if t.TYPE_CHECKING:
     Rewrite = t.Callable[[bytes], bytes]
 
 
+_BLOCK: t.Final = 1 << 20
+
+
+def _at_once(path: str, how: int) -> int:
+    return os.open(path, how | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 class Node:
     """One path of one tree, as it was when it was first asked for. ``rewrite``: its content counts as if it were that."""
 
@@ -43,8 +50,7 @@ class Node:
         return os.listdir(self.path) if self.is_directory else []
 
     def read(self) -> bytes:
-        fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(fd, "rb") as stream:
+        with open(self.path, "rb", opener=_at_once) as stream:
             content = stream.read()
         return self._rewrite(content) if self._rewrite else content
 
@@ -93,8 +99,12 @@ class Node:
         names = sorted(os.listxattr(self.path, follow_symlinks=False))
         attributes = [(name, os.getxattr(self.path, name, follow_symlinks=False)) for name in names]
         total.update(repr((self.found.st_mode, self.found.st_uid, self.found.st_gid, attributes)).encode())
-        if self.is_file:
+        if self.is_file and self._rewrite:
             total.update(self.read())
+        elif self.is_file:
+            with open(self.path, "rb", opener=_at_once) as stream:
+                for block in iter(lambda: stream.read(_BLOCK), b""):
+                    total.update(block)
         elif stat.S_ISLNK(self.found.st_mode):
             total.update(os.fsencode(os.readlink(self.path)))
         elif not self.is_directory:

@@ -94,10 +94,23 @@ def test_a_deployment_is_its_name_its_uuid_and_its_kernel() -> None:
 
 def test_nothing_left_behind_takes_no_lines() -> None:
     nothing: dict[str, t.Any] = {"root": "rootfs", "paths": [], "packages": [], "problem": None, "counts": {}}
-    something = {**nothing, "paths": [{"path": "/etc/passwd"}]}
+    something = {**nothing, "paths": [{"path": "/etc/passwd", "kind": "accounts", "change": "changed"}]}
     assert brief({"left_behind": nothing}) == {"left_behind": None}
-    assert brief({"left_behind": something}) == {"left_behind": something}
+    assert brief({"left_behind": something}) == {"left_behind": {"root": "rootfs", "paths": ["/etc/passwd (changed)"]}}
     assert brief({"left_behind": {**nothing, "problem": "cannot tell"}})["left_behind"] is not None
+
+
+def test_what_is_left_behind_fits_a_screen() -> None:
+    paths = [{"path": f"/etc/{number}", "kind": "configuration", "change": "added"} for number in range(100)]
+    counts = {"configuration": 4000, "bookkeeping": 9}
+    shown = brief({"left_behind": {"root": "r", "paths": paths, "packages": ["p"] * 50, "counts": counts}})[
+        "left_behind"
+    ]
+    assert len(shown["paths"]) == len(shown["packages"]) == 21
+    assert shown["paths"][-1] == "and 3980 more, listed with full=true"
+    assert shown["packages"][-1] == "and 30 more, listed with full=true"
+    conflicts = [{"path": "/etc/a", "what": None}, {"path": "/etc/passwd", "what": "ann: changed"}]
+    assert brief({"carry_conflicts": conflicts})["carry_conflicts"] == ["/etc/a", "/etc/passwd (ann: changed)"]
 
 
 def place(name: str) -> dict[str, t.Any]:

@@ -55,3 +55,18 @@ def test_commands(line: str) -> None:
 
 def test_commands_of_others() -> None:
     assert service_files.of_command("/usr/bin/rsync /srv/x /srv/y") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("data -fstype=bind :/srv/x\n", ["/srv/x"]),
+        ("root /srv/x; # rest\n", ["/srv/x"]),
+        ("ReadWritePaths=-/srv/x +/srv/y\n", ["/srv/x", "/srv/y"]),
+        ('"dev": "/srv/x",\n', ["/srv/x"]),
+        ("(/srv/x)\n/srv/y\n", ["/srv/x", "/srv/y"]),
+        ("# /no\n; /no\n / a/b\n", []),
+    ],
+)
+def test_words(text: str, paths: list[str]) -> None:
+    assert service_files.words(text) == paths

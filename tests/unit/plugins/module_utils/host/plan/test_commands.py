@@ -284,6 +284,13 @@ def test_a_last_moment_that_was_cut_off_leaves_the_staged_root() -> None:
     assert plan.context is not None
     steps = repaired(make.interrupted(facts, plan.context.as_dict()))
     assert not {"restore_default", "unplace_root", "drop_unfinished"} & set(steps)
+    # What was brought over is repeated, but not over a system that runs by now
+    assert plan.steps == ("carry_over",)
+    for cut, again in ((facts, True), (make.clean("rootfs_upgrade", "rootfs"), False)):
+        killed = after_kill(cut, plan, "carry_over")
+        assert killed.journal is not None
+        killed = replace(killed, journal=replace(killed.journal, steps=plan.steps))
+        assert (repaired(killed)[:1] == ("carry_over",)) is again
 
 
 def test_an_upgrade_killed_after_its_switch_is_completed() -> None:

@@ -222,6 +222,31 @@ def test_our_own_files_and_the_fstab(tmp_path: Path) -> None:
     assert (tmp_path / "staged/etc/overc/trial-guard").read_text() == "new guard"
 
 
+def test_after_an_upgrade_before(tmp_path: Path) -> None:
+    """What an earlier merge wrote down is in the new root as well, and no conflict."""
+    etc = make(tmp_path, text("x"), text("y"), nothing)
+    for root in ("base", "running", "staged"):
+        (tmp_path / root / "etc/overc/not-carried-over/older").mkdir(parents=True)
+        (tmp_path / root / "etc/overc/carried-over.json").write_text(
+            '{"uuid": "older", "conflicts": [{"path": "/etc/z"}]}'
+        )
+    shutil.rmtree(tmp_path / "running/etc/overc/not-carried-over")
+    assert merge(etc) == (True, [])
+    assert (note_of(etc.staged)["uuid"], conflicts_of(etc.staged, "uuid")) == ("uuid", [])
+
+
+def test_too_deep(tmp_path: Path) -> None:
+    etc = make(tmp_path, nothing, nothing, nothing)
+    running = str(tmp_path / "running/etc")
+    subprocess.run(["mkdir", "-p", f"{running}/{'/'.join('d' * 1500)}"], check=True)
+    with pytest.raises(OvercError, match="deep"):
+        merge(etc)
+    with pytest.raises(OvercError, match="deep"):
+        keep(t.cast("t.Any", Local()), str(tmp_path), "other", BASE, running)
+    subprocess.run(["rm", "-r", f"{running}/d"], check=True)
+    assert merge(etc) == (False, [])
+
+
 def test_nothing_to_compare_with(tmp_path: Path) -> None:
     etc = make(tmp_path, nothing, text("x"), nothing)
     drop_copies(str(tmp_path), keep=("other",))
