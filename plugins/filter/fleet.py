@@ -161,7 +161,7 @@ def fleet_table(hosts: t.Sequence[str], hostvars: Hostvars, name: str) -> t.Any:
     return run_report.table({host: {} for host in hosts} | _collect(hostvars, hosts, name))
 
 
-def fleet_unseen(hosts: t.Sequence[str], hostvars: Hostvars, name: str) -> list[str]:
+def fleet_unseen(hosts: t.Sequence[str], hostvars: Hostvars, name: str) -> dict[str, str]:
     return run_report.unseen({host: {} for host in hosts} | _collect(hostvars, hosts, name))
 
 

@@ -21,6 +21,7 @@ from functools import partial
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
 
+from .host_outcome import silence
 from .orphan import end_if_orphan
 from .waiting import EVERY, Told
 
@@ -242,10 +243,10 @@ class Background:
             except AnsibleConnectionFailure as error:
                 if time.monotonic() > deadline:
                     raise AnsibleConnectionFailure(
-                        f"The host was silent for {_RECONNECT:.0f} seconds ({why_lost(error)}). What was started there goes on; "
+                        f"The host was silent for {_RECONNECT:.0f} seconds ({silence(error)}). What was started there goes on; "
                         "run again to continue."
                     ) from error
-                said = f"the connection was lost, connecting again ({why_lost(error)})"
+                said = f"the connection was lost, connecting again ({silence(error)})"
                 self._told.say(said, _RECONNECT, since=began)
             time.sleep(pause)
             end_if_orphan()
@@ -266,12 +267,4 @@ def _not_itself(job: str) -> str:
     return f"{job[0]}[{job[1]}]{job[2:]}"
 
 
-def why_lost(error: Exception) -> str:
-    """The first line that says why a host cannot be reached: none of ssh's about the connection that was shared until then."""
-    first, *more = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no reason given"]
-    intro, colon, said = first.rpartition("ssh: ")
-    told = [line for line in (said, *more) if line and not line.startswith(("mm_", "mux_", "muxclient"))]
-    return f"{intro}{colon}{told[0]}" if told else first
-
-
-__all__ = ("Background", "Look", "Lost", "parse_look", "why_lost", "words")
+__all__ = ("Background", "Look", "Lost", "parse_look", "words")

@@ -102,6 +102,16 @@ def silence(text: t.Any) -> str:
     return _LOGIN.sub(lambda found: f"{found[2].rstrip('.')} for {found[1]}", told)
 
 
+def is_silent(info: Answer | None) -> bool:
+    """Whether a host that was looked at did not answer."""
+    return not info or bool(info.get("unreachable"))
+
+
+def why_unseen(info: Answer) -> str:
+    """Why a look at a host came to nothing."""
+    return silence(info.get("msg")) if is_silent(info) else not_seen_because(info)
+
+
 def _sentence(text: t.Any) -> str:
     return f"{str(text).strip().rstrip('.')}."
 
@@ -369,6 +379,7 @@ __all__ = (
     "failed_rollback",
     "failed_upgrade",
     "first_line",
+    "is_silent",
     "left_out",
     "must_go_back",
     "not_seen_because",
@@ -380,4 +391,5 @@ __all__ = (
     "upgraded",
     "warned_before",
     "warnings_of",
+    "why_unseen",
 )

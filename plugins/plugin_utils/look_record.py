@@ -12,7 +12,7 @@ import json
 import typing as t
 
 from ..module_utils.people import human_seconds
-from .host_outcome import Answer, Entry, answered, left_out, not_seen_because, silence, warned_before, warnings_of
+from .host_outcome import Answer, Entry, answered, is_silent, left_out, warned_before, warnings_of, why_unseen
 from .overlay_words import shared
 from .run_record import GOOD, STATUSES, bad_of, counts_of
 
@@ -78,9 +78,8 @@ def looked_at(
 def _now(info: Answer) -> Entry:
     """What a host is, from overc_host_info alone."""
     if not answered(info) or not info["state"]:
-        silent = not info or info.get("unreachable")
-        said = silence(info.get("msg")) if silent else not_seen_because(info)
-        return {"status": "unreachable" if silent else "attention", "reason": said, "error_id": info.get("error_id")}
+        status = "unreachable" if is_silent(info) else "attention"
+        return {"status": status, "reason": why_unseen(info), "error_id": info.get("error_id")}
 
     def name(key: str) -> str | None:
         return (info.get(key) or {}).get("subvolume")

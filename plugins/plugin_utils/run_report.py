@@ -9,7 +9,7 @@ import typing as t
 
 from ..module_utils.host.words import change_line
 from ..module_utils.people import ago, alike, human_bytes, human_seconds, plural
-from .host_outcome import Answer, Entry, not_seen_because, silence, warned_before, warnings_of
+from .host_outcome import Answer, Entry, is_silent, warned_before, warnings_of, why_unseen
 from .overlay_words import shared_words
 from .run_record import GOOD, STATUSES
 
@@ -123,9 +123,9 @@ def table(infos: t.Mapping[str, Answer]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def unseen(infos: t.Mapping[str, Answer]) -> list[str]:
-    """The hosts that did not answer, or could not be looked at."""
-    return [host for host, info in infos.items() if not seen(info)]
+def unseen(infos: t.Mapping[str, Answer]) -> dict[str, str]:
+    """The hosts that did not answer, or could not be looked at, and why."""
+    return {host: why_unseen(info) for host, info in infos.items() if not seen(info)}
 
 
 def seen(info: Answer | None) -> bool:
@@ -135,9 +135,8 @@ def seen(info: Answer | None) -> bool:
 
 def _row(host: str, info: Answer) -> tuple[str, ...]:
     if not seen(info):
-        state = "failed" if info and not info.get("unreachable") else "unreachable"
-        said = silence(info.get("msg")) if state == "unreachable" else not_seen_because(info)
-        return (host, state, "-", "-", "-", "-", "-", said)
+        state = "unreachable" if is_silent(info) else "failed"
+        return (host, state, "-", "-", "-", "-", "-", why_unseen(info))
 
     def name(key: str) -> str:
         return str((info.get(key) or {}).get("subvolume") or "-")

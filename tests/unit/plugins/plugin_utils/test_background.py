@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.overc.system.plugins.plugin_utils import background
-from ansible_collections.overc.system.plugins.plugin_utils.background import Background, parse_look, why_lost, words
+from ansible_collections.overc.system.plugins.plugin_utils.background import Background, parse_look, words
 
 AT_WORK = '{"started": true, "finished": false, "ansible_job_id": "j1.2"}'
 PROGRESS = {"operation": "upgrade", "number": 2, "total": 15, "description": "run it", "packages": [3, 5], "pid": 7}
@@ -284,23 +284,3 @@ def test_a_host_cannot_steer_the_terminal() -> None:
     assert words(look.progress) == "1 None/None: a?]0;x??"
     assert parse_look("overc-begin\noverc-progress " + "[" * 100_000 + "\noverc-end\n").progress == {}
     assert len(words({"description": "x" * 10_000})) < 1000
-
-
-@pytest.mark.parametrize(
-    ("said", "shown"),
-    [
-        ("Failed to connect to the host via ssh: ssh: connect to host h port 22: No route to host",) * 2,
-        (
-            "Failed to connect to the host via ssh: mux_client_request_session: Broken pipe\r\nssh: connect to host h: gone\n",
-            "Failed to connect to the host via ssh: ssh: connect to host h: gone",
-        ),
-        (
-            "Failed to connect to the host via ssh: mm_receive_fd: no fd",
-            "Failed to connect to the host via ssh: mm_receive_fd: no fd",
-        ),
-        ("Timed out\n", "Timed out"),
-        ("  \n", "no reason given"),
-    ],
-)
-def test_why_a_connection_was_lost(said: str, shown: str) -> None:
-    assert why_lost(RuntimeError(said)) == shown

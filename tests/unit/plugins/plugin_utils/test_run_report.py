@@ -37,7 +37,9 @@ def test_table_tells_every_kind_of_answer() -> None:
     assert "rootfs_bakup" in lines[6]
     assert lines[6].endswith("12 minutes left to confirm it")
     assert "overc_host_rollback" in lines[7]
-    assert run_report.unseen(infos) == ["c", "d", "e"]
+    unseen = run_report.unseen(infos)
+    assert list(unseen) == ["c", "d", "e"]
+    assert (unseen["c"], unseen["e"]) == ("Failed to connect", "no answer")
 
 
 def test_report_puts_failures_first_and_scales_the_bars() -> None:
