@@ -189,11 +189,12 @@ EXAMPLES = r"""
       services:
         - sshd
 
-- name: Stage everything but the database, and reboot later
+- name: Stage everything but the database, and reboot later. What is written to /etc until then is merged by the next run
   overc.system.overc_host_upgrade:
     exclude:
       - "postgresql*"
     carry_over:
+      - /etc
       - /var/lib/myapp
 
 - name: From Debian 12 to Debian 13, to be confirmed by hand

@@ -239,3 +239,16 @@ def test_with_fixed_entries(host: Host) -> None:
     assert succeed(host, "upgrade", {**ARGS, "arm": True})["carried_over"] == ["/etc"]
     host.reboot()
     assert host.sh("cat /etc/motd; ls /etc/overc/not-carried-over | wc -l") == "again\n1"
+
+
+def test_an_upgrade_without_it_removes_the_copies(host: Host) -> None:
+    """They have the passwords of an older /etc; a host with manual protection confirms nothing."""
+    host.release("v2")
+    succeed(host, "upgrade", ARGS)
+    host.reboot()
+    top = "mkdir -p /run/top; mount -o subvolid=5 $(findmnt -nvo SOURCE /) /run/top"
+    copies = f"{top}; ls /run/top/.overc/etc-copies; umount /run/top"
+    assert host.sh(copies)
+    host.release("v3")
+    succeed(host, "upgrade")
+    assert host.sh(copies) == ""

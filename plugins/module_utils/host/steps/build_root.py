@@ -41,10 +41,11 @@ def create_root(at: Apply) -> bool:
     at.refresh()
     made = at.made_root()
     at.notes["new_uuid"] = made.uuid
+    # Those of a staged root are needed until it is replaced, whatever becomes of this one
+    waiting = at.facts.default
+    drop_copies(at.top, keep={waiting.uuid} if waiting and waiting.uuid != at.context.base else ())
     if ETC in at.context.carry_over:
         # Before anything changes it: what both sides are compared with later
-        waiting = at.facts.default
-        drop_copies(at.top, keep={waiting.uuid} if waiting else ())
         keep_copy(at.runner, at.top, made.uuid, BASE, at.path(made.path) + ETC)
     return True
 
