@@ -11,7 +11,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.overc.system.plugins.plugin_utils.option_kinds import FleetError
-from ansible_collections.overc.system.plugins.plugin_utils.option_names import refuse_unknown
+from ansible_collections.overc.system.plugins.plugin_utils.option_names import refuse_cut_off, refuse_unknown
 from ansible_collections.overc.system.plugins.plugin_utils.options import FALLBACKS, ROLES, convert, converter, public
 from ansible_collections.overc.system.plugins.plugin_utils.own_tasks import check_file
 from ansible_collections.overc.system.plugins.plugin_utils.secrets import vaulted, without
@@ -37,7 +37,8 @@ class ActionModule(ActionBase):
         role = args["role"]
         try:
             extra = load_extra_vars(self._loader)
-            refuse_unknown(self._roles(role), self._names(role, variables, extra), extra)
+            refuse_cut_off(extra)
+            refuse_unknown(self._roles(role), self._names(role, variables, extra), extra, self._templates(variables))
             options = self._options(role, variables)
             if role == "fleet":
                 self._given_for_this_run(variables, extra)
@@ -69,6 +70,10 @@ class ActionModule(ActionBase):
         if role == "fleet":
             return {name for name in variables if name.startswith("fleet_")} | set(extra)
         return set(variables)
+
+    @staticmethod
+    def _templates(variables: Result) -> str:
+        return " ".join(text for name in public() if "{{" in (text := str(variables.get(name, ""))))
 
     def _value(self, name: str, value: t.Any) -> t.Any:
         try:

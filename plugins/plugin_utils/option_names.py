@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .option_kinds import FleetError
@@ -34,10 +35,13 @@ INTERNAL: t.Final = frozenset({
 _TAKEN: t.Final = frozenset({"fleet_verdict_signers", "fleet_verdicts", "fleet_verdicts_token", "pull_target"})
 
 
-def unknown(roles: t.Iterable[str], given: t.Iterable[str], extra: t.Iterable[str] = ()) -> list[tuple[str, str]]:
+def unknown(
+    roles: t.Collection[str], given: t.Iterable[str], extra: t.Iterable[str] = (), made_of: str = ""
+) -> list[tuple[str, str]]:
     """Variables among ``given`` that look like options of these roles and are none, with the name that was probably meant.
 
-    ``extra`` are those that were given for this very run (-e).
+    ``extra`` are those that were given for this very run (-e). Where a fleet is run, our names without their beginning
+    (``reboot``) are not taken there either, unless one of ours is made of them: ``made_of`` is the text of all templates.
     """
     known = set(public())
     run = set(extra)
@@ -52,15 +56,31 @@ def unknown(roles: t.Iterable[str], given: t.Iterable[str], extra: t.Iterable[st
             meant = nearest(name, known, 0.6 if name in run else _NEARLY)
             if meant or name in run:
                 found.append((name, meant))
+        elif name in run and "fleet" in roles:
+            candidates = [whole for role in roles if (whole := f"{role}_{name}") in known]
+            if candidates and not re.search(rf"\b{re.escape(name)}\b", made_of):
+                found.append((name, " or ".join(candidates)))
     return found
 
 
-def refuse_unknown(roles: t.Iterable[str], given: t.Iterable[str], extra: t.Iterable[str] = ()) -> None:
+def refuse_unknown(
+    roles: t.Collection[str], given: t.Iterable[str], extra: t.Iterable[str] = (), made_of: str = ""
+) -> None:
     """Raises FleetError with all of them."""
-    found = unknown(roles, given, extra)
+    found = unknown(roles, given, extra, made_of)
     if found:
         said = [f"{name}{f' (did you mean {meant}?)' if meant else ''}" for name, meant in found]
         raise FleetError(f"There is no option {', '.join(said)}. Nothing was changed.")
 
 
-__all__ = ("INTERNAL", "refuse_unknown", "unknown")
+def refuse_cut_off(extra: t.Mapping[str, t.Any]) -> None:
+    """Raises FleetError for what Ansible took off a value given with -e: ``fleet_exclude=h1, h2`` ends at the blank."""
+    rest = extra.get("_raw_params")
+    if rest:
+        raise FleetError(
+            f"-e: {str(rest)!r} belongs to no variable, because a value ends at a blank. "
+            "Write lists without blanks (a,b), or quote the value inside (-e \"name='a b'\"). Nothing was changed."
+        )
+
+
+__all__ = ("INTERNAL", "refuse_cut_off", "refuse_unknown", "unknown")

@@ -48,6 +48,13 @@ def run(name: str, tmp_path: Path, *arguments: str, **environment: str) -> tuple
         ("upgrade", ["-e", "target=all host_upgrade_reboot=maybe"], "host_upgrade_reboot: 'maybe' is neither true nor false"),
         ("rollback", ["-e", "target=all fleet_canary=none"], "fleet_canary: 'none' is neither a number of hosts"),
         ("upgrade", ["-e", "target=all fleet_exclude=h3"], "fleet_exclude: h3 names no host"),
+        # Ansible ends the value at the blank: h2 would not be left out
+        ("upgrade", ["-e", "target=all", "-e", "fleet_exclude=h1 h2"], "-e: 'h2' belongs to no variable"),
+        ("rollback", ["-e", "target=h1 h2"], "-e: 'h2' belongs to no variable"),
+        ("update", ["-e", "target=h1 h2"], "-e: 'h2' belongs to no variable"),
+        # The module's names, and Ansible's: the hosts would reboot
+        ("upgrade", ["-e", "target=all reboot=false"], "There is no option reboot (did you mean host_upgrade_reboot?)"),
+        ("rollback", ["-e", "target=all serial=1"], "There is no option serial (did you mean fleet_serial?)"),
     ],
 )  # fmt: skip
 def test_refused_before_anybody_is_asked(name: str, arguments: list[str], said: str, tmp_path: Path) -> None:

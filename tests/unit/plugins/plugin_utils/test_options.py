@@ -14,7 +14,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from ansible_collections.overc.system.plugins.plugin_utils import options
 from ansible_collections.overc.system.plugins.plugin_utils.option_kinds import FleetError
-from ansible_collections.overc.system.plugins.plugin_utils.option_names import INTERNAL, unknown
+from ansible_collections.overc.system.plugins.plugin_utils.option_names import INTERNAL, refuse_cut_off, unknown
 
 ROOT = Path(__file__).resolve().parents[4]
 # Roles whose variables are set by other roles
@@ -278,6 +278,31 @@ def test_names_of_other_people() -> None:
     # Given for this very run it was meant for us
     assert unknown(["host_upgrade"], ["host_reboot"], extra=["host_reboot"])[0][0] == "host_reboot"
     assert unknown(["overlay"], ["overlay_container"]) == [("overlay_container", "overlay_containers")]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("reboot", "host_upgrade_reboot"),
+        ("serial", "fleet_serial"),
+        ("exclude", "fleet_exclude or host_upgrade_exclude"),
+        ("max_fail_percentage", "fleet_max_fail_percentage"),
+    ],
+)
+def test_names_without_their_beginning(given: str, meant: str) -> None:
+    """A module's names and Ansible's, given for a run of a fleet: as if nothing had been said."""
+    assert unknown(["fleet", "host_upgrade"], ["target", given], ["target", given]) == [(given, meant)]
+    # From the inventory it is somebody's own; so it is where it is what ours is made of (fleet_serial: "{{ serial }}")
+    assert unknown(["fleet", "host_upgrade"], [given], ["target"]) == []
+    assert unknown(["fleet", "host_upgrade"], [given], [given], "{{ " + given + " }}") == []
+    # A play of one's own may have such names
+    assert unknown(["host_upgrade"], [given], [given]) == []
+
+
+def test_what_ansible_cuts_off_a_value_is_refused() -> None:
+    refuse_cut_off({"target": "h1"})
+    with pytest.raises(FleetError, match="-e: 'h2' belongs to no variable"):
+        refuse_cut_off({"fleet_exclude": "h1,", "_raw_params": "h2"})
 
 
 def set_by_roles() -> dict[str, str]:
