@@ -32,6 +32,11 @@ help: ## what there is
 setup: ## install what is missing on this machine, and the tools into .venv
 	@scripts/setup
 
+.PHONY: link
+link: ## let Ansible find overc.system in this clone; needs no root, installs nothing
+	@mkdir -p .collections/ansible_collections/overc
+	@ln -sfn ../../.. .collections/ansible_collections/overc/system
+
 .PHONY: demo
 demo: setup ## upgrade, break and roll back real hosts, and explain it
 	@$(PY) -m tests.demo

@@ -56,7 +56,8 @@ class ActionModule(ActionBase):
                 changed = [replace_file(path, content) for path, content in files.items()]
         except OSError as error:
             raise AnsibleActionFail(
-                f"The report cannot be written to {error.filename}: {error.strerror}.",
+                f"The report cannot be written to {error.filename}: {error.strerror}. Choose another directory, in a fleet run "
+                "with fleet_report_dir, then run the same command again.",
                 result={"error_id": "bad_argument"},
             ) from None  # Ansible would say it once more, as Python does
         return {**result, "changed": any(changed)}
