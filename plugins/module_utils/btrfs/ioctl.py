@@ -25,6 +25,7 @@ _SUBVOL_CREATE_V2: t.Final = 0x50009418
 _SNAP_CREATE_V2: t.Final = 0x50009417
 _SNAP_DESTROY: t.Final = 0x5000940F
 _GET_SUBVOL_INFO: t.Final = 0x81F8943C
+_SUBVOL_SETFLAGS: t.Final = 0x4008941A
 _SNAP_RDONLY: t.Final = 1 << 1
 _ROOT_RDONLY: t.Final = 1 << 0
 SUBVOLUME_INODE: t.Final = 256
@@ -70,6 +71,11 @@ def snapshot(source_fd: int, name: str, dir_fd: int, *, readonly: bool) -> None:
 def delete_subvolume(name: str, dir_fd: int) -> None:
     # struct btrfs_ioctl_vol_args: fd, name[4088]. The kernel itself refuses what is not a subvolume.
     fcntl.ioctl(dir_fd, _SNAP_DESTROY, bytearray(struct.pack("=q4088s", 0, os.fsencode(name))))
+
+
+def make_writable(fd: int) -> None:
+    """Take the read-only property from a subvolume of ours."""
+    fcntl.ioctl(fd, _SUBVOL_SETFLAGS, struct.pack("=Q", 0))
 
 
 def sync(fd: int) -> None:
@@ -277,6 +283,7 @@ __all__ = (
     "is_subvolume",
     "limit_of",
     "limited_by",
+    "make_writable",
     "names_of",
     "parted",
     "snapshot",

@@ -21,10 +21,10 @@ from ..errors import OvercError
 from ..system import overlayfs, safe_path
 from ..system.safe_path import libc, open_beneath, open_dir, printable
 from ..system.workers import translate
-from . import copied, layering, own_side
+from . import copied, layering, mount_flags, own_side
 from . import original as overlay_original
 from .claims import refuse
-from .kept import NOTES, delete_if_there, drop_snapshots, new_id, trim
+from .kept import NOTES, delete_if_there, drop_snapshots, new_id, trim, unlock
 from .layers.build import Sites, build
 from .layers.materialise import materialise
 from .mount import empty_under, mount_on_host, prepare_table, unmount_on_host
@@ -185,6 +185,12 @@ class Work:
         """Move the directory within its snapshot to where the layers are, under a name that needs no escaping."""
         parent = open_beneath(self._shared.own, below[:-1])
         try:
+            unlock(parent)
+            taken = open_dir(below[-1], parent)
+            try:
+                unlock(taken)
+            finally:
+                os.close(taken)
             os.rename(below[-1], "lower", src_dir_fd=parent, dst_dir_fd=self._shared.layers)
         finally:
             os.close(parent)
@@ -216,7 +222,7 @@ class Work:
         self._still_quiet()
         prepare_table(self.site)
         own_side.refuse_changed(self._home, self.new, self.site, self.directory)
-        self.site.table.commit(self.directory, self.options)
+        self.site.table.commit(self.directory, mount_flags.with_flags(self.options, mount_flags.wanted(self.site)))
         self._not_started_meanwhile()
 
     def _empty_directory(self) -> None:

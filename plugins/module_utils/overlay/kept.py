@@ -9,7 +9,7 @@ import os
 
 from ..btrfs import ioctl
 from ..errors import OvercError
-from ..system import overlayfs, safe_path
+from ..system import overlayfs, safe_path, xattrs
 from ..system.safe_path import open_beneath, open_dir, printable
 from ..values import load_object
 from .layers.remove import empty
@@ -19,6 +19,13 @@ from .site import NOTES, Site, layers_name
 
 def new_id() -> str:
     return os.urandom(6).hex()
+
+
+def unlock(fd: int) -> None:
+    """Make a directory of ours neither immutable nor append-only."""
+    flags = xattrs.flags(fd)
+    if flags & xattrs.LOCKED:
+        xattrs.set_flags(fd, flags & ~xattrs.LOCKED)
 
 
 def delete_if_there(name: str, home: int) -> None:
@@ -31,6 +38,9 @@ def delete_if_there(name: str, home: int) -> None:
         plain = os.fstat(fd).st_ino != ioctl.SUBVOLUME_INODE
         if plain:
             empty(fd)
+        elif xattrs.flags(fd) & xattrs.LOCKED:  # as the root was of which it is a snapshot: it could not be deleted
+            ioctl.make_writable(fd)
+            unlock(fd)
     finally:
         os.close(fd)
     if plain:
@@ -137,4 +147,5 @@ __all__ = (
     "read_notes",
     "seal",
     "trim",
+    "unlock",
 )

@@ -19,6 +19,7 @@ from ..system import overlayfs
 from ..system.overlayfs import Layers
 from ..system.presence import is_directory
 from ..system.safe_path import printable
+from . import mount_flags
 from .mount import mount_on_host, prepare_table
 from .record import HOME, Overlay, Record
 from .site import Site
@@ -155,7 +156,8 @@ def mend(site: Site) -> str | None:
     for found in gone:
         site.table.check(found.directory)
         prepare_table(site)
-        site.table.commit(found.directory, overlayfs.options(found.layers, overlayfs.supported_safety()))
+        options = overlayfs.options(found.layers, overlayfs.supported_safety())
+        site.table.commit(found.directory, mount_flags.with_flags(options, mount_flags.wanted(site)))
         mount_on_host(site, found.directory)
         told.append(f"the line of {printable(found.directory)}, which the table of mounts had lost, was put back")
     for found in dead:

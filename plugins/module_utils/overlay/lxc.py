@@ -28,12 +28,16 @@ _IDMAP_KEYS: t.Final = ("lxc.idmap", "lxc.id_map")
 
 @dataclass(frozen=True)
 class Config:
-    """``fstab`` is the path of the file of mounts, None if the container has none; ``mapped``: it has a user map."""
+    """``fstab`` is the path of the file of mounts, None if the container has none; ``mapped``: it has a user map.
+
+    ``options``: with which its root is mounted.
+    """
 
     fstab: str | None
     rootfs: str | None
     mapped: bool
     legacy: bool
+    options: tuple[str, ...] = ()
 
 
 def parse_config(text: str) -> Config:
@@ -50,7 +54,8 @@ def parse_config(text: str) -> Config:
 
     rootfs = first(_ROOTFS_KEYS)
     legacy = "lxc.rootfs" in values and "lxc.rootfs.path" not in values
-    return Config(first(FSTAB_KEYS), rootfs, first(_IDMAP_KEYS) is not None, legacy)
+    options = tuple(values.get("lxc.rootfs.options", "").replace(" ", "").split(","))
+    return Config(first(FSTAB_KEYS), rootfs, first(_IDMAP_KEYS) is not None, legacy, options)
 
 
 def mount_entries(text: str) -> list[fstab.Entry]:

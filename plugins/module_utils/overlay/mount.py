@@ -12,7 +12,7 @@ import typing as t
 from ..errors import OvercError
 from ..system import overlayfs, safe_path
 from ..system.safe_path import printable
-from . import lxc
+from . import lxc, mount_flags
 from .layers.remove import empty
 from .site import Site
 
@@ -82,7 +82,8 @@ def mount_on_host(site: Site, directory: str) -> None:
     found = site.mounted().get(directory)
     if found is None or site.table.kind == "lxc" or site.host_mounts(directory):
         return
-    overlayfs.mount(overlayfs.options(found.layers, overlayfs.supported_safety()), site.root + directory)
+    options = overlayfs.options(found.layers, overlayfs.supported_safety())
+    overlayfs.mount(options, site.root + directory, mount_flags.number(mount_flags.wanted(site)))
 
 
 def unmount_on_host(site: Site, directory: str) -> None:

@@ -12,11 +12,11 @@ import typing as t
 from ..errors import OvercError
 from ..system import overlayfs
 from ..system.safe_path import is_below, printable
-from . import estimate, lines, original, users
+from . import estimate, lines, mount_flags, original, users
 from .claims import Claim
 from .copied import owner_runs
 from .original import refuse_waiting
-from .own_side import refuse_quota, refuse_readonly
+from .own_side import refuse_locked, refuse_quota, refuse_readonly
 from .plan import DirectoryFacts, Wanted
 from .record import Record, Request
 from .site import Site, Tree, has_changed, is_there, trees
@@ -42,6 +42,8 @@ def _stale(site: Site, found: Mounted, record: Record, wanted: Wanted, now: t.Se
     overlay = record.overlays.get(found.directory)
     if found.missing and site.running():
         return "its line is gone from the container's table of mounts"
+    if not found.missing and mount_flags.differ(site, found):
+        return "it is mounted with other flags than the container's root"
     if found.moved:
         return "its layers are named by a path of before the container was moved"
     if overlay is None:
@@ -65,6 +67,7 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
     out = []
     if wanted.state == "present" or any(directory in mounted for directory in wanted.directories):
         refuse_readonly(site)
+        refuse_locked(site)
         refuse_waiting(site)
     for directory in wanted.directories:
         found = mounted.get(directory)

@@ -16,9 +16,11 @@ from ..btrfs import ioctl
 from ..btrfs.paths import unchanged_since
 from ..compare.kin import enclosing_subvolume
 from ..errors import OvercError
-from ..system.safe_path import OPEN_DIR, components, open_beneath, open_dir, printable
+from ..system import xattrs
+from ..system.safe_path import OPEN_DIR, OPEN_FILE, components, open_beneath, open_dir, printable
 from .kept import own_snapshot
 from .site import Site
+from .table import LxcTable
 
 
 def refuse_readonly(site: Site) -> None:
@@ -30,6 +32,27 @@ def refuse_readonly(site: Site) -> None:
             remedy = f" Make it writable (btrfs property set {printable(path)} ro false)." if subvolume else ""
             raise OvercError(
                 "overlay_unsupported", f"{printable(path)} lies on {what}; nothing was changed.{remedy}", paths=[path]
+            )
+
+
+def refuse_locked(site: Site) -> None:
+    """Refuse where what has to be replaced or made cannot be: immutable or append-only files of the administrator."""
+    table = site.table.path if isinstance(site.table, LxcTable) else ""
+    for path in filter(None, (site.path, table, table and f"{site.path}/config")):
+        try:
+            fd = os.open(path, OPEN_FILE)
+        except FileNotFoundError:
+            continue
+        try:
+            locked = xattrs.flags(fd) & xattrs.LOCKED
+        finally:
+            os.close(fd)
+        if locked:
+            raise OvercError(
+                "overlay_unsupported",
+                f"{printable(path)} is immutable or append-only; nothing was changed. Take that flag away"
+                f" (chattr -ia {printable(path)}), then run the same command again.",
+                paths=[path],
             )
 
 
@@ -115,4 +138,12 @@ def refuse_changed(home: int, id_: str, site: Site, directory: str) -> None:
         )
 
 
-__all__ = ("bypassed_quotas", "opened", "refuse_changed", "refuse_quota", "refuse_readonly", "snapshot")
+__all__ = (
+    "bypassed_quotas",
+    "opened",
+    "refuse_changed",
+    "refuse_locked",
+    "refuse_quota",
+    "refuse_readonly",
+    "snapshot",
+)

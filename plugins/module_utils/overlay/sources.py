@@ -19,6 +19,7 @@ from ..compare.model import Comparison, Kin, Source
 from ..errors import OvercError
 from ..system import safe_path
 from ..system.safe_path import OPEN_DIR, open_beneath, open_dir, open_if_there
+from .kept import unlock
 from .layers.clone import make_neutral
 from .record import Origin
 from .site import Site, Tree, layers_name
@@ -56,6 +57,7 @@ class Sources:
         if first is not None:
             snapshots[first.subvolume] = self._snapshot(first.subvolume, id_, readonly=False)
             self.own = snapshots[first.subvolume]
+            unlock(self.own)
         else:
             ioctl.create_subvolume(id_, home)
             self.own = self._open(open_dir(id_, home))

@@ -31,6 +31,7 @@ class Mounted:
     ``original``: the original tool made it. ``moved``: the table names the layers by a path of before the container was
     moved; ``owner``: the container whose overlay of ours it is, of which this one is a copy. A layer that the table does not
     name is "" or missing. ``missing``: the table itself lacks it (see ``lines``).
+    ``options``: those that have no value.
     """
 
     directory: str
@@ -40,6 +41,7 @@ class Mounted:
     moved: bool = False
     owner: str = ""
     missing: bool = False
+    options: tuple[str, ...] = ()
 
     @property
     def foreign(self) -> bool:
@@ -51,7 +53,9 @@ def _mounted(directory: str, options: str, container: str) -> Mounted:
     whole = bool(layers.lower and layers.upper and layers.work)
     id_ = our_id(layers.upper, container) if whole else ""
     owner = owner_of(layers, container) if whole and not id_ else ""
-    return Mounted(directory, layers, id_, whole and not owner and is_original(layers, container), moved, owner)
+    flags = tuple(item for item in overlayfs.split_escaped(options, ",", keep_backslash=True) if "=" not in item)
+    original = whole and not owner and is_original(layers, container)
+    return Mounted(directory, layers, id_, original, moved, owner, options=flags)
 
 
 class Table(t.Protocol):

@@ -99,9 +99,9 @@ def named_layers(text: str) -> Layers:
     return Layers(tuple(path for path in lower if path), upper, work)
 
 
-def mount(layers_options: str, target: str) -> None:
-    """mount(2) an overlay; OSError as the kernel answers."""
-    syscalls.mount("overlay", target, "overlay", data=layers_options)
+def mount(layers_options: str, target: str, flags: int = 0) -> None:
+    """mount(2) an overlay, with its flags; OSError as the kernel answers."""
+    syscalls.mount("overlay", target, "overlay", flags, layers_options)
 
 
 def unmount(target: str) -> None:
