@@ -54,7 +54,7 @@ def parse_config(text: str) -> Config:
 
     rootfs = first(_ROOTFS_KEYS)
     legacy = "lxc.rootfs" in values and "lxc.rootfs.path" not in values
-    options = tuple(values.get("lxc.rootfs.options", "").replace(" ", "").split(","))
+    options = tuple(filter(None, (word.strip() for word in values.get("lxc.rootfs.options", "").split(","))))
     return Config(first(FSTAB_KEYS), rootfs, first(_IDMAP_KEYS) is not None, legacy, options)
 
 

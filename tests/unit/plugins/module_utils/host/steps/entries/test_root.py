@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import types
 import typing as t
@@ -46,3 +47,14 @@ def test_a_boot_directory_that_leads_elsewhere_is_refused(at: t.Any, tmp_path: P
         _copy_kernel(at, str(tmp_path / "new"), RELEASE)
     assert caught.value.error_id == "layout_unsupported"
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["file"]
+
+
+def test_a_kernel_that_looks_alike_is_compared(at: t.Any, tmp_path: Path) -> None:
+    """Of the same size and time, but damaged, or signed again."""
+    source, target = (tmp_path / f"{place}boot/vmlinuz-{RELEASE}" for place in ("", "new/"))
+    target.write_text("KERNEL")
+    for path in (source, target):
+        os.utime(path, (1, 1))
+    assert _copy_kernel(at, str(tmp_path / "new"), RELEASE)
+    assert target.read_text() == "kernel"
+    assert not _copy_kernel(at, str(tmp_path / "new"), RELEASE), "now it is"
