@@ -23,7 +23,7 @@ from tests.lab import Host
 from tests.lab.apt import install, new_kernel, offer
 from tests.model.entries import walk
 from tests.model.entries.facts import facts_of
-from tests.model.entries.method import MACHINERY
+from tests.model.entries.method import GRUB_ENTRY, MACHINERY
 from tests.model.entries.told import told_of
 from tests.model.entries.world import MENU, adopted
 from tests.model.run import repair
@@ -34,10 +34,11 @@ MakeHost = Callable[..., Host]
 Told = dict[str, t.Any]
 FLAVOUR: t.Final = "debian13"
 SEEN: t.Final = "/run/steps-seen"
+_NAMED_WAYS: t.Final = ("rollback to 0", "rollback to what runs")
 WAYS: t.Final = {
     "there and back": ("upgrade", "reboot", "confirm", "rollback", "reboot"),
     "replaced and given up": ("upgrade", "upgrade without a kernel, force: true", "reboot", "rollback"),
-    "taken back, and named": ("upgrade", "rollback", "upgrade without a kernel", "reboot", "confirm", "rollback to 0"),
+    "cancelled, and taken back": ("upgrade", "rollback", "upgrade without a kernel", "reboot", "confirm", *_NAMED_WAYS),
     "killed with a menu, undone": ("upgrade until write_menu", "repair"),
     "killed with a record, completed": ("upgrade until record", "repair", "reboot", "confirm"),
 }
@@ -116,7 +117,7 @@ def _command(host: Host, world: World, name: str) -> tuple[list[tuple[str, Told]
     walked = walk.command(world, name)
     args: dict[str, t.Any] = {"force": True} if "force" in name else {}
     if " to " in name:
-        args["to"] = name.rsplit(" ", 1)[1]
+        args["to"] = str(next(given.to for given in GRUB_ENTRY.commands(world) if given.name == name))
     seen = _watched(host, f"overc_host_{name.split()[0]}", args, last or None)
     if not last:
         return seen, list(walked.steps), walked.end

@@ -109,7 +109,7 @@ MUTANTS: t.Final[dict[str, Mutant]] = {
     "the menu is written before the root has its name": _mutant(_with(moved("write_menu", before="name_root"))),
     "the trial is armed before the kernels are there": _mutant(_with(moved("arm_trial", before="write_entry_files"))),
     "the trial is armed before it is recorded": _mutant(_with(moved("arm_trial", before="record"))),
-    "the record is written before the entry": _mutant(_with(moved("record", before="write_menu"))),
+    "the record is written before the entry": _mutant(_with(moved("record", before="write_menu")), _STAGED),
     "a confirmation is recorded before it is written": _mutant(_with(moved("record", before="confirm")), _TRIAL),
     "a trial that is replaced is not taken back": _mutant(_with(_without("disarm")), _STAGED),
     "what is replaced is deleted before the block": _mutant(
