@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import REPORT_KEY
 from tests.lab.process import wait_for
-from tests.vm import alternatives, left_out
+from tests.vm import files, left_out
 from tests.vm.controller import stopping_collection
 from tests.vm.debian import DebianStates
 from tests.vm.guest import Guest
@@ -24,9 +24,9 @@ from tests.vm.states import States
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Who asks for one file alone gets it."""
-    if not alternatives() <= {item.path.stem for item in items}:
+    if not files() <= {item.path.stem for item in items}:
         return
-    other = [item for item in items if item.path.stem == left_out()]
+    other = [item for item in items if item.path.stem in left_out()]
     config.hook.pytest_deselected(items=other)
     items[:] = [item for item in items if item not in other]
 

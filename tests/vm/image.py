@@ -19,11 +19,18 @@ from tests.lab.process import LabError, locked, run, say
 from tests.lab.settings import REPOSITORY, cache_directory, digest, scratch_directory
 from tests.lab.signing import public_key
 from tests.lab.system import ssh_key
-from tests.vm import disk, grub, kernels
+from tests.vm import disk, grub, kernels, one_a_day
 from tests.vm.packages import build_repositories
 from tests.vm.rootfs import Sources, sources
 
 BOOT_FILESYSTEMS: t.Final = ("ext4", "vfat")
+
+
+def todays_filesystems() -> list[str]:
+    """One each day, because the states of a machine take minutes to make for each; all where that was asked for."""
+    return one_a_day(BOOT_FILESYSTEMS)
+
+
 PACKAGE: t.Final = Path(__file__).resolve().parent
 
 _FILES = {

@@ -12,28 +12,23 @@ import typing as t
 
 import pytest
 
-from tests.sampling import rotating
-from tests.vm import results
+from tests.vm import results, todays
 from tests.vm.conftest import MakeGuest
 from tests.vm.faults import FAULTS, HEALED, REFUSED, Fault
 from tests.vm.guest import Guest
-from tests.vm.image import BOOT_FILESYSTEMS
+from tests.vm.image import BOOT_FILESYSTEMS, todays_filesystems
 from tests.vm.states import States
 
 pytestmark = pytest.mark.vm
 
-# Even, as the number of file systems is: each day has one of them, the same as the other tests have then
-ONE_IN: t.Final = 12
 # Some can be noticed before anything is tried, the others only by trying
 _REFUSALS: t.Final = frozenset({"kernel_broken", "kernel_modules_missing", "root_incomplete"})
 
 
 def _cases() -> list[t.Any]:
     every = [(fault, BOOT_FILESYSTEMS[number % 2]) for number, fault in enumerate(FAULTS)]
-    return [
-        pytest.param(fault, filesystem, id=f"{fault.name}-{filesystem}")
-        for fault, filesystem in rotating(every, ONE_IN)
-    ]
+    possible = [case for case in every if case[1] in todays_filesystems()]
+    return [pytest.param(fault, filesystem, id=f"{fault.name}-{filesystem}") for fault, filesystem in todays(possible)]
 
 
 @pytest.mark.parametrize(("fault", "filesystem"), _cases())

@@ -14,20 +14,19 @@ import typing as t
 
 import pytest
 
-from tests.sampling import rotating
-from tests.vm import cuts, results
+from tests.vm import cuts, results, todays
 from tests.vm.conftest import MakeGuest
 from tests.vm.controller import Result
 from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
 from tests.vm.cutting import run_to
 from tests.vm.guest import Guest
-from tests.vm.image import BOOT_FILESYSTEMS
+from tests.vm.image import todays_filesystems
 from tests.vm.states import States
 
 pytestmark = pytest.mark.vm
 
-# Even, as the number of file systems is: each day has one of them, and the next day the other one
-ONE_IN: t.Final = 96
+A_DAY: t.Final = 3
+
 # One in that many goes on until it is clean again, which takes another boot
 _ALL_THE_WAY: t.Final = 3
 _SETTLED: t.Final = frozenset({"clean", "staged", "trial", "fallback", "backup"})
@@ -37,10 +36,9 @@ _FINE: t.Final = frozenset({None, "no_target", "not_booted", "backup_boot", "unc
 
 
 def _cases() -> list[t.Any]:
-    every = [(cut, number, fs) for number, cut in enumerate(cuts.every()) for fs in BOOT_FILESYSTEMS]
     # One file system after the other, because the states of each take minutes to make
-    chosen = sorted(rotating(every, ONE_IN), key=lambda case: BOOT_FILESYSTEMS.index(case[2]))
-    return [pytest.param(cut, number, fs, id=f"{cut.name}-{fs}") for cut, number, fs in chosen]
+    possible = [(cut, number, fs) for fs in todays_filesystems() for number, cut in enumerate(cuts.every())]
+    return [pytest.param(cut, number, fs, id=f"{cut.name}-{fs}") for cut, number, fs in todays(possible, A_DAY)]
 
 
 @pytest.mark.parametrize(("cut", "number", "filesystem"), _cases())

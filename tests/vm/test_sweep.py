@@ -9,10 +9,10 @@ import typing as t
 
 import pytest
 
-from tests.sampling import ALL, day, rotating
-from tests.vm import killed, recording, results
+from tests.sampling import ALL, day
+from tests.vm import killed, recording, results, todays
 from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
-from tests.vm.image import BOOT_FILESYSTEMS
+from tests.vm.image import todays_filesystems
 from tests.vm.recording import Recording
 from tests.vm.states import PROTECTIONS, States
 from tests.vm.sweep import Outcome
@@ -21,10 +21,6 @@ pytestmark = pytest.mark.vm
 
 # A run without this many points was not a whole one
 _LEAST: t.Final = 300
-
-
-def _filesystems() -> list[str]:
-    return list(BOOT_FILESYSTEMS) if ALL else [BOOT_FILESYSTEMS[day() % len(BOOT_FILESYSTEMS)]]
 
 
 def _note(name: str, filesystem: str, protection: str, outcome: Outcome) -> None:
@@ -45,7 +41,7 @@ def _swept(recorded: Recording, name: str, filesystem: str, states: States) -> O
 def _upgrades() -> list[tuple[str, str]]:
     # The promise of automatic protection is the stricter one
     protections = PROTECTIONS if ALL else ["automatic"]
-    return [(protection, filesystem) for protection in protections for filesystem in _filesystems()]
+    return [(protection, filesystem) for protection in protections for filesystem in todays_filesystems()]
 
 
 @pytest.mark.parametrize(("protection", "filesystem"), _upgrades())
@@ -62,7 +58,7 @@ def test_every_cut_of_an_upgrade(protection: str, filesystem: str, request: pyte
     assert names[-1] == "new"
 
 
-@pytest.mark.parametrize("filesystem", _filesystems())
+@pytest.mark.parametrize("filesystem", todays_filesystems())
 def test_the_order_of_the_original_tool_fails_the_same_check(filesystem: str, automatic: States) -> None:
     saved = automatic.get("packaged", filesystem)
     recorded = recording.original(automatic.directory / f"original-{filesystem}", saved, automatic.collections)
@@ -82,8 +78,8 @@ def _killed() -> list[t.Any]:
     near = [(number, cut) for number, cut in points if cut.start == "packaged"]
     return [
         pytest.param(cut, _NEXT[number % len(_NEXT)], filesystem, id=f"{cut.name}-{filesystem}")
-        for filesystem in _filesystems()
-        for number, cut in (points if ALL else rotating(near, len(near)))
+        for filesystem in todays_filesystems()
+        for number, cut in (points if ALL else todays(near))
     ]
 
 
