@@ -48,8 +48,8 @@ from tests.sampling import one_of_each, rotating
 pytestmark = pytest.mark.crash
 
 # No multiples of the ways to go on, so that each day has all of them; no more than the points of the shortest command
-STEPS_ONE_IN: t.Final = 9
-REPAIRS_ONE_IN: t.Final = 5
+STEPS_ONE_IN: t.Final = 18
+REPAIRS_ONE_IN: t.Final = 10
 CONFIRM: t.Final = "overc_host_confirm"
 
 

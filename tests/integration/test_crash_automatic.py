@@ -41,7 +41,7 @@ from tests.sampling import rotating
 
 pytestmark = pytest.mark.crash
 
-ONE_IN: t.Final = 21
+ONE_IN: t.Final = 42
 ARMED: t.Final = {"saved_entry": "1", "next_entry": "0"}
 
 

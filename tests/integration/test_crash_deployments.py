@@ -22,7 +22,7 @@ from tests.lab.apt import NEW_KERNEL, install, new_kernel, offer, version
 from tests.sampling import rotating
 
 MakeHost = Callable[..., Host]
-ONE_IN: t.Final = 12
+ONE_IN: t.Final = 24
 WAYS: t.Final = ("at_once", "powerloss", "reboot")
 OLD, NEW = "1.0", "2.0"
 _UPGRADE: t.Final = tuple(step for step in commands.UPGRADE_STEPS if step != "carry_over")

@@ -40,7 +40,7 @@ def test_killed_at_any_change_of_a_name(make_host: MakeHost) -> None:
     host = make_host(flavour=DEBIAN)
     adopt(host)
     whole = host.sh("cd /boot/overc; find . -type f | sort | xargs sha256sum; cat /boot/grub/custom.cfg")
-    for number in rotating(list(range(1, 40)), 6):
+    for number in rotating(list(range(1, 40)), 13):
         came_to_its_end = not killed(host, "absent", number)
         adopt(host, state="absent")
         assert host.sh(_OURS) == "", number
@@ -48,7 +48,7 @@ def test_killed_at_any_change_of_a_name(make_host: MakeHost) -> None:
             break
         adopt(host)  # and it can be had again
     adopt(host, state="absent")
-    for number in rotating(list(range(1, 40)), 6):
+    for number in rotating(list(range(1, 40)), 13):
         came_to_its_end = not killed(host, "present", number)
         adopt(host)
         assert host.sh("cd /boot/overc; find . -type f | sort | xargs sha256sum; cat /boot/grub/custom.cfg") == whole
