@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
 import json
 import os
@@ -18,8 +17,8 @@ from dataclasses import dataclass, field
 from ..compare import merge
 from ..compare.model import Comparison, Totals
 from ..errors import OvercError
-from ..system import overlayfs, safe_path
-from ..system.safe_path import libc, open_beneath, open_dir, printable
+from ..system import overlayfs, safe_path, syscalls
+from ..system.safe_path import open_beneath, open_dir, printable
 from ..system.workers import translate
 from . import copied, layering, mount_flags, own_side
 from . import original as overlay_original
@@ -196,9 +195,7 @@ class Work:
             os.close(parent)
 
     def _sync(self) -> None:
-        if libc.syncfs(self.site.fd) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
+        syscalls.syncfs(self.site.path)
 
     def _probe(self) -> None:
         reason = overlayfs.probe(self.options, os.path.dirname(os.path.dirname(self.site.layer_paths(self.new))))

@@ -112,6 +112,7 @@ def repair(site: Site) -> str | None:
                 drop_snapshots(home, intent.new)
             keep = intent.old if active is not None and active.id else ""
         else:
+            site.table.make_durable()  # nothing goes before the switch is on disk
             if intent.new:
                 empty_under(site, directory, known)
                 trim(home, intent.new)

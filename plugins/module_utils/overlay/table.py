@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ..errors import OvercError
 from ..system import fstab, overlayfs, syscalls
-from ..system.presence import is_file, is_link, is_there
+from ..system.presence import is_directory, is_file, is_link, is_there
 from ..system.safe_path import OPEN_DIR, is_below, printable, read_file, write_atomically
 from . import lxc
 from .names import below, canonical, is_original, our_id, owner_of
@@ -77,6 +77,9 @@ class Table(t.Protocol):
 
     def commit(self, directory: str, options: str | None) -> None:
         """Atomically and durably: mount this at the directory from now on, or (None) nothing of ours any more."""
+
+    def make_durable(self) -> None:
+        """What the table says was perhaps only seen in memory: a run can be cut off between its rename and the sync."""
 
 
 class LxcTable:
@@ -175,8 +178,13 @@ class LxcTable:
             new = fstab.replace(text, is_it, entry, before=comes_after)
             if new != text:
                 write_atomically(os.path.basename(self.path), os.fsencode(new), fd, like=status)
+            else:
+                self.make_durable()
         finally:
             os.close(fd)
+
+    def make_durable(self) -> None:
+        syscalls.syncfs(os.path.dirname(self.path))
 
 
 _PLAIN: t.Final = frozenset(string.ascii_letters + string.digits + ":_.")
@@ -270,11 +278,9 @@ class SystemdTable:
         fd = os.open(self.units, OPEN_DIR & ~os.O_NOFOLLOW)
         try:
             if options is None:
-                try:
+                with contextlib.suppress(FileNotFoundError):
                     os.unlink(unit, dir_fd=fd)
-                    os.fsync(fd)
-                except FileNotFoundError:
-                    pass
+                os.fsync(fd)
                 self._unlink(unit)
                 return
             # The links first: as long as the unit is not there they are without effect.
@@ -288,6 +294,10 @@ class SystemdTable:
             write_atomically(unit, os.fsencode(self.text(directory, options)), fd)
         finally:
             os.close(fd)
+
+    def make_durable(self) -> None:
+        if is_directory(self.units):
+            syscalls.syncfs(self.units)
 
     def _unlink(self, unit: str) -> None:
         for link in self._links(unit):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay import apply
+from ansible_collections.overc.system.plugins.module_utils.overlay.table import LxcTable
 from ansible_collections.overc.system.plugins.module_utils.system import syscalls
 
 from .test_containers import populate
@@ -227,3 +228,39 @@ def test_a_kernel_without_overlays_is_seen_before(
     assert "No such device" in caught.value.message
     assert view(container) == before
     assert world.leftovers() == []
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_switch_that_is_not_on_disk_yet_removes_nothing(
+    world: World, container: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """Cut off between the rename of the table and its sync, the next run sees the new table, but perhaps only in memory."""
+    before = view(container)
+    if state == "absent":
+        world.run()
+    order: list[str] = []
+
+    def not_durable(self: t.Any) -> None:  # noqa: ARG001 - of the table
+        order.append("sync")
+        raise OSError(errno.EIO, "Input/output error")
+
+    class Cut(BaseException):
+        pass
+
+    def cut(when: str, step: str) -> None:
+        if when == "after" and step.startswith("commit"):
+            raise Cut
+
+    with pytest.raises(Cut):
+        world.run(state, observer=cut)
+    under = view(container)
+    layers = sorted(path.name for path in (container.parent / ".overc-overlay").iterdir())
+    with monkeypatch.context() as patched:
+        patched.setattr(LxcTable, "make_durable", not_durable)
+        with pytest.raises((OvercError, OSError)):
+            world.run(state)
+    assert order == ["sync"]
+    assert view(container) == under
+    assert sorted(path.name for path in (container.parent / ".overc-overlay").iterdir()) == layers
+    assert world.run(state)["repaired"]
+    assert world.seen() == before
