@@ -337,7 +337,8 @@ def failed_upgrade(
         status = "withheld"
     else:
         status = "rolled_back" if rebooted else "failed"
-        what_now = "It is back on the system it had." if gone_back else ""
+        runs = "It is back on the system it had." if rebooted else "It was not rebooted, and runs the system it had."
+        what_now = runs if gone_back else ""
     where = back if wanted and gone_back else {}
     said = _sentence(f"{failure.get('step')}: {_without_advice(failure.get('msg'))}")
     # Who may be sent users again: whoever runs a system that it is to stay on

@@ -184,7 +184,8 @@ def describe(of: Plan) -> list[str]:
     unready = {host: _why(entries[host]) for host in of["unready"]}
     lines += [f"not ready: {names(hosts)}: {said}" for said, hosts in alike(unready)]
     going = [host for wave in of["waves"] for host in wave]
-    out = [host for host in going if entries[host].get("out_of_service")]
+    stays = {host for host in going if any(_NOBODY in str(said) for said in entries[host].get("warnings") or ())}
+    out = [host for host in going if entries[host].get("out_of_service") and host not in stays]
     if out:
         said = ", ".join(f"{host} (since {entries[host]['out_of_service']})" for host in out)
         lines.append(f"left out of service by an earlier run, to be put back: {said}")

@@ -118,7 +118,7 @@ def _space(facts: HostFacts) -> Requirement:
         not (limited or short),
         detail,
         "the file system (and a quota limit, if one is set) must hold the root twice, with a quarter of it free: delete "
-        "what is not needed, or enlarge it"
+        "what is not needed (btrfs counts it as free after a sync), or enlarge it"
         + ("; btrfs balance start -dusage=25 / gives data's room back" if no_metadata else ""),
         "no_space",
     )

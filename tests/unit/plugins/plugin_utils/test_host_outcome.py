@@ -179,6 +179,13 @@ def test_advice_of_the_module_is_not_repeated_when_it_was_followed() -> None:
     assert result["reason"] == "Health: Not running: x. It is back on the system it had."
 
 
+def test_who_was_never_rebooted_is_not_back() -> None:
+    """A drain that fails comes before the reboot: the host has not been anywhere."""
+    result = host_outcome.failed_upgrade({**FAILURE, "at": "drain"}, STAGE, {}, info("staged", "old"), BACK, "", True)
+    assert result["status"] == "failed"
+    assert result["reason"].endswith("It was not rebooted, and runs the system it had.")
+
+
 def test_warnings_of_every_part_are_kept_once() -> None:
     stage = {**BOTH, "warnings": ["a", {"msg": "b"}]}
     assert host_outcome.upgraded(stage, {}, {"state": "clean", "warnings": ["a", "c"]}, status="upgraded")["warnings"] == [

@@ -192,6 +192,13 @@ def test_host_that_was_left_out_of_service_is_put_back() -> None:
     assert f"left out of service by an earlier run, to be put back: h1 (since {OUT})" in plan["lines"]
 
 
+def test_nobody_is_promised_to_be_put_back_without_tasks_for_it() -> None:
+    plan = planned({"h1": {**PENDING, "out_of_service": OUT}})
+    assert plan["waves"] == [["h1"]]
+    assert not any("to be put back" in line for line in plan["lines"])
+    assert any(line.startswith(f"warning on h1: It is out of service since {OUT}") for line in plan["lines"])
+
+
 def test_host_that_nobody_would_put_back_is_told() -> None:
     plan = planned({"h1": {**NOTHING, "out_of_service": OUT}, "h2": NOTHING})
     assert plan["waves"] == []
