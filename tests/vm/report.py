@@ -124,7 +124,8 @@ def _debian_sweeps(rows: t.Sequence[Row]) -> list[str]:
 
     summary = (
         "An upgrade from the first command to its confirmation. At each point: what GRUB's block names is what GRUB starts, with "
-        "its kernel, initrd, root, packages, modules and fstab; and what boots after the one trial is the system before it."
+        "its kernel, initrd, root, packages, modules and fstab; and what boots after the one trial is the system before it. "
+        "The one without a sync of ours, which has to fail, ends when it is staged."
     )
     head = ["recorded run", "firmware", "after each write", "with unflushed writes lost", "points"]
     return [summary, "", *table(head, [cells(row) for row in rows])]
