@@ -39,7 +39,6 @@ NOT_HERE: t.Final[dict[str, str]] = {
     "ansible-galaxy collection install /tmp/overc-system-0.1.0.tar.gz": _ELSEWHERE
     + "test_a_host_lives_with_the_installed_collection",
     "ansible -i .lab/inventory.yml all -m ...": _PLACEHOLDER,
-    "make link": _ELSEWHERE + "test_a_clone_works_after_make_link",
 }
 # Their commands are a story, which has a test of its own
 STORIES: t.Final = {
