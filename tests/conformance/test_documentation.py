@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -112,8 +113,9 @@ def test_commands_name_what_there_is(words: list[str]) -> None:
         if not name.startswith("overc_"):
             return
         assert name in MODULES
-        arguments = shlex.split(words[words.index("-a") + 1]) if "-a" in words else []
-        assert {argument.partition("=")[0] for argument in arguments} <= set(documented_options(name)) | {"ARGUMENTS"}
+        arguments = words[words.index("-a") + 1] if "-a" in words else ""
+        given = json.loads(arguments) if arguments.startswith("{") else shlex.split(arguments)
+        assert {argument.partition("=")[0] for argument in given} <= set(documented_options(name)) | {"ARGUMENTS"}
     elif program == "ansible-doc":
         assert words[-1].rpartition(".")[2] in MODULES
 
