@@ -198,7 +198,7 @@ def test_host_upgrades_itself(site: Site) -> None:
 @pytest.mark.parametrize("automatic", [False, True], ids=["manual", "automatic"])
 def test_bad_upgrade_is_taken_back_and_not_tried_again(make_site: Callable[..., Site], automatic: bool) -> None:
     host, role = make_site(automatic=automatic)
-    health = {"commands": [ONLY_OLD, f"test {IN_THE_VAULT} = other"], "retries": 2, "delay": 1}
+    health = {"commands": [f"env PASSWORD={IN_THE_VAULT} {ONLY_OLD}"], "retries": 2, "delay": 1}
     hosts = "all:\n  hosts:\n    localhost:\n      ansible_connection: local\n"
     kept = vaulted(json.dumps({"host_upgrade_health": health}))
     publish(host, {"local.yml": LOCAL, "hosts.yml": hosts, "group_vars/all.yml": kept})
