@@ -84,6 +84,12 @@ def tmpfs(host: Host, path: str) -> None:
     host.sh(f"cp -a {path} /run/copy; mount -t tmpfs lab {path} && cp -a /run/copy/. {path}/")
 
 
+def linked(host: Host, path: str) -> None:
+    """What the script writes has another name too, which no mount covers, and which is the one that the kernel tells."""
+    host.sh("mkdir -p /srv/own-state /etc/own; echo old > /etc/own/format; ln -f /etc/own/format /srv/own-state/")
+    tmpfs(host, path)
+
+
 HIDING: dict[str, tuple[Callable[[Host, str], None], str, str]] = {
     "subvolume": (subvolume, "/opt", "/opt/own/bin/tool (own-files)"),
     "of fstab, not mounted now": (only_fstab, "/opt", "/opt/own/bin/tool (own-files)"),
@@ -91,6 +97,7 @@ HIDING: dict[str, tuple[Callable[[Host, str], None], str, str]] = {
     "bind": (bind, "/opt/own", "/opt/own/bin/tool (own-files)"),
     "two levels down": (subvolume, "/var/lib/own/deep", "/var/lib/own/deep/data (own-files)"),
     "what a script wrote": (tmpfs, "/srv", "/srv/own-state/format"),
+    "what a script wrote, of two names": (linked, "/srv", "/srv/own-state/format"),
 }
 
 

@@ -111,7 +111,20 @@ python3 -c 'import os; os.setxattr("/etc/debian_version", "user.late", b"yes")'
 chmod 600 /etc/hostname
 chgrp 7 /usr/local/sbin
 ln /etc/hosts /etc/hosts.linked
+echo more >> /var/cache/new/two-names
+echo more >> /etc/new/two-names
 mv /etc/issue.net /etc/issue.moved
+"""
+
+
+# Of several names the kernel tells one, that in the newest directory: once the one in /etc, once the other
+_TWO_NAMES = """\
+mkdir /var/cache/new
+echo one > /etc/two-names
+ln /etc/two-names /var/cache/new/
+mkdir /etc/new
+echo one > /var/cache/two-names
+ln /var/cache/two-names /etc/new/
 """
 
 
@@ -127,6 +140,7 @@ ioctl.subvolume_info = lambda fd: replace(seen(fd), origin_time=seen(fd).origin_
 @pytest.mark.parametrize("clock", ["right", "set back"])
 def test_changes_that_leave_few_traces(host: Host, clock: str) -> None:
     """Attributes, modes, further names; and a clock that was set back, so that no time tells what is newer."""
+    host.sh(_TWO_NAMES)
     upgrade_to(host, "v2")
     host.sh(_QUIET)
     host.sh(
@@ -137,6 +151,8 @@ def test_changes_that_leave_few_traces(host: Host, clock: str) -> None:
         "/etc/hostname",
         "/usr/local/sbin",
         "/etc/hosts.linked",
+        "/etc/two-names",
+        "/etc/new/two-names",
         "/etc/late",
         "/etc/fstab",
         "/srv/late/z",

@@ -129,10 +129,21 @@ _TIME: t.Final = struct.Struct("=QI")
 _INODE_ITEM: t.Final = 1
 
 
-def _change_time(buffer: bytearray, position: int) -> int:
-    """In nanoseconds; 124 bytes into the struct btrfs_inode_item that follows the 32 bytes of its header."""
-    seconds, nanoseconds = _TIME.unpack_from(buffer, position + 156)
+def _time(buffer: bytearray, position: int) -> int:
+    """In nanoseconds."""
+    seconds, nanoseconds = _TIME.unpack_from(buffer, position)
     return int(seconds) * 10**9 + int(nanoseconds)
+
+
+def _is_change(buffer: bytearray, position: int, after: int | None, *, trust_clock: bool) -> bool:
+    """Whether the inode item whose header is here was written for more than an access time since ``after``, nanoseconds.
+
+    The times are 112 (access) and 124 (change) bytes into the struct btrfs_inode_item, which follows a header of 32 bytes.
+    """
+    if after is None or _time(buffer, position + 156) >= after:
+        return True
+    # Neither time is of now: whatever wrote it had another clock, or left no trace in times
+    return not trust_clock and _time(buffer, position + 144) < after
 
 
 def few_changed_inodes(fd: int, since: int, limit: int) -> set[int] | None:
@@ -151,18 +162,21 @@ def few_changes(fd: int, since: int, limit: int) -> dict[int, int] | None:
     return out
 
 
-def changed_inodes(fd: int, since: int, *, changed_after: int | None = None) -> set[int]:
+def changed_inodes(fd: int, since: int, *, changed_after: int | None = None, trust_clock: bool = True) -> set[int]:
     """Inodes of the subvolume whose inode item was written in or after generation ``since``.
 
     The kernel skips tree blocks older than ``since``, so the cost follows the changes, not the files. Every change of a
     file (bytes, owner, mode, times, attributes, links, flags) and every change of a directory's entries rewrites its
     inode item. ``sync`` must have been called before. ``changed_after``: leave out those whose change time is older, in
-    nanoseconds: reading a file writes its inode item too. (Not for proofs: a clock may have been set back.)
+    nanoseconds: reading a file writes its inode item too. Without ``trust_clock`` only those whose access time is not: what
+    was written while the clock was set back has neither.
     """
-    return {inode for inode, _made in _changed(fd, since, changed_after, 1 << 20)}
+    return {inode for inode, _made in _changed(fd, since, changed_after, 1 << 20, trust_clock=trust_clock)}
 
 
-def _changed(fd: int, since: int, changed_after: int | None, buffer_size: int) -> t.Iterator[tuple[int, int]]:
+def _changed(
+    fd: int, since: int, changed_after: int | None, buffer_size: int, *, trust_clock: bool = True
+) -> t.Iterator[tuple[int, int]]:
     # Not by items(), which takes 2.5 times as long: a tree has millions, and here only a few bytes of some count
     buffer = bytearray(ITEMS_AT + buffer_size)
     objectid, kind, offset = SUBVOLUME_INODE, 0, 0
@@ -180,7 +194,7 @@ def _changed(fd: int, since: int, changed_after: int | None, buffer_size: int) -
             _transid, objectid, offset, kind, length = HEADER.unpack_from(buffer, position)
             # the item's second field is the generation of its last change; its tree block may be younger
             if kind == _INODE_ITEM and U64.unpack_from(buffer, position + 40)[0] >= since:
-                if changed_after is None or _change_time(buffer, position) >= changed_after:
+                if _is_change(buffer, position, changed_after, trust_clock=trust_clock):
                     yield objectid, U64.unpack_from(buffer, position + 32)[0]
             position += 32 + length
         if offset < LAST:

@@ -60,11 +60,14 @@ class Paths:
         path = self.of(inode)
         if path is None or _is_within(path, directory):
             return path
+        return next((name for name in self.all_of(inode) if _is_within(name, directory)), None)
+
+    def all_of(self, inode: int) -> t.Iterator[bytes]:
+        """Every path of an inode: a hard-linked file has several; none when it is gone."""
         for above, name in names_of(self._fd, inode, self._tree):
             parent = self.of(above)
-            if parent is not None and _is_within(parent, directory):
-                return parent + b"/" + name if parent else name
-        return None
+            if parent is not None:
+                yield parent + b"/" + name if parent else name
 
     def _climb(self, inode: int) -> bytes | None:
         chain: list[tuple[int, bytes]] = []

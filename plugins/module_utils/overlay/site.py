@@ -348,7 +348,8 @@ def has_changed(site: Site, origin: Origin) -> str | None:
         below = os.fsencode(origin.below)
         own = _place_within(site, origin)
         paths = Paths(fd)
-        for inode in sorted(ioctl.changed_inodes(fd, origin.generation + 1, changed_after=origin.time - _TICK)):
+        since, shared = origin.generation + 1, origin.time - _TICK
+        for inode in sorted(ioctl.changed_inodes(fd, since, changed_after=shared, trust_clock=False)):
             path = paths.within(inode, below)
             if path is None or (own and (path == own or path.startswith(own + b"/"))):
                 continue

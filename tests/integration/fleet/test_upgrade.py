@@ -206,7 +206,7 @@ def test_host_that_does_not_come_back(make_fleet: Fleet, controller: Controller,
     )
     assert run.rc != 0
     assert run.status(lost) == "unreachable"
-    assert "backup entry" in run.reason(lost)
+    assert "the entry of the system before it" in run.reason(lost)
     assert not lost.is_on
     assert_untouched(second)
 

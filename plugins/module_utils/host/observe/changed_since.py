@@ -103,7 +103,9 @@ def changed_since(root: str, root_path: str, made: str, made_path: str) -> LeftB
             return LeftBehind(
                 root, made, info.origin_time, problem=f"more than {_LIMIT} files changed: too many to look at"
             )
-        paths, deep = _named(map(Paths(fd).of, sorted(inodes)), max(len(root_path), len(made_path)))
+        named = Paths(fd)
+        names = (name for inode in sorted(inodes) for name in named.all_of(inode))
+        paths, deep = _named(names, max(len(root_path), len(made_path)))
         young = frozenset(inode for inode, generation in inodes.items() if generation >= since)
         kept = Paths(made_fd)
         look = _Look(
@@ -123,7 +125,7 @@ def changed_since(root: str, root_path: str, made: str, made_path: str) -> LeftB
     return LeftBehind(root, made, info.origin_time, tuple(serious), len(changes) - len(serious))
 
 
-def _named(found: t.Iterable[bytes | None], before: int) -> tuple[set[str], set[str]]:
+def _named(found: t.Iterable[bytes], before: int) -> tuple[set[str], set[str]]:
     """The paths that a program can name, with ``before`` bytes before it and a name behind it, and those that are longer."""
     paths = {path for path in found if path}
     deep = {path for path in paths if before + len(path) + 258 > LONGEST}
@@ -188,14 +190,8 @@ class _Look:
         return filecmp.cmp(one, two, shallow=False)
 
     def _entries(self, path: str) -> t.Iterator[Change]:
-        """What the new root has of the time when it was made, and this root no more; and further names of a file."""
+        """What the new root has of the time when it was made, and this root no more."""
         here, there = set(os.listdir(f"{self.root}/{path}")), set(os.listdir(f"{self.made}/{path}"))
-        for name in sorted(here - there):
-            new = f"{path}/{name}".lstrip("/")
-            linked = _lstat(f"{self.root}/{new}")
-            # An inode is looked up by one of its names only
-            if linked is not None and linked.st_nlink > 1 and stat.S_ISREG(linked.st_mode) and self._is_new(linked):
-                yield Change("/" + new, kind_of("/" + new), "added")
         for name in sorted(there - here):
             gone = f"{path}/{name}".lstrip("/")
             found = _lstat(f"{self.made}/{gone}")

@@ -56,7 +56,9 @@ def hidden_changes(base: str, new: str, covered: t.Sequence[str]) -> tuple[Hidde
     try:
         ioctl.sync(fd)
         since = ioctl.subvolume_info(fd).origin_generation + 1
-        paths = {os.fsdecode(path) for path in map(Paths(fd).of, sorted(ioctl.changed_inodes(fd, since))) if path}
+        named = Paths(fd)
+        inodes = sorted(ioctl.changed_inodes(fd, since))
+        paths = {os.fsdecode(path) for inode in inodes for path in named.all_of(inode)}
     finally:
         os.close(fd)
     found: dict[str, t.Literal["added", "changed", "removed"]] = {}
