@@ -68,6 +68,15 @@ HARM: dict[str, tuple[str, str]] = {
 }
 
 
+def test_modules_without_their_index(ready: Host) -> None:
+    ready.sh("for release in /lib/modules/*; do touch $release/modules.dep; done")
+    ready.write(PLACE, "rm /lib/modules/*/modules.dep\n")
+    before = snapshot_of_disk(ready)
+    result = call(ready, "upgrade")
+    assert_refused(result, "kernel_modules_missing", "modules.dep for kernel 1.0-lab")
+    assert_unchanged(before, ready, history=False)
+
+
 @pytest.mark.parametrize("name", HARM)
 def test_refused_before_the_switch(ready: Host, name: str) -> None:
     harm, missing = HARM[name]

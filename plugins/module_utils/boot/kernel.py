@@ -15,7 +15,7 @@ import struct
 import typing as t
 import zlib
 
-from ..system.presence import files_below, is_directory, is_link, is_plain_directory
+from ..system.presence import files_below, is_directory, is_link, is_plain_directory, is_there
 from ..system.rooted_path import resolve_in_root
 
 _UIMAGE_MAGIC: t.Final = 0x27051956
@@ -111,6 +111,14 @@ def _holds_files(entry: os.DirEntry[str]) -> bool:
     return any(files for _directory, files in files_below(entry.path))
 
 
+def indexed_releases(root: str, releases: t.Iterable[str]) -> frozenset[str]:
+    """Those of the kernel releases whose modules depmod(8) has listed: without its index none of them is found at boot."""
+    homes = {release: modules_directory(root, release) for release in releases}
+    return frozenset(
+        release for release, home in homes.items() if home and is_there(os.path.join(root, home, "modules.dep"))
+    )
+
+
 def modules_directory(root: str, release: str) -> str | None:
     """Where a root keeps the modules of a release, relative to the root; None if it has none."""
     for home in _module_homes(root):
@@ -178,6 +186,7 @@ def _module_content(path: str) -> bytes:
 __all__ = (
     "defect_of",
     "foreign_modules",
+    "indexed_releases",
     "module_releases",
     "modules_directory",
     "read_defect",

@@ -22,7 +22,7 @@ from ..observe.requirements import shortened
 from ..observe.state import digests, source_of
 from .boot_files import digests_on_boot
 from .cleanup import DOWNLOADS, drop_downloads
-from .complete import refuse_incomplete
+from .complete import refuse_incomplete, refuse_unindexed
 from .context import Apply
 from .etc.copies import BASE, drop_copies
 from .etc.copies import keep as keep_copy
@@ -116,6 +116,8 @@ def check_root(at: Apply) -> bool:
             "kernel_modules_missing",
             f"The packages bring kernel {release}, and under its name the modules of kernel {foreign}.",
         )
+    if release:
+        refuse_unindexed(new, base, release)
     if "initrd" in changed and _initrd_is_shared(at):
         raise OvercError(
             "initrd_shared",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ...boot.kernel import indexed_releases
 from ...errors import OvercError, certain
 from ..observe.bootable import lacks
 from ..observe.essentials import DEVICES, absent_devices, unlocked_at_boot
@@ -40,6 +41,16 @@ def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
         raise OvercError("root_incomplete", f"The init of the new root, {new.init.path}, cannot be loaded: {said}.")
 
 
+def refuse_unindexed(new: RootFacts, base: RootFacts, release: str) -> None:
+    """Raises kernel_modules_missing for the kernel that is to boot, where the root before shows that modules have an index."""
+    if release in new.modules and indexed_releases(base.path, base.modules):
+        if not indexed_releases(new.path, (release,)):
+            raise OvercError(
+                "kernel_modules_missing",
+                f"The new root has no modules.dep for kernel {release}: depmod did not run, none would be found.",
+            )
+
+
 def _libraries_missing(runner: Runner, program: Program) -> str | None:
     """What the dynamic loader of a program misses for it, None where it misses nothing. Nothing of the program is run."""
     if program.loader is None:
@@ -52,4 +63,4 @@ def _libraries_missing(runner: Runner, program: Program) -> str | None:
     return (words[0] if words else f"{program.loader} exits with {done.rc}") if done.rc != 0 else None
 
 
-__all__ = ("refuse_incomplete",)
+__all__ = ("refuse_incomplete", "refuse_unindexed")

@@ -20,7 +20,7 @@ from ....system.presence import is_plain_file, text_of
 from ....system.rooted_path import plain_parent, regular_file_in_root
 from ....system.unfinished import NEW_SUFFIX
 from ...observe.entries.requirements import MARGIN
-from ..complete import refuse_incomplete
+from ..complete import refuse_incomplete, refuse_unindexed
 from ..hidden import refuse_hidden
 from ..places import place
 from ..switch import carry_over_paths
@@ -120,6 +120,7 @@ def check_root(at: Apply) -> bool:
     found = _kernel_of(new, base)
     files = boot_files_of(new.path, {"kernel": found.name, "initrd": certain(found.initrd, "the initrd")})
     _refuse_broken(new, found, files)
+    refuse_unindexed(new, base, found.release)
     pins, problem = pins_of(files["initrd"])
     if pins:
         raise OvercError(
