@@ -189,7 +189,7 @@ EXAMPLES = r"""
       services:
         - sshd
 
-- name: Stage everything but the database, and reboot later. What is written to /etc until then is merged by the next run
+- name: Stage all but the database, and reboot later. What is written to /etc until then is merged by the next run
   overc.system.overc_host_upgrade:
     exclude:
       - "postgresql*"
