@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from hypothesis import settings
 
-from tests.sampling import SOME_VARIANTS, day, some_variants
+from tests.sampling import SOME_VARIANTS, day, some_tests
 
 REPORT_KEY = pytest.StashKey[dict[str, pytest.TestReport]]()
 
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items
         if item.nodeid.startswith(_EXPENSIVE) and not _samples_itself(item)
     ]
-    left = {id(item) for _name, item in many} - {id(item) for item in some_variants(many)}
+    left = {id(item) for _name, item in many} - {id(item) for item in some_tests(many)}
     if left:
         config.hook.pytest_deselected(items=[item for item in items if id(item) in left])
         items[:] = [item for item in items if id(item) not in left]

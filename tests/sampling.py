@@ -4,8 +4,8 @@
 """A part of the cases each day, all of them in as many days: for what is too much for every run.
 
 ``OVERC_SAMPLE=all`` takes every case, a number takes that day's part, so that yesterday's failure can be had again.
-``OVERC_VARIANTS=some``, which `make test` sets, leaves to other days three quarters of the variants of each test with real hosts,
-file systems or package managers that has more than two.
+``OVERC_VARIANTS=some``, which `make test` sets, leaves to the next day every other test with real hosts, file systems or package
+managers, and to other days three quarters of the variants of each that has more than two.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _Column = t.TypeVar("_Column")
 
 _FEW: t.Final = 2
 _ONE_IN: t.Final = 4
+_EVERY_OTHER: t.Final = 2
 SOME_VARIANTS: t.Final = os.environ.get("OVERC_VARIANTS") == "some"
 ALL: t.Final = os.environ.get("OVERC_SAMPLE") == "all"
 
@@ -32,9 +33,9 @@ def day() -> int:
     return int(asked) if asked != "all" else 0
 
 
-def rotating(cases: Sequence[_Case], one_in: int) -> list[_Case]:
-    """Every ``one_in``-th case, another part of them each day; all of them where that was asked for."""
-    return list(cases) if ALL else list(cases)[day() % one_in :: one_in]
+def rotating(cases: Sequence[_Case], one_in: int, *, days: int = 1) -> list[_Case]:
+    """Every ``one_in``-th case, another part of them each day, or every so many ``days``; all where that was asked for."""
+    return list(cases) if ALL else list(cases)[day() // days % one_in :: one_in]
 
 
 def one_of_each(rows: Iterable[_Row], columns: Sequence[_Column]) -> list[tuple[_Row, _Column]]:
@@ -55,13 +56,16 @@ def in_turn(*lists: Sequence[_Case], turn: int) -> list[_Case]:
     return [lists[number][turn % len(lists[number])]]
 
 
-def some_variants(tests: t.Iterable[tuple[str, _Case]]) -> list[_Case]:
-    """Of each test, by name, the variants of the day; all of them where there are few, or where all was asked for."""
+def some_tests(tests: t.Iterable[tuple[str, _Case]]) -> list[_Case]:
+    """Every other test, by name, the others the next day; of each the variants of the day, or all of them where they are few.
+
+    All of all where that was asked for.
+    """
     grouped: dict[str, list[_Case]] = {}
     for name, variant in tests:
         grouped.setdefault(name, []).append(variant)
     return [
         variant
-        for variants in grouped.values()
-        for variant in (variants if len(variants) <= _FEW else rotating(variants, _ONE_IN))
+        for variants in rotating(list(grouped.values()), _EVERY_OTHER)
+        for variant in (variants if len(variants) <= _FEW else rotating(variants, _ONE_IN, days=_EVERY_OTHER))
     ]

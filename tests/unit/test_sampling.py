@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from tests import sampling
@@ -52,13 +54,24 @@ def test_a_short_list_comes_as_often_as_a_long_one(monkeypatch: pytest.MonkeyPat
     assert sampling.in_turn(stories, cuts, turn=0) == [*stories, *cuts]
 
 
-def test_each_variant_has_its_day_and_each_test_a_variant_on_every_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    tests = [*(("many", n) for n in range(7)), ("one", 100), *(("two", n) for n in (200, 201))]
+def test_each_variant_has_its_day_and_each_test_every_other_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    tests = [
+        *(("many", n) for n in range(7)),
+        ("one", 100),
+        *(("two", n) for n in (200, 201)),
+        ("more", 300),
+        ("more", 301),
+    ]
+    tests += [("last", n) for n in range(400, 409)]
     taken = []
-    for today in range(4):
+    for today in range(8):
         monkeypatch.setenv("OVERC_SAMPLE", str(today))
-        taken.append(sampling.some_variants(tests))
-    assert all({100, 200, 201} <= set(some) and len(some) < 7 for some in taken)
-    assert sorted(n for some in taken for n in some if n < 100) == list(range(7))
+        taken.append(sampling.some_tests(tests))
+    assert sorted(n for some in taken for n in some if n < 100) == list(range(7)), "each variant once in eight days"
+    assert sorted(n for some in taken for n in some if n >= 400) == list(range(400, 409))
+    assert all(
+        (100 in some) != (100 in other) and (200 in some) == (201 in some) for some, other in itertools.pairwise(taken)
+    )
+    assert all({*taken[at], *taken[at + 1]} >= {100, 200, 201, 300, 301} for at in range(7))
     monkeypatch.setattr(sampling, "ALL", True)
-    assert len(sampling.some_variants(tests)) == len(tests)
+    assert len(sampling.some_tests(tests)) == len(tests)
