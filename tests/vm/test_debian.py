@@ -127,7 +127,8 @@ def _settled(guest: DebianGuest) -> str:
     for _turn in range(4):
         if story[-1] == "clean":
             return f"clean, {guest.seen().version(guest.kernels)}"
-        command = CONFIRM if story[-1] == "trial" else ROLLBACK
+        # Each command repairs first, and then does what it is called for: after what was cut off, no way back is wanted
+        command = CONFIRM if story[-1] in ("trial", "interrupted") else ROLLBACK
         said = guest.controller.call(command)
         assert "Traceback" not in str(said)
         story += [f"{command}: {said.get('error_id') or 'done'}", guest.info()["state"]]
