@@ -173,7 +173,9 @@ def plan_rollback(
     refuse_unless_usable(state, rollback=True)
     runs = certain(number_of(facts, boot), "the deployment that runs")
     booted = certain(facts.booted, "the deployment that runs")
-    if state.name == "staged" and to is None:
+    # The same again, as right before the reboot: what waits for it is armed then
+    same = state.waiting != "upgrade" and to == boot.newest
+    if state.name == "staged" and (to is None or same):
         if state.waiting == "upgrade":
             return _plan_cancel(facts, boot, state, "is staged and not booted")
         if arm and boot.automatic and not boot.armed and boot.newest != boot.default:

@@ -197,6 +197,14 @@ def test_a_rollback_to_any_deployment() -> None:
         )
         stays = rollback(waits, to=1)
         assert (stays.operation, stays.steps, stays.context and stays.context.dropped) == ("cancel", steps, ())
+    # The same again, right before the reboot: what waits is armed, or waits already
+    for facts in (
+        hosts.rollback_staged(),
+        hosts.host((0, 1), runs=1, pending=hosts.BACK, automatic=False, overc_default="0"),
+    ):
+        assert rollback(facts, to=0).steps == rollback(facts).steps
+    waits = hosts.host((0, 1), runs=1, pending=hosts.BACK, overc_default="1")
+    assert rollback(waits, to=0).steps == rollback(waits).steps == ("arm_trial",)
     there = rollback(hosts.settled(), to=0)
     assert there.context is not None
     assert there.context.target == uuid(0)
