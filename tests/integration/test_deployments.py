@@ -289,10 +289,10 @@ def test_three_commands(ansible: Controller, make_host: MakeHost) -> None:
     assert (version(host, "deb-app"), host.boots) == ("2.0", 2)
     assert succeed(host, "info")["deployments"][0]["confirmed"]
 
-    done = ansible(host.name, "overc.system.overc_host_rollback", "-a", "reboot=true")
+    done = ansible(host.name, "overc.system.overc_host_rollback", "-a", "to=0 reboot=true")
     assert done.rc == 0, done.output
     assert (done.result["state"], done.result["booted"]) == ("clean", "@rootfs"), done.output
-    again = ansible(host.name, "overc.system.overc_host_rollback", "-a", "reboot=true")
+    again = ansible(host.name, "overc.system.overc_host_rollback", "-a", "to=0 reboot=true")
     assert (again.rc, again.result["changed"], host.boots) == (0, False, 3), again.output
 
 
