@@ -135,15 +135,14 @@ def _time(buffer: bytearray, position: int) -> int:
     return int(seconds) * 10**9 + int(nanoseconds)
 
 
-def _is_change(buffer: bytearray, position: int, after: int | None, *, trust_clock: bool) -> bool:
+def _is_change(buffer: bytearray, position: int, after: int, *, silent: bool) -> bool:
     """Whether the inode item whose header is here was written for more than an access time since ``after``, nanoseconds.
 
-    The times are 112 (access) and 124 (change) bytes into the struct btrfs_inode_item, which follows a header of 32 bytes.
+    ``silent``: whether neither time says when, instead. The times are 112 (access) and 124 (change) bytes into the struct
+    btrfs_inode_item, which follows a header of 32 bytes.
     """
-    if after is None or _time(buffer, position + 156) >= after:
-        return True
-    # Neither time is of now: whatever wrote it had another clock, or left no trace in times
-    return not trust_clock and _time(buffer, position + 144) < after
+    changed = _time(buffer, position + 156) >= after
+    return not changed and _time(buffer, position + 144) < after if silent else changed
 
 
 def few_changed_inodes(fd: int, since: int, limit: int) -> set[int] | None:
@@ -162,20 +161,28 @@ def few_changes(fd: int, since: int, limit: int) -> dict[int, int] | None:
     return out
 
 
-def changed_inodes(fd: int, since: int, *, changed_after: int | None = None, trust_clock: bool = True) -> set[int]:
+def changed_inodes(fd: int, since: int, *, changed_after: int | None = None) -> set[int]:
     """Inodes of the subvolume whose inode item was written in or after generation ``since``.
 
     The kernel skips tree blocks older than ``since``, so the cost follows the changes, not the files. Every change of a
     file (bytes, owner, mode, times, attributes, links, flags) and every change of a directory's entries rewrites its
     inode item. ``sync`` must have been called before. ``changed_after``: leave out those whose change time is older, in
-    nanoseconds: reading a file writes its inode item too. Without ``trust_clock`` only those whose access time is not: what
-    was written while the clock was set back has neither.
+    nanoseconds: reading a file writes its inode item too. (Not for proofs: see ``silent_changes``.)
     """
-    return {inode for inode, _made in _changed(fd, since, changed_after, 1 << 20, trust_clock=trust_clock)}
+    return {inode for inode, _made in _changed(fd, since, changed_after, 1 << 20)}
+
+
+def silent_changes(fd: int, since: int, before: int) -> dict[int, int]:
+    """Inodes written in or after generation ``since`` although both their change and access time are ``before``, nanoseconds.
+
+    Either the clock was set back, or their data was only stored elsewhere (deduplication, defragmentation). Each with the
+    generation in which it was made.
+    """
+    return dict(_changed(fd, since, before, 1 << 20, silent=True))
 
 
 def _changed(
-    fd: int, since: int, changed_after: int | None, buffer_size: int, *, trust_clock: bool = True
+    fd: int, since: int, time: int | None, buffer_size: int, *, silent: bool = False
 ) -> t.Iterator[tuple[int, int]]:
     # Not by items(), which takes 2.5 times as long: a tree has millions, and here only a few bytes of some count
     buffer = bytearray(ITEMS_AT + buffer_size)
@@ -194,7 +201,7 @@ def _changed(
             _transid, objectid, offset, kind, length = HEADER.unpack_from(buffer, position)
             # the item's second field is the generation of its last change; its tree block may be younger
             if kind == _INODE_ITEM and U64.unpack_from(buffer, position + 40)[0] >= since:
-                if _is_change(buffer, position, changed_after, trust_clock=trust_clock):
+                if time is None or _is_change(buffer, position, time, silent=silent):
                     yield objectid, U64.unpack_from(buffer, position + 32)[0]
             position += 32 + length
         if offset < LAST:
@@ -300,6 +307,7 @@ __all__ = (
     "make_writable",
     "names_of",
     "parted",
+    "silent_changes",
     "snapshot",
     "subvolume_info",
     "sync",

@@ -13,11 +13,12 @@ from ..system.safe_path import components, printable
 from ..system.workers import translate
 from ..values import decimal
 from . import claimants, copied, lines, own_side, users
+from .changes import changed_underneath, has_changed
 from .claims import Claim, describe
 from .observe import made_by
 from .original import waiting
 from .record import HOME, Record
-from .site import Site, changed_underneath, containers, has_changed
+from .site import Site, containers
 from .table import Mounted
 
 if t.TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _describe(site: Site, found: Mounted, record: Record, known: t.Sequence[Clai
         problems.append("the record is of another overlay")
     elif overlay is not None:
         for origin in overlay.origins:
-            state = has_changed(site, origin)
+            state = has_changed(site, overlay.id, origin)
             if state:
                 changed[printable(origin.source)] = state
         try:

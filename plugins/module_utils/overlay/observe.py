@@ -13,13 +13,14 @@ from ..errors import OvercError
 from ..system import overlayfs
 from ..system.safe_path import is_below, printable
 from . import estimate, lines, mount_flags, original, users
+from .changes import has_changed
 from .claims import Claim
 from .copied import owner_runs
 from .original import refuse_waiting
 from .own_side import refuse_locked, refuse_quota, refuse_readonly
 from .plan import DirectoryFacts, Wanted
 from .record import Record, Request
-from .site import Site, Tree, has_changed, is_there, trees
+from .site import Site, Tree, is_there, trees
 from .table import Mounted
 
 
@@ -54,7 +55,7 @@ def _stale(site: Site, found: Mounted, record: Record, wanted: Wanted, now: t.Se
     if there != [(origin.source, origin.subvolume, origin.below) for origin in overlay.origins]:
         return "the sources have other trees now"
     for origin in overlay.origins:
-        state = has_changed(site, origin)
+        state = has_changed(site, overlay.id, origin)
         if state is not None:
             return f"source {printable(origin.source)} has {state} since"
     count = estimate.worth(site, found, jobs=jobs)

@@ -7,25 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import typing as t
 from dataclasses import dataclass
 
 from ..btrfs import ioctl
-from ..btrfs.paths import LONGEST, Paths
 from ..compare.kin import enclosing_subvolume
 from ..errors import OvercError
 from ..system import safe_path
 from ..system.mount_table import Mount, mounts
-from ..system.presence import NOT_THERE, is_directory, is_plain_directory
+from ..system.presence import is_directory, is_plain_directory
 from ..system.safe_path import OPEN_DIR, components, open_beneath, open_if_there, printable
 from . import lxc
 from .names import same_place
-from .record import HOME, Intent, Origin, Overlay, Record, Store
+from .record import HOME, Intent, Record, Store
 from .table import Mounted, Table, table_for
 
 ESSENTIAL: t.Final = "essential"
-_TICK: t.Final = 10_000_000  # nanoseconds: the coarsest clock tick that a change time may lag behind
 # Directories that are the kernel's or the start's own business, in every container.
 _NEVER: t.Final = frozenset(("proc", "sys", "dev", "run"))
 
@@ -310,82 +307,12 @@ def is_there(tree: Tree) -> bool:
     return True
 
 
-def _is_no_directory(path: bytes, fd: int) -> bool:
-    """Files are what is picked from a source; its directories move when its own overlay is merely mounted."""
-    if len(path) >= LONGEST:
-        return True  # nobody can tell
-    try:
-        return not stat.S_ISDIR(os.stat(path, dir_fd=fd, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return False
-
-
-def _place_within(site: Site, origin: Origin) -> bytes:
-    """The path of the containers below the source's subvolume, if it is in what was shared; else empty."""
-    shared = f"{origin.subvolume.rstrip('/')}/{origin.below}"
-    if not safe_path.is_below(site.containers_dir, shared):
-        return b""
-    return os.fsencode(site.containers_dir[len(shared) - len(origin.below) :])
-
-
-def has_changed(site: Site, origin: Origin) -> str | None:
-    """``"gone"``, ``"changed"`` or None: how a source's tree is now, compared with when it was shared.
-
-    The place of the containers, where it lies in that tree, is left out: what we write there is no change of the source.
-    """
-    try:
-        fd = os.open(origin.subvolume, OPEN_DIR)
-    except OSError as error:
-        if error.errno not in NOT_THERE:
-            raise
-        return "gone"
-    try:
-        if not stat.S_ISDIR(os.fstat(fd).st_mode) or not ioctl.is_subvolume(fd):
-            return "gone"
-        if ioctl.subvolume_info(fd).uuid.hex() != origin.uuid:
-            return "changed"
-        ioctl.sync(fd)
-        below = os.fsencode(origin.below)
-        own = _place_within(site, origin)
-        paths = Paths(fd)
-        since, shared = origin.generation + 1, origin.time - _TICK
-        for inode in sorted(ioctl.changed_inodes(fd, since, changed_after=shared, trust_clock=False)):
-            path = paths.within(inode, below)
-            if path is None or (own and (path == own or path.startswith(own + b"/"))):
-                continue
-            if origin.layer == "lower" or _is_no_directory(path, fd):
-                return "changed"
-        return None
-    finally:
-        os.close(fd)
-
-
-def changed_underneath(site: Site, overlay: Overlay, lower: t.Sequence[str]) -> bool:
-    """Whether a lower layer is not what it was when the overlay was finished: the kernel makes no promise then.
-
-    The generation finds what was written since, of which a mere access time is no change: only a change time is.
-    """
-    base = f"{site.path}/{HOME}/{overlay.id}"
-    prefixes = [os.fsencode(path[len(base) + 1 :]) for path in lower if safe_path.is_below(path, base)]
-    fd = os.open(base, OPEN_DIR)
-    try:
-        ioctl.sync(fd)
-        complete = os.stat(f"{layers_name(overlay.id)}/{NOTES}", dir_fd=fd, follow_symlinks=False).st_ctime_ns
-        paths = Paths(fd)
-        found = sorted(ioctl.changed_inodes(fd, overlay.sealed + 1, changed_after=complete + 1))
-        return any(paths.within(inode, prefix) is not None for inode in found for prefix in prefixes)
-    finally:
-        os.close(fd)
-
-
 __all__ = (
     "ESSENTIAL",
     "NOTES",
     "Site",
     "Tree",
-    "changed_underneath",
     "containers",
-    "has_changed",
     "is_there",
     "layers_name",
     "normal_directory",

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import shutil
+import struct
 from pathlib import Path
 
 import pytest
@@ -62,5 +66,41 @@ def test_reading_is_no_change(world: World, container: Path) -> None:
     for path in sorted((world.host / "usr").rglob("*")):
         if path.is_file() and not path.is_symlink():
             path.read_bytes()
+    assert state(world) == {}
+    assert not world.run()["changed"]
+
+
+@pytest.mark.parametrize("picked", [True, False])
+def test_only_some_of_a_source_is_shared(world: World, container: Path, picked: bool) -> None:
+    """Of a plain directory what is alike is copied: another content of that is a change, whatever clock it was written with."""
+    source = world.container("c2", plain=True)
+    (source / "usr").mkdir()
+    for name, content in (("alike", b"A" * 9000), ("other", b"B" * 9000)):
+        (source / "usr" / name).write_bytes(content)
+    shutil.copy2(source / "usr/alike", container / "usr/alike")
+    world.run(sources=("c2",))
+    shared_in_the_future(world)
+    assert state(world) == {}
+    with (source / "usr" / ("alike" if picked else "other")).open("r+b") as file:
+        file.write(b"another")
+    assert state(world) == ({"c2": "changed"} if picked else {}), "what nothing was taken of changes nothing"
+    (source / "usr/new").write_bytes(b"new")
+    assert state(world) == {"c2": "changed"}
+
+
+def test_data_that_is_only_stored_elsewhere_is_no_change(world: World, container: Path) -> None:
+    """Deduplication and defragmentation write an inode without any of its times; what is in the file stays."""
+    assert container.is_dir()
+    first, second = world.host / "usr/alike-1", world.host / "usr/alike-2"
+    for file in (first, second):
+        file.write_bytes(b"A" * 65536)
+    world.run()
+    assert state(world) == {}
+    with first.open("rb") as source, second.open("r+b") as target:
+        # struct file_dedupe_range with one struct file_dedupe_range_info, linux/fs.h
+        request = bytearray(struct.pack("=QQHHIqQQiI", 0, 65536, 1, 0, 0, target.fileno(), 0, 0, 0, 0))
+        fcntl.ioctl(source.fileno(), 0xC0189436, request, True)
+        assert struct.unpack_from("=Qi", request, 40) == (65536, 0), "nothing was deduplicated"
+    os.sync()
     assert state(world) == {}
     assert not world.run()["changed"]
