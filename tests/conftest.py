@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from hypothesis import settings
 
-from tests.sampling import SOME_VARIANTS, day, some_tests
+from tests.sampling import SOME_VARIANTS, day, is_day_of, some_tests
 
 REPORT_KEY = pytest.StashKey[dict[str, pytest.TestReport]]()
 
@@ -28,21 +28,31 @@ def pytest_configure() -> None:
 _EXPENSIVE: t.Final = ("tests/integration/", "tests/contract/")
 
 
+def _has_its_day(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("one_day_in")
+    return mark is None or is_day_of(mark.args[0])
+
+
 def _samples_itself(item: pytest.Item) -> bool:
+    """By a rule of its own: two that know nothing of each other could leave it out for ever."""
     module = getattr(item, "module", None)
-    return any(getattr(value, "__module__", "") == "tests.sampling" for value in vars(module).values())
+    return item.get_closest_marker("one_day_in") is not None or any(
+        getattr(value, "__module__", "") == "tests.sampling" for value in vars(module).values()
+    )
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not SOME_VARIANTS:
+    """The day's part. Who asks for one file alone gets all of its tests: half of one is none, and a run of none fails."""
+    if len({item.path for item in items}) <= 1:
         return
     many = [
         (item.nodeid.partition("[")[0], item)
         for item in items
-        if item.nodeid.startswith(_EXPENSIVE) and not _samples_itself(item)
+        if SOME_VARIANTS and item.nodeid.startswith(_EXPENSIVE) and not _samples_itself(item)
     ]
     left = {id(item) for _name, item in many} - {id(item) for item in some_tests(many)}
+    left |= {id(item) for item in items if not _has_its_day(item)}
     if left:
         config.hook.pytest_deselected(items=[item for item in items if id(item) in left])
         items[:] = [item for item in items if id(item) not in left]

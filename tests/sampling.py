@@ -5,7 +5,8 @@
 
 ``OVERC_SAMPLE=all`` takes every case, a number takes that day's part, so that yesterday's failure can be had again.
 ``OVERC_VARIANTS=some``, which `make test` sets, leaves to the next day every other test with real hosts, file systems or package
-managers, and to other days three quarters of the variants of each that has more than two.
+managers, and to other days three quarters of the variants of each that has more than two. The mark ``one_day_in`` is for a
+test that takes long: it has one day in so many. One file alone, as in ``pytest FILE``, has all of its tests on every day.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ def day() -> int:
 def rotating(cases: Sequence[_Case], one_in: int, *, days: int = 1) -> list[_Case]:
     """Every ``one_in``-th case, another part of them each day, or every so many ``days``; all where that was asked for."""
     return list(cases) if ALL else list(cases)[day() // days % one_in :: one_in]
+
+
+def is_day_of(one_in: int) -> bool:
+    """Whether today is the day of a test that has one in so many, by its mark ``one_day_in``; always where all was asked for."""
+    return ALL or day() % one_in == 0
 
 
 def one_of_each(rows: Iterable[_Row], columns: Sequence[_Column]) -> list[tuple[_Row, _Column]]:

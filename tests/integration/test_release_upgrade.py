@@ -25,7 +25,6 @@ from tests.lab.debian import packages
 from tests.lab.debs import Deb, publish
 from tests.lab.settings import REPOSITORY
 from tests.lab.signing import sign_release
-from tests.sampling import rotating
 
 MakeHost = Callable[..., Host]
 CONF = "/etc/deb-app.conf"
@@ -128,11 +127,11 @@ def test_there_and_back(host: Host) -> None:
     assert succeed(host, "info")["state"] == "clean"
 
 
-@pytest.mark.parametrize("wanted", rotating(["trixie"], 2))
-def test_what_is_refused_before_anything_is_built(host: Host, wanted: str) -> None:
+@pytest.mark.one_day_in(2)
+def test_what_is_refused_before_anything_is_built(host: Host) -> None:
     before = snapshot_of_disk(host)
 
-    def refused(error_id: str, *words: str, to: str = wanted, **args: str) -> None:
+    def refused(error_id: str, *words: str, to: str = "trixie", **args: str) -> None:
         assert_refused(call(host, "upgrade", {"release": to, **args}), error_id, *words)
 
     refused("release_sources", "file:/srv/repo lab", "third_party_sources")
@@ -165,7 +164,7 @@ def test_what_is_refused_before_anything_is_built(host: Host, wanted: str) -> No
     with_file(lab, elsewhere, "repository_failed", "/srv/none", "disable", third_party_sources="rewrite")
 
     assert snapshot_of_disk(host).subvolumes == before.subvolumes
-    assert_refused(call(host, "upgrade", {"release": wanted}, check=True), "release_sources", "third_party_sources")
+    assert_refused(call(host, "upgrade", {"release": "trixie"}, check=True), "release_sources", "third_party_sources")
     host.sh("apt-mark hold deb-app")
     refused("release_sources", "on hold: deb-app", "apt-mark unhold", third_party_sources="keep")
     host.sh("apt-mark unhold deb-app && dpkg --unpack /srv/repo/pool/linux-image-lab_*.deb")
@@ -176,16 +175,18 @@ def test_what_is_refused_before_anything_is_built(host: Host, wanted: str) -> No
     assert snapshot_of_disk(host).subvolumes == before.subvolumes
 
 
-@pytest.mark.parametrize("wanted", rotating(["trixie"], 3))
-def test_a_release_that_does_not_come(host: Host, wanted: str) -> None:
+@pytest.mark.one_day_in(3)
+def test_a_release_that_does_not_come(host: Host) -> None:
     """The packages are upgraded, but what says which release it is stays behind; and a script that fails half-way."""
-    archive(host, wanted, app("2.0"))
+    archive(host, "trixie", app("2.0"))
     assert_refused(release(host, third_party_sources="disable"), "package_manager_failed", "calls itself bookworm")
-    archive(host, wanted, app("2.0"), Deb("deb-old", "2.0", scripts={"postinst": "exit 3"}))
+    archive(host, "trixie", app("2.0"), Deb("deb-old", "2.0", scripts={"postinst": "exit 3"}))
     assert_refused(release(host, third_party_sources="disable"), "package_manager_failed", "deb-old (configure)")
     become = Deb("deb-release", "13", scripts={"postinst": _BECOME})
-    archive(host, wanted, app("2.0", "Depends: deb-release"), become, Deb("deb-old", "2.0", fields=("Depends: none",)))
-    kept = call(host, "upgrade", {"release": wanted, "third_party_sources": "disable"}, check=True)
+    archive(
+        host, "trixie", app("2.0", "Depends: deb-release"), become, Deb("deb-old", "2.0", fields=("Depends: none",))
+    )
+    kept = call(host, "upgrade", {"release": "trixie", "third_party_sources": "disable"}, check=True)
     assert "Not everything becomes trixie: 1 package kept back" in str(kept["warnings"]), kept
     assert "deb-old" in str(kept["held_back"])
     assert (root(host), version(host, "deb-app")) == ("@rootfs", "1.0")
@@ -196,10 +197,10 @@ def test_a_release_that_does_not_come(host: Host, wanted: str) -> None:
 PAGE = REPOSITORY / "docs/release-upgrade.md"
 
 
-@pytest.mark.parametrize("page", rotating([PAGE], 6), ids=lambda page: page.name)
-def test_the_page_comes_true(host: Host, lab: Lab, tmp_path: Path, page: Path) -> None:
+@pytest.mark.one_day_in(6)
+def test_the_page_comes_true(host: Host, lab: Lab, tmp_path: Path) -> None:
     """Its commands one after another, as somebody types them; then its playbook, which does the same at once."""
-    said = {line: say(line, lab, tmp_path) for line in typed(page)}
+    said = {line: say(line, lab, tmp_path) for line in typed(PAGE)}
     built = next(text for line, text in said.items() if line.endswith("third_party_sources=disable'"))
     assert '"state": "staged"' in built
     assert CONF in built
