@@ -63,7 +63,10 @@ class Paths:
         return next((name for name in self.all_of(inode) if _is_within(name, directory)), None)
 
     def all_of(self, inode: int) -> t.Iterator[bytes]:
-        """Every path of an inode: a hard-linked file has several; none when it is gone."""
+        """Every path of an inode: a hard-linked file has several; none when it is gone. That of the root itself is empty."""
+        if inode == SUBVOLUME_INODE:  # what it is called in itself is ".."
+            yield b""
+            return
         for above, name in names_of(self._fd, inode, self._tree):
             parent = self.of(above)
             if parent is not None:

@@ -17,9 +17,6 @@ from .observe.state import HostState, boots_next, files_of, release_of_files
 from .plan.model import Plan
 from .plan.trial import trial_facts
 
-if t.TYPE_CHECKING:
-    pass
-
 
 def deployment(facts: HostFacts, subvolume: subvolumes.Subvolume | None) -> dict[str, t.Any] | None:
     """How a deployment is shown: its subvolume, and the kernel that belongs to it where that is known."""

@@ -34,7 +34,14 @@ def conflicts_of(root: str, uuid: str) -> list[dict[str, t.Any]]:
     found = note.get("conflicts")
     if note.get("uuid") != uuid or not isinstance(found, list):
         return []
-    return [entry for entry in found if isinstance(entry, dict) and isinstance(entry.get("path"), str)]
+    return [entry for entry in found if _is_conflict(entry)]
+
+
+def _is_conflict(entry: object) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    always = all(isinstance(entry.get(key), str) for key in ("path", "here", "upgrade"))
+    return always and all(key in entry and isinstance(entry[key], (str, type(None))) for key in ("what", "kept"))
 
 
 def sentence_of(conflicts: t.Sequence[t.Mapping[str, t.Any]]) -> str | None:

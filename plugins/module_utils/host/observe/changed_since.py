@@ -127,7 +127,7 @@ def changed_since(root: str, root_path: str, made: str, made_path: str) -> LeftB
 
 def _named(found: t.Iterable[bytes], before: int) -> tuple[set[str], set[str]]:
     """The paths that a program can name, with ``before`` bytes before it and a name behind it, and those that are longer."""
-    paths = {path for path in found if path}
+    paths = set(found)
     deep = {path for path in paths if before + len(path) + 258 > LONGEST}
     return set(map(os.fsdecode, paths - deep)), set(map(os.fsdecode, deep))
 

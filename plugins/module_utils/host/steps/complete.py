@@ -42,13 +42,17 @@ def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
 
 
 def refuse_unindexed(new: RootFacts, base: RootFacts, release: str) -> None:
-    """Raises kernel_modules_missing for the kernel that is to boot, where the root before shows that modules have an index."""
-    if release in new.modules and indexed_releases(base.path, base.modules):
-        if not indexed_releases(new.path, (release,)):
-            raise OvercError(
-                "kernel_modules_missing",
-                f"The new root has no modules.dep for kernel {release}: depmod did not run, none would be found.",
-            )
+    """Raises kernel_modules_missing for the kernel that is to boot, where the root before shows that modules have an index, this
+    kernel's too if it has them already.
+    """
+    indexed = indexed_releases(base.path, base.modules)
+    if not indexed or release not in new.modules or release in base.modules - indexed:
+        return
+    if not indexed_releases(new.path, (release,)):
+        raise OvercError(
+            "kernel_modules_missing",
+            f"The new root has no modules.dep for kernel {release}: depmod did not run, none would be found.",
+        )
 
 
 def _libraries_missing(runner: Runner, program: Program) -> str | None:

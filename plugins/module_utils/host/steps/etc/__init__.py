@@ -1,4 +1,4 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each named step of a plan does; no decision whether it is done."""
+"""/etc of a new root: changes made here meanwhile are merged into what the upgrade made of it."""

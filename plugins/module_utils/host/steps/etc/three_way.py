@@ -136,17 +136,21 @@ class ThreeWay:
             if kind_of(f"/etc/{path}") != "bookkeeping":
                 self._conflict(path, base, ours, theirs)
             return
-        meta: Meta = "ours"
-        if ours.same_meta(base) or ours.same_meta(theirs):
-            meta = "theirs"
-        elif not theirs.same_meta(base):
-            meta = "theirs"
-            self._conflict(path, base, ours, theirs, _META)
+        meta = self._meta(path, base, ours, theirs)
         if here and not there:
             content = ours.read() if path in self.rewrites else None
             self.decisions.append(Decision("put", path, content, meta))
         elif meta == "ours":
             self.decisions.append(Decision("meta", path))
+
+    def _meta(self, path: str, base: Node, ours: Node, theirs: Node) -> Meta:
+        """Whose mode, owner and attributes a file gets that is on all three sides."""
+        if ours.same_meta(base) or ours.same_meta(theirs):
+            return "theirs"
+        if theirs.same_meta(base):
+            return "ours"
+        self._conflict(path, base, ours, theirs, _META)
+        return "theirs"
 
     def _merge_accounts(self) -> t.Mapping[str, bytes | None]:
         """The files of accounts that all sides have, with what is to be written, None for those that stay."""
@@ -162,7 +166,7 @@ class ThreeWay:
     def _account(self, path: str) -> None:
         base, ours, theirs = self._sides(path)
         content = self._accounts[path]
-        meta: Meta = "ours" if theirs.same_meta(base) and not ours.same_meta(base) else "theirs"
+        meta = self._meta(path, base, ours, theirs)
         if content is not None:
             self.decisions.append(Decision("put", path, content, meta))
         elif meta == "ours":

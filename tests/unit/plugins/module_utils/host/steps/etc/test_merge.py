@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import stat
@@ -282,3 +283,27 @@ def test_what_is_told(tmp_path: Path) -> None:
     assert "/etc/it" in str(sentence_of(conflicts))
     (tmp_path / "staged/etc/overc/carried-over.json").write_text("[1]")
     assert (note_of(etc.staged), conflicts_of(etc.staged, "uuid")) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    "more", [{"what": 1}, {"kept": ["x"]}, {"here": None}, {"upgrade": {}}, {"path": 1}, None], ids=str
+)
+def test_a_note_that_is_anybodys(tmp_path: Path, more: dict[str, t.Any] | None) -> None:
+    """What was written by others, or by another version, is what it should be or is not told at all."""
+    known = {"path": "/etc/it", "here": "changed", "upgrade": "changed", "what": None, "kept": None}
+    note = tmp_path / "etc/overc/carried-over.json"
+    note.parent.mkdir(parents=True)
+    wrong: t.Any = {"path": "/etc/other"} if more is None else {**known, **more}
+    note.write_text(json.dumps({"uuid": "uuid", "conflicts": [wrong, known, 1]}))
+    found = conflicts_of(str(tmp_path), "uuid")
+    assert found == [known]
+    assert sentence_of(found)
+
+
+def test_a_mode_of_accounts_that_both_changed(tmp_path: Path) -> None:
+    """The new root keeps the upgrade's, and that is told as of any other file."""
+    etc = make(tmp_path, text("a:x:1:\n"), mode(0o640), mode(0o600), name="shadow")
+    _changed, conflicts = merge(etc)
+    assert [(found["path"], found["what"]) for found in conflicts] == [("/etc/shadow", "its mode, owner or attributes")]
+    assert stat.S_IMODE((tmp_path / "staged/etc/shadow").stat().st_mode) == 0o600
+    assert merge(etc) == (False, conflicts)
