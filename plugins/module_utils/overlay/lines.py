@@ -156,9 +156,10 @@ def mend(site: Site) -> str | None:
     for found in gone:
         site.table.check(found.directory)
         prepare_table(site)
+        # Before its line, by which the next run would take it for done
+        mount_on_host(site, found.directory, found)
         options = overlayfs.options(found.layers, overlayfs.supported_safety())
         site.table.commit(found.directory, mount_flags.with_flags(options, mount_flags.wanted(site)))
-        mount_on_host(site, found.directory)
         told.append(f"the line of {printable(found.directory)}, which the table of mounts had lost, was put back")
     for found in dead:
         site.table.commit(found.directory, None)

@@ -15,6 +15,7 @@ from ..system.safe_path import printable
 from . import lxc, mount_flags
 from .layers.remove import empty
 from .site import Site
+from .table import Mounted
 
 
 def empty_under(
@@ -77,9 +78,12 @@ def tidy_table(site: Site) -> bool:
     return True
 
 
-def mount_on_host(site: Site, directory: str) -> None:
-    """Mount now what the host would mount at boot. Nothing to do if it is, or if LXC mounts it."""
-    found = site.mounted().get(directory)
+def mount_on_host(site: Site, directory: str, missing: Mounted | None = None) -> None:
+    """Mount now what the host would mount at boot. Nothing to do if it is, or if LXC mounts it.
+
+    ``missing``: an overlay that the table does not name yet.
+    """
+    found = missing or site.mounted().get(directory)
     if found is None or site.table.kind == "lxc" or site.host_mounts(directory):
         return
     options = overlayfs.options(found.layers, overlayfs.supported_safety())

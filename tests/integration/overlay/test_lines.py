@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import typing as t
@@ -14,6 +15,7 @@ import pytest
 from ansible_collections.overc.system.plugins.module_utils.btrfs import ioctl
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay.site import Site
+from ansible_collections.overc.system.plugins.module_utils.overlay.table import SystemdTable
 from ansible_collections.overc.system.plugins.module_utils.system import overlayfs
 
 from .test_containers import populate
@@ -108,6 +110,33 @@ def test_a_line_that_is_gone_is_put_back(world: World, kind: str, state: str) ->
         unmount(world)
         world.run("absent")
     assert view(root) == after
+    assert world.leftovers() == []
+
+
+@pytest.mark.parametrize("at", ["mount", "commit"])
+def test_a_line_is_put_back_by_the_next_run_when_cut_off(
+    world: World, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its line alone, until the next boot the container would see an empty directory."""
+    root, put_back = prepare(world, "units")
+    before = view(root)
+    share(world)
+    put_back()
+
+    def cut(*_args: t.Any, **_more: t.Any) -> t.NoReturn:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        if at == "mount":
+            patched.setattr(overlayfs, "mount", cut)
+        else:
+            patched.setattr(SystemdTable, "commit", cut)
+        with pytest.raises((OvercError, OSError)):
+            world.run(sources=("essential", "c0"))
+    assert world.run(sources=("essential", "c0"))["repaired"]
+    assert view(root) == before, "it is mounted"
+    unmount(world)
+    world.run("absent")
     assert world.leftovers() == []
 
 
