@@ -37,7 +37,11 @@ def processors() -> int:
 def translate(error: OSError, doing: str) -> OvercError:
     """The refusal a user sees for a system error while a tree is read or built."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OvercError("no_space", f"No space left while {doing}. Free some, then run the same command again.")
+        return OvercError(
+            "no_space",
+            f"No space left while {doing}. Free some, then run the same command again. Where that does not help, btrfs may"
+            " have no room for metadata (btrfs filesystem df): remove many small files or snapshots.",
+        )
     name = error.filename.decode("utf-8", "backslashreplace") if isinstance(error.filename, bytes) else error.filename
     shown = "" if name is None else " " + os.fsencode(str(name)).decode("utf-8", "backslashreplace")
     return OvercError("overlay_failed", f"{error.strerror}{shown} while {doing}.")
