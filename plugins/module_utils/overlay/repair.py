@@ -125,8 +125,9 @@ def repair(site: Site) -> str | None:
                 )
                 original.remove(site, directory, layers)
             keep = intent.new
-        settle(site, directory, keep)
+        # Before the journal is closed: the next run would take what is not mounted for done
         mount_on_host(site, directory)
+        settle(site, directory, keep)
     finally:
         if known is not None:
             os.close(known)

@@ -140,6 +140,25 @@ def test_a_line_is_put_back_by_the_next_run_when_cut_off(
     assert world.leftovers() == []
 
 
+def test_what_a_repair_could_not_mount_is_taken_up_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = world.container(of=world.host, lxc=False)
+    before = view(root)
+    world.run_killed("after", "commit_mount")
+
+    def cut(*_args: t.Any, **_more: t.Any) -> t.NoReturn:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(overlayfs, "mount", cut)
+        with pytest.raises((OvercError, OSError)):
+            world.run()
+    assert world.run()["repaired"]
+    assert view(root) == before, "it is mounted"
+    unmount(world)
+    world.run("absent")
+    assert world.leftovers() == []
+
+
 @pytest.mark.parametrize(
     ("kind", "state", "remedy"),
     [
