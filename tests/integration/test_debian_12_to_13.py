@@ -40,7 +40,7 @@ def archive(host: Host, fetched: Path) -> None:
 
 
 @pytest.mark.one_day_in(12)
-def test_there_and_back(make_host: MakeHost) -> None:
+def test_another_release_and_back(make_host: MakeHost) -> None:
     host = make_host(flavour=DEBIAN)
     host.write("/etc/apt/sources.list.d/debian.sources", STANZA)
     host.sh("mv /etc/apt/sources.list.d/lab.sources /root")
