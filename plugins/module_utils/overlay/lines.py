@@ -19,7 +19,7 @@ from ..system import overlayfs
 from ..system.overlayfs import Layers
 from ..system.presence import is_directory
 from ..system.safe_path import printable
-from . import mount_flags
+from . import lxc, mount_flags
 from .mount import mount_on_host, prepare_table
 from .record import HOME, Overlay, Record
 from .site import Site
@@ -123,6 +123,12 @@ def problems(site: Site, found: Mounted) -> list[str]:
         out.append("its line is gone from the container's table of mounts; overc_overlay puts it back")
     elif _is_unread(site):
         out.append("the container's configuration names no lxc.mount.fstab any more; overc_overlay puts it back")
+    idmap = lxc.map_of_root(site.config) if site.config is not None else None
+    if idmap is not None:
+        out.append(
+            f"lxc.rootfs.options {printable(idmap)}: LXC starts no container with an overlay in such a root; remove that option,"
+            " or stop sharing (state=absent)"
+        )
     return out
 
 

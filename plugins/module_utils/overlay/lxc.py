@@ -40,14 +40,23 @@ class Config:
     options: tuple[str, ...] = ()
 
 
+def _settings(line: str) -> t.Iterator[tuple[str, str]]:
+    """The key and the value of a line of a configuration, if it has them; quotes around a whole value are not part of it."""
+    key, sep, value = line.partition("=")
+    key, value = key.strip(), value.strip()
+    if sep and not key.startswith("#"):
+        if len(value) > 1 and value[0] in "\"'" and value[-1] == value[0]:
+            value = value[1:-1]
+        yield key, value
+
+
+def _lines(text: str) -> t.Iterator[tuple[str, str]]:
+    return (setting for line in text.split("\n") for setting in _settings(line))
+
+
 def parse_config(text: str) -> Config:
     """The last value of a key counts; an empty one clears it."""
-    values: dict[str, str] = {}
-    for line in text.split("\n"):
-        key, sep, value = line.partition("=")
-        key = key.strip()
-        if sep and not key.startswith("#"):
-            values[key] = value.strip()
+    values = dict(_lines(text))
 
     def first(keys: t.Sequence[str]) -> str | None:
         return next((values[key] for key in keys if values.get(key)), None)
@@ -61,14 +70,13 @@ def parse_config(text: str) -> Config:
 def mount_entries(text: str) -> list[fstab.Entry]:
     """The mounts that a configuration names itself (``lxc.mount.entry``); an empty value clears those before it."""
     found: list[fstab.Entry] = []
-    for line in text.split("\n"):
-        key, sep, value = line.partition("=")
-        if not sep or key.strip() != "lxc.mount.entry":
+    for key, value in _lines(text):
+        if key != "lxc.mount.entry":
             continue
-        entry = fstab.parse_line(value.strip())
+        entry = fstab.parse_line(value)
         if entry is not None:
             found.append(entry)
-        elif not value.strip():
+        elif not value:
             found = []
     return found
 
@@ -83,10 +91,8 @@ def named_paths(text: str) -> list[str]:
     Of some it is the program's own, so that it may not be one of the host after all.
     """
     out: list[str] = []
-    for line in text.split("\n"):
-        key, sep, value = line.partition("=")
-        key, value = key.strip(), value.strip()
-        if sep and not key.startswith("#") and key not in _TOLD_APART:
+    for key, value in _lines(text):
+        if key not in _TOLD_APART:
             out += [path for path in (value, *words(value)) if path.startswith("/")]
     return list(dict.fromkeys(out))
 
@@ -113,21 +119,20 @@ def with_includes(text: str, depth: int = _DEPTH) -> str:
     """
     out = []
     for line in text.split("\n"):
-        key, sep, value = line.partition("=")
-        if not sep or key.strip() != "lxc.include":
+        path = next((value for key, value in _settings(line) if key == "lxc.include"), None)
+        if path is None:
             out.append(line)
         elif depth:
-            out += [with_includes(found, depth - 1) for found in map(_text, _files(value.strip())) if found is not None]
+            out += [with_includes(found, depth - 1) for found in map(_text, _files(path)) if found is not None]
     return "\n".join(out)
 
 
 def included(text: str, depth: int = _DEPTH) -> list[str]:
     """The paths of all that is included."""
     out = []
-    for line in text.split("\n"):
-        key, sep, value = line.partition("=")
-        if sep and key.strip() == "lxc.include" and depth:
-            for path in _files(value.strip()):
+    for key, value in _lines(text):
+        if key == "lxc.include" and depth:
+            for path in _files(value):
                 out += [path, *included(_text(path) or "", depth - 1)]
     return [path for path in out if path.startswith("/")]
 
@@ -187,6 +192,11 @@ def root_directory(config: Config) -> str | None:
     if sep and not kind.startswith("/"):
         return path if kind in ("dir", "btrfs") else ""
     return config.rootfs
+
+
+def map_of_root(config: Config) -> str | None:
+    """The option by which LXC mounts the root itself with a user map, which no overlay within can have; None without one."""
+    return next((option for option in config.options if option.startswith("idmap=")), None)
 
 
 _SETTINGS: t.Final = "/etc/lxc/lxc.conf"
@@ -272,6 +282,7 @@ __all__ = (
     "default_places",
     "included",
     "layers_of_root",
+    "map_of_root",
     "monitor_listens",
     "mount_entries",
     "named_paths",

@@ -12,7 +12,7 @@ import typing as t
 from ..errors import OvercError
 from ..system import overlayfs
 from ..system.safe_path import is_below, printable
-from . import estimate, lines, mount_flags, original, users
+from . import estimate, lines, lxc, mount_flags, original, users
 from .changes import has_changed
 from .claims import Claim
 from .copied import owner_runs
@@ -70,6 +70,8 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
         refuse_readonly(site)
         refuse_locked(site)
         refuse_waiting(site)
+    if wanted.state == "present":
+        _refuse_mapped_root(site)
     for directory in wanted.directories:
         found = mounted.get(directory)
         if found is not None:
@@ -123,6 +125,17 @@ def _refuse_nested(mounted: t.Iterable[str], directory: str) -> None:
         if is_below(other, directory) or is_below(directory, other):
             what = f"{printable(directory)!r} and {printable(other)!r}, which is shared, lie in one another."
             raise OvercError("bad_argument", f"{what} Name {printable(other)!r} itself.")
+
+
+def _refuse_mapped_root(site: Site) -> None:
+    idmap = lxc.map_of_root(site.config) if site.config is not None else None
+    if idmap is not None:
+        raise OvercError(
+            "overlay_unsupported",
+            f"Container {printable(site.name)!r} has lxc.rootfs.options {printable(idmap)}: LXC mounts its root with a user map,"
+            " which the kernel gives to no overlay in it, so it would not start; nothing was changed. Only a root whose files"
+            " belong to the mapped users themselves, without that option, can be shared.",
+        )
 
 
 def _refuse_unfit(site: Site, directory: str) -> None:
