@@ -39,6 +39,9 @@ def _apt(runner: Runner) -> PackageManager:
 DRIVERS: t.Final[dict[str, t.Callable[[Runner], PackageManager]]] = {"dnf": _dnf, "smartpm": _smartpm, "apt": _apt}
 # Those that know how to bring a root to another release of its distribution
 RELEASE_UPGRADES: t.Final = ("apt",)
+# Those whose drivers follow ``PackageRequest.install``, ``remove`` and ``upgrade``, and those that know ``advisories``
+INSTALLS: t.Final[tuple[str, ...]] = ()
+ADVISORIES: t.Final[tuple[str, ...]] = ()
 
 # Each with its runner, which keeps that one's id from being another's
 _MADE: t.Final[dict[tuple[int, str], tuple[Runner, PackageManager]]] = {}
@@ -78,4 +81,4 @@ def database_elsewhere(runner: Runner, name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-__all__ = ("DRIVERS", "RELEASE_UPGRADES", "database_elsewhere", "detect", "locks")
+__all__ = ("ADVISORIES", "DRIVERS", "INSTALLS", "RELEASE_UPGRADES", "database_elsewhere", "detect", "locks")

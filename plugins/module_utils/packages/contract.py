@@ -10,6 +10,7 @@ root (``new_root.NewRoot``) about that root. It never touches a deployment, a sn
 from __future__ import annotations
 
 import hashlib
+import json
 import typing as t
 from dataclasses import asdict, dataclass, field
 
@@ -32,7 +33,8 @@ class PackageChange:
     """One line of a transaction.
 
     ``installed`` is None for a package that comes new, ``available`` None for one that goes; ``channel`` is the
-    repository it comes from (None for a removal); ``size`` the download in bytes (None where unknown).
+    repository it comes from (None for a removal); ``size`` the download in bytes (None where unknown). ``advisories``: the ids
+    of the security advisories that name this version or one between, where those were asked for (``PackageRequest``).
     """
 
     name: str
@@ -41,14 +43,16 @@ class PackageChange:
     available: str | None
     channel: str | None = None
     size: int | None = None
+    advisories: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, t.Any]:
         """For results, without what is not known; that there is no version before or after says something."""
-        shown = asdict(self)
+        shown = {**asdict(self), "advisories": list(self.advisories) or None}
         return {key: value for key, value in shown.items() if value is not None or key in ("installed", "available")}
 
 
 Decision = t.Literal["refuse", "keep", "rewrite", "disable"]
+Advisories = t.Literal["security"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,17 @@ class PackageRequest:
     ``skip_unavailable``: a repository whose own configuration allows it is skipped when it cannot be read.
     ``release``: the code name of the release that the host is to have; ``third_party_sources`` and ``pins``: what becomes then
     of sources of others and of pins that name the release that is left.
+
+    ``install``: exact names of packages, with an architecture where the package manager writes one, that are to be there
+    afterwards. One that is there already is no change by itself (with ``upgrade`` it is upgraded as all others are). A name that
+    no package has is package_unknown: what a name only stands for (a file, a group, something provided, a pattern) is not asked.
+    ``remove``: exact names that are not to be there afterwards. What is not there is no change. What cannot be without them goes
+    along and is shown in the plan; what nobody needs any more stays. What the package manager itself will not remove is
+    package_needed.
+    ``upgrade``: False leaves what is pending alone, but for what ``install`` needs.
+    ``advisories``: only upgrades that a security advisory names, and what they need.
+    All of it is one transaction. What a package manager cannot do in one, or does not know, is packages_unsupported.
+    ``packages`` and ``release`` come with none of these four, nor does ``advisories`` with ``install`` and ``remove``.
     """
 
     packages: tuple[str, ...] = ()
@@ -68,6 +83,10 @@ class PackageRequest:
     release: str | None = None
     third_party_sources: Decision = "refuse"
     pins: Decision = "refuse"
+    install: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    upgrade: bool = True
+    advisories: Advisories | None = None
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -78,6 +97,11 @@ class PackageRequest:
     def is_void(self) -> bool:
         """Packages were named, and every one of them is excluded: nothing can be pending, no tool is asked."""
         return bool(self.packages) and not self.named
+
+    @property
+    def edits(self) -> bool:
+        """Whether packages are to come or to go, whatever is pending."""
+        return bool(self.install or self.remove)
 
 
 @dataclass(frozen=True)
@@ -123,6 +147,9 @@ class PackagePlan:
     a refresh in a scratch directory: whether the content of the lists there differs from the host's own. ``base`` is the
     ``packages_digest`` of what was installed when it was resolved, None where that was not asked. ``skipped`` are the
     repositories that could not be read and were allowed to be skipped. ``release``: the change of release that it is part of.
+    ``unadvised``: where advisories were asked for, the enabled repositories that say nothing of any, sorted: what they offer was
+    left out, and whether it mends something is unknown. ``run``: argument lists of commands that are part of the transaction; no
+    driver carries them out, or sets them.
     """
 
     changes: tuple[PackageChange, ...] = ()
@@ -131,11 +158,19 @@ class PackagePlan:
     skipped: tuple[str, ...] = ()
     base: str | None = None
     release: ReleaseChange | None = None
+    unadvised: tuple[str, ...] = ()
+    run: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing would be done."""
+        return not self.changes and not self.run
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal transactions, wherever and whenever they were resolved (sha256, hexadecimal)."""
         lines = sorted(f"{c.name} {c.arch} {c.installed} {c.available}" for c in self.changes)
+        lines += [f"run {json.dumps(argv)}" for argv in self.run]  # in their order
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -207,7 +242,7 @@ class PackageManager(t.Protocol):
         ``refresh``: refresh the lists on the way (one call of the tool where it can). ``scratch``: an empty private
         directory (0700) to be used instead of the host's own lists, so that check mode leaves the host as it is. Another
         release (``PackageRequest.release``) is always resolved there, from fresh lists; ``directory`` of the plan is it.
-        Raises repository_failed, package_unknown, package_manager_failed.
+        Raises repository_failed, package_unknown, package_needed, packages_unsupported, package_manager_failed.
         """
 
     def unchecked(self, *, demanded: bool = False) -> tuple[str, ...]:
@@ -258,6 +293,7 @@ class PackageManager(t.Protocol):
 
 
 __all__ = (
+    "Advisories",
     "Applied",
     "Decision",
     "Edit",

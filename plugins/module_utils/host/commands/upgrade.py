@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import fnmatch
 import typing as t
+from dataclasses import replace
 
 from ... import people
 from ...errors import OvercError
-from ...packages.choose import RELEASE_UPGRADES, detect
-from ...packages.contract import Package, PackagePlan
+from ...packages.choose import ADVISORIES, INSTALLS, RELEASE_UPGRADES, detect
+from ...packages.contract import Package, PackagePlan, PackageRequest
 from ...packages.scratch import scratch_directory
 from ..busy_packages import refuse_busy_packages
 from ..observe.facts import HostFacts
 from ..observe.layout import check_absolute
+from ..observe.needed import needed_paths
 from ..observe.state import HostState
 from ..plan.policy import skipped_repositories
 from ..plan.refusals import refuse_upgrade
+from ..plan.removals import gone, refuse_needed, refuse_unasked
 from ..result import nothing_to_do
 from .options import UpgradeOptions
 
@@ -44,6 +47,7 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
 
         check_carried(facts, options.carry_over)
     manager = detect(host.runner, host.layout.package_manager)
+    _refuse_unsupported(manager.name, options.request)
     if options.request.release is None:
         return _upgrade(host, facts, state, manager, options, None)
     if manager.name not in RELEASE_UPGRADES:
@@ -56,6 +60,21 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
         return _upgrade(host, facts, state, manager, options, directory)
 
 
+def _refuse_unsupported(manager: str, request: PackageRequest) -> None:
+    """Raises packages_unsupported for what this package manager's driver would not even look at."""
+    asked = {
+        "install and remove": (request.edits, INSTALLS),
+        "upgrade: false": (not request.upgrade, INSTALLS),
+        "advisories": (request.advisories is not None, ADVISORIES),
+    }
+    for option, (wanted, able) in asked.items():
+        if wanted and manager not in able:
+            raise OvercError(
+                "packages_unsupported",
+                f"{option}: the packages of this host are {manager}'s, and that is not supported for them.",
+            )
+
+
 def _upgrade(
     host: Host,
     facts: HostFacts,
@@ -66,6 +85,7 @@ def _upgrade(
 ) -> dict[str, t.Any]:
     """``directory``: for the lists of another release, which are needed until the packages are downloaded."""
     packages = _pending_of_quiet_base(host, facts, manager, options, directory)
+    _refuse_removals(host, facts, manager, options, packages)
     host.warnings += _idle_exclusions(options.request.exclude, manager.installed() if options.request.exclude else ())
     result: dict[str, t.Any] = {
         "package_manager": manager.name,
@@ -114,6 +134,23 @@ def _pending(host: Host, manager: PackageManager, options: UpgradeOptions, direc
         with scratch_directory() as own:
             return manager.pending(options.request, refresh=options.update_cache, scratch=own, sizes=False)
     return manager.pending(options.request, refresh=options.update_cache, sizes=False)
+
+
+def _refuse_removals(
+    host: Host, facts: HostFacts, manager: PackageManager, options: UpgradeOptions, packages: PackagePlan
+) -> None:
+    """Where packages are to come or go: raises package_needed, removal_unasked for what must not go with them."""
+    request = options.request
+    going = gone(packages.changes) if request.edits else ()
+    if not going:
+        return
+    refuse_needed(packages, manager.owners(needed_paths(facts)))
+    if request.install and not set(going) <= set(request.remove):
+        rest = replace(
+            options, request=replace(request, install=()), update_cache=options.update_cache and host.check_mode
+        )
+        alone = _pending(host, manager, rest, None) if request.remove or request.upgrade else PackagePlan()
+        refuse_unasked(request, packages, alone)
 
 
 def _idle_exclusions(exclude: t.Sequence[str], installed: t.Iterable[Package]) -> list[str]:
