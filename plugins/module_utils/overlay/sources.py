@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..btrfs import ioctl
+from ..btrfs.clone import make_neutral
 from ..btrfs.paths import unchanged_since
 from ..compare import merge
 from ..compare.kin import KinFinder
@@ -20,7 +21,6 @@ from ..errors import OvercError
 from ..system import safe_path
 from ..system.safe_path import OPEN_DIR, open_beneath, open_dir, open_if_there
 from .kept import unlock
-from .layers.clone import make_neutral
 from .record import Origin
 from .site import Site, Tree, layers_name
 

@@ -18,12 +18,12 @@ import typing as t
 
 from ...btrfs import ioctl
 from ...errors import OvercError
+from ...system import own_archive
 from ...system.alone import alone
 from ...system.presence import NOT_THERE, is_directory, is_link, is_there
 from ...system.safe_path import OPEN_DIR, components, printable, read_file, write_atomically
 from ...values import load_object, texts
 from ..layers.remove import empty
-from . import code
 
 UNIT: t.Final = "overc-overlay-boot.service"
 _PYTHON: t.Final = "/usr/bin/python3"
@@ -170,7 +170,7 @@ def _unit(places: Places, containers: t.Iterable[tuple[str, str]]) -> str:
 
 def _code(places: Places) -> bytes:
     call = f"manage.run_waiting(work.Places({places.base!r}, {places.units!r}))"
-    return code.archive("overlay.manage", "overlay.at_boot.work", call)
+    return own_archive.archive("overlay.manage", "overlay.at_boot.work", call)
 
 
 def _put(places: Places, containers: t.Iterable[tuple[str, str]], program: bytes) -> None:

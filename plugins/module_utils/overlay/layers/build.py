@@ -14,11 +14,11 @@ import os
 import typing as t
 from dataclasses import dataclass
 
+from ...btrfs.clone import clone_attributes, clone_entry, unlocked
 from ...compare.model import Comparison, DirectoryPlan, join, parent_of
 from ...system import overlay_format
 from ...system.safe_path import Descent, open_beneath
 from ...system.workers import spread, translate
-from .clone import clone_attributes, clone_entry, unlocked
 
 _CHUNKS: t.Final = 512
 

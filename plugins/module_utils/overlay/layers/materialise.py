@@ -15,11 +15,11 @@ import os
 import stat
 import typing as t
 
+from ...btrfs.clone import clone_attributes, clone_entry, make_neutral, unlocked
 from ...compare.model import join, parent_of
 from ...system import overlay_format, xattrs
 from ...system.safe_path import open_beneath, open_dir, reopen_dir
 from ...system.workers import processors, spread, translate
-from .clone import clone_attributes, clone_entry, make_neutral, unlocked
 
 # A directory as merged: the layers that take part, topmost first, with their open directories.
 Stack = list[tuple[int, int]]

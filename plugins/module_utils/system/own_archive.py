@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the one file that does overlay work at boot: a zip that Python runs, with the modules of ours that it needs.
+"""Makes one file of our own that does work at boot: a zip that Python runs, with the modules of ours that it needs.
 
 A managed host has no copy of this collection. So the file is made of the very modules that are running now, be it from a
 checkout or from the archive that Ansible sent; it needs nothing but Python's standard library.
@@ -15,8 +15,8 @@ import sys
 import typing as t
 import zipfile
 
-from ...errors import OvercError
-from ...system.own_source import source_of
+from ..errors import OvercError
+from .own_source import source_of
 
 PACKAGE: t.Final = "ansible_collections.overc.system.plugins.module_utils"
 # What a zip file can say at the least; the same modules must give the same bytes at any time.

@@ -12,9 +12,9 @@ import os
 import stat
 import typing as t
 
-from ...btrfs.ioctl import FICLONE
-from ...system import overlay_format, xattrs
-from ...system.safe_path import OPEN_FILE
+from ..system import overlay_format, xattrs
+from ..system.safe_path import OPEN_FILE
+from .ioctl import FICLONE
 
 _NEW_FILE: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_CLONE: t.Final = (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY)
