@@ -15,6 +15,7 @@ from ..values import decimal
 from . import claimants, copied, lines, own_side, users
 from .changes import changed_underneath, has_changed
 from .claims import Claim, describe
+from .kept import is_readonly
 from .observe import made_by
 from .original import waiting
 from .record import HOME, Record
@@ -55,6 +56,8 @@ def _describe(site: Site, found: Mounted, record: Record, known: t.Sequence[Clai
     for path in (found.layers.upper, *found.layers.lower, found.layers.work):
         if path and not is_directory(path):
             problems.append(f"layer {printable(path)} is gone")
+    if found.id and is_readonly(site, found.id):
+        problems.append("its layers are a read-only subvolume, so the container cannot write there; share it again")
     changed: dict[str, str] = {}
     if active == "ours" and overlay is None:
         problems.append("there is no record of it")
@@ -117,7 +120,7 @@ def _of_container(
     with Site(containers_dir, name, units=units) as site:
         record = site.record()
         overlays = []
-        for found in {**lines.missing(site, record), **site.mounted()}.values():
+        for found in {**site.mounted(), **lines.missing(site, record)}.values():
             overlays.append(_describe(site, found, record, known))
             if runner is not None and found.id:
                 overlays[-1]["bytes_pinned"] = _pinned(runner, f"{site.path}/{HOME}/{found.id}")

@@ -117,6 +117,23 @@ def seal(site: Site, id_: str) -> int:
         os.close(own)
 
 
+def is_readonly(site: Site, id_: str) -> bool:
+    """Whether the layers of an overlay are a read-only subvolume, as one that was received from a backup is."""
+    home = site.store.open()
+    if home is None:
+        return False
+    try:
+        own = open_dir(id_, home)
+    except FileNotFoundError:
+        return False
+    finally:
+        os.close(home)
+    try:
+        return ioctl.filesystem_id(own) is not None and ioctl.subvolume_info(own).readonly
+    finally:
+        os.close(own)
+
+
 def read_notes(site: Site, id_: str) -> Overlay:
     home = site.store.make()
     try:
@@ -141,6 +158,7 @@ __all__ = (
     "NOTES",
     "delete_if_there",
     "drop_snapshots",
+    "is_readonly",
     "new_id",
     "open_layers",
     "own_snapshot",

@@ -13,14 +13,15 @@ from __future__ import annotations
 import os
 import re
 import typing as t
+from dataclasses import dataclass
 
 from ..errors import OvercError
 from ..system import overlayfs
 from ..system.overlayfs import Layers
 from ..system.presence import is_directory
 from ..system.safe_path import printable
-from . import lxc, mount_flags
-from .mount import mount_on_host, prepare_table
+from . import lxc, mount_flags, under
+from .mount import mount_on_host, prepare_table, unmount_on_host
 from .record import HOME, Overlay, Record
 from .site import Site
 from .table import Mounted
@@ -43,11 +44,16 @@ def _layers(site: Site, overlay: Overlay) -> Layers | None:
 
 
 def missing(site: Site, record: Record) -> dict[str, Mounted]:
-    """The finished overlays whose layers are there and that no line of the table names, by directory."""
+    """The finished overlays whose layers are there and that no line of the table names, by directory.
+
+    A line of an earlier sharing, whose layers are gone since, is no line of it.
+    """
     mounted, intent = site.mounted(), site.intent()
     out: dict[str, Mounted] = {}
     for directory, overlay in record.overlays.items():
-        if directory not in mounted and (intent is None or intent.directory != directory):
+        line = mounted.get(directory)
+        named = line is not None and (line.id == overlay.id or not _is_dead(site, line))
+        if not named and (intent is None or intent.directory != directory):
             layers = _layers(site, overlay)
             if layers is not None:
                 out[directory] = Mounted(directory, layers, overlay.id, missing=True)
@@ -59,38 +65,20 @@ def _is_dead(site: Site, found: Mounted) -> bool:
     return bool(found.id) and not is_directory(f"{site.path}/{HOME}/{found.id}")
 
 
-def _is_on_host(site: Site, found: Mounted) -> bool:
-    """Whether the overlay is mounted on the host, with or without a line: nobody can look under it then."""
-    ours = f"/{HOME}/{found.id}/"
-    return any(
-        mount.fstype == "overlay" and ours in ",".join(mount.of_filesystem)
-        for mount in site.host_mounts(found.directory)
-    )
-
-
-def _first_below(site: Site, directory: str) -> str | None:
-    """Something that lies in a directory of the container itself, None if nothing does. Raises OvercError."""
-    fd = site.open_directory(directory)
-    try:
-        with os.scandir(fd) as entries:
-            return next((entry.name for entry in entries), None)
-    finally:
-        os.close(fd)
-
-
 def shown(site: Site, record: Record) -> dict[str, Mounted]:
     """The overlays by directory, as they are when ``mend`` has been there."""
-    out = dict(site.mounted())
+    out = {**site.mounted(), **missing(site, record)}
     for directory, found in list(out.items()):
-        if _is_dead(site, found) and not _is_on_host(site, found) and _first_below(site, directory) is not None:
+        dead = _is_dead(site, found) and not under.is_on_host(site, found)
+        if dead and under.first(site, directory) is not None:
             del out[directory]
-    return {**missing(site, record), **out}
+    return out
 
 
 def refuse(site: Site, directory: str, found: Mounted) -> None:
     """Refuse a directory of which nobody can tell what the container should see there."""
-    if found.missing and not _is_on_host(site, found):
-        name = _first_below(site, directory)
+    if found.missing and not under.is_on_host(site, found):
+        name = under.first(site, directory)
         if name is not None:
             where = printable(f"{site.path}/{HOME}/{found.id}")
             raise OvercError(
@@ -108,6 +96,8 @@ def refuse(site: Site, directory: str, found: Mounted) -> None:
             f" {printable(f'{site.path}/{HOME}/{found.id}')}, or the files themselves at {printable(site.root + directory)}, then"
             " run the same command again.",
         )
+    if found.id or found.original:
+        under.refuse(site, found)
 
 
 def _is_unread(site: Site) -> bool:
@@ -116,13 +106,53 @@ def _is_unread(site: Site) -> bool:
     return unread and any(not found.foreign for found in site.mounted().values())
 
 
+def _in_other(site: Site) -> list[Mounted]:
+    """What the other kind of table has of ours, that of before the container was given, or lost, a user map.
+
+    Only what the right one has too, or whose layers are gone: nothing depends on it any more.
+    """
+    if site.other is None:
+        return []
+    mounted = site.mounted()
+
+    def is_left(found: Mounted) -> bool:
+        line = mounted.get(found.directory)
+        return _is_dead(site, found) or (line is not None and line.id == found.id)
+
+    return [found for found in site.other.overlays() if found.id and is_left(found)]
+
+
+_KINDS: t.Final = {"lxc": "the container's fstab", "systemd": "a mount unit of the host"}
+
+
+def _elsewhere(site: Site, found: Mounted) -> str:
+    other = site.other.kind if site.other is not None else ""
+    return f"{printable(found.directory)} is mounted by {_KINDS[site.table.kind]} now, and by {_KINDS[other]} too"
+
+
+def _is_down(site: Site, found: Mounted) -> bool:
+    """Whether the host should have mounted it, and has not."""
+    whole = found.layers.lower and all(map(is_directory, (found.layers.upper, *found.layers.lower)))
+    due = site.table.kind == "systemd" and bool(found.id) and not found.missing
+    return bool(due and whole and not site.host_mounts(found.directory))
+
+
 def problems(site: Site, found: Mounted) -> list[str]:
     """What a container does not see because of its table."""
     out = []
-    if found.missing:
+    if found.missing and found.directory in site.mounted():
+        out.append("its line in the container's table of mounts is of an earlier sharing; overc_overlay puts it back")
+    elif found.missing:
         out.append("its line is gone from the container's table of mounts; overc_overlay puts it back")
     elif _is_unread(site):
         out.append("the container's configuration names no lxc.mount.fstab any more; overc_overlay puts it back")
+    elif _is_down(site, found):
+        out.append("it is not mounted on the host, though its unit is there; overc_overlay mounts it")
+    if any(other.directory == found.directory for other in _in_other(site)):
+        out.append(f"{_elsewhere(site, found)}; overc_overlay takes the latter away")
+    hidden = under.problem(site, found)
+    if hidden is not None and not _is_dead(site, found):
+        out.append(hidden)
     idmap = lxc.map_of_root(site.config) if site.config is not None else None
     if idmap is not None:
         out.append(
@@ -132,47 +162,93 @@ def problems(site: Site, found: Mounted) -> list[str]:
     return out
 
 
-def _to_mend(site: Site, record: Record) -> tuple[list[Mounted], list[Mounted]]:
-    """(lines to put back, lines to take away). What cannot be decided is left to ``refuse``; what runs, to the next boot."""
+@dataclass(frozen=True)
+class _Repairs:
+    """What is to be done to lines: ``gone`` put back, ``dead`` and ``other`` (of the other kind) taken away; and mounts."""
+
+    gone: tuple[Mounted, ...] = ()
+    dead: tuple[Mounted, ...] = ()
+    other: tuple[Mounted, ...] = ()
+    down: tuple[Mounted, ...] = ()
+    unread: bool = False
+
+
+def _to_mend(site: Site, record: Record, mount: bool) -> _Repairs:
+    """What cannot be decided is left to ``refuse``; what runs, to the next boot."""
     if site.running():
-        return [], []
-    gone, dead = [], []
-    after = shown(site, record)
-    for directory, found in after.items():
-        if found.missing and (_is_on_host(site, found) or _first_below(site, directory) is None):
-            gone.append(found)
-    dead = [found for directory, found in site.mounted().items() if directory not in after]
-    return gone, dead
+        return _Repairs()
+    after, mounted = shown(site, record), site.mounted()
+    lost = [found for found in after.values() if found.missing]
+    gone = [f for f in lost if under.is_on_host(site, f) or under.first(site, f.directory) is None]
+    down = [found for found in after.values() if mount and _is_down(site, found) and under.problem(site, found) is None]
+    return _Repairs(
+        tuple(gone),
+        tuple(found for directory, found in mounted.items() if directory not in after),
+        tuple(_in_other(site)),
+        tuple(down),
+        _is_unread(site),
+    )
 
 
-def would_mend(site: Site, record: Record) -> str | None:
+def would_mend(site: Site, record: Record, *, mount: bool = True) -> str | None:
     """What ``mend`` would do, for people; None for nothing."""
-    gone, dead = _to_mend(site, record)
-    told = [f"the line of {printable(f.directory)} would be put back into the table of mounts" for f in gone]
-    told += [f"the line of {printable(f.directory)}, whose layers are gone, would be removed" for f in dead]
-    if _is_unread(site):
+    work = _to_mend(site, record, mount)
+    told = [f"the line of {printable(f.directory)} would be put back into the table of mounts" for f in work.gone]
+    told += [f"the line of {printable(f.directory)}, whose layers are gone, would be removed" for f in work.dead]
+    told += [f"{_elsewhere(site, f)}, which would be removed" for f in work.other]
+    told += [f"{printable(f.directory)} would be mounted on the host, as its unit says" for f in work.down]
+    if work.unread:
         told.append("the table of mounts would be named in the container's configuration again")
     return "; ".join(told) or None
 
 
-def mend(site: Site) -> str | None:
-    """Put back the lines that are missing, remove those that name nothing; says what it did."""
-    gone, dead = _to_mend(site, site.record())
+def _put_back(site: Site, found: Mounted) -> None:
+    site.table.check(found.directory)
+    prepare_table(site)
+    # Before its line, by which the next run would take it for done
+    mount_on_host(site, found.directory, found)
+    options = overlayfs.options(found.layers, overlayfs.supported_safety())
+    site.table.commit(found.directory, mount_flags.with_flags(options, mount_flags.wanted(site)))
+
+
+def _forget(site: Site, dead: Mounted) -> None:
+    """The container has its own files where it shared: what was noted of that is of no use any more."""
+    record = site.record()
+    overlay = record.overlays.get(dead.directory)
+    if overlay is not None and overlay.id == dead.id:
+        del record.overlays[dead.directory]
+        site.store.write(record)
+
+
+def mend(site: Site, *, mount: bool = True) -> str | None:
+    """Put back the lines that are missing, remove those that name nothing or are of the other kind; says what it did.
+
+    ``mount``: also mount on the host what its unit has not.
+    """
+    work = _to_mend(site, site.record(), mount)
     told = []
-    for found in gone:
-        site.table.check(found.directory)
-        prepare_table(site)
-        # Before its line, by which the next run would take it for done
-        mount_on_host(site, found.directory, found)
-        options = overlayfs.options(found.layers, overlayfs.supported_safety())
-        site.table.commit(found.directory, mount_flags.with_flags(options, mount_flags.wanted(site)))
+    for found in work.gone:
+        _put_back(site, found)
         told.append(f"the line of {printable(found.directory)}, which the table of mounts had lost, was put back")
-    for found in dead:
+    for found in work.dead:
         site.table.commit(found.directory, None)
+        _forget(site, found)
         told.append(f"the line of {printable(found.directory)}, whose layers are gone, was removed")
-    if _is_unread(site) and not site.running():
+    # (Once more, because what was just put back makes the other one superfluous.)
+    for found in _in_other(site) if work.gone or work.other else ():
+        if site.other is not None:
+            if site.other.kind == "systemd":
+                unmount_on_host(site, found.directory)
+            site.other.commit(found.directory, None)
+            told.append(f"{_elsewhere(site, found)}, which was removed")
+    for found in work.down:
+        mount_on_host(site, found.directory)
+        told.append(f"{printable(found.directory)} was mounted on the host, as its unit says")
+    if work.unread and not site.running():
         prepare_table(site)
         told.append("the table of mounts is named in the container's configuration again")
+    if told and site.running():
+        told.append("the container was started meanwhile and may not see that before it is started again")
     return "; ".join(told) or None
 
 

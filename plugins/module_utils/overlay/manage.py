@@ -124,11 +124,11 @@ def _all_shared(site: Site) -> tuple[str, ...]:
     return tuple(sorted(shared.union(*(request.directories for request in record.requests))))
 
 
-def _repaired(site: Site) -> str | None:
+def _repaired(site: Site, *, mount: bool = True) -> str | None:
     """Take up what was cut off, and mend the table of mounts; says what was done."""
     repaired = repair(site)
     with _telling(repaired, ()):
-        mended = lines.mend(site)
+        mended = lines.mend(site, mount=mount)
     return "; ".join(filter(None, (repaired, mended))) or None
 
 
@@ -169,10 +169,10 @@ def manage(
                 where = printable(pending.directory)
                 repaired = f"{pending.operation} of {where} was cut off and would be repaired first"
             else:
-                repaired = lines.would_mend(site, site.record())
+                repaired = lines.would_mend(site, site.record(), mount=wanted.state == "present")
         else:
             stack.enter_context(locked(site))
-            repaired = _repaired(site)
+            repaired = _repaired(site, mount=wanted.state == "present")
         reports: list[dict[str, t.Any]] = []
         stack.enter_context(_telling(repaired if not check else None, reports))
         if wanted.everything:

@@ -12,10 +12,11 @@ import typing as t
 from ..errors import OvercError
 from ..system import overlayfs
 from ..system.safe_path import is_below, printable
-from . import estimate, lines, lxc, mount_flags, original, users
+from . import estimate, lines, lxc, mount_flags, original, under, users
 from .changes import has_changed
 from .claims import Claim
 from .copied import owner_runs
+from .kept import is_readonly
 from .original import refuse_waiting
 from .own_side import refuse_locked, refuse_quota, refuse_readonly
 from .plan import DirectoryFacts, Wanted
@@ -47,6 +48,8 @@ def _stale(site: Site, found: Mounted, record: Record, wanted: Wanted, now: t.Se
         return "it is mounted with other flags than the container's root"
     if found.moved:
         return "its layers are named by a path of before the container was moved"
+    if is_readonly(site, found.id):
+        return "its layers are a read-only subvolume"
     if overlay is None:
         return "no record of how it was shared"
     if overlay.essential_root != wanted.essential_root:
@@ -94,6 +97,7 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
                 refuse_quota(site, found.id if found is not None and stays else "")
         elif found is not None and found.owner:
             _refuse_clone(site, found)
+            under.refuse(site, found)
         out.append(
             DirectoryFacts(
                 directory,

@@ -20,7 +20,7 @@ from ..system.safe_path import OPEN_DIR, components, open_beneath, open_if_there
 from . import lxc
 from .names import same_place
 from .record import HOME, Intent, Record, Store
-from .table import Mounted, Table, table_for
+from .table import Mounted, Table, other_table, table_for
 
 ESSENTIAL: t.Final = "essential"
 # Directories that are the kernel's or the start's own business, in every container.
@@ -98,6 +98,8 @@ class Site:
             self.config = lxc.parse_config(text)
             self._own_config = lxc.parse_config(own)
         self.table: Table = table_for(self.path, name, self.config, text, units=units)
+        named = self.config.fstab if self.config is not None else None
+        self.other: Table | None = other_table(self.table, self.path, name, named, units=units)
 
     def _open(self, path: str) -> int:
         # Both lie above the container's root, so they are the host's; a link in their place is still a mistake.

@@ -319,4 +319,17 @@ def table_for(
     return LxcTable(container, config.fstab or f"{container}/fstab", names, text)
 
 
-__all__ = ("LxcTable", "Mounted", "SystemdTable", "Table", "table_for", "unit_name")
+def other_table(
+    table: Table, container: str, name: str, named: str | None, *, units: str = "/etc/systemd/system"
+) -> Table | None:
+    """The kind of table that the container had if it was given, or lost, a configuration or a user map since.
+
+    ``named``: the table that its configuration names. None where that is a link, which we never wrote.
+    """
+    if table.kind == "lxc":
+        return SystemdTable(container, name, units)
+    path = named or f"{container}/fstab"
+    return None if is_link(path) else LxcTable(container, path)
+
+
+__all__ = ("LxcTable", "Mounted", "SystemdTable", "Table", "other_table", "table_for", "unit_name")

@@ -171,7 +171,9 @@ def _is_own(site: Site, claim: Claim, directory: str, target: Object) -> bool:
     if claim.how != "layer":
         return False
     if own or not claim.container:
-        return site.table.directory_of(claim.directory or claim.target) == directory
+        # (A line of the other kind of table is taken away before anything is done.)
+        tables = [table for table in (site.table, site.other) if table is not None]
+        return any(table.directory_of(claim.directory or claim.target) == directory for table in tables)
     return False
 
 
