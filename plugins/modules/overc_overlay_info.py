@@ -55,11 +55,12 @@ containers:
       description: Its name.
       type: str
     status:
-      description: V(ok), or V(broken) when it cannot be read or one of its overlays is broken.
+      description: V(ok), or V(broken) when there are RV(containers[].problems) or one of its overlays is broken.
       type: str
     problems:
       description:
-        - Why it cannot be read; it is listed without anything else then. Empty otherwise.
+        - Why it cannot be read; it is listed without anything else then. Or what is wrong with work that waits - that the
+          original tool was asked for some, or that no unit would do it at the next boot. Empty otherwise.
         - Asked for by its name, a container that cannot be read is a failure.
       type: list
       elements: str

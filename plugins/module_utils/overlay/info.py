@@ -13,6 +13,7 @@ from ..system.safe_path import components, printable
 from ..system.workers import translate
 from ..values import decimal
 from . import claimants, copied, lines, own_side, users
+from .at_boot.work import Places, will_do
 from .changes import changed_underneath, has_changed
 from .claims import Claim, describe
 from .kept import is_readonly
@@ -95,6 +96,12 @@ def _describe(site: Site, found: Mounted, record: Record, known: t.Sequence[Clai
     }
 
 
+_NOBODY: t.Final = (
+    "work waits for the next boot, but the unit that does it is not there, or does not know of this container (it was renamed, or"
+    " the host boots another root now); run overc_overlay for it again"
+)
+
+
 def _claims(containers_dir: str, units: str) -> list[Claim] | None:
     """Who uses what on this host; None if it cannot all be read, which a run that changes something refuses."""
     try:
@@ -115,9 +122,9 @@ def _pinned(runner: Runner, path: str) -> int:
 
 
 def _of_container(
-    containers_dir: str, name: str, units: str, known: t.Sequence[Claim] | None, runner: Runner | None
+    containers_dir: str, name: str, places: Places, known: t.Sequence[Claim] | None, runner: Runner | None
 ) -> dict[str, t.Any]:
-    with Site(containers_dir, name, units=units) as site:
+    with Site(containers_dir, name, units=places.units) as site:
         record = site.record()
         overlays = []
         for found in {**site.mounted(), **lines.missing(site, record)}.values():
@@ -125,10 +132,13 @@ def _of_container(
             if runner is not None and found.id:
                 overlays[-1]["bytes_pinned"] = _pinned(runner, f"{site.path}/{HOME}/{found.id}")
         intent, request = site.intent(), waiting(site)
+        problems = [request] if request else []
+        if record.requests and not will_do(places, site.containers_dir, name):
+            problems.append(_NOBODY)
         return {
             "container": printable(name),
-            "status": "broken" if request or any(overlay["problems"] for overlay in overlays) else "ok",
-            "problems": [request] if request else [],
+            "status": "broken" if problems or any(overlay["problems"] for overlay in overlays) else "ok",
+            "problems": problems,
             "running": site.running(),
             "overlays": overlays,
             "waiting": [
@@ -162,7 +172,7 @@ def information(
     containers_dir: str,
     container: str | None,
     *,
-    units: str = "/etc/systemd/system",
+    places: Places | None = None,
     runner: Runner | None = None,
 ) -> list[dict[str, t.Any]]:
     """What is shared in one container or in all of them. ``runner``: also measure the space.
@@ -170,13 +180,14 @@ def information(
     Of all, one that cannot be read is listed as broken; asked for by its name, it raises what is wrong.
     """
     components(containers_dir)
-    known = _claims(containers_dir, units)
+    places = places or Places()
+    known = _claims(containers_dir, places.units)
     if container is not None:
-        return [_of_container(containers_dir, container, units, known, runner)]
+        return [_of_container(containers_dir, container, places, known, runner)]
     out = []
     for name in containers(containers_dir):
         try:
-            out.append(_of_container(containers_dir, name, units, known, runner))
+            out.append(_of_container(containers_dir, name, places, known, runner))
         except OvercError as error:
             out.append(_broken(name, error))
         except OSError as error:

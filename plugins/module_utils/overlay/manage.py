@@ -180,6 +180,8 @@ def manage(
         if wanted.state == "present":
             site.filesystem()
         facts = observe(site, wanted, site.record(), jobs)
+        if not overlay_boot.will_do(places, site.containers_dir, site.name):  # so it has to be asked for again
+            facts = [dataclasses.replace(fact, queued="other") if fact.queued else fact for fact in facts]
         running = site.running()
         host_side = site.table.kind != "lxc"
 

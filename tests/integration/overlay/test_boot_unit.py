@@ -171,6 +171,47 @@ def test_work_is_found_without_the_list(world: World) -> None:
     assert not world.run()["changed"]
 
 
+@pytest.mark.parametrize("lost", ["list", "unit", "code", "link", "all", "renamed"])
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_work_that_nobody_would_do_is_asked_for_again(world: World, lost: str, state: str) -> None:
+    """It is on the record of the container, but not on the host: that was rolled back, or the container was renamed."""
+    populate(world.host)
+    root = world.container(of=world.host)
+    if state == "absent":
+        world.run()
+    world.run(state, apply="boot")
+    assert world.info()["status"] == "ok"
+    name = "c1"
+    if lost == "renamed":
+        name = "c2"
+        root.parent.rename(world.containers / name)
+        config = world.containers / name / "config"
+        config.write_text(config.read_text().replace("/c1/", f"/{name}/"))
+        assert boot(world) == 0, "what was destroyed is forgotten"
+    elif lost == "all":
+        shutil.rmtree(world.places.base)
+        shutil.rmtree(world.places.units)
+    elif lost == "list":
+        shutil.rmtree(world.places.pending)
+    else:
+        Path(
+            {"unit": f"{world.places.units}/{work.UNIT}", "code": world.places.code, "link": world.places.wants}[lost]
+        ).unlink()
+    found = world.info(name)
+    assert found["status"] == "broken"
+    assert any("run overc_overlay for it again" in problem for problem in found["problems"])
+    for check in (True, False):
+        result = world.run(state, container=name, apply="boot", check=check)
+        assert result["changed"]
+        assert result["reboot_required"]
+        assert [report["operation"] for report in result["directories"]] == ["queue"]
+    assert world.info(name)["problems"] == []
+    assert not world.run(state, container=name, apply="boot")["changed"]
+    assert boot(world) == 0
+    assert not world.run(state, container=name)["changed"]
+    assert bool(world.info(name)["overlays"]) == (state == "present")
+
+
 def test_work_that_was_cut_off_is_repaired_at_boot(world: World) -> None:
     populate(world.host)
     world.container(of=world.host)

@@ -378,7 +378,7 @@ def test_notes_that_are_gone_break_one_overlay_and_no_list(world: World) -> None
         world.run(container=name)
     (notes,) = (world.containers / "c1/.overc-overlay").glob("*/.overc-*/overlay.json")
     notes.unlink()
-    listed = info.information(str(world.containers), None, units=world.places.units)
+    listed = info.information(str(world.containers), None, places=world.places)
     overlays = {entry["container"]: entry["overlays"][0] for entry in listed}
     assert (overlays["c1"]["status"], overlays["c2"]["status"]) == ("broken", "shared")
     assert "overlay.json is gone" in overlays["c1"]["problems"][0]

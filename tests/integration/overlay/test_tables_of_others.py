@@ -237,7 +237,7 @@ def test_one_container_in_trouble_does_not_end_the_list(world: World, name: str,
         os.mkfifo(path)
     else:
         path.write_bytes(b"\xff" if name.startswith(".") else b"")
-    listed = overlay_info.information(str(world.containers), None, units=world.places.units)
+    listed = overlay_info.information(str(world.containers), None, places=world.places)
     found = {entry["container"]: entry for entry in listed}
     assert set(found) - {"c1"} == {"c0", "c2"}
     assert [found[name]["status"] for name in ("c0", "c2")] == ["ok", "ok"]
@@ -289,7 +289,7 @@ def test_a_fifo_among_the_units_is_not_waited_for(world: World) -> None:
     world.run()
     os.mkfifo(f"{world.places.units}/a.mount")
     assert [entry["status"] for entry in world.info()["overlays"]] == ["mounted"]
-    listed = overlay_info.information(str(world.containers), None, units=world.places.units)
+    listed = overlay_info.information(str(world.containers), None, places=world.places)
     assert [entry["status"] for entry in listed] == ["ok"]
     world.run("absent")
 

@@ -148,7 +148,7 @@ class World:
         assert os.WIFSIGNALED(os.waitpid(pid, 0)[1]), "the step was not reached"
 
     def info(self, container: str = "c1", **more: t.Any) -> dict[str, t.Any]:
-        (found,) = overlay_info.information(str(self.containers), container, units=self.places.units, **more)
+        (found,) = overlay_info.information(str(self.containers), container, places=self.places, **more)
         return found
 
     @contextlib.contextmanager

@@ -20,7 +20,7 @@ from ...btrfs import ioctl
 from ...errors import OvercError
 from ...system import own_archive
 from ...system.alone import alone
-from ...system.presence import NOT_THERE, is_directory, is_link, is_there
+from ...system.presence import NOT_THERE, is_directory, is_file, is_link, is_there
 from ...system.safe_path import OPEN_DIR, components, printable, read_file, write_atomically
 from ...values import load_object, texts
 from ..layers.remove import empty
@@ -216,6 +216,22 @@ def is_destroyed(places: Places, containers_dir: str, container: str) -> bool:
     return bool(place) and data.get("place") == place and not is_there(f"{containers_dir}/{container}")
 
 
+def will_do(places: Places, containers_dir: str, container: str) -> bool:
+    """Whether the next boot of this root does what waits for a container: unit and code are there, and lead to it.
+
+    They lie on the host's root, which may have been rolled back or replaced since; a container may have been renamed.
+    """
+    if not (is_link(places.wants) and is_file(f"{places.units}/{UNIT}") and is_file(places.code)):
+        return False
+    if is_file(f"{places.pending}/{_pointer(containers_dir, container)}"):
+        return True
+    try:
+        looked_after = installed(places) or ()
+    except OvercError:
+        return False
+    return containers_dir in map(os.path.realpath, looked_after)
+
+
 def forget(places: Places, containers_dir: str, container: str) -> None:
     """Take a container off the list; with the last one, everything goes that is not there for good."""
     with _alone(places):
@@ -349,4 +365,5 @@ __all__ = (
     "remember",
     "tidy",
     "waiting",
+    "will_do",
 )
