@@ -22,7 +22,8 @@ from ansible_collections.overc.system.plugins.module_utils.packages.contract imp
     packages_digest,
 )
 
-from tests.lab.debs import Deb, built
+from tests.lab.debs import Deb, built, publish
+from tests.lab.signing import sign_release
 from tests.sampling import rotating
 
 if t.TYPE_CHECKING:
@@ -520,3 +521,104 @@ def test_a_database_that_cannot_be_read_is_no_empty_one(root: Root) -> None:
     failing(lambda: pending(root, refresh=False), "package_manager_failed")
     root.write("/var/lib/dpkg/status", "")
     failing(lambda: driver(root).installed(), "package_manager_failed")
+
+
+# -------------------------------------------------------------------------------------------------- in and out
+
+
+def test_packages_come_and_go_and_nothing_else(root: Root) -> None:
+    """What is needed comes along, what cannot be without goes along, what nobody needs any more stays."""
+    more = (Deb("lab-user", "1.0-1", fields=("Depends: lab-more",)),)
+    new = (Deb("lab-wanted", "1.0-1", fields=("Depends: lab-extra",)),)
+    prepared(root, *NEW, *new, installed=(*OLD, *more))
+    request = PackageRequest(install=("lab-wanted", "lab-app"), remove=("lab-more", "lab-absent"), upgrade=False)
+    plan = pending(root, request)
+    assert told(plan) == {
+        "lab-extra": (None, "1.0-1"), "lab-wanted": (None, "1.0-1"), "lab-more": ("1.0-1", None), "lab-user": ("1.0-1", None),
+    }  # fmt: skip
+    _applied, done = apply(root, request, plan)
+    assert done.versions() == {
+        "lab-app": "ii|1.0-1", "lab-lib": "ii|1.0-1", "lab-extra": "ii|1.0-1", "lab-wanted": "ii|1.0-1",
+    }  # fmt: skip
+    assert "lab-wanted" in done.sh("apt-mark showmanual")
+    # All that is pending with it, where that is wanted; and nothing where it is so already
+    both = pending(root, PackageRequest(install=("lab-wanted",), remove=("lab-lib",)), refresh=False)
+    assert told(both) == {
+        "lab-app": ("1.0-1", "2.0-1"), "lab-extra": (None, "1.0-1"), "lab-lib": ("1.0-1", None),
+        "lab-more": ("1.0-1", "2.0-1"), "lab-wanted": (None, "1.0-1"),
+    }  # fmt: skip
+    there = PackageRequest(install=("lab-app:amd64", "lab-lib"), remove=("lab-absent",), upgrade=False)
+    assert pending(root, there, refresh=False) == PackagePlan()
+
+
+def test_a_name_means_the_package_of_that_name(root: Root) -> None:
+    """apt would take them for a pattern, for what provides them, for an order to remove, or for an architecture of its own."""
+    prepared(root, Deb("lab-server", "1.0-1", fields=("Provides: lab-virtual",)), Deb("lab-xyz", "1.0-1"))
+    pending(root)
+    for name in ("lab.xyz", "lab-virtual", "lab-app-", "lab-xyz+", "lab-nowhere", "lab-xyz:i386", "lab-server-"):
+        request = PackageRequest(install=(name,), upgrade=False)
+        failing(lambda: pending(root, request, refresh=False), "package_unknown", name.partition(":")[0])  # noqa: B023
+
+
+def test_what_apt_itself_keeps_is_not_removed(root: Root) -> None:
+    prepared(root)
+    pending(root, PackageRequest(), refresh=True)
+    request = PackageRequest(remove=("dpkg",), upgrade=False)
+    error = failing(lambda: pending(root, request, refresh=False), "package_needed", "dpkg")
+    assert "ssential" in error.message
+    request = PackageRequest(remove=("libc6",), upgrade=False)
+    with pytest.raises(OvercError):  # apt 3.0 only says that dpkg needs it
+        pending(root, request, refresh=False)
+
+
+# -------------------------------------------------------------------------------------------------- security alone
+
+
+def secured(root: Root) -> None:
+    """A distribution with a pocket for security, and a source of somebody else."""
+    from tests.contract.apt_root import SOURCE
+
+    secure = (
+        app("1.1-1"),
+        Deb("lab-more", "1.5-1", fields=("Depends: lab-extra",)),
+        Deb("lab-stuck", "1.1-1", fields=("Depends: lab-lib (>= 2)",)),
+    )
+    usual = (*(deb for deb in NEW if deb.name != "lab-lib"), Deb("lab-lib", "2.0-1", arch="amd64"))
+    root.install(*OLD, Deb("lab-stuck", "1.0-1"))
+    root.offer(*usual)
+    place = root.scratch / "above/srv/repo"
+    publish(place, secure, root.pool, sign=sign_release, suite="lab-security", beside=True)
+    publish(
+        root.scratch / "above/srv/third", (Deb("lab-third", "1.0-1"),), root.pool, sign=sign_release, origin="Third"
+    )
+    root.write("/etc/apt/sources.list.d/lab.sources", SOURCE.replace("Suites: lab", "Suites: lab lab-security"))
+    root.write("/etc/apt/sources.list.d/third.sources", SOURCE.replace("/srv/repo", "/srv/third"))
+
+
+def test_only_what_the_security_pocket_has_is_upgraded(root: Root) -> None:
+    """Its own version, although there is a newer one elsewhere; what is new and needed comes along from anywhere."""
+    secured(root)
+    request = PackageRequest(advisories="security")
+    plan = pending(root, request)
+    assert told(plan) == {
+        "lab-app": ("1.0-1", "1.1-1"), "lab-extra": (None, "1.0-1"), "lab-more": ("1.0-1", "1.5-1"),
+    }  # fmt: skip
+    assert {c.name: c.channel for c in plan.changes} == {
+        "lab-app": "Lab:lab-security", "lab-extra": "Lab:lab", "lab-more": "Lab:lab-security",
+    }  # fmt: skip
+    assert any(line.startswith("lab-stuck is kept back: ") for line in plan.held_back)
+    assert plan.unadvised == ("file:/srv/third lab",)
+    _applied, new = apply(root, request, plan)
+    assert new.versions()["lab-app"] == "ii|1.1-1"
+    assert new.versions()["lab-lib"] == "ii|1.0-1"
+
+    root.write("/etc/apt/apt.conf.d/99default", 'APT::Default-Release "lab";\n')
+    assert pending(root, request, refresh=False) == plan
+    root.write("/etc/apt/preferences.d/own", "Package: lab-lib\nPin: release a=lab\nPin-Priority: 900\n")
+    failing(lambda: pending(root, request, refresh=False), "packages_unsupported", "lab-lib", "exclude")
+
+
+def test_without_a_security_pocket_nothing_is_known(root: Root) -> None:
+    prepared(root, *NEW)
+    plan = pending(root, PackageRequest(advisories="security"))
+    assert (plan.changes, plan.unadvised) == ((), ("file:/srv/repo lab",))

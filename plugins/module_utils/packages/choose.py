@@ -40,8 +40,8 @@ DRIVERS: t.Final[dict[str, t.Callable[[Runner], PackageManager]]] = {"dnf": _dnf
 # Those that know how to bring a root to another release of its distribution
 RELEASE_UPGRADES: t.Final = ("apt",)
 # Those whose drivers follow ``PackageRequest.install``, ``remove`` and ``upgrade``, and those that know ``advisories``
-INSTALLS: t.Final[tuple[str, ...]] = ()
-ADVISORIES: t.Final[tuple[str, ...]] = ()
+INSTALLS: t.Final = ("apt",)
+ADVISORIES: t.Final = ("apt",)
 
 # Each with its runner, which keeps that one's id from being another's
 _MADE: t.Final[dict[tuple[int, str], tuple[Runner, PackageManager]]] = {}

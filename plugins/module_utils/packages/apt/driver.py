@@ -136,6 +136,7 @@ class Apt:
             changes=planned,
             held_back=(*sentences, *troubles(entries)),
             base=packages_digest(installed(entries)) if planned else None,
+            unadvised=resolver.unadvised,
         )
 
     def unchecked(self, *, demanded: bool = False) -> tuple[str, ...]:
@@ -161,6 +162,7 @@ class Apt:
         settings = f"{_places(directory)}{UNSANDBOXED}{SIGNED if request.signed else ''}"
         resolver = Resolver(commands, request, entries, settings)
         selection = resolver.selection(plan.changes)
+        settings += resolver.always
         completed = commands.apt_get("-y", "--download-only", *selection, settings=settings, pins=resolver.pins)
         if completed.rc != 0:
             raise unsuccessful(completed, "downloading the packages")
@@ -189,13 +191,13 @@ class Apt:
             write(self._runner, plan.release.edits)
         self._refuse_unsigned(request)
         audit, left = self._commands.audit(), left_in_etc(self._runner)
-        resolver = Resolver(self._commands, request, entries)
+        resolver = Resolver(self._commands, request, entries, _places(directory))
         selection = resolver.selection(plan.changes)
-        marks = Marks(self._runner, selection)
+        marks = Marks(self._runner, () if request.edits else selection)
         with no_services(self._runner):
             completed = self._commands.apt_get(
                 *("-y", "--no-download", *selection),
-                settings=f"{_places(directory)}{SIGNED if request.signed else ''}",
+                settings=f"{_places(directory)}{SIGNED if request.signed else ''}{resolver.always}",
                 pins=resolver.pins,
                 pass_fds=pass_fds,
             )

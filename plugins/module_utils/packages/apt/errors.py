@@ -49,6 +49,16 @@ _FAILURES: t.Final = (
         ),
     ),
     (
+        "package_needed",
+        "apt does not remove what the system needs",
+        re.compile(r"[Ee]ssential .*packages|protected packages", re.IGNORECASE),
+    ),
+    (
+        "package_unknown",
+        "No source offers that",
+        re.compile(r"Unable to locate package|has no installation candidate|find any package by"),
+    ),
+    (
         "repository_failed",
         "A package repository could not be read",
         re.compile(

@@ -8,11 +8,14 @@ from __future__ import annotations
 import typing as t
 
 from ...errors import OvercError
+from . import security
+from .edits import edits, refuse_unknown
 from .errors import unsuccessful
 from .names import is_excluded, pins, select, spec
 from .output import Fetch, Simulation, UnreadableOutput, parse_simulation, parse_uris, unmet_dependencies
 from .resolution import held_sentence, told
 from .status import installed
+from .targets import pockets
 
 if t.TYPE_CHECKING:
     from ..contract import PackageChange, PackageRequest
@@ -33,10 +36,29 @@ class Resolver:
         self._entries = entries
         self._settings = settings
         self._asked = 0
+        self._edits = edits(request, entries)
         self.pins = pins(request.exclude, installed(entries))
+        # What every call for this request is given beside the pins
+        self.always = ""
+        self.unadvised: tuple[str, ...] = ()
+        self._pockets: tuple[security.Pocket, ...] = ()
+        if request.advisories is not None:
+            self._pockets = pockets(commands, settings)
+            self.pins += security.pins(self._pockets)
+            self.unadvised = security.unadvised(self._pockets)
+            self.always = security.NO_DEFAULT
+            self._settings += self.always
 
     def resolve(self) -> tuple[Simulation, tuple[str, ...]]:
         """What apt would do, and a sentence for each upgrade that it leaves out."""
+        if self._edits.words or not self._request.upgrade:
+            simulation = self._simulate(*self.selection(())) if self._edits.words else Simulation()
+            refuse_unknown(self._edits, simulation)
+            return simulation, self._told(simulation) if self._request.upgrade else ()
+        if self._request.advisories is not None:
+            simulation = self._simulate("dist-upgrade")
+            security.refuse_others(simulation, self._pockets)
+            return simulation, self._told(simulation)
         if not self._request.packages:
             simulation = self._simulate("dist-upgrade")
             return simulation, self._told(simulation)
@@ -57,6 +79,10 @@ class Resolver:
 
     def selection(self, planned: t.Iterable[PackageChange]) -> list[str]:
         """The command that performs what was found for the request, without the names that nothing was found for."""
+        if self._edits.words:
+            return ["dist-upgrade" if self._request.upgrade else "install", "--", *self._edits.words]
+        if not self._request.upgrade:
+            return ["check"]
         if not self._request.packages:
             return ["dist-upgrade"]
         replaced = {(change.name, change.installed) for change in planned if change.installed and change.available}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .security import Pocket
+
 if t.TYPE_CHECKING:
     from .commands import Commands
 
@@ -22,6 +24,16 @@ def code_names(commands: Commands, settings: str) -> frozenset[str]:
     return frozenset(name for _uri, name in _targets(commands, "$(REPO_URI)|$(CODENAME)", settings) if name)
 
 
+def pockets(commands: Commands, settings: str) -> tuple[Pocket, ...]:
+    """The enabled sources as they call themselves in the lists that apt finds with these settings, without repetitions."""
+    form = "$(REPO_URI)\t$(RELEASE)\t$(ORIGIN)\t$(LABEL)\t$(SUITE)\t$(CODENAME)|"
+    found = []
+    for text, _nothing in _targets(commands, form, settings):
+        uri, release, *words = text.split("\t")
+        found.append(Pocket(f"{uri.rstrip('/')} {release}", *("" if word.startswith("$(") else word for word in words)))
+    return tuple(dict.fromkeys(found))
+
+
 def _targets(commands: Commands, form: str, settings: str = "") -> list[tuple[str, str]]:
     """Pairs that apt tells of its lists; what its version does not know it prints as it was asked."""
     shown = commands.apt_get("indextargets", "--format", form, settings=settings)
@@ -29,4 +41,4 @@ def _targets(commands: Commands, form: str, settings: str = "") -> list[tuple[st
     return [(uri, "" if value.startswith("$(") else value) for uri, _bar, value in rows]
 
 
-__all__ = ("code_names", "origins")
+__all__ = ("code_names", "origins", "pockets")
