@@ -67,6 +67,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "repository_failed": "A package repository could not be read, so what is pending is unknown.",
     "removal_unasked": "To install what was asked for, packages would be removed that nobody named.",
     "rollback_staged": "A rollback waits for its reboot; finish it before anything else.",
+    "run_failed": "A command that was to run in the new root failed, or took too long.",
     "selinux_enforcing": "SELinux enforces a policy, and files of a new root would not be labelled.",
     "source_unknown": "A source is no container of this host, or has nothing at that place.",
     "state_at_risk": "State on the root subvolume would be lost at the switch, and the policy is to refuse.",
@@ -89,6 +90,7 @@ NEXT_STEPS: t.Final[dict[str, str]] = {
     ),
     "package_unknown": "Correct the names, then run the same command again.",
     "package_untrusted": "Have it signed, or let the host know its key, then run the same command again.",
+    "run_failed": "The new root was removed; mend the command, then run the same command again.",
     "root_incomplete": "Mend the package that takes it away, or leave it out with the option exclude.",
     "repository_failed": "Mend the repository, or disable it on the host, then run the same command again.",
 }

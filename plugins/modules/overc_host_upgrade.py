@@ -49,11 +49,77 @@ options:
     type: list
     elements: str
     default: []
+  upgrade:
+    description:
+      - Upgrade what is pending. With V(false) nothing is upgraded but what O(install) needs, and with neither O(install),
+        O(remove) nor O(run) there is nothing to do.
+    type: bool
+    default: true
+  install:
+    description:
+      - Packages to be installed, by their exact names, with an architecture where the package manager writes one
+        (V(nginx), V(libc6:i386), V(glibc.i686)). Patterns, groups, files, addresses, versions and what is only provided are
+        refused.
+      - What is installed already is no change. What they need comes along. Where other packages would have to go for it, the
+        upgrade is refused with V(removal_unasked), unless they are named in O(remove).
+      - Part of the same transaction as everything else, with the same plan in check mode, proof, trial and way back. For
+        Smart only with O(upgrade=false), and not with O(remove).
+    type: list
+    elements: str
+    default: []
+  remove:
+    description:
+      - Packages to be removed, by their exact names. What is not installed is no change. Packages that need them go along,
+        and are shown in RV(removed); packages that nobody needs any more stay, and so does changed configuration.
+      - What the package manager protects, and what the host needs to boot, to be reached or to be upgraded, is refused with
+        V(package_needed).
+      - The running root keeps them until the reboot, and a rollback brings them back.
+    type: list
+    elements: str
+    default: []
+  run:
+    description:
+      - Commands to run in the new root after its packages, each a list of arguments (a list of words is one command). No
+        shell is involved. Programs are found in the new root.
+      - A command sees what scripts of packages see, the new root as V(/) with C(/proc), C(/sys) and C(/dev) of its own, no
+        services, nothing below C(/boot) of the host, and no network but a loopback. What it leaves running is ended with it.
+        What it writes belongs to the new root only; what a mount would cover is a matter of O(hidden_policy).
+      - A command that exits with anything but 0, or does not end within O(run_timeout), fails the upgrade, and the new root is
+        removed. Later commands do not run.
+      - Nobody knows what a command does, so a host that is not staged gets a new deployment each time; say with
+        O(run_creates) when it is done already. Check mode runs nothing.
+      - Commands are shown and kept in the host's record, their output is returned in RV(ran). Give secrets in files, not as
+        arguments, and set C(no_log) on the task where the output has some.
+    type: list
+    elements: raw
+    default: []
+  run_timeout:
+    description:
+      - How many seconds each command of O(run) may take.
+    type: int
+    default: 600
+  run_creates:
+    description:
+      - An absolute path. Where the running root has it, O(run) is left out.
+    type: str
+  advisories:
+    description:
+      - With V(security), upgrade only what a security advisory names, and what that needs.
+      - For DNF these are the advisories of type security in the repositories' lists, and the newest version that is offered is
+        installed, as with C(dnf upgrade --security).
+      - For apt, whose lists name none, these are the newest versions in the distribution's security pocket (C(*-security), or
+        the label C(Debian-Security)), as unattended-upgrades takes them. What is new and needed may come from elsewhere; what
+        needs another upgrade from elsewhere is kept back and told in RV(held_back).
+      - Smart knows no advisories, so it is refused there. Not with O(packages), O(install), O(remove), O(release).
+      - Repositories that say nothing of advisories are named in RV(unadvised_repositories), with a warning.
+    type: str
+    choices: [security]
   release:
     description:
-      - Upgrade to this release of the distribution, by its code name, for instance V(trixie). For hosts whose packages are apt's.
-      - The release must be the one after the running one (of Ubuntu also the next one with long support). Where it runs already,
-        nothing is done.
+      - Upgrade to this release of the distribution, by its code name, for instance V(trixie). For hosts whose packages are
+        apt's.
+      - The release must be the one after the running one (of Ubuntu also the next one with long support). Where it runs
+        already, nothing is done.
       - Sources are rewritten in the new root only, and everything is installed there in one transaction, which may remove
         packages; check mode shows them all. The running system, its sources and its package lists stay as they are.
       - Nothing is built where a source has no such release, packages are on hold and not in O(exclude), or not fully installed.
@@ -141,17 +207,18 @@ options:
       - Snapshots of the root that lie inside of it (as snapper makes them) are among them; they stay there. Other
         subvolumes with data inside of the root are refused in any case.
       - The same for what was changed in the running root after the staged one was made of it (accounts, keys, configuration,
-        packages installed in place, ...), which is RV(left_behind). V(report) warns. V(refuse) refuses another run on the staged
-        host, and the reboot with O(reboot=true), unless O(carry_over) covers it; O(force=true) makes the staged root anew.
+        packages installed in place, ...), which is RV(left_behind). V(report) warns. V(refuse) refuses another run on the
+        staged host, and the reboot with O(reboot=true), unless O(carry_over) covers it; O(force=true) makes the staged root
+        anew.
     type: str
     choices: [report, refuse]
     default: report
   gpg_policy:
     description:
       - What to do when an enabled repository has the signature check of its packages turned off.
-      - V(require) refuses the upgrade as soon as there is anything to install, and makes the package manager check every package,
-        whatever its configuration says. V(report) installs what the repository offers as the package manager is configured,
-        and warns.
+      - V(require) refuses the upgrade as soon as there is anything to install, and makes the package manager check every
+        package, whatever its configuration says. V(report) installs what the repository offers as the package manager is
+        configured, and warns.
       - For DNF what counts is the effective C(gpgcheck) of each repository, inherited from C([main]) where the repository
         does not set it. C(repo_gpgcheck) signs the lists only and is no substitute.
       - For Smart on RPM hosts it is C(rpm-check-signatures); where that is not set, V(require) sets it for the run. On Debian
@@ -164,8 +231,8 @@ options:
       - What to do when packages or their scripts wrote into the new root below a path that another file system covers, by
         C(/etc/fstab) or because it is mounted now, for instance C(/opt) on a subvolume of its own. After the reboot nobody
         would see it.
-      - V(refuse) refuses the upgrade with V(hidden_by_mount), with the paths and their packages. V(report) stages it, warns, and
-        returns RV(hidden).
+      - V(refuse) refuses the upgrade with V(hidden_by_mount), with the paths and their packages. V(report) stages it, warns,
+        and returns RV(hidden).
       - New device trees in C(/boot) count as well, because only kernel, initrd and EFI programs reach the boot partition.
       - What the covering file system has already just as the packages bring it does not count, nor do logs and caches.
       - Check mode installs nothing, so it does not forecast this.
@@ -204,6 +271,22 @@ EXAMPLES = r"""
     reboot: true
     confirm: false
   when: inventory_hostname in groups.bookworm | default([])
+
+- name: One package more and one less, nothing upgraded, and a unit enabled
+  overc.system.overc_host_upgrade:
+    upgrade: false
+    install:
+      - nginx
+    remove:
+      - apache2
+    run:
+      - [systemctl, enable, nginx]
+    reboot: true
+
+- name: Only what is a matter of security
+  overc.system.overc_host_upgrade:
+    advisories: security
+    reboot: true
 
 # An ordinary upgrade ad hoc: ansible -m overc.system.overc_host_upgrade -a reboot=true HOST
 """
@@ -365,7 +448,44 @@ release:
     pins: []
 removed:
   description: Names of the packages that are removed in the new root.
-  returned: with O(release)
+  returned: with O(release), O(install) or O(remove)
+  type: list
+  elements: str
+run:
+  description: The commands of O(run), as lines; in check mode those that would be run.
+  returned: when there are any to run
+  type: list
+  elements: str
+  sample:
+    - systemctl enable nginx
+ran:
+  description:
+    - The same after they ran, with what they printed, the last 64 KiB of each output. After a failure the last one is the one
+      that failed.
+  returned: when a new root was built with O(run)
+  type: list
+  elements: dict
+  contains:
+    cmd:
+      description: The arguments.
+      type: list
+      elements: str
+    rc:
+      description: The exit code, negative for a signal.
+      type: int
+    stdout:
+      description: Standard output.
+      type: str
+    stderr:
+      description: Standard error.
+      type: str
+advisories_known:
+  description: Whether every enabled repository tells of security advisories. Otherwise something more may be pending.
+  returned: with O(advisories)
+  type: bool
+unadvised_repositories:
+  description: The enabled repositories that say nothing of advisories, of which nothing is upgraded.
+  returned: with O(advisories)
   type: list
   elements: str
 kept_files:
@@ -528,6 +648,13 @@ import typing as t
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.commands.upgrade import UpgradeOptions, upgrade
 from ansible_collections.overc.system.plugins.module_utils.host.module import check_package_names, run_host_module
+from ansible_collections.overc.system.plugins.module_utils.host.packages_option import (
+    PACKAGES_SPEC,
+    commands,
+    exact_names,
+    refuse_combinations,
+    seconds,
+)
 from ansible_collections.overc.system.plugins.module_utils.host.reboot_option import REBOOT_SPEC, check_reboot_options
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import PackageRequest
 
@@ -547,6 +674,11 @@ def _release(params: t.Mapping[str, t.Any]) -> str | None:
         raise OvercError(
             "bad_argument", f"release: {release!r} is no code name of a release. Give one like trixie or noble."
         )
+    if params["install"] or params["remove"] or params["advisories"] or not params["upgrade"]:
+        raise OvercError(
+            "bad_argument",
+            "release goes with none of install, remove, advisories and upgrade: false. Do it in another run.",
+        )
     if params["packages"]:
         raise OvercError(
             "bad_argument", "release and packages cannot go together: another release is all packages or none."
@@ -556,6 +688,8 @@ def _release(params: t.Mapping[str, t.Any]) -> str | None:
 
 def _upgrade(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     check_reboot_options(at, params)
+    install, remove = exact_names("install", params["install"]), exact_names("remove", params["remove"])
+    refuse_combinations(params)
     request = PackageRequest(
         packages=check_package_names("packages", params["packages"]),
         exclude=check_package_names("exclude", params["exclude"]),
@@ -564,6 +698,10 @@ def _upgrade(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
         release=_release(params),
         third_party_sources=params["third_party_sources"],
         pins=params["pins"],
+        install=install,
+        remove=remove,
+        upgrade=params["upgrade"],
+        advisories=params["advisories"],
     )
     return upgrade(
         at,
@@ -573,6 +711,9 @@ def _upgrade(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
             force=params["force"],
             carry_over=tuple(params["carry_over"]),
             rejected=tuple(params["rejected_plans"]),
+            run=commands(params["run"]),
+            run_timeout=seconds(params["run_timeout"]),
+            run_creates=params["run_creates"],
             refuse_state_at_risk=params["state_policy"] == "refuse",
             arm=params["arm"],
             refuse_unsigned=params["gpg_policy"] == "require",
@@ -590,6 +731,7 @@ def main() -> None:
             "skip_if_unavailable": {"type": "bool", "default": False},
             "packages": {"type": "list", "elements": "str", "default": []},
             "exclude": {"type": "list", "elements": "str", "default": []},
+            **PACKAGES_SPEC,
             "release": {"type": "str"},
             "third_party_sources": {"type": "str", "choices": _DECISIONS, "default": "refuse"},
             "pins": {"type": "str", "choices": _DECISIONS, "default": "refuse"},

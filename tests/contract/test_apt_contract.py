@@ -564,10 +564,9 @@ def test_what_apt_itself_keeps_is_not_removed(root: Root) -> None:
     prepared(root)
     pending(root, PackageRequest(), refresh=True)
     request = PackageRequest(remove=("dpkg",), upgrade=False)
-    error = failing(lambda: pending(root, request, refresh=False), "package_needed", "dpkg")
-    assert "ssential" in error.message
+    failing(lambda: pending(root, request, refresh=False), "package_needed", "dpkg")
     request = PackageRequest(remove=("libc6",), upgrade=False)
-    with pytest.raises(OvercError):  # apt 3.0 only says that dpkg needs it
+    with pytest.raises(OvercError):  # apt only says that dpkg needs it
         pending(root, request, refresh=False)
 
 

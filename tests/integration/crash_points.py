@@ -50,7 +50,7 @@ class Point:
         return f"{self.step}-{self.where}"
 
 
-_PLAIN: t.Final = tuple(step for step in commands.UPGRADE_STEPS if step != "carry_over")
+_PLAIN: t.Final = tuple(step for step in commands.UPGRADE_STEPS if step not in ("carry_over", "run_commands"))
 
 
 def _replacing() -> tuple[str, ...]:
@@ -72,7 +72,7 @@ TRANSACTIONS: t.Final = (
         commands.UPGRADE_STEPS,
         frozenset({"2.0", "3.0"}),
         "3.0",
-        {"carry_over": [CARRIED, "/etc"]},
+        {"carry_over": [CARRIED, "/etc"], "run": [["touch", "/var/lib/ran"]]},
     ),
     Transaction("replace", "staged", UPGRADE, _replacing(), frozenset({"1.0", "2.0", "3.0"}), "3.0"),
     Transaction("rollback", "upgraded", ROLLBACK, commands.ROLLBACK_STEPS, frozenset({"1.0", "2.0"}), "1.0"),

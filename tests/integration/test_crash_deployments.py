@@ -25,7 +25,7 @@ MakeHost = Callable[..., Host]
 ONE_IN: t.Final = 24
 WAYS: t.Final = ("at_once", "powerloss", "reboot")
 OLD, NEW = "1.0", "2.0"
-_UPGRADE: t.Final = tuple(step for step in commands.UPGRADE_STEPS if step != "carry_over")
+_UPGRADE: t.Final = tuple(step for step in commands.UPGRADE_STEPS if step not in ("carry_over", "run_commands"))
 STEPS: t.Final = {
     "upgrade": (*commands.UPGRADE_STEPS, "arm_trial"),
     "confirm": commands.CONFIRM_STEPS,
@@ -35,7 +35,7 @@ STEPS: t.Final = {
     "replace": (*_UPGRADE[:-1], "disarm", "record", "arm_trial", "prune"),
 }
 # With what is merged into the new root: two copies of /etc beside the roots
-ARGS: t.Final = {"upgrade": {"carry_over": ["/etc"]}}
+ARGS: t.Final = {"upgrade": {"carry_over": ["/etc"], "run": [["touch", "/var/lib/ran"]]}}
 CASES: t.Final = [(name, step, when) for name, steps in STEPS.items() for step in steps for when in ("before", "after")]
 
 

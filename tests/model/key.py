@@ -16,7 +16,9 @@ from .world import BAKUP, ROOT, UNFINISHED, UPGRADE, Boot, Btrfs, Root, World
 
 _LABEL = re.compile(r"\b[uk]\d+")
 # What a repair asks of the steps that began; a test holds this to the planner
-ASKED_OF_BEGUN: t.Final = frozenset(("run_packages", "set_default", "swap_kernel", "cancel_kernel", "cancel_default"))
+ASKED_OF_BEGUN: t.Final = frozenset(
+    ("run_packages", "run_commands", "set_default", "swap_kernel", "cancel_kernel", "cancel_default")
+)
 _GONE: t.Final = "gone"
 _ENDED_WELL: t.Final = ("done", "repaired")
 

@@ -57,7 +57,7 @@ def _after(steps: t.Iterable[str]) -> list[str]:
 
 
 def _upgrade() -> list[Cut]:
-    plain = [step for step in commands.UPGRADE_STEPS if step != "carry_over"]
+    plain = [step for step in commands.UPGRADE_STEPS if step not in ("carry_over", "run_commands")]
     steps = with_trial(plain, arm=True)
     # Only the last write of the environment lets the new system boot
     boots = {f"after-{step}": _NEW if step == "arm_trial" else _OLD for step in steps}

@@ -18,7 +18,7 @@ _COMMIT: t.Final = "arm_trial"
 
 
 def _upgrade() -> list[Cut]:
-    steps = [*(step for step in commands.UPGRADE_STEPS if step != "carry_over"), _COMMIT]
+    steps = [*(step for step in commands.UPGRADE_STEPS if step not in ("carry_over", "run_commands")), _COMMIT]
     early = [Cut("upgrade", f"after-{step}", "adopted", UPGRADE, boots=_OLD) for step in _EARLY]
     late = [
         Cut("upgrade", f"after-{step}", "packaged", UPGRADE, boots=_NEW if step == _COMMIT else _OLD)

@@ -50,6 +50,11 @@ def run_packages(at: AtWork) -> bool:
     return True
 
 
+def run_commands(_at: AtWork) -> bool:
+    """What commands change in a new root is nothing that decides what boots."""
+    return True
+
+
 def check_root(at: AtWork) -> bool:
     """Which boot files belong to the new root: those of the base, and what its packages brought."""
     root, base = at.root(at.apply.made_root().uuid), at.root(at.context.base)
@@ -108,6 +113,7 @@ EFFECTS: t.Final = {
     "drop_downloads": drop_downloads,
     "create_root": create_root,
     "run_packages": run_packages,
+    "run_commands": run_commands,
     "check_root": check_root,
     "keep_modules": keep_modules,
     "install_guard": install_guard,

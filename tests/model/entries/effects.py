@@ -268,7 +268,10 @@ def clean_boot(at: AtWork) -> bool:
 
 
 EFFECTS: t.Final = {
-    **{name: build_root.EFFECTS[name] for name in ("download_packages", "drop_downloads", "run_packages", "close")},
+    **{
+        name: build_root.EFFECTS[name]
+        for name in ("download_packages", "drop_downloads", "run_packages", "run_commands", "close")
+    },
     "install_guard": build_root.install_guard,
     "create_root": create_root,
     "prepare_root": prepare_root,

@@ -12,7 +12,10 @@ from ...packages.contract import PackageRequest
 
 @dataclass(frozen=True)
 class UpgradeOptions:
-    """What an upgrade was asked for beyond the layout."""
+    """What an upgrade was asked for beyond the layout.
+
+    ``run``: commands for the new root, each with ``run_timeout`` seconds, unless the path ``run_creates`` is there already.
+    """
 
     request: PackageRequest
     update_cache: bool = True
@@ -23,6 +26,9 @@ class UpgradeOptions:
     refuse_hidden: bool = True
     arm: bool = True
     rejected: tuple[str, ...] = ()
+    run: tuple[tuple[str, ...], ...] = ()
+    run_timeout: int = 600
+    run_creates: str | None = None
 
 
 __all__ = ("UpgradeOptions",)

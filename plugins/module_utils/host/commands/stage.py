@@ -57,7 +57,7 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
     result, facts, state, packages = found.result, found.facts, found.state, found.packages
     result["failed_units"] = failed_units(host.runner, host.warnings)
     last_moment = options.carry_over or (options.arm and can_be_armed(facts))
-    if not packages.changes and not options.force and not last_moment:
+    if packages.is_empty and not options.force and not last_moment:
         result["left_behind"] = _left_behind(host, facts, options)
         return {**result, **nothing_to_do(facts, state, "nothing is pending")}
     # Something may have to be done: now the parts of the facts are read that cost more than milliseconds.
@@ -87,7 +87,13 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
     if anew and state.name == "clean":
         _say_what_is_deleted(host, facts, options)
     result["diff"] = difference(facts, plan.context.root_name if plan.context else None, result["upgrades"])
-    bound = Upgrade(lambda runner: detect(runner, found.manager.name), options.request, packages, options.refuse_hidden)
+    bound = Upgrade(
+        lambda runner: detect(runner, found.manager.name),
+        options.request,
+        packages,
+        options.refuse_hidden,
+        options.run_timeout,
+    )
     result = carry_out(host, facts, state, plan, result, bound)
     if anew:
         # It is staged: what was written while it was built is told, and refused only right before the reboot. While

@@ -14,12 +14,14 @@ from ...errors import OvercError
 from ...packages.choose import ADVISORIES, INSTALLS, RELEASE_UPGRADES, detect
 from ...packages.contract import Package, PackagePlan, PackageRequest
 from ...packages.scratch import scratch_directory
+from ...system.presence import is_there
 from ..busy_packages import refuse_busy_packages
 from ..observe.facts import HostFacts
 from ..observe.layout import check_absolute
 from ..observe.needed import needed_paths
 from ..observe.state import HostState
-from ..plan.policy import skipped_repositories
+from ..plan.package_steps import command_lines
+from ..plan.policy import advisories, skipped_repositories
 from ..plan.refusals import refuse_upgrade
 from ..plan.removals import gone, refuse_needed, refuse_unasked
 from ..result import nothing_to_do
@@ -85,6 +87,7 @@ def _upgrade(
 ) -> dict[str, t.Any]:
     """``directory``: for the lists of another release, which are needed until the packages are downloaded."""
     packages = _pending_of_quiet_base(host, facts, manager, options, directory)
+    packages = replace(packages, run=_commands(options))
     _refuse_removals(host, facts, manager, options, packages)
     host.warnings += _idle_exclusions(options.request.exclude, manager.installed() if options.request.exclude else ())
     result: dict[str, t.Any] = {
@@ -94,9 +97,14 @@ def _upgrade(
         "skipped_repositories": skipped_repositories(host.warnings, packages),
         "fingerprint": packages.fingerprint,
     }
+    if packages.run:
+        result["run"] = command_lines(packages)
+    if options.request.edits or packages.release is not None:
+        result["removed"] = [change.name for change in packages.changes if change.available is None]
+    if options.request.advisories is not None:
+        result.update(advisories(host.warnings, packages))
     if packages.release is not None:
         result["release"] = packages.release.as_dict()
-        result["removed"] = [change.name for change in packages.changes if change.available is None]
         if packages.held_back:
             host.warnings.append(
                 f"Not everything becomes {packages.release.after}: {people.plural(len(packages.held_back), 'package')} kept "
@@ -104,7 +112,7 @@ def _upgrade(
             )
         if packages.release.runs_already:
             return {**result, **nothing_to_do(facts, state, f"{packages.release.after} runs already")}
-    if not packages.changes and not options.force and state.name != "staged":
+    if packages.is_empty and not options.force and state.name != "staged":
         return {**result, **nothing_to_do(facts, state, "nothing is pending")}
     from . import stage  # noqa: PLC0415 - and with it whatever changes a host: to have nothing to do should cost nothing
 
@@ -134,6 +142,11 @@ def _pending(host: Host, manager: PackageManager, options: UpgradeOptions, direc
         with scratch_directory() as own:
             return manager.pending(options.request, refresh=options.update_cache, scratch=own, sizes=False)
     return manager.pending(options.request, refresh=options.update_cache, sizes=False)
+
+
+def _commands(options: UpgradeOptions) -> tuple[tuple[str, ...], ...]:
+    """What is to run: nothing where ``run_creates`` is there already, be it a link that leads nowhere."""
+    return () if options.run_creates and is_there(options.run_creates) else options.run
 
 
 def _refuse_removals(

@@ -24,6 +24,7 @@ from ..observe.facts import HostFacts, RootFacts
 from ..observe.state import HostState, files_of, release_of_files, source_of
 from .entries import commands as with_entries
 from .model import Context, Operation, Plan
+from .package_steps import command_lines, needed
 from .refusals import (
     booted_and_default,
     known_files,
@@ -44,6 +45,7 @@ UPGRADE_STEPS: t.Final = (
     "download_packages",
     "create_root",
     "run_packages",
+    "run_commands",
     "check_root",
     "keep_modules",
     "create_backup",
@@ -103,12 +105,12 @@ def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish
     fingerprint = packages.fingerprint
     staged = state.name == "staged"
     waiting = facts.record.pending
-    if fingerprint in wish.rejected and packages.changes:
+    if fingerprint in wish.rejected and not packages.is_empty:
         _refuse_rejected(
             default, fingerprint, waits=staged and waiting is not None and waiting.fingerprint == fingerprint
         )
     same_plan = staged and not wish.force and waiting is not None and waiting.fingerprint == fingerprint
-    if not wish.force and (same_plan or not packages.changes):
+    if not wish.force and (same_plan or packages.is_empty):
         arming = staged and wish.arm and can_be_armed(facts)
         if staged and (wish.stale or arming):
             return _plan_last_moment(facts, booted, default, wish.carry_over if wish.stale else (), arm=arming)
@@ -133,9 +135,10 @@ def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish
         fingerprint=fingerprint,
         replaces_staged=staged,
         carry_over=wish.carry_over,
+        run=command_lines(packages),
     )
     refuse_strangers(facts, root_name, facts.layout.backup)
-    steps = list(UPGRADE_STEPS)
+    steps = needed(UPGRADE_STEPS, packages)
     if not wish.carry_over:
         steps.remove("carry_over")
     if staged:

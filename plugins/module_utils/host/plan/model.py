@@ -20,6 +20,7 @@ STEPS: t.Final[dict[str, str]] = {
     "create_root": "snapshot {base_name} as {root_name}" + NEW_SUFFIX,
     "download_packages": "download the packages with the running system's network and settings",
     "run_packages": "run the package manager in the new root, in a private mount and process namespace",
+    "run_commands": "run the commands that were asked for in the new root, in namespaces of their own, without a network",
     "check_root": "check the new root: init, what it needs, what mounts hide, kernel, modules, signature, space for the kernel",
     "keep_modules": "keep the modules of the running kernel in the new root",
     "create_backup": "snapshot {base_name} as {backup_name}" + NEW_SUFFIX,
@@ -79,7 +80,7 @@ class Context:
     trial itself, or is the backup because of one. ``failed`` is what the history is told about that one.
 
     Where each deployment has a boot entry of its own, ``number`` is that of the one this is about, and ``dropped`` are the
-    uuids of those that go; there ``arm`` means the same.
+    uuids of those that go; there ``arm`` means the same. ``run``: command lines, for the record alone.
     """
 
     operation: Operation
@@ -107,6 +108,7 @@ class Context:
     failed: t.Mapping[str, t.Any] | None = None
     number: int | None = None
     dropped: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
 
     @property
     def names(self) -> BootNames:

@@ -81,7 +81,18 @@ def skipped_repositories(warnings: list[str], packages: PackagePlan) -> list[str
     return list(packages.skipped)
 
 
+def advisories(warnings: list[str], packages: PackagePlan) -> dict[str, t.Any]:
+    """Whether every enabled repository tells of security advisories, and which do not; those are told as warnings as well."""
+    if packages.unadvised:
+        warnings.append(
+            f"Nothing is known of security advisories of {', '.join(packages.unadvised)}: whether anything there is pending for "
+            "security is unknown, and it was left out."
+        )
+    return {"advisories_known": not packages.unadvised, "unadvised_repositories": list(packages.unadvised)}
+
+
 __all__ = (
+    "advisories",
     "gpg_policy",
     "release_space",
     "skipped_repositories",

@@ -57,7 +57,7 @@ def plan_repair(facts: HostFacts) -> Plan:
             steps = [*again, "write_kernel", "swap_kernel", "install_efi", "record", "drop_replaced"]
         else:
             # First what boots: a script of the packages may have set another default, and been cut off with it
-            alone = "run_packages" in begun and not begun & {"set_default", *CANCEL_FIRST}
+            alone = begun & {"run_packages", "run_commands"} and not begun & {"set_default", *CANCEL_FIRST}
             steps = [*(["restore_default"] if alone else []), "unplace_root"]
             if context.replaces_staged and begun & set(CANCEL_FIRST):
                 came_up = facts.booted is not None and facts.booted.uuid == context.root_prior

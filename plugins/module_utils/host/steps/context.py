@@ -28,13 +28,14 @@ if t.TYPE_CHECKING:
 class Upgrade:
     """What only an upgrade's steps need: the driver's class, what was asked for and what was resolved.
 
-    ``refuse_hidden``: not to be staged with what a mount would hide.
+    ``refuse_hidden``: not to be staged with what a mount would hide. ``run_timeout``: seconds for each command.
     """
 
     manager: t.Callable[[Runner], PackageManager]
     request: PackageRequest
     packages: PackagePlan
     refuse_hidden: bool = True
+    run_timeout: int = 600
 
 
 @dataclass

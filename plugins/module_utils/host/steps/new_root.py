@@ -13,6 +13,7 @@ the module.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import stat
@@ -22,7 +23,7 @@ import typing as t
 from ...btrfs import namespace
 from ...errors import OvercError
 from ...runner import ENGLISH, Completed
-from ...system import first_process, syscalls
+from ...system import bounded, first_process, syscalls
 from ...system.mount_table import is_below, is_on_another, mounts
 from ...system.presence import is_directory, is_there
 from ...system.rooted_path import resolve_in_root
@@ -39,9 +40,19 @@ _PROXY: t.Final = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_P
 # setting the clock, ports and memory of the hardware
 _NOT_THEIRS: t.Final = "-sys_module,-sys_boot,-sys_time,-sys_rawio"
 
+_DIES_WITH_US: t.Final = ("setpriv", "--pdeathsig", "KILL")
+
 # Where the new root sees what was downloaded for it; /run is its own.
 PACKAGES: t.Final = "/run/overc-packages"
 _RESOLVER: t.Final = "/etc/resolv.conf"
+
+
+class Within(t.NamedTuple):
+    """What a command left that was given so many seconds; ``cut``: of its output only the end was kept."""
+
+    completed: Completed
+    timed_out: bool
+    cut: bool
 
 
 class NewRoot:
@@ -185,6 +196,23 @@ class NewRoot:
     def run(
         self, argv: t.Sequence[str], *, env: t.Mapping[str, str] | None = None, pass_fds: t.Sequence[int] = ()
     ) -> Completed:
+        done = self._runner.run((*_DIES_WITH_US, *self._entering(argv, env)), pass_fds=(*self._pass_fds, *pass_fds))
+        return Completed(argv=tuple(argv), rc=_exit_code(done.rc), stdout=done.stdout, stderr=done.stderr)
+
+    def run_within(self, argv: t.Sequence[str], seconds: int, most: int) -> Within:
+        """As ``run``, and killed with all that it started after ``seconds``; the last ``most`` bytes of each output are kept."""
+        own = (sys.executable, "-I", "-S", "-c", bounded.program(), str(seconds), str(most))
+        command = (*_DIES_WITH_US, *own, "setpriv", *_DIES_WITH_US[1:], *self._entering(argv, None))
+        done = self._runner.run(command, pass_fds=self._pass_fds)
+        try:
+            told = json.loads(done.stdout)
+        except ValueError:
+            raise OvercError("run_failed", f"{argv[0]} could not be run in the new root", **done.facts()) from None
+        completed = Completed(tuple(argv), _exit_code(told["rc"]), told["stdout"], told["stderr"])
+        return Within(completed, told["timed_out"], told["cut"])
+
+    def _entering(self, argv: t.Sequence[str], env: t.Mapping[str, str] | None) -> tuple[str, ...]:
+        """The words after those of ``_DIES_WITH_US``. Raises tool_missing."""
         if self.find(argv[0]) is None:
             raise OvercError("tool_missing", f"The program {argv[0]!r} is not installed in the new root.")
         environment = {
@@ -198,31 +226,31 @@ class NewRoot:
         # Any user may read the arguments of any process, and a proxy's address may hold a password: proxies are handed
         # down in the environment, and everything else is taken out of it by name.
         foreign = [name for name in os.environ if name and name not in _PROXY and name not in environment]
-        done = self._runner.run(
-            (
-                *("setpriv", "--pdeathsig", "KILL", f"--bounding-set={_NOT_THEIRS}"),
-                *(
-                    "unshare",
-                    "--mount",
-                    "--uts",
-                    "--ipc",
-                    *(() if self._network else ("--net",)),
-                    "--pid",
-                    "--fork",
-                    "--kill-child",
-                    f"--mount-proc={self.path}/proc",
-                ),
-                *(sys.executable, "-I", "-S", "-c", first_process.program(), f"{self.path}/proc"),
-                *("chroot", self.path, "/usr/bin/env"),
-                *(word for name in foreign for word in ("-u", name)),
-                *(f"{name}={value}" for name, value in environment.items()),
-                *argv,
+        return (
+            f"--bounding-set={_NOT_THEIRS}",
+            *(
+                "unshare",
+                "--mount",
+                "--uts",
+                "--ipc",
+                *(() if self._network else ("--net",)),
+                "--pid",
+                "--fork",
+                "--kill-child",
+                f"--mount-proc={self.path}/proc",
             ),
-            pass_fds=(*self._pass_fds, *pass_fds),
+            *(sys.executable, "-I", "-S", "-c", first_process.program(), f"{self.path}/proc"),
+            *("chroot", self.path, "/usr/bin/env"),
+            *(word for name in foreign for word in ("-u", name)),
+            *(f"{name}={value}" for name, value in environment.items()),
+            *argv,
         )
-        signalled = first_process.SIGNALLED < done.rc < first_process.SIGNALLED + signal.NSIG
-        rc = first_process.SIGNALLED - done.rc if signalled else done.rc
-        return Completed(argv=tuple(argv), rc=rc, stdout=done.stdout, stderr=done.stderr)
+
+
+def _exit_code(told: int) -> int:
+    """Negative for a signal, of what the first process told."""
+    signalled = first_process.SIGNALLED < told < first_process.SIGNALLED + signal.NSIG
+    return first_process.SIGNALLED - told if signalled else told
 
 
 def _unmount(target: str) -> None:
@@ -236,4 +264,4 @@ def _kept(options: frozenset[str]) -> int:
     return sum(flag for name, flag in known.items() if name in options)
 
 
-__all__ = ("PACKAGES", "NewRoot")
+__all__ = ("PACKAGES", "NewRoot", "Within")

@@ -73,6 +73,7 @@ def event(at: Apply, outcome: str, **more: t.Any) -> dict[str, t.Any]:
         "to": at.context.root_name,
         "outcome": outcome,
         "fingerprint": at.context.fingerprint,
+        **({"run": list(at.context.run)} if at.context.run else {}),
         **({"warnings": [text[:_LONGEST] for text in at.warnings[:_WARNINGS]]} if at.warnings else {}),
         **more,
     }

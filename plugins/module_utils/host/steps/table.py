@@ -16,6 +16,7 @@ from .entries import choice, menu, remember, root
 from .keep_modules import keep_modules
 from .places import restore_default
 from .record import record
+from .run_commands import run_commands
 from .switch import (
     cancel_default,
     cancel_kernel,
@@ -36,6 +37,7 @@ STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "create_root": create_root,
     "download_packages": download_packages,
     "run_packages": run_packages,
+    "run_commands": run_commands,
     "check_root": check_root,
     "keep_modules": keep_modules,
     "create_backup": create_backup,
@@ -74,6 +76,7 @@ ENTRY_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "create_root": create_root,
     "prepare_root": root.prepare_root,
     "run_packages": run_packages,
+    "run_commands": run_commands,
     "check_root": root.check_root,
     "install_guard": root.install_guard,
     "carry_over": root.carry_over,

@@ -77,6 +77,13 @@ class Commands:
             raise OvercError("package_manager_failed", "The dpkg database cannot be read or is empty.", **shown.facts())
         return found
 
+    def essential(self, names: t.Sequence[str]) -> tuple[str, ...]:
+        """Those of these installed packages that apt and dpkg do not remove: every root needs them, or every one that boots."""
+        form = r"${Package}\t${Essential}\t${Protected}\n"
+        shown = self.runner.run(["dpkg-query", "-W", "-f", form, "--", *names], env=ENVIRONMENT)
+        rows = (line.split("\t") for line in shown.stdout.splitlines())
+        return tuple(sorted({name for name, *flags in rows if "yes" in flags}))
+
     def make_directories(self, *directories: str) -> None:
         """Raises no_space, package_manager_failed."""
         self._done(["mkdir", "-p", *directories], f"{directories[0]} cannot be made")

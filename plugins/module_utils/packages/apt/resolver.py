@@ -51,6 +51,8 @@ class Resolver:
 
     def resolve(self) -> tuple[Simulation, tuple[str, ...]]:
         """What apt would do, and a sentence for each upgrade that it leaves out."""
+        if self._edits.go:
+            self._refuse_essential()
         if self._edits.words or not self._request.upgrade:
             simulation = self._simulate(*self.selection(())) if self._edits.words else Simulation()
             refuse_unknown(self._edits, simulation)
@@ -76,6 +78,16 @@ class Resolver:
             sentences += [f"{name.partition(':')[0]} is kept back: {why}." for name, why in unmet.items() if why]
             simulation = self._simulate_named([name for name, why in unmet.items() if not why])
         return simulation, (*sentences, *self._told(simulation))
+
+    def _refuse_essential(self) -> None:
+        """Raises package_needed: apt would say so, or that something else cannot be resolved without them."""
+        names = self._commands.essential([f"{name}:{arch}" for name, arch in self._edits.go])
+        if names:
+            raise OvercError(
+                "package_needed",
+                f"{', '.join(names)} is essential or protected; nothing was changed",
+                packages=list(names),
+            )
 
     def selection(self, planned: t.Iterable[PackageChange]) -> list[str]:
         """The command that performs what was found for the request, without the names that nothing was found for."""

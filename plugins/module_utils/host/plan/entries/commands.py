@@ -19,6 +19,7 @@ from ....errors import OvercError, certain
 from ...observe.bootable import lacks
 from ...observe.entries.state import number_of
 from ..model import Context, Operation, Plan
+from ..package_steps import command_lines, needed
 from ..refusals import refuse_elsewhere, refuse_unless_usable, refuse_upgrade
 from ..trial import reason_of
 from .keep import prunable
@@ -36,6 +37,7 @@ UPGRADE_STEPS: t.Final = (
     "create_root",
     "prepare_root",
     "run_packages",
+    "run_commands",
     "check_root",
     "install_guard",
     "carry_over",
@@ -87,13 +89,13 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
     staged = state.name == "staged"
     waits = staged and pending is not None and pending.fingerprint == fingerprint
     default = certain(facts.default, "the deployment that is to boot")
-    if fingerprint in wish.rejected and packages.changes:
+    if fingerprint in wish.rejected and not packages.is_empty:
         then = f"It waits in {default.path}; overc_host_rollback cancels it." if waits else "Nothing was changed."
         known = {"staged": default.path, "staged_uuid": default.uuid} if waits else {}
         raise OvercError(
             "plan_rejected", f"This very plan is in rejected_plans. {then}", fingerprint=fingerprint, **known
         )
-    if not wish.force and (waits or not packages.changes):
+    if not wish.force and (waits or packages.is_empty):
         arming = staged and wish.arm and boot.automatic and not boot.armed
         if staged and (wish.stale or arming):
             return _plan_last_moment(facts, boot, wish, arm=arming)
@@ -121,13 +123,14 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
         fingerprint=fingerprint,
         replaces_staged=staged,
         carry_over=wish.carry_over,
+        run=command_lines(packages),
         arm=wish.arm and boot.automatic,
         was_armed=boot.armed,
         failed=failed,
         # Whoever upgrades from a deployment where nothing is ever confirmed has found it good
         dropped=prunable(facts, boot, stays, () if boot.automatic else stays),
     )
-    steps = [step for step in UPGRADE_STEPS if step != "carry_over" or wish.carry_over]
+    steps = [step for step in needed(UPGRADE_STEPS, packages) if step != "carry_over" or wish.carry_over]
     steps = [step for step in steps if step != "install_guard" or boot.automatic]
     commit = commit_steps(boot, arm=wish.arm)
     if boot.armed:

@@ -252,7 +252,7 @@ def after_kill(facts: HostFacts, plan: Plan, step: str) -> HostFacts:
 BEFORE_THE_SWITCH = [
     step
     for step in commands.UPGRADE_STEPS[: commands.UPGRADE_STEPS.index("set_default")]
-    if step != "carry_over"  # not planned without paths
+    if step not in ("carry_over", "run_commands")  # not planned without paths or commands
 ]
 
 

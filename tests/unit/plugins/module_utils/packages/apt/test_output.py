@@ -231,7 +231,7 @@ FAILURES = {
     "postinst-fails-again": ("package_manager_failed", "lab-bad (configure)"),
     "preinst-fails": ("package_manager_failed", "lab-pre (unpack): new lab-pre package pre-installation script"),
     "conffile-no-option": ("package_manager_failed", "lab-conf (configure): end of file on stdin"),
-    "named-unknown": ("package_manager_failed", "Unable to locate package no-such-package"),
+    "named-unknown": ("package_unknown", "Unable to locate package no-such-package"),
     "named-held": ("package_manager_failed", "Held packages were changed"),
     "no-remove-option": ("package_manager_failed", "remove is disabled"),
     "dpkg-not-executable": ("package_manager_failed", "returned an error code (100)"),
