@@ -31,7 +31,7 @@ PROGRAMS: t.Final[dict[str, frozenset[str]]] = {
     "overc_host_rollback": _LOOK | _INIT | {"rpm", "python3", "head", "readlink"},
     "overc_host_service": _LOOK | {"rpm"},
     "overc_host_update": _LOOK | _DNF,
-    # cp copies the modules of kernels; setpriv, unshare, chroot and env lead into the new root
+    # cp copies the modules of kernels; setpriv and unshare lead into the new root
     "overc_host_upgrade": _LOOK | _INIT | _DNF | {"setpriv"},
     # They work on the controller and start nothing
     "overc_report": frozenset(),
@@ -44,7 +44,7 @@ PROGRAMS: t.Final[dict[str, frozenset[str]]] = {
 # What those start in turn
 INDIRECT: t.Final[dict[str, frozenset[str]]] = {
     "overc_host_update": _BELOW_DNF,
-    "overc_host_upgrade": _BELOW_DNF | {"unshare", "chroot", "env"},
+    "overc_host_upgrade": _BELOW_DNF | {"unshare"},
 }
 # The package manager there, the one program that a scriptlet of the lab's packages calls, and the dynamic loader of the new
 # init, which only lists what it would load (host/steps/complete.py); it has the name that the init asks for

@@ -102,7 +102,7 @@ def _output(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
 def with_system_directories(path: str) -> str:
     """A search path that has the directories of administrators' programs as well, after what was there.
 
-    Programs look for others (``unshare`` for ``chroot``), and the path of who logged in need not have these: ``su`` keeps it.
+    Programs look for others (``dnf`` for ``rpm``), and the path of who logged in need not have these: ``su`` keeps it.
     """
     there = [directory for directory in path.split(":") if directory]
     return ":".join([*there, *[directory for directory in _SYSTEM if directory not in there]])

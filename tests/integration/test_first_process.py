@@ -12,7 +12,8 @@ from ansible_collections.overc.system.plugins.module_utils.system import first_p
 
 from tests.lab import Host
 
-_NAMESPACE: t.Final = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+_ROOT: t.Final = "/run/again"
+_NAMESPACE: t.Final = ("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={_ROOT}/proc")
 _PYTHON: t.Final = "/usr/bin/python3"
 # Runs a script and reads its output to the end, however long somebody holds it
 _TOOL: t.Final = """\
@@ -22,10 +23,16 @@ sys.exit(7)
 """
 
 
+def first(host: Host) -> list[str]:
+    """What a tool is appended to; the root that it gets is the host's, once more."""
+    host.sh(f"mkdir -p {_ROOT} /run/place && (mountpoint -q {_ROOT} || mount --rbind / {_ROOT})")
+    return [*_NAMESPACE, _PYTHON, "-I", "-S", "-c", first_process.program(), _ROOT, "/run/place"]
+
+
 def tool(host: Host, script: str) -> tuple[int, str, str, float]:
+    command = [*first(host), _PYTHON, "-c", _TOOL, script]
     begun = time.monotonic()
-    first = [_PYTHON, "-I", "-S", "-c", first_process.program(), "/proc"]
-    done = host.run([*_NAMESPACE, *first, _PYTHON, "-c", _TOOL, script], check=False, timeout=60)
+    done = host.run(command, check=False, timeout=60)
     return done.returncode, done.stdout, done.stderr, time.monotonic() - begun
 
 
@@ -51,11 +58,11 @@ def test_who_holds_up_nobody_lives_as_long_as_the_tool(host: Host) -> None:
 
 
 def test_exit_codes_and_signals(host: Host) -> None:
-    first = [*_NAMESPACE, _PYTHON, "-I", "-S", "-c", first_process.program(), "/proc"]
+    begin = first(host)
     for argv, code in (
         (["true"], 0),
         (["sh", "-c", "exit 200"], 200),
         (["sh", "-c", "kill -9 $$"], 137),
         (["nothing"], 127),
     ):
-        assert host.run([*first, *argv], check=False).returncode == code
+        assert host.run([*begin, *argv], check=False).returncode == code

@@ -51,6 +51,8 @@ HARM: dict[str, tuple[str, str]] = {
     "a library of init": ("rm /usr/lib/*/systemd/libsystemd-core-*.so", "libsystemd-core"),
     "fstab": ("rm /etc/fstab", "/etc/fstab"),
     "an empty fstab": (": > /etc/fstab", "/etc/fstab"),
+    "an fstab without an end": ("truncate -s 100G /etc/fstab", "line for / in /etc/fstab"),
+    "the directory for the boot partition": ("rm -rf /boot", "no /boot"),
     "the line for /boot": ("sed -i '\\, /boot ,d' /etc/fstab", "line for /boot in /etc/fstab"),
     "a directory to mount on": ("umount -l /sys; rmdir /sys", "/sys"),
     "accounts": ("rm /etc/shadow", "/etc/shadow"),

@@ -67,7 +67,7 @@ def mend_tool(host: Host, program: str) -> None:
         ("btrfs", "*snapshot*rootfs_bakup*", "btrfs_failed"),
         ("btrfs", "*set-default*", "btrfs_failed"),
         ("cp", "*modules*", "io_error"),
-        ("chroot", "*upgrade*", "package_manager_failed"),
+        ("unshare", "*upgrade*", "package_manager_failed"),
     ],
 )
 def test_defect_01_exit_codes_are_ignored(host: Host, program: str, words: str, error_id: str) -> None:

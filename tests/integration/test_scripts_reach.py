@@ -220,3 +220,46 @@ def test_a_script_makes_a_subvolume(host: Host, tmp_path: Path) -> None:
     host.release("v2")
     assert_refused(call(host, "upgrade"), "state_at_risk", "var/lib/nest/deep", "move each")
     assert succeed(host, "rollback")["state"] == "staged"
+
+
+_OUT = """
+import os
+os.makedirs("/tmp/below")
+outside = os.open("/", os.O_RDONLY)
+os.chroot("/tmp/below")
+os.fchdir(outside)
+for _each in range(100):
+    os.chdir("..")
+os.chroot(".")
+open("/boot/got-out-of-the-chroot", "w").write("x")
+"""
+WAYS_OUT = (
+    "for p in /proc/[0-9]*; do echo x > $p/root/boot/got-by-a-root; echo x > $p/cwd/boot/got-by-a-directory; done",
+    "for p in /proc/[0-9]*; do echo x > $p/root/run/overc-system/top/got-to-the-top; done",
+    "for f in /proc/[0-9]*/fd/*; do echo x > $f/boot/got-by-a-file; echo x > $f/../boot/got-by-a-file; done",
+    "nsenter --target 1 --mount -- sh -c 'echo x > /boot/got-into-the-namespace'",
+    "nsenter --all --target 1 -- sh -c 'echo x > /boot/got-into-all-namespaces'",
+    f"cat > /tmp/out.py <<'END'\n{_OUT}\nEND\npython3 /tmp/out.py",
+    # What these hide in the new root is gone again with the namespace
+    "umount -l /proc; umount -l /; umount -R /; echo x > /boot/got-below",
+)
+
+
+def test_a_script_finds_no_way_to_the_host(host: Host, tmp_path: Path) -> None:
+    """Not to its boot partition, its running root, or other subvolumes: not by what /proc shows of other processes either."""
+    tried = "\n".join(f"({way}) >/dev/null 2>&1" for way in WAYS_OUT)
+    ready(host, tmp_path, f"{tried}\nrm -f /boot/got-*\ntrue")
+    before = snapshot_of_disk(host)
+    assert succeed(host, "upgrade")["state"] == "staged"
+    after = snapshot_of_disk(host)
+    assert [path for path in (*after.boot, *after.roots, *after.top) if "got-" in path] == []
+    assert after.boot["bzImage"] == before.boot["bzImage"]
+    host.reboot()
+    assert booted(host) == "rootfs_upgrade"
+
+
+def test_a_script_can_tell_that_no_system_runs_there(host: Host, tmp_path: Path) -> None:
+    """By which scripts decide that there is nothing to start: process 1 has another root (ischroot, running_in_chroot)."""
+    ready(host, tmp_path, "test $(stat -Lc %d:%i /proc/1/root/) != $(stat -Lc %d:%i /) && touch /etc/told")
+    succeed(host, "upgrade")
+    in_top(host, "test -e rootfs_upgrade/etc/told")

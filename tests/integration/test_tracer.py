@@ -29,7 +29,7 @@ _DOWNLOADS = r"/run/overc-system/top/\.overc/packages(/.*)?"
 _RPM = r"/var/lib/rpm/(rpmdb\.sqlite(-shm|-wal)?|\.rpm\.lock)"
 _ROOTS = r"/run/overc-system/top/rootfs_(upgrade|bakup)(\.overc-new(/usr/lib/modules/.*)?)?"
 # What a new root needs before anything can run in it; /dev there is a file system in memory
-_PREPARED = r"/run/overc-system/root(/dev/.*|/run/lock|/run/overc-packages)?"
+_PREPARED = r"/run/overc-system/(root(/dev/.*|/run/lock|/run/overc-packages)?|first(/root)?)"
 # DNF itself, rpm's database (which its readers open for writing, too), and a directory of librepo's
 _DNF_RUNS = r"/var/log/(dnf|dnf\.rpm|dnf\.librepo|hawkey)\.log|/var/lib/rpm/(rpmdb\.sqlite(-shm|-wal)?|\.rpm\.lock)"
 _DNF = rf"/var/(cache|lib)/dnf(/.*)?|{_DNF_RUNS}|/tmp/tmpdir\.\w{{6}}(/repodata(/repomd\.xml)?)?"
@@ -97,11 +97,11 @@ def test_host_modules(host: Host) -> None:
         _PREPARED,
         _DNF,
     )
-    # In there a path means that root's own, or is told as it is seen from the host; nothing leads out of it
+    # In there a path means that root's own, or is told as process 1 sees it; nothing leads out of it
     assert upgrade.new_root.programs <= IN_THE_NEW_ROOT
     assert {"dnf", "rpm", "env"} <= upgrade.new_root.programs
-    assert "/run/overc-system/root/boot/bzImage" in upgrade.new_root.written
-    own = ("/run/overc-system/root/", "/run/overc-packages/")
+    assert "/root/boot/bzImage" in upgrade.new_root.written
+    own = ("/root/", "/run/overc-packages/")
     outside = [p for p in upgrade.new_root.written if p.startswith("/run/") and not p.startswith(own)]
     assert outside == []
 

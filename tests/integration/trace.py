@@ -90,16 +90,14 @@ class _Family:
         self._parent: dict[int, int] = {}
         self.module = 0
         self.into_the_new_root: set[int] = set()
-        runs: dict[int, str] = {}
         for pid, name, arguments, result, more in calls:
             if name in _FORKS and result not in ("?", "-1"):
                 child = _CHILD.search(more)
                 self._parent[int(child.group(1)) if child else int(result, 0)] = pid
             elif name in _EXECS and result == "0":
-                runs[pid] = _program(arguments)
-                if runs[pid] == "python3" and not self.module:
+                if _program(arguments) == "python3" and not self.module:
                     self.module = pid
-            elif name == "chroot" and result == "0" and runs.get(pid) == "chroot":
+            elif name == "chroot" and result == "0":
                 self.into_the_new_root.add(pid)
 
     def descends(self, pid: int, ancestors: t.Collection[int]) -> bool:

@@ -37,7 +37,8 @@ def enter() -> None:
         ) from error
 
 
-def _mount_point(name: str) -> str:
+def mount_point(name: str) -> str:
+    """A directory of this name to mount something on, made if it is not there. Raises OSError."""
     path = os.path.join(ensure_runtime_dir(), name)
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
@@ -46,7 +47,7 @@ def _mount_point(name: str) -> str:
 
 def mount_btrfs(device: str, name: str, subvolume_id: int = TOP_LEVEL_ID, read_only: bool = False) -> str:
     """Mount one subvolume of the file system on ``device``, by default the top-level tree; returns where."""
-    target = _mount_point(name)
+    target = mount_point(name)
     if name in _mounted:
         return target
     try:
@@ -70,4 +71,4 @@ def forget(name: str) -> None:
     _mounted.discard(name)
 
 
-__all__ = ("enter", "forget", "mount_btrfs")
+__all__ = ("enter", "forget", "mount_btrfs", "mount_point")

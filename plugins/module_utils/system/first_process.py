@@ -7,6 +7,10 @@ With the tool as first process, whatever a package's script starts in the backgr
 reads its scripts' output through a pipe (DNF 5) then waits for as long as somebody holds the other end: for a daemon, for
 ever. Here an orphan that holds a pipe of the tool is ended after ``PATIENCE``, and everything else when the tool has ended.
 
+The host's file tree is not in its mount namespace, and the root of the first process is an empty directory: a script that goes
+to ``/proc/1/root``, enters the namespaces of process 1, or breaks out of a chroot(2) is nowhere. It still sees that it does not
+have the root of process 1, by which scripts tell that no system runs there (ischroot(1), systemctl(1)).
+
 The tool and its scripts may also not change the file system as a whole: what boots is not theirs to decide.
 
 The file is run as a program of its own (``program``), so it imports only the standard library.
@@ -38,6 +42,12 @@ _BIND_AGAIN_READ_ONLY: t.Final = (
     0x1000 | 0x20 | 0x1 | 0x2 | 0x4 | 0x8
 )  # MS_BIND, REMOUNT, RDONLY, NOSUID, NODEV, NOEXEC
 _BIND: t.Final = 0x1000
+_MOVE: t.Final = 0x2000
+_REMOUNT: t.Final = 0x20
+_EMPTY: t.Final = 0x2 | 0x4 | 0x8  # MS_NOSUID, NODEV, NOEXEC
+_READ_ONLY: t.Final = 0x1
+_DETACH: t.Final = 2
+_INSIDE: t.Final = "root"  # where the tool's root is in the empty directory
 
 # What acts on the file system as a whole, and so beyond the new root: number and type of the request, its low two bytes
 # (linux/btrfs.h, linux/fs.h). Resizing; adding, removing, replacing a device; balancing, twice; the default subvolume; quotas
@@ -61,21 +71,29 @@ _FAIL: t.Final = 0x00050000  # with the number of the error
 
 
 def program() -> str:
-    """The source of this file, which ends in running it: `python -c`, the proc file system, a tool with its arguments."""
+    """The source of this file, which ends in running it: `python -c`, the arguments of ``main``, a tool with its own."""
     loader: t.Any = getattr(__spec__, "loader", None)
     source = loader.get_source(__name__)
     text = source.decode("utf-8") if isinstance(source, bytes) else source  # bytes, where Ansible's own loader has it
-    return f"{text}\nsys.exit(main(sys.argv[1], sys.argv[2:]))\n"
+    return f"{text}\nsys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))\n"
 
 
-def main(proc: str, argv: list[str]) -> int:
-    """Run ``argv`` to its end; its exit code. ``proc`` shows this namespace."""
+def main(root: str, place: str, argv: list[str]) -> int:
+    """Run ``argv`` in ``root`` to its end; its exit code.
+
+    ``root`` is a mount point whose ``proc`` shows this namespace, ``place`` an empty directory outside of it. This process has a
+    mount namespace of its own, and leaves what else is in it.
+    """
+    root = _leave_the_host(root, place)
+    proc = f"{root}/proc"
     _protect_kernel(proc)
     _loopback()
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD,))
     tool = os.fork()
     if tool == 0:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
+        os.chroot(root)
+        os.chdir("/")
         keep_to_the_root()
         try:
             os.execvp(argv[0], argv)
@@ -89,6 +107,32 @@ def main(proc: str, argv: list[str]) -> int:
             return code  # with its first process the namespace ends, and with it all that is in it
         signal.sigtimedwait((signal.SIGCHLD,), _LOOK_EVERY)
         _end_those_who_hold_up(proc, tool, since)
+
+
+def _leave_the_host(root: str, place: str) -> str:
+    """Make an empty directory the root of this namespace, with ``root`` in it, and let go of all else; where it is now.
+
+    Raises OSError.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def must(answer: int, what: str) -> None:
+        if answer != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), what)
+
+    def mount(source: str, target: str, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
+        must(libc.mount(os.fsencode(source), os.fsencode(target), kind, ctypes.c_ulong(flags), data), target)
+
+    mount("none", place, b"tmpfs", _EMPTY, b"mode=0755,size=4k")
+    inside = f"{place}/{_INSIDE}"
+    os.mkdir(inside)
+    mount(root, inside, None, _MOVE)
+    os.chdir(place)
+    must(libc.pivot_root(b".", b"."), place)  # pivot_root(2): the old root lies upon the new one then
+    must(libc.umount2(b".", _DETACH), place)
+    os.chdir("/")
+    mount("none", "/", None, _REMOUNT | _EMPTY | _READ_ONLY)
+    return f"/{_INSIDE}"
 
 
 def _protect_kernel(proc: str) -> None:
@@ -160,7 +204,10 @@ def _reap(tool: int) -> int | None:
 
 def _end_those_who_hold_up(proc: str, tool: int, since: dict[int, float]) -> None:
     """``since``: when each orphan with a pipe of the tool was first seen."""
-    parents = _parents(proc)
+    try:
+        parents = _parents(proc)
+    except _GONE:  # a script has unmounted it
+        return
     orphans = {pid for pid, parent in parents.items() if parent == os.getpid() and pid != tool}
     waited_for = _pipes(proc, tool, first=3) if orphans else set()
     holding = {pid for pid in orphans if _pipes(proc, pid) & waited_for}

@@ -15,6 +15,7 @@ import os
 import stat
 import typing as t
 
+LONGEST_TEXT: t.Final = 64 << 20  # bytes
 # The kernel's own words for "there is no such thing"
 NOT_THERE: t.Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
@@ -86,10 +87,13 @@ def open_at_once(path: str, flags: int) -> int:
 
 
 def text_of(path: str) -> str | None:
-    """The text of a file, None if there is none; bytes that are no UTF-8 are kept as surrogates. A fifo is empty."""
+    """The text of a file, None if there is none; bytes that are no UTF-8 are kept as surrogates. A fifo is empty.
+
+    What is longer than any text that somebody wrote is none: reading all of it would end this process for lack of memory.
+    """
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", opener=open_at_once) as stream:
-            return stream.read()
+            return stream.read() if os.fstat(stream.fileno()).st_size <= LONGEST_TEXT else None
     except OSError as error:
         if error.errno in (*NOT_THERE, errno.EISDIR):
             return None

@@ -35,7 +35,7 @@ def essentials_of(root: str, init: Program | None, boot_dir: str) -> frozenset[s
 
     Two roots are compared by them: what a host never had, it does not need. Raises OSError where the disk gives no answer.
     """
-    found = [path for path in DIRECTORIES if _is_directory(root, path)]
+    found = [path for path in (*DIRECTORIES, boot_dir) if _is_directory(root, path)]
     found += [path for path in _FILES if _is_filled(root, path)]
     found += [path for path in _PROGRAMS if find_program(root, path) is not None]
     if init is not None and os.path.basename(resolve_in_root(root, init.path) or "") == "systemd" and _target(root):

@@ -37,7 +37,7 @@ from .surroundings import Surroundings, observe_surroundings
 if t.TYPE_CHECKING:
     from ...runner import Runner
 
-REQUIRED_TOOLS: t.Final = ("btrfs", "chroot", "setpriv", "unshare")
+REQUIRED_TOOLS: t.Final = ("btrfs", "setpriv", "unshare")
 GRUB_CONFIGS: t.Final = ("grub/grub.cfg", "grub2/grub.cfg", "EFI/BOOT/grub.cfg", "efi/EFI/BOOT/grub.cfg")
 
 

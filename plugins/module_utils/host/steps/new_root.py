@@ -6,8 +6,8 @@
 The module's own mount namespace is private already. The root gets a /dev with harmless nodes only, a read-only /sys, and
 /run and /tmp of its own; the host's /boot is not there. Of the host's file tree it sees the packages that were downloaded
 for it, and, read-only, what else the package manager needs and a snapshot does not hold. Programs run in a process namespace
-of their own (first_process), so whatever a scriptlet starts dies with the package manager, and the package manager dies with
-the module.
+of their own, and in a mount namespace that has nothing but the new root (first_process); whatever a scriptlet starts dies with
+the package manager, and the package manager dies with the module.
 """
 
 from __future__ import annotations
@@ -239,8 +239,8 @@ class NewRoot:
                 "--kill-child",
                 f"--mount-proc={self.path}/proc",
             ),
-            *(sys.executable, "-I", "-S", "-c", first_process.program(), f"{self.path}/proc"),
-            *("chroot", self.path, "/usr/bin/env"),
+            *(sys.executable, "-I", "-S", "-c", first_process.program(), self.path, namespace.mount_point("first")),
+            "/usr/bin/env",
             *(word for name in foreign for word in ("-u", name)),
             *(f"{name}={value}" for name, value in environment.items()),
             *argv,

@@ -35,6 +35,9 @@ def test_kinds(tmp_path: Path) -> None:
     assert said("gone") == said("file/below") == said("x" * 300) == [False] * 6
     assert presence.text_of(str(tmp_path / "link")) == "text"
     assert presence.text_of(str(tmp_path / "gone")) is None
+    (tmp_path / "endless").touch()
+    os.truncate(tmp_path / "endless", 1 << 40)
+    assert presence.text_of(str(tmp_path / "endless")) is None, "no memory holds it"
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOMEM, errno.EMFILE, errno.EACCES])

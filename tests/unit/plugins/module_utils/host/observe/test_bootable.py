@@ -29,7 +29,7 @@ FSTAB = "/dev/sda2\t/\tbtrfs\tdefaults 0 1\nLABEL=boot /boot/ ext4 defaults 0 2\
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("dev", "proc", "run", "sys", "etc/systemd/system", "bin", "sbin", "lib/systemd/system"):
+    for name in ("boot", "dev", "proc", "run", "sys", "etc/systemd/system", "bin", "sbin", "lib/systemd/system"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("passwd", "group", "shadow"):
         (tmp_path / "etc" / name).write_text("root:x:0:0\n")
@@ -51,7 +51,7 @@ def found(root: Path) -> frozenset[str]:
 
 def test_all_of_it(root: Path) -> None:
     assert sorted(found(root)) == [
-        *("/bin/sh", "/dev", "/etc/fstab", "/etc/group"),
+        *("/bin/sh", "/boot", "/dev", "/etc/fstab", "/etc/group"),
         *("/etc/passwd with a line for root", "/etc/shadow with a line for root", "/proc", "/run", "/sys"),
         *("default.target of systemd", DEVICES, "line for / in /etc/fstab", "line for /boot in /etc/fstab"),
     ]
