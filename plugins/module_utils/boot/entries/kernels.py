@@ -86,9 +86,18 @@ def kernels_in(root: str, directory: str = "boot") -> tuple[Kernel, ...]:
     return versioned(names)
 
 
+def unusable_in(root: str, directory: str = "boot") -> tuple[Kernel, ...]:
+    """What has the name of a kernel of a root and is none, the newest first: empty, a directory, a link to nowhere."""
+    place = resolve_in_root(root, directory)
+    if place is None or not is_directory(place):
+        return ()
+    usable = {kernel.name for kernel in kernels_in(root, directory)}
+    return tuple(kernel for kernel in versioned(os.listdir(place)) if kernel.name not in usable)
+
+
 def _is_filled(root: str, path: str) -> bool:
     found = regular_file_in_root(root, path)
     return found is not None and os.lstat(found).st_size > 0
 
 
-__all__ = ("COMPANIONS", "Kernel", "choose", "compare_releases", "files_of", "kernels_in", "versioned")
+__all__ = ("COMPANIONS", "Kernel", "choose", "compare_releases", "files_of", "kernels_in", "unusable_in", "versioned")

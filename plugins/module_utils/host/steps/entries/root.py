@@ -10,7 +10,7 @@ import stat
 import typing as t
 
 from ....boot import guard, kernel
-from ....boot.entries.kernels import Kernel, choose, files_of, kernels_in
+from ....boot.entries.kernels import Kernel, choose, files_of, kernels_in, unusable_in
 from ....boot.entries.write import missing_bytes
 from ....boot.initrd import pins_of
 from ....errors import OvercError, certain
@@ -167,6 +167,11 @@ def _kernel_of(new: RootFacts, base: RootFacts) -> Kernel:
                 f"The packages bring kernel {entry.release} without its modules "
                 f"(found: {', '.join(sorted(new.modules)) or 'none'}).",
             )
+    known = {entry.name for entry in unusable_in(base.path)}
+    for entry in unusable_in(new.path):
+        if entry.name not in known:
+            # Not passed over for an older one: it is what the packages, and everybody else, take for the kernel
+            raise OvercError("kernel_broken", f"The kernel of the new root, /boot/{entry.name}, is empty, or no file.")
     newest = next((entry for entry in there if entry.release in new.modules), None)
     chosen = choose(there, new.modules)
     if newest is not None and newest != chosen:

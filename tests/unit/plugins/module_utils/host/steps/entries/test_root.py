@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kernels that are copied into a new root stay in it, whatever links its /boot has."""
+"""The kernels of a new root: which is chosen, what is refused, and that copies stay in it, whatever links its /boot has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.host.steps.entries.root import _copy_kernel
+from ansible_collections.overc.system.plugins.module_utils.host.steps.entries.root import _copy_kernel, _kernel_of
 
 RELEASE: t.Final = "6.1.0-10-lab"
 
@@ -58,3 +58,51 @@ def test_a_kernel_that_looks_alike_is_compared(at: t.Any, tmp_path: Path) -> Non
     assert _copy_kernel(at, str(tmp_path / "new"), RELEASE)
     assert target.read_text() == "kernel"
     assert not _copy_kernel(at, str(tmp_path / "new"), RELEASE), "now it is"
+
+
+OLDER, NEWER = "6.1.0-9-lab", "6.1.0-10-lab"
+
+
+def _root(path: Path, *releases: str) -> t.Any:
+    (path / "boot").mkdir(parents=True)
+    for release in releases:
+        (path / f"boot/vmlinuz-{release}").write_text("kernel")
+        (path / f"boot/initrd.img-{release}").write_text("initrd")
+    return types.SimpleNamespace(path=str(path), modules={OLDER, NEWER})
+
+
+def _empty(path: Path) -> None:
+    path.write_text("")
+
+
+def _directory(path: Path) -> None:
+    path.mkdir()
+
+
+def _nowhere(path: Path) -> None:
+    path.symlink_to("vmlinuz-gone")
+
+
+@pytest.mark.parametrize("make", [_empty, _directory, _nowhere])
+def test_a_kernel_that_is_none_is_not_passed_over_for_an_older_one(
+    tmp_path: Path, make: t.Callable[[Path], None]
+) -> None:
+    base, new = _root(tmp_path / "base", OLDER), _root(tmp_path / "new", OLDER)
+    make(tmp_path / f"new/boot/vmlinuz-{NEWER}")
+    (tmp_path / f"new/boot/initrd.img-{NEWER}").write_text("initrd")
+    with pytest.raises(OvercError) as caught:
+        _kernel_of(new, base)
+    assert caught.value.error_id == "kernel_broken"
+    assert f"vmlinuz-{NEWER}" in caught.value.message
+    # What the running root has like that is no matter of the packages
+    make(tmp_path / f"base/boot/vmlinuz-{NEWER}")
+    assert _kernel_of(new, base).release == OLDER
+
+
+def test_a_kernel_that_the_packages_emptied(tmp_path: Path) -> None:
+    base, new = _root(tmp_path / "base", OLDER, NEWER), _root(tmp_path / "new", OLDER, NEWER)
+    assert _kernel_of(new, base).release == NEWER
+    _empty(tmp_path / f"new/boot/vmlinuz-{NEWER}")
+    with pytest.raises(OvercError) as caught:
+        _kernel_of(new, base)
+    assert caught.value.error_id == "kernel_broken"
