@@ -23,6 +23,8 @@ _ALLOWED: t.Final = {
     "system/lock.py:read_holder": "who holds the lock is for people only",
     "system/workers.py:_cpus": "how many processors there are decides nothing",
     "compare/files.py:same_extents": "the bytes are compared then",
+    "compare/relatives/compare.py:compare": "the walk is asked then, which tells what is wrong",
+    "compare/relatives/compare.py:_verdicts": "the walk is asked then, which tells what is wrong",
     "pull/member.py:instance": "without a name no verdict counts as this machine's own",
     "pull/member.py:_told": "the verdict is handed in again then",
     "host/store/progress.py:count": "for people only",

@@ -109,22 +109,6 @@ def subvolume_info(fd: int) -> Subvolume:
     )
 
 
-def parted(a: Subvolume, b: Subvolume) -> tuple[int, int] | None:
-    """(generation, time) from which on two related subvolumes can differ: parent and child, or two children; else None.
-
-    A snapshot is taken inside the commit of a transaction that nobody can join any more, so what either side writes
-    afterwards carries a later generation; what was still in flight is written by then, or carries a later one too.
-    """
-    none = bytes(16)
-    if b.parent_uuid == a.uuid:
-        return b.origin_generation + 1, b.origin_time
-    if a.parent_uuid == b.uuid:
-        return a.origin_generation + 1, a.origin_time
-    if a.parent_uuid == b.parent_uuid != none:
-        return min(a.origin_generation, b.origin_generation) + 1, min(a.origin_time, b.origin_time)
-    return None
-
-
 _TIME: t.Final = struct.Struct("=QI")
 _INODE_ITEM: t.Final = 1
 
@@ -306,7 +290,6 @@ __all__ = (
     "limited_by",
     "make_writable",
     "names_of",
-    "parted",
     "silent_changes",
     "snapshot",
     "subvolume_info",

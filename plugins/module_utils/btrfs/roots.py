@@ -28,6 +28,9 @@ _FIRST_SUBVOLUME, _LAST_SUBVOLUME = 256, 2**64 - 257  # BTRFS_FIRST_FREE_OBJECTI
 _DIR_ITEM, _ROOT_ITEM, _ROOT_BACKREF = 84, 132, 144
 _GENERATION_AT: t.Final = 160  # in struct btrfs_root_item, behind its inode
 _UUID_AT: t.Final = 247  # and behind that parent_uuid; a root made before Linux 3.7 is shorter and has none
+_ORIGIN: t.Final = struct.Struct(
+    "<16s16s16s8xQ16x12xQ"
+)  # from there: uuid, parent_uuid, received, otransid, otime's seconds
 _BACKREF: t.Final = struct.Struct("<QQH")  # directory, sequence, length of the name that follows
 _DIRECTORY_ENTRY: t.Final = struct.Struct(
     "<QBQQHHB"
@@ -60,6 +63,25 @@ def parse_root(content: bytes) -> Root:
     generation = int.from_bytes(content[_GENERATION_AT : _GENERATION_AT + 8], "little")
     own, parent = content[_UUID_AT : _UUID_AT + 16], content[_UUID_AT + 16 : _UUID_AT + 32]
     return Root(generation, own.ljust(16, b"\0"), parent.ljust(16, b"\0"))
+
+
+class Origin(t.NamedTuple):
+    """Of what a snapshot was taken, in which generation, and when (seconds)."""
+
+    parent_uuid: bytes
+    generation: int
+    time: int
+
+
+def origins(fd: int) -> dict[bytes, Origin]:
+    """The origin of every subvolume of a descriptor's file system, by its uuid. Raises OSError."""
+    found: dict[bytes, Origin] = {}
+    wanted = (_FIRST_SUBVOLUME, _LAST_SUBVOLUME)
+    for key, content in items(fd, _ROOT_TREE, objects=wanted, kinds=(_ROOT_ITEM, _ROOT_ITEM)):
+        if key.kind == _ROOT_ITEM and len(content) >= _UUID_AT + _ORIGIN.size:
+            own, parent, _received, generation, time = _ORIGIN.unpack_from(content, _UUID_AT)
+            found[own] = Origin(parent, generation, time)
+    return found
 
 
 def parse_place(parent: int, content: bytes) -> Place:
@@ -184,4 +206,4 @@ def _opened(top: str) -> t.Iterator[int]:
         os.close(fd)
 
 
-__all__ = ("get_default", "list_subvolumes")
+__all__ = ("Origin", "get_default", "list_subvolumes", "origins")

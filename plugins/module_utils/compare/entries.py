@@ -17,8 +17,8 @@ from .model import Source, Tally
 from .sides import Theirs
 
 MARK: t.Final = "carries an attribute trusted.overlay.*, which overlayfs takes for its own"
-_SEALED: t.Final = "has fs-verity, which it would lose: a copy has none"
-_NODE: t.Final = "is a character device 0:0, which overlayfs takes for a whiteout"
+SEALED: t.Final = "has fs-verity, which it would lose: a copy has none"
+NODE: t.Final = "is a character device 0:0, which overlayfs takes for a whiteout"
 _INLINE: t.Final = 2048  # btrfs keeps smaller files in its metadata: cloning those shares nothing
 # What os.fsencode() does, without its checks, which are paid for every entry.
 _BYTES: t.Final = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
@@ -102,7 +102,7 @@ class Judge:
         if not mine.look(raw, dir_fd):
             return  # gone since it was listed; only a live container (check mode) does that
         if mine.sealed:
-            tally.refuse(name, _SEALED)
+            tally.refuse(name, SEALED)
         if twin >= 0 and mine.nlink == 1 and self._is_untouched(raw, found[0][1], twin) and not _is_marked(raw):
             tally.drop(name, twin, mine, once=True)
             return
@@ -112,7 +112,7 @@ class Judge:
             self._symlink(name, raw, dir_fd, found, tally)
         else:
             if mine.is_whiteout:
-                tally.refuse(name, _NODE)
+                tally.refuse(name, NODE)
             self._own(name, raw, tally)
 
     def hides(self, name: str, dir_fd: int) -> bool:
@@ -201,4 +201,4 @@ class Judge:
         )
 
 
-__all__ = ("MARK", "Judge")
+__all__ = ("MARK", "NODE", "SEALED", "Judge")

@@ -9,11 +9,13 @@ import os
 import typing as t
 
 from ..btrfs import ioctl
+from ..btrfs.roots import Origin, origins
 from ..errors import OvercError
 from ..system.safe_path import OPEN_DIR, printable
 from .model import Kin
 
 _MANY: t.Final = 4000
+_NOBODY: t.Final = bytes(16)
 
 
 def enclosing_subvolume(path: str) -> tuple[str, tuple[str, ...]]:
@@ -36,6 +38,41 @@ def enclosing_subvolume(path: str) -> tuple[str, tuple[str, ...]]:
         here = parent
 
 
+class _Left(t.NamedTuple):
+    """An ancestor, or a subvolume itself, and when it was left: the generation and time from which on the two differ."""
+
+    uuid: bytes
+    generation: float
+    time: float
+
+
+def _line(uuid: bytes, origins: t.Mapping[bytes, Origin]) -> t.Iterator[_Left]:
+    """A subvolume and what it is a snapshot of, over all generations; the last of them may be deleted."""
+    seen: set[bytes] = set()
+    left = _Left(uuid, float("inf"), float("inf"))
+    while left.uuid != _NOBODY and left.uuid not in seen:
+        yield left
+        seen.add(left.uuid)
+        origin = origins.get(left.uuid)
+        if origin is None:
+            return
+        left = _Left(origin.parent_uuid, min(left.generation, origin.generation), min(left.time, origin.time))
+
+
+def parted(a: bytes, b: bytes, origins: t.Mapping[bytes, Origin]) -> tuple[int, int] | None:
+    """(generation, time) from which on two subvolumes, by their uuids, can differ; None where nothing is common.
+
+    A snapshot is taken inside the commit of a transaction that nobody can join any more, so what either side writes
+    afterwards carries a later generation; what was still in flight is written by then, or carries a later one too.
+    """
+    mine = {left.uuid: left for left in _line(a, origins)}
+    for theirs in _line(b, origins):
+        if theirs.uuid in mine:
+            ours = mine[theirs.uuid]
+            return int(min(ours.generation, theirs.generation)) + 1, int(min(ours.time, theirs.time))
+    return None
+
+
 class KinFinder:
     """How the container and a source are related on btrfs; a search per subvolume, not per directory."""
 
@@ -50,16 +87,17 @@ class KinFinder:
         os.close(self.fd)
 
     def of(self, fd: int) -> Kin | None:
-        """``fd``: the root of the source's subvolume, or of a snapshot of it."""
-        parted = ioctl.parted(ioctl.subvolume_info(fd), self.info)
-        if parted is None:
-            return None
-        generation, when = parted
+        """``fd``: the root of the source's subvolume, or of a snapshot of it. It must stay open as long as the answer is used."""
+        theirs = ioctl.subvolume_info(fd)
+        when = None if theirs.uuid == self.info.uuid else parted(self.info.uuid, theirs.uuid, origins(fd))
+        return None if when is None else Kin(*when, lambda: self._both(fd, when[0]))
+
+    def _both(self, fd: int, generation: int) -> frozenset[int] | None:
         if generation not in self._written:
             self._written[generation] = ioctl.few_changed_inodes(self.fd, generation, _MANY)
         mine = self._written[generation]
         theirs = None if mine is None else ioctl.few_changed_inodes(fd, generation, _MANY)
-        return Kin(None if mine is None or theirs is None else frozenset(mine | theirs), when)
+        return None if mine is None or theirs is None else frozenset(mine | theirs)
 
 
-__all__ = ("KinFinder", "enclosing_subvolume")
+__all__ = ("KinFinder", "enclosing_subvolume", "parted")

@@ -9,7 +9,8 @@ on both sides. Hard-linked files stay the container's (a write through one name 
 does not give once they are copied up), fifos, sockets and device nodes too (a fifo of a layer and one seen through the
 overlay are two pipes), and immutable files (a layer's cannot be changed).
 
-Here the tree is cut into tasks for several processes; the walk is what each of them does.
+Two ways to the same verdicts: between snapshots of one another by their trees (``relatives``), else by a walk. Here the tree is
+cut into tasks for several processes; the walk is what each of them does.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..errors import OvercError
 from ..system.safe_path import printable
 from ..system.workers import processors, spread, translate
 from .model import Comparison, Raw, Source, join, merge
+from .relatives.compare import compare as by_trees
 from .sides import Job, Part, open_sides
 from .walk import Walk
 
@@ -80,8 +82,16 @@ def compare(root: int, sources: t.Sequence[Source], *, jobs: int | None = None) 
     """
     if any(source.layer for source in sources[1:]):
         raise ValueError("only the first source can be a layer")
+    return by_trees(root, sources, jobs=jobs) or walked(root, sources, jobs=jobs)
+
+
+def walked(root: int, sources: t.Sequence[Source], *, jobs: int | None = None) -> Comparison:
+    """The same, directory by directory: on any file systems, with any number of files."""
     walk = Walk(sources, os.fstat(root).st_dev)
     doing = "comparing the trees"
+    for source in sources:
+        if source.kin is not None:
+            _once_for_all = source.kin.written  # and not again in each process
     tasks: list[list[Job]] = [[Job("", list(range(len(sources))))]]
     if jobs != 1:
         try:
@@ -117,4 +127,4 @@ def refuse(comparison: Comparison, directory: str) -> None:
     )
 
 
-__all__ = ("compare", "refuse")
+__all__ = ("compare", "refuse", "walked")

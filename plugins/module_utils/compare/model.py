@@ -18,23 +18,45 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-if t.TYPE_CHECKING:
-    from .files import Status
+
+class Counted(t.Protocol):
+    """An entry as far as it is counted: sizes in bytes, ``allocated`` on disk."""
+
+    @property
+    def inode(self) -> int: ...
+
+    @property
+    def nlink(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def allocated(self) -> int: ...
 
 
-@dataclass(frozen=True)
 class Kin:
-    """What is known when one side is a btrfs snapshot of the other, or both are of a third.
+    """What is known when one side is a btrfs snapshot of the other, or both have a common ancestor.
 
-    ``written``: the inodes whose item either side has written since they parted; all others are the same file still.
-    None where they are too many to list.
-    ``parted``: when that was, in seconds. Reading a file writes its inode item too (its access time), so an inode in
-    ``written`` that has the same change time on both sides, from before they parted, is still the same: everything but
-    the access time moves the change time, and no program can set it.
+    ``generation``: from which on the two can differ. ``parted``: when that was, in seconds. Reading a file writes its inode
+    item too (its access time), so an inode in ``written`` that has the same change time on both sides, from before they
+    parted, is still the same: everything but the access time moves the change time, and no program can set it.
     """
 
-    written: frozenset[int] | None
-    parted: int
+    def __init__(self, generation: int, parted: int, find: t.Callable[[], frozenset[int] | None]) -> None:
+        self.generation, self.parted = generation, parted
+        self._find = find
+        self._found: list[frozenset[int] | None] = []
+
+    @property
+    def written(self) -> frozenset[int] | None:
+        """The inodes whose item either side has written since they parted; all others are the same file still.
+
+        None where they are too many to list. Raises OSError.
+        """
+        if not self._found:
+            self._found.append(self._find())
+        return self._found[0]
 
 
 @dataclass(frozen=True)
@@ -144,7 +166,7 @@ class Tally:
         self.refused: list[tuple[str, str]] = []
         self.shared = 0
 
-    def drop(self, name: str, number: int, status: Status, *, once: bool) -> None:
+    def drop(self, name: str, number: int, status: Counted, *, once: bool) -> None:
         self.shared += 1
         self._shared_bytes += status.size
         if not once:
@@ -152,7 +174,12 @@ class Tally:
         if not self._sources[number].layer:
             self._pick[name] = number
 
-    def keep(self, name: str, status: Status, clone: int) -> None:
+    def drop_all(self, count: int, size: int) -> None:
+        """So many entries that are the layer's very own, bytes."""
+        self.shared += count
+        self._shared_bytes += size
+
+    def keep(self, name: str, status: Counted, clone: int) -> None:
         """``clone``: the source whose file has the same bytes, or -1."""
         self._kept.append(name)
         freed = 0
@@ -213,6 +240,7 @@ def merge(raws: t.Iterable[Raw]) -> Comparison:
 
 __all__ = (
     "Comparison",
+    "Counted",
     "DirectoryPlan",
     "Kin",
     "Link",

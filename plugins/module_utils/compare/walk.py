@@ -21,8 +21,8 @@ from .model import Raw, Source, Tally, join, parent_of, refusal
 from .sides import WHOLE, Job, Part, Sides, Theirs, open_sides
 
 # Four times what a program can name (PATH_MAX); the plan of each directory has its path, so they cost memory
-_LONGEST: t.Final = 16_384
-_LOCKED: t.Final = "is immutable or append-only (chattr), so the kernel could not merge anything into it"
+LONGEST: t.Final = 16_384
+LOCKED: t.Final = "is immutable or append-only (chattr), so the kernel could not merge anything into it"
 _NESTED: t.Final = "is a mount point or a nested subvolume, which no overlay can reach across"
 
 # Directories below one: name, and the sources' open directories whose entry of that name is a directory, too.
@@ -111,7 +111,7 @@ class Walk:
         if part.first and has_mark(sides.mine):
             tally.refuse("", MARK)
         if part.first and not sides.path and is_locked(sides.mine):
-            tally.refuse("", _LOCKED)
+            tally.refuse("", LOCKED)
         # A layer's directory with overlayfs's marks would be taken at its word: hide it, whatever it says.
         # (Not at the root: the kernel merges the roots of the layers without looking at their marks.)
         hidden = bool(sides.path) and self.shows_nothing(sides)
@@ -174,8 +174,8 @@ class Walk:
     def _open_below(self, sides: Sides, name: str, theirs: Theirs) -> Sides | None:
         """Open a directory on all sides; None when the container's cannot be part of an overlay."""
         path = join(sides.path, name)
-        if len(path) > _LONGEST:
-            self.out.append(refusal(path, f"lies so deep that its path has more than {_LONGEST} characters"))
+        if len(path) > LONGEST:
+            self.out.append(refusal(path, f"lies so deep that its path has more than {LONGEST} characters"))
             return None
         try:
             mine = open_dir(name, sides.mine)
@@ -245,4 +245,4 @@ class Walk:
         return None
 
 
-__all__ = ("Walk",)
+__all__ = ("LOCKED", "LONGEST", "Walk")

@@ -84,6 +84,20 @@ def clean(where: Path) -> None:
         shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
 
 
+@pytest.fixture(autouse=True)
+def small_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two days the small trees of the tests are compared as small ones are, two days as large ones.
+
+    Not every other day: which of the tests run today changes that often.
+    """
+    from ansible_collections.overc.system.plugins.module_utils.compare.relatives import compare
+
+    from tests.sampling import day
+
+    if day() // 2 % 2:
+        monkeypatch.setattr(compare, "_FEW", -1)
+
+
 @pytest.fixture
 def world(btrfs: Path) -> t.Iterator[World]:
     """A host root, and a place for containers, on one btrfs; empty for every test."""

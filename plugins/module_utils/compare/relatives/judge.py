@@ -1,0 +1,223 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What becomes of one entry that is not a directory, by the items of the trees: ``entries.Judge`` without its system calls.
+
+The verdicts are the same (tests/integration/overlay/test_relatives.py holds one to the other). More is known here of what is
+stored once: extents of compressed and preallocated files are compared as well.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+
+from ..entries import MARK, NODE, SEALED
+from ..model import Tally
+from .reading import Reader
+from .survey import LOCKED
+from .tree import FACTS, LINKS_TO_MODE, MODIFIED, Tree, is_inline, is_plain
+
+_MARK: t.Final = b"trusted.overlay."
+_OPAQUE: t.Final = b"trusted.overlay.opaque"
+# Inode flags of btrfs (uapi/linux/btrfs_tree.h). Those that lsattr(1) shows: no data COW, no compression, sync, immutable,
+# append-only, nodump, noatime, dirsync, compressed, and fs-verity of the read-only half
+_NODATACOW: t.Final = 1 << 1
+_VERITY: t.Final = 1 << 32
+SHOWN: t.Final = _NODATACOW | 1 << 3 | 1 << 5 | LOCKED | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | _VERITY
+_CLONED_FROM: t.Final = 2048  # smaller files lie in the metadata: cloning those shares nothing
+
+_KEEP: t.Final = 0
+_CLONE: t.Final = 1
+_DROP: t.Final = 2
+_ONCE: t.Final = 3
+_READ: t.Final = 4  # only the bytes tell
+
+# Those of a name in the sources: number of the source, inode there.
+Found = list[tuple[int, int]]
+
+
+class File:
+    """One entry of the container: what a tally counts, and what is compared."""
+
+    __slots__ = ("allocated", "flags", "inode", "item", "mode", "nlink", "rdev", "size")
+
+    def __init__(self, inode: int, item: bytes, block: int) -> None:
+        self.inode, self.item = inode, item
+        self.size, held, self.nlink, self.mode, self.rdev, self.flags = FACTS.unpack_from(item)
+        self.allocated = (held + block - 1) // block * block
+
+
+class Pending(t.NamedTuple):
+    """A file whose bytes decide. ``place``: its directory's number; ``found``: the sources still to ask, in order."""
+
+    place: int
+    name: str
+    inode: int
+    found: Found
+    clone: int
+
+
+# What was found out about one: the source to take it from and whether its bytes are stored once, or the one to clone (or -1)
+Verdict = tuple[int, bool, int]
+
+
+def is_marked(attributes: t.Iterable[bytes]) -> bool:
+    return any(name.startswith(_MARK) for name in attributes)
+
+
+def is_opaque(attributes: t.Mapping[bytes, bytes]) -> bool:
+    return attributes.get(_OPAQUE) == b"y"
+
+
+class Judge:
+    """``mine`` is the container's tree, ``theirs`` the sources', by number, the first of which is a relative.
+
+    ``changed``: inodes that are not the relative's any more. ``block``: of the file system, bytes.
+    """
+
+    def __init__(self, mine: Tree, theirs: t.Sequence[Tree], changed: t.Container[int], block: int) -> None:
+        self._mine, self._theirs, self._changed = mine, theirs, changed
+        self._block = block
+        self.pending: list[Pending] = []
+
+    def decide(self, place: int, raw: bytes, inode: int, found: Found, tally: Tally) -> None:
+        """Put into ``tally`` what becomes of the entry, or into ``pending``. ``found``: the sources that have the name."""
+        file = File(inode, self._mine.inodes[inode], self._block)
+        name = os.fsdecode(raw)
+        attributes = self._mine.attributes[inode]
+        marked = bool(attributes) and is_marked(attributes)
+        if file.flags & _VERITY:
+            tally.refuse(name, SEALED)
+        if found and not marked and self._is_untouched(file, found[0]):
+            tally.drop(name, found[0][0], file, once=True)
+            return
+        kind = stat.S_IFMT(file.mode)
+        if kind == stat.S_IFREG:
+            self._file(place, name, file, found, tally, marked=marked)
+            return
+        if kind == stat.S_IFLNK and not marked:
+            for number, other in found:
+                if self._same_symlink(file, attributes, number, other):
+                    tally.drop(name, number, file, once=True)
+                    return
+        elif kind == stat.S_IFCHR and not file.rdev:
+            tally.refuse(name, NODE)
+        if marked:
+            tally.refuse(name, MARK)
+        tally.keep(name, file, -1)
+
+    def _is_untouched(self, file: File, first: tuple[int, int]) -> bool:
+        """Whether the relative has the very same inode there, and neither has written it since they parted."""
+        return (
+            first == (0, file.inode)
+            and file.inode not in self._changed
+            and file.nlink == 1
+            and not file.flags & LOCKED
+            and (stat.S_ISREG(file.mode) or stat.S_ISLNK(file.mode))
+        )
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    def _file(self, place: int, name: str, file: File, found: Found, tally: Tally, *, marked: bool) -> None:
+        clone = -1
+        if not marked:  # what has a mark is refused, whoever has the same
+            for index, (number, other) in enumerate(found):
+                what = self._against(file, number, other, None, may_clone=clone < 0)
+                if what == _READ:
+                    self.pending.append(Pending(place, name, file.inode, found[index:], clone))
+                    return
+                if what >= _DROP:
+                    tally.drop(name, number, file, once=what == _ONCE)
+                    return
+                if what == _CLONE:
+                    clone = number
+        else:
+            tally.refuse(name, MARK)
+        tally.keep(name, file, clone)
+
+    def settle(self, pending: Pending, reader: Reader) -> Verdict:
+        """Ask the bytes. Raises OSError where a file cannot be opened (any more)."""
+        file = File(pending.inode, self._mine.inodes[pending.inode], self._block)
+        clone = pending.clone
+        for number, other in pending.found:
+            what = self._against(file, number, other, reader, may_clone=clone < 0)
+            if what >= _DROP:
+                return number, what == _ONCE, -1
+            if what == _CLONE:
+                clone = number
+        return -1, False, clone
+
+    def tell(self, pending: Pending, verdict: Verdict, tally: Tally) -> None:
+        number, once, clone = verdict
+        file = File(pending.inode, self._mine.inodes[pending.inode], self._block)
+        if number >= 0:
+            tally.drop(pending.name, number, file, once=once)
+        else:
+            tally.keep(pending.name, file, clone)
+
+    def _against(self, file: File, number: int, other: int, reader: Reader | None, *, may_clone: bool) -> int:
+        """What a source's file of that name makes possible; ``_READ`` if only its bytes tell and there is no reader."""
+        if other < 0:
+            return _KEEP
+        theirs = self._theirs[number]
+        a, b = file.item, theirs.inodes[other]
+        size, held, _links, mode, _device, flags = FACTS.unpack_from(b)
+        if size != file.size or not stat.S_ISREG(mode):
+            return _KEEP
+        if (file.allocated < size) != ((held + self._block - 1) // self._block * self._block < size):
+            return _KEEP  # holes are neither lost nor made: a swap file must have none
+        differ = (file.flags ^ flags) & SHOWN
+        if differ & _NODATACOW:
+            return _KEEP  # the kernel clones nothing between the two
+        may_clone = may_clone and size > _CLONED_FROM
+        exact = (
+            not differ
+            and file.nlink == 1
+            and not flags & LOCKED
+            and a[LINKS_TO_MODE] == b[LINKS_TO_MODE]
+            and a[MODIFIED] == b[MODIFIED]
+            and self._mine.attributes[file.inode] == theirs.attributes[other]
+        )
+        if not exact and not may_clone:
+            return _KEEP
+        equal, once = self._same_in_trees(file, theirs, other)
+        if equal is None:
+            if reader is None:
+                return _READ
+            equal = reader.equal(self._mine, file.inode, theirs, other, size=size, allocated=file.allocated)
+        if not equal:
+            return _KEEP
+        if exact:
+            return _ONCE if once else _DROP
+        return _CLONE if may_clone and not once else _KEEP
+
+    def _same_in_trees(self, file: File, theirs: Tree, other: int) -> tuple[bool | None, bool]:
+        """(equal, already stored once), as far as the trees tell; None: they do not."""
+        if not file.size:
+            return True, True
+        a, b = self._mine.extents[file.inode], theirs.extents[other]
+        if a == b:
+            return True, bool(a) and not is_inline(a)
+        if is_inline(a) and is_inline(b) and is_plain(a) and is_plain(b):
+            return False, False
+        return None, False
+
+    # -- symbolic links -----------------------------------------------------------------------------------------
+
+    def _same_symlink(self, file: File, attributes: dict[bytes, bytes], number: int, other: int) -> bool:
+        if other < 0 or file.nlink != 1:
+            return False
+        theirs = self._theirs[number]
+        a, b = file.item, theirs.inodes[other]
+        return (
+            a[LINKS_TO_MODE] == b[LINKS_TO_MODE]
+            and a[MODIFIED] == b[MODIFIED]
+            and not (file.flags ^ FACTS.unpack_from(b)[5]) & SHOWN
+            and self._mine.extents[file.inode] == theirs.extents[other]
+            and attributes == theirs.attributes[other]
+        )
+
+
+__all__ = ("SHOWN", "Found", "Judge", "Pending", "Verdict", "is_marked", "is_opaque")
