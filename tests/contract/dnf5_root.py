@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A root with the real DNF 5 and rpm 6, of Debian's next release, in which a driver of the collection runs by itself.
 
-Several commands may be at work in it at once; each has a mount and a process namespace of its own.
+Several commands may be at work in it at once; each has a mount, a process and a network namespace of its own.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tests.contract import kept_root
 from tests.lab.process import run
 
 SUITE: t.Final = "forky"
-TOOLS: t.Final = ("mmdebstrap", "rpmbuild", "createrepo_c", "unshare")
-REPOSITORY: t.Final = "[lab]\nname=lab\nbaseurl=file:///srv/repo\nenabled=1\ngpgcheck=0\n"
+TOOLS: t.Final = ("mmdebstrap", "rpmbuild", "rpmsign", "createrepo_c", "unshare", "ip")
+REPOSITORY: t.Final = "[lab]\nname=lab\nbaseurl=http://127.0.0.1/\nenabled=1\ngpgcheck=0\n"
 _OPTIONS: t.Final = (
     "--include=dnf5,rpm,python3",
     '--aptopt=Acquire::Languages "none"',
@@ -34,6 +34,7 @@ _OPTIONS: t.Final = (
 )
 _ENTER: t.Final = """\
 set -e
+ip link set lo up
 mount --bind "$1" "$1"  # rpm 6 unshares /tmp for scripts, which needs a / that is a mount
 mount -t proc proc "$1/proc"
 mount -t tmpfs -o mode=0755 tmpfs "$1/dev"
@@ -43,27 +44,46 @@ here=$1
 shift
 exec chroot "$here" "$@"
 """
-# What a module does with a driver, without Ansible
+# What a module does with a driver, without Ansible. The repository is there by HTTP until the packages were downloaded.
 _ASK: t.Final = """\
-import json, shutil, sys, time
+import functools, http.server, json, shutil, sys, tempfile, threading, time
 sys.path.insert(0, "/srv/python")
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import PackageRequest
-from ansible_collections.overc.system.plugins.module_utils.packages.dnf import tool
-from ansible_collections.overc.system.plugins.module_utils.packages.dnf.driver import Dnf
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf5 import tool
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf5.driver import Dnf5
 from ansible_collections.overc.system.plugins.module_utils.runner import ModuleRunner
 class Here:
     get_bin_path = staticmethod(shutil.which)
-tool.PATIENCE_5 = float(sys.argv[2])
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_words):
+        pass
+what, request = sys.argv[1], {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(sys.argv[3]).items()}
+tool.PATIENCE = float(sys.argv[2])
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 80), functools.partial(Quiet, directory="/srv/repo"))
+threading.Thread(target=server.serve_forever, daemon=True).start()
 begun = time.monotonic()
+said = {}
 try:
-    dnf = Dnf(ModuleRunner(Here()))
-    if sys.argv[1] == "refresh":
-        said = {"changed": dnf.refresh()}
+    dnf, request = Dnf5(ModuleRunner(Here())), PackageRequest(**request)
+    if what == "refresh":
+        said["changed"] = dnf.refresh()
+    elif what == "unchecked":
+        said["unchecked"] = dnf.unchecked()
+    elif what == "age":
+        said["age"] = dnf.lists_age().seconds
     else:
-        said = {"changes": [change.as_dict() for change in dnf.pending(PackageRequest()).changes]}
+        plan = dnf.pending(request, scratch=tempfile.mkdtemp() if what == "check" else None, refresh=what == "fresh")
+        said.update(changes=[c.as_dict() for c in plan.changes], held_back=plan.held_back, skipped=plan.skipped)
+    if what == "upgrade":
+        directory = tempfile.mkdtemp()
+        said["paths"] = dnf.download(request, plan, directory)
+        server.shutdown()
+        server.server_close()
+        applied = Dnf5(ModuleRunner(Here())).apply(request, plan, directory)
+        said.update(warnings=applied.warnings, kept=applied.kept, done=[c.as_dict() for c in applied.changes])
 except OvercError as error:
-    said = {"error_id": error.error_id, "msg": error.message, "holder": error.facts.get("holder")}
+    said.update(error_id=error.error_id, msg=error.message, holder=error.facts.get("holder"), stderr=error.facts.get("stderr"))
 print(json.dumps({**said, "seconds": time.monotonic() - begun}))
 """
 
@@ -75,7 +95,7 @@ class Root:
     path: Path
 
     def _enter(self, argv: t.Sequence[str]) -> list[str]:
-        enter = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
+        enter = ["unshare", "--mount", "--propagation", "private", "--pid", "--net", "--fork", "--kill-child"]
         return [*enter, "sh", "-c", _ENTER, "sh", str(self.path), *argv]
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
@@ -90,9 +110,11 @@ class Root:
         assert process.returncode == 0, (script, out, err)
         return out
 
-    def ask(self, what: str, *, patience: float = 60) -> dict[str, t.Any]:
-        """The driver's answer to ``refresh`` or ``pending``, with the ``seconds`` it took."""
-        process = self.start("python3", "-c", _ASK, what, str(patience))
+    def ask(self, what: str, *, patience: float = 60, **request: t.Any) -> dict[str, t.Any]:
+        """The driver's answer to ``refresh``, ``pending``, ``check`` (in a scratch directory) or ``upgrade``, with the
+        ``seconds`` it took.
+        """
+        process = self.start("python3", "-c", _ASK, what, str(patience), json.dumps(request))
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
         answer: dict[str, t.Any] = json.loads(out)

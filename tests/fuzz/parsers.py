@@ -20,13 +20,16 @@ from ansible_collections.overc.system.plugins.module_utils.errors import OvercEr
 from ansible_collections.overc.system.plugins.module_utils.host.plan import model
 from ansible_collections.overc.system.plugins.module_utils.host.store import journal, record
 from ansible_collections.overc.system.plugins.module_utils.overlay import lxc
-from ansible_collections.overc.system.plugins.module_utils.packages import contract, rpmdb
-from ansible_collections.overc.system.plugins.module_utils.packages.dnf import (
-    configuration,
-    errors,
-    output,
-    transaction,
+from ansible_collections.overc.system.plugins.module_utils.packages import (
+    contract,
+    rpm_lists,
+    rpmdb,
+    transaction_table,
 )
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf import configuration, errors
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf5 import configuration as dnf5_configuration
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf5 import errors as dnf5_errors
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf5 import offers, stored
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import channels as smartpm_channels
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import errors as smartpm_errors
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import output as smartpm_output
@@ -66,15 +69,23 @@ def _json(read: t.Callable[[t.Any], object]) -> Parser:
 
 
 def _transaction(text: str) -> object:
-    found = transaction.parse_transaction(text)
+    found = transaction_table.parse_transaction(text)
     installed = [contract.Package(row.name, row.arch, "0-1") for row in found.upgrading]
-    transaction.held_back_sentences(found, errors.problems(text))
-    return contract.PackagePlan(transaction.changes(found, installed)).fingerprint
+    transaction_table.held_back_sentences(found, errors.problems(text))
+    return contract.PackagePlan(transaction_table.changes(found, installed)).fingerprint
 
 
 def _effective_5(text: str) -> object:
-    found = configuration.parse_effective_5(text, text)
+    found = dnf5_configuration.parse_effective(text)
     return found.paths, found.unchecked
+
+
+def _stored(text: str) -> object:
+    found = stored.parse_stored(text)
+    # What is replayed names the same packages
+    again = stored.parse_stored(found.replay)
+    assert (again.coming, again.going) == (found.coming, found.going)
+    return found.differs_from(())
 
 
 def _plan(text: str) -> object:
@@ -122,14 +133,19 @@ def _channels(text: str) -> object:
 
 PARSERS: dict[str, Parser] = {
     "dnf-transaction": text(_transaction),
-    "dnf-sizes": text(output.parse_sizes),
-    "dnf-offers": text(output.parse_offers),
-    "dnf-stamps": text(lambda said: output.refreshed_at(said, ("lab",))),
+    "dnf-sizes": text(rpm_lists.parse_sizes),
+    "dnf-offers": text(rpm_lists.parse_offers),
+    "dnf-stamps": text(lambda said: rpm_lists.refreshed_at(said, ("lab",))),
     "dnf-failure": _completed(lambda done: (errors.failure(done), errors.unsuccessful(done, "x"))),
     "dnf-unknown": text(errors.unknown_packages),
     "dnf-warnings": text(errors.warnings),
-    "dnf-signatures-4": text(configuration.parse_effective_4),
-    "dnf-signatures-5": text(_effective_5),
+    "dnf-signatures": text(configuration.parse_effective),
+    "dnf5-signatures": text(_effective_5),
+    "dnf5-failure": _completed(lambda done: (dnf5_errors.failure(done), dnf5_errors.unsuccessful(done, "x"))),
+    "dnf5-unknown": text(dnf5_errors.unknown_packages),
+    "dnf5-warnings": text(lambda said: dnf5_errors.kept_files(dnf5_errors.warnings(said))),
+    "dnf5-offers": text(offers.parse_offers),
+    "dnf5-stored": text(_stored),
     "rpm-query": text(rpmdb.parse_query),
     "rpm-scriptlets": text(rpmdb.scriptlet_failures),
     "smart-plan": text(_plan),
@@ -178,11 +194,15 @@ SEEDS: dict[str, list[bytes]] = {
     "dnf-sizes": [b"lab-app|noarch|0:2.0-1|6370\n"],
     "dnf-stamps": [b"100 /c/lab-0123456789abcdef/repodata/1-primary.xml.gz\n"],
     "dpkg-query": [b"ii |bash|5.2-1\nrc |gone|1\n"],
-    "dnf-signatures-4": [
+    "dnf-signatures": [
         b'{"cache": "/c", "state": "/s", "read": [], "plugins": true, "excludes": true, "tsflags": [], "repositories": {}}\n',
     ],
-    "dnf-signatures-5": [
-        b'system_cachedir = /c\nreposdir = /a,/b\n======== "lab" repository configuration: ========\nbaseurl = file:///p\n'
+    "dnf5-signatures": [
+        b'system_cachedir = /c\n======== "lab" repository configuration: ========\n[\n{"id":"lab","is_enabled":true}\n]\n'
+    ],
+    "dnf5-offers": [b'{"upgrades": [{"name": "a", "arch": "noarch", "evr": "1:2.0-1", "repository": "lab"}]}'],
+    "dnf5-stored": [
+        b'{"rpms": [{"nevra": "a-1:2-1.noarch", "action": "Upgrade", "repo_id": "lab", "package_path": "./packages/a.rpm"}]}'
     ],
     "rpm-query": [b"lab-app\t0:1.0-1\tnoarch\n"],
     "mountinfo": [b"22 1 0:20 /rootfs / rw,noatime shared:1 - btrfs /dev/sda2 rw,subvolid=256,subvol=/rootfs\n"],
@@ -232,9 +252,11 @@ def survives(name: str, data: bytes) -> None:
 
 # What their only callers turn into a refusal
 _REFUSALS: dict[str, type[ValueError]] = {
-    "dnf-transaction": transaction.UnreadableTable,
-    "dnf-signatures-4": ValueError,
-    "dnf-signatures-5": ValueError,
+    "dnf-transaction": transaction_table.UnreadableTable,
+    "dnf-signatures": ValueError,
+    "dnf5-signatures": ValueError,
+    "dnf5-offers": ValueError,
+    "dnf5-stored": stored.UnreadableTransaction,
     "smart-plan": smartpm_output.UnreadableOutput,
     "smart-newer": smartpm_output.UnreadableOutput,
 }

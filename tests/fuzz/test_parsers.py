@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.packages import contract
 from ansible_collections.overc.system.plugins.module_utils.packages.dnf import driver
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf5 import driver as dnf5
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import driver as smartpm
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed, check_arguments
 from hypothesis import given
@@ -93,7 +94,8 @@ def test_json_of_any_shape(name: str, data: st.DataObject) -> None:
 # --- the drivers ------------------------------------------------------------------------------------------------------
 
 _ALLOWED = {
-    "dnf": frozenset({"cp", "dnf", "find", "grep", "head", "mkdir", "python3", "readlink", "rpm", "stat"}),
+    "dnf5": frozenset({"cat", "cp", "dd", "dnf5", "find", "mkdir", "rpm", "stat"}),
+    "dnf": frozenset({"cp", "dnf", "find", "head", "mkdir", "python3", "readlink", "rpm", "stat"}),
     "smartpm": frozenset({"cp", "dpkg", "dpkg-query", "find", "ln", "mkdir", "readlink", "rpm", "smart", "stat"}),
 }
 _CALLS = 60
@@ -132,6 +134,8 @@ def test_driver(kind: str, data: st.DataObject) -> None:
     manager: contract.PackageManager
     if kind == "dnf":
         manager = driver.Dnf(runner, sleep=lambda _seconds: None)
+    elif kind == "dnf5":
+        manager = dnf5.Dnf5(runner, sleep=lambda _seconds: None)
     else:
         manager = smartpm.SmartPm(runner, sleep=lambda _seconds: None)
     request = contract.PackageRequest(data.draw(_NAMES), data.draw(_NAMES), data.draw(st.booleans()))

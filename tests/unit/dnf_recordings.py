@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The recorded outputs of DNF 4.14 and 5.4 (tests/unit/transcripts/dnf4 and dnf5), and hosts that answer with them."""
+"""The recorded outputs of DNF 4.14 (tests/unit/transcripts/dnf4), and hosts that answer with them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from ansible_collections.overc.system.plugins.module_utils.runner import Complet
 
 Record = dict[str, t.Any]
 FILE = pathlib.Path(__file__).parent / "transcripts" / "dnf4" / "dnf.jsonl"
-DNF5_FILE = FILE.parents[1] / "dnf5" / "dnf.jsonl"
-DNF5_RECORDS: dict[str, Record] = {r["scenario"]: r for r in map(json.loads, DNF5_FILE.read_text("utf-8").splitlines())}
 RECORDS: dict[str, Record] = {r["scenario"]: r for r in map(json.loads, FILE.read_text("utf-8").splitlines())}
 INSTALLED = rpmdb.parse_query("\n".join(RECORDS["apply"]["installed_before"]))
 
@@ -39,8 +37,6 @@ EFFECTIVE_4 = json.dumps({
 class Replay:
     """Answers `dnf` calls with one transcript and `rpm -qa` with the package lists given, the last one for ever."""
 
-    program = "dnf-3"
-
     def __init__(self, scenario: str, *installed: t.Iterable[Package]) -> None:
         self.answer = recorded(scenario)
         self.lists = [list(packages) for packages in installed] or [list(INSTALLED)]
@@ -56,13 +52,11 @@ class Replay:
             text = "".join(f"{p.name}\t{p.version}\t{p.arch}\n" for p in packages)
             return Completed(tuple(argv), 0, text, "")
         if argv[0] == "readlink":
-            return Completed(tuple(argv), 0, f"/usr/bin/{self.program}\n", "")
+            return Completed(tuple(argv), 0, "/usr/bin/dnf-3\n", "")
         if argv[0] == "python3":
             return Completed(tuple(argv), 0, EFFECTIVE_4, "")
         if argv[0] != "dnf":
             return Completed(tuple(argv), 0, "", "")
-        if any(word.startswith("--dump-") for word in argv):
-            return Completed(tuple(argv), 0, DNF5_REPOSITORIES, "")
         if "repoquery" in argv:
             return recorded("repoquery-sizes")
         return self.answer
@@ -75,38 +69,10 @@ def before_and_after(scenario: str) -> tuple[tuple[Package, ...], tuple[Package,
     return rpmdb.parse_query("\n".join(before)), rpmdb.parse_query("\n".join(after))
 
 
-# After dnf5/main.cpp, dump_repository_configuration; not a recording.
-DNF5_REPOSITORIES = """\
-======== Main configuration: ========
-gpgcheck = 1
-pkg_gpgcheck = 1
-reposdir = /etc/yum.repos.d,/etc/distro.repos.d
-system_cachedir = /var/cache/libdnf5
-======== "both" repository configuration: ========
-enabled = 1
-gpgcheck = 0
-pkg_gpgcheck = 1
-gpgkey
-======== "off" repository configuration: ========
-enabled = 1
-gpgcheck = 0
-repo_gpgcheck = 1
-======== "newer-off" repository configuration: ========
-pkg_gpgcheck = 0
-gpgcheck = 1
-======== "disabled" repository configuration: ========
-enabled = 0
-gpgcheck = 0
-======== "silent" repository configuration: ========
-enabled = 1
-"""
-
-
 # -- a host's own settings ---------------------------------------------------------------------------------------------
 class Saying(Replay):
     """As Replay, with one answer for every call of `dnf`."""
 
-    def __init__(self, rc: int, stdout: str, stderr: str = "", program: str = "dnf-3") -> None:
+    def __init__(self, rc: int, stdout: str, stderr: str = "") -> None:
         super().__init__("nothing")
-        self.program = program
         self.answer = Completed(("dnf",), rc, stdout, stderr)

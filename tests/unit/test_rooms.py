@@ -204,7 +204,7 @@ def test_everything_is_used() -> None:
         ("module_utils.errors", "from .system import syscalls", upward),
         ("module_utils.host.plan.model", "from ..steps.context import Apply", upward),
         ("module_utils.overlay.plan", "from ..host.plan.model import Plan", upward),
-        ("module_utils.packages.dnf.output", "from ..smartpm.output import x", sideways),
+        ("module_utils.packages.dnf.errors", "from ..smartpm.output import x", sideways),
         ("module_utils.host.transaction", "from ..packages.dnf.driver import Dnf", sideways),
         ("module_utils.boot.kernel", "from . import partition", rounds),
     ],

@@ -9,7 +9,7 @@ import contextlib
 import os
 import typing as t
 
-from .known import PROGRAMS, which
+from .known import present, which
 
 if t.TYPE_CHECKING:
     from ..runner import Runner
@@ -21,6 +21,12 @@ def _dnf(runner: Runner) -> PackageManager:
     from .dnf.driver import Dnf  # noqa: PLC0415
 
     return Dnf(runner)
+
+
+def _dnf5(runner: Runner) -> PackageManager:
+    from .dnf5.driver import Dnf5  # noqa: PLC0415
+
+    return Dnf5(runner)
 
 
 def _smartpm(runner: Runner) -> PackageManager:
@@ -36,7 +42,12 @@ def _apt(runner: Runner) -> PackageManager:
 
 
 # A name in known.PROGRAMS -> its driver. Imported where it is used: each costs a module milliseconds.
-DRIVERS: t.Final[dict[str, t.Callable[[Runner], PackageManager]]] = {"dnf": _dnf, "smartpm": _smartpm, "apt": _apt}
+DRIVERS: t.Final[dict[str, t.Callable[[Runner], PackageManager]]] = {
+    "dnf": _dnf,
+    "dnf5": _dnf5,
+    "smartpm": _smartpm,
+    "apt": _apt,
+}
 # Those that know how to bring a root to another release of its distribution
 RELEASE_UPGRADES: t.Final = ("apt",)
 # Those whose drivers follow ``PackageRequest.install``, ``remove`` and ``upgrade``, and those that know ``advisories``
@@ -62,7 +73,7 @@ def detect(runner: Runner, wanted: str = "auto") -> PackageManager:
 
 def locks(runner: Runner, wanted: str | None) -> tuple[Lock, ...]:
     """The locks of the package manager ``wanted``; None: nobody can say which one counts, so those of all there are."""
-    names = [wanted] if wanted else [name for name in DRIVERS if runner.find(PROGRAMS[name]) is not None]
+    names = [wanted] if wanted else present(runner)
     found = (_driver(runner, name).database().locks for name in names)
     return tuple(dict.fromkeys(lock for some in found for lock in some))
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ..errors import OvercError
@@ -14,7 +15,7 @@ if t.TYPE_CHECKING:
     from ..runner import Runner
 
 # option value -> the program that must be installed
-PROGRAMS: t.Final[dict[str, str]] = {"dnf": "dnf", "smartpm": "smart", "apt": "apt-get"}
+PROGRAMS: t.Final[dict[str, str]] = {"dnf": "dnf", "dnf5": "dnf5", "smartpm": "smart", "apt": "apt-get"}
 
 # Only to be named: what manages the packages of hosts that cannot be helped
 OTHERS: t.Final = ("zypper", "rpm-ostree", "pacman", "apk", "opkg", "xbps-install", "emerge")
@@ -28,16 +29,27 @@ _RPM_DATABASES: t.Final = tuple(
 )
 
 
-def _that_count(present: list[str]) -> list[str]:
+def present(runner: Runner) -> list[str]:
+    """The names of the package managers that are installed: `dnf` is DNF 5 where it leads to `dnf5`, and then nothing else."""
+    found = [name for name, program in PROGRAMS.items() if runner.find(program) is not None]
+    if "dnf" in found and os.path.basename(os.path.realpath(runner.find("dnf") or "")) == "dnf5":
+        found.remove("dnf")
+    return found
+
+
+def _that_count(found: list[str]) -> list[str]:
     """Without what is there but does not manage this root.
 
-    A root with dpkg may have `dnf` to make other roots with: then it has no database of rpm's. Where it has one, or where
-    there is Smart, which uses dpkg's database as well, apt is the one that does not count.
+    Of both generations of DNF the one counts that `dnf` is: the other one was installed beside it. A root with dpkg may have
+    DNF to make other roots with: then it has no database of rpm's. Where it has one, or where there is Smart, which uses dpkg's
+    database as well, apt is the one that does not count.
     """
-    others = [name for name in present if name != "apt"]
-    if others == ["dnf"] and "apt" in present and not any(map(is_there, _RPM_DATABASES)):
+    others = [name for name in found if name != "apt"]
+    if "dnf" in others and "dnf5" in others:
+        others.remove("dnf5")
+    if others in (["dnf"], ["dnf5"]) and "apt" in found and not any(map(is_there, _RPM_DATABASES)):
         return ["apt"]
-    return others or present
+    return others or found
 
 
 def which(runner: Runner, wanted: str = "auto") -> str:
@@ -45,36 +57,39 @@ def which(runner: Runner, wanted: str = "auto") -> str:
 
     Two package managers on one host may disagree about which repositories count, so ``auto`` never chooses between
     them: it looks only at programs and files, which costs no process, and refuses with bad_argument when it finds both. apt
-    counts where no other one manages the root: it is no choice between two that know different packages.
+    counts where no other one manages the root: it is no choice between two that know different packages. ``dnf`` is whatever
+    generation of it the host's `dnf` is, so it may come out as ``dnf5``.
     Raises package_manager_missing if there is none, or not the wanted one, and bad_argument for another word.
     """
     if wanted != "auto" and wanted not in PROGRAMS:
         raise OvercError("bad_argument", f"{wanted!r} is none of the package managers auto, {', '.join(PROGRAMS)}.")
-    present = [name for name, program in PROGRAMS.items() if runner.find(program) is not None]
-    if wanted != "auto" and wanted not in present:
+    found = present(runner)
+    if wanted == "dnf" and "dnf" not in found and runner.find("dnf") is not None:
+        wanted = "dnf5"  # what `dnf` is on this host
+    if wanted != "auto" and wanted not in found:
         raise OvercError(
             "package_manager_missing", f"The program {PROGRAMS[wanted]!r} ({wanted}) is not installed on this host."
         )
     others = [program for program in OTHERS if runner.find(program) is not None]
-    if not present and others:
+    if not found and others:
         raise OvercError(
             "package_manager_missing",
             f"{others[0]} manages this host's packages, which is not supported. Supported are: "
             f"{', '.join(PROGRAMS.values())}.",
         )
-    if not present:
+    if not found:
         raise OvercError(
             "package_manager_missing",
             f"None of the supported package managers is installed on this host: {', '.join(PROGRAMS.values())}.",
         )
-    present = _that_count(present) if wanted == "auto" else present
-    if len(present) > 1 and wanted == "auto":
+    found = _that_count(found) if wanted == "auto" else found
+    if len(found) > 1 and wanted == "auto":
         raise OvercError(
             "bad_argument",
-            f"This host has more than one package manager ({', '.join(present)}); say which one with the option "
+            f"This host has more than one package manager ({', '.join(found)}); say which one with the option "
             "package_manager.",
         )
-    return present[0] if wanted == "auto" else wanted
+    return found[0] if wanted == "auto" else wanted
 
 
-__all__ = ("OTHERS", "PROGRAMS", "which")
+__all__ = ("OTHERS", "PROGRAMS", "present", "which")

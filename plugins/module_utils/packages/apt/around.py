@@ -9,7 +9,7 @@ import contextlib
 import typing as t
 
 from ...errors import OvercError
-from .settings import in_memory
+from ..memory_file import in_memory
 
 if t.TYPE_CHECKING:
     from ...runner import Runner

@@ -10,11 +10,12 @@ import posixpath
 import typing as t
 
 from ...errors import OvercError
+from ..memory_file import in_memory
 from ..tool import run_when_free
 from . import configuration
 from .configuration import Configuration
 from .errors import interrupted, is_locked
-from .settings import ENVIRONMENT, SETTINGS, in_memory, phasing, quoted
+from .settings import ENVIRONMENT, SETTINGS, phasing, quoted
 from .status import JOURNAL, QUERY, Entry, journal_names, parse_entries
 
 if t.TYPE_CHECKING:

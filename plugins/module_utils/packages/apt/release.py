@@ -12,13 +12,14 @@ from dataclasses import replace
 
 from ...errors import OvercError
 from ..contract import Edit, ReleaseChange
+from ..memory_file import in_memory
 from . import configuration, targets
 from .decisions import Outcome, Step, plan
 from .names import is_excluded
 from .refresher import Lists
 from .releases import check_architecture, check_step, is_moving, names_release, parse_os_release
 from .resolution import native_architecture
-from .settings import in_memory, quoted
+from .settings import quoted
 from .status import troubles
 
 if t.TYPE_CHECKING:

@@ -9,8 +9,6 @@ parsed, and what is done, are what was asked for.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import typing as t
 
 # Nobody is there to be asked; needrestart would look at, and restart, the services of the running system
@@ -90,16 +88,4 @@ def quoted(path: str) -> str:
     return f'"{path}"'
 
 
-@contextlib.contextmanager
-def in_memory(text: str) -> t.Iterator[tuple[int, str]]:
-    """A file with this text: its descriptor, which a program has to inherit, and the path by which that opens it."""
-    fd = os.memfd_create("overc")
-    try:
-        with open(fd, "wb", closefd=False) as stream:
-            stream.write(text.encode("utf-8", "surrogateescape"))
-        yield fd, f"/proc/self/fd/{fd}"
-    finally:
-        os.close(fd)
-
-
-__all__ = ("ENVIRONMENT", "NO_HOOKS", "SETTINGS", "SIGNED", "UNSANDBOXED", "in_memory", "phasing", "quoted")
+__all__ = ("ENVIRONMENT", "NO_HOOKS", "SETTINGS", "SIGNED", "UNSANDBOXED", "phasing", "quoted")

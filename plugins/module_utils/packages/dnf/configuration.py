@@ -12,10 +12,9 @@ named on the command line, which this collection never does.
 from __future__ import annotations
 
 import json
-import re
 import typing as t
 import urllib.parse
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ...errors import OvercError
 from ...system.own_source import source_of
@@ -28,12 +27,8 @@ if t.TYPE_CHECKING:
 # Whether something may be pending: by the lists as they are, or after they were fetched anew.
 Question = t.Literal["ask", "refresh"]
 OF_PLUGINS: t.Final = "repositories that plugins of DNF may add"
-_HEAD_5: t.Final = re.compile(r'^=+ "(.+)" repository configuration: =+$')
-_EXCLUDES_5: t.Final = ("exclude", "excludepkgs", "includepkgs")
-_LOCKED_5: t.Final = "/etc/dnf/versionlock.toml"
 # Of `tsflags` (dnf.conf(5)): with these rpm registers or checks less than it does, or runs no scripts
 _UNTRUE_FLAGS: t.Final = ("test", "justdb", "noscripts", "notriggers", "nocrypto")
-_TRUE: t.Final = ("1", "yes", "true", "on")  # libdnf, OptionBool
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,6 @@ class Configuration:
     anew for that answer, those of the host or, where it was to stay as it is, copies of its lists and state in ``copies``.
     """
 
-    generation: int
     cache: str
     state: str
     read: tuple[str, ...] = ()
@@ -93,11 +87,7 @@ class Configuration:
     @property
     def unhidden(self) -> tuple[str, ...]:
         """Options with which nothing is excluded, neither by settings nor by versionlock."""
-        return (
-            ("--setopt=disable_excludes=*",)
-            if self.generation == 5
-            else ("--disableexcludes=all", "--disableplugin=versionlock")
-        )
+        return ("--disableexcludes=all", "--disableplugin=versionlock")
 
     @property
     def whole_transaction(self) -> t.Mapping[str, str]:
@@ -105,11 +95,6 @@ class Configuration:
         kept = [flag for flag in self.tsflags if flag.lower() not in _UNTRUE_FLAGS]
         # Values are added to those of dnf.conf, unless an empty one comes first
         return {"tsflags": ",".join(["", *kept])} if len(kept) < len(self.tsflags) else {}
-
-    @property
-    def cache_only(self) -> str:
-        """The value of ``cacheonly`` with which nothing is fetched."""
-        return "all" if self.generation == 5 else "True"
 
     def is_local(self, name: str) -> bool:
         """Whether the packages of a repository are in this host's own file tree: DNF looks at the first address only."""
@@ -131,7 +116,7 @@ def _local_path(url: str) -> str | None:
     return urllib.parse.unquote(parts.path) if parts.scheme == "file" and parts.path.startswith("/") else None
 
 
-def parse_effective_4(text: str) -> Configuration:
+def parse_effective(text: str) -> Configuration:
     """Output of ``library.main``. Raises ValueError."""
     lines = [line for line in text.splitlines() if line.startswith('{"cache": ')]
     answer = json.loads(lines[-1]) if lines else None
@@ -150,7 +135,6 @@ def parse_effective_4(text: str) -> Configuration:
         }
         cache, state = texts([answer["cache"], answer["state"]], "directories")
         return Configuration(
-            4,
             cache,
             state,
             ("/etc/dnf", *texts(answer["read"], "read")),
@@ -166,86 +150,23 @@ def parse_effective_4(text: str) -> Configuration:
         raise ValueError(str(error)) from None
 
 
-def parse_effective_5(main: str, dumped: str) -> Configuration:
-    """Outputs of `dnf5 --dump-main-config` and `dnf5 --dump-repo-config=*`.
-
-    ``pkg_gpgcheck`` is what newer releases call it; where both are shown, it counts. Raises ValueError.
-    """
-    settings = _settings_5(main.splitlines())
-    if "system_cachedir" not in settings:
-        raise ValueError("no cache")
-    found: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in dumped.splitlines():
-        head = _HEAD_5.match(line)
-        if head is not None:
-            current = found.setdefault(head.group(1), [])
-        else:
-            current.append(line)
-    repositories = {}
-    excludes = any(settings.get(key) for key in _EXCLUDES_5)
-    for name, lines in found.items():
-        own = _settings_5(lines)
-        excludes = excludes or any(own.get(key) for key in _EXCLUDES_5)
-        if own.get("enabled", "1").lower() in _TRUE:
-            repositories[name] = Repository(
-                own.get("pkg_gpgcheck", own.get("gpgcheck", "0")).lower() in _TRUE,
-                own.get("repo_gpgcheck", "0").lower() in _TRUE,
-                own.get("skip_if_unavailable", "0").lower() in _TRUE,
-                () if own.get("metalink") or own.get("mirrorlist") else tuple(_list_5(own.get("baseurl", ""))),
-                tuple(_list_5(own.get("gpgkey", ""))),
-            )
-    return Configuration(
-        5,
-        settings["system_cachedir"],
-        settings.get("persistdir", "/var/lib/dnf"),
-        ("/etc/dnf", *_list_5(settings.get("reposdir", "")), *_list_5(settings.get("varsdir", ""))),
-        tuple(name for name in ("gpgcheck", "pkg_gpgcheck") if name in settings),
-        excludes,
-        tuple(_list_5(settings.get("tsflags", ""))),
-        repositories=repositories,
-    )
-
-
-def _settings_5(lines: t.Iterable[str]) -> dict[str, str]:
-    return {key.strip(): value.strip() for key, equals, value in (line.partition(" = ") for line in lines) if equals}
-
-
-def _list_5(value: str) -> list[str]:
-    return [word for word in re.split(r"[,\s]+", value) if word]
-
-
-def is_5(runner: Runner) -> bool:
-    return _program(runner).endswith("/dnf5")
-
-
 def _program(runner: Runner) -> str:
     return runner.run(["readlink", "-f", runner.find("dnf") or "dnf"]).stdout.strip()
 
 
-def ask(
-    runner: Runner, options: t.Sequence[str], question: Question | None = None, copies: str | None = None
-) -> Configuration:
-    """The configuration of the root behind ``runner``; ``options`` are given to DNF 5.
+def ask(runner: Runner, question: Question | None = None, copies: str | None = None) -> Configuration:
+    """The configuration of the root behind ``runner``.
 
-    ``question``: DNF 4 tells in the same process whether it surely has nothing to do; ``copies``: a new directory for what that
+    ``question``: DNF tells in the same process whether it surely has nothing to do; ``copies``: a new directory for what that
     changes, so that the host's own lists stay as they are. Raises package_manager_failed where the configuration cannot be told:
     it is not guessed.
     """
     program = _program(runner)
     try:
-        if program.endswith("/dnf5"):
-            completed = main = runner.run(["dnf", *options, "--dump-main-config"])
-            if main.rc == 0:
-                completed = runner.run(["dnf", *options, "--dump-repo-config=*"])
-            locked = runner.run(["grep", "-qs", r"^\s*\[\[packages", _LOCKED_5]).rc == 0
-            configuration = parse_effective_5(main.stdout, completed.stdout) if completed.rc == 0 else None
-            configuration = replace(configuration, excludes=True) if configuration and locked else configuration
-        else:
-            source = source_of(library.__name__, library.__spec__) or ""
-            asked = [question, *([copies] if copies else [])] if question else []
-            completed = runner.run([_interpreter(runner, program), "-c", source, *asked])
-            configuration = parse_effective_4(completed.stdout) if completed.rc == 0 else None
+        source = source_of(library.__name__, library.__spec__) or ""
+        asked = [question, *([copies] if copies else [])] if question else []
+        completed = runner.run([_interpreter(runner, program), "-c", source, *asked])
+        configuration = parse_effective(completed.stdout) if completed.rc == 0 else None
     except (ValueError, RecursionError):
         configuration = None
     if configuration is None:
@@ -268,4 +189,4 @@ def _unknown(completed: Completed) -> OvercError:
     )
 
 
-__all__ = ("Configuration", "Question", "Repository", "ask", "is_5", "parse_effective_4", "parse_effective_5")
+__all__ = ("Configuration", "Question", "Repository", "ask", "parse_effective")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The DNF driver: DNF 4 and DNF 5, through their command line.
+"""The driver of DNF 4, through its command line.
 
 The resolver's own answer is the truth about what is pending: `dnf upgrade --assumeno` prints the transaction it would
 perform, one process for a host without pending upgrades. "Nothing" is only what DNF says in so many words; a host's own
@@ -33,12 +33,12 @@ from ..contract import (
 )
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences, not_as_announced
+from ..rpm_lists import OFFER_FORMAT, SIZE_FORMAT, parse_offers, parse_sizes, refreshed_at
 from ..tool import copy_directory
+from ..transaction_table import Row, Transaction, UnreadableTable, changes, held_back_sentences, parse_transaction
 from .configuration import Configuration
 from .errors import failure, problems, unknown_packages, unsuccessful, warnings
-from .output import OFFER_FORMAT, SIZE_FORMAT, parse_offers, parse_sizes, refreshed_at
-from .tool import LISTS_AS_THEY_ARE, LOCK_5, NARROW, NO, YES, DnfTool, cache_settings
-from .transaction import Row, Transaction, UnreadableTable, changes, held_back_sentences, parse_transaction
+from .tool import LISTS_AS_THEY_ARE, NO, YES, DnfTool, cache_settings
 
 if t.TYPE_CHECKING:
     from ...runner import Completed, Runner
@@ -63,14 +63,13 @@ class Dnf:
         return rpmdb.installed(self._runner)
 
     def database(self) -> Database:
-        """rpm's, and what DNF itself holds until its own history is written, too: 4 a file with its number, 5 a lock."""
+        """rpm's, and what DNF itself holds until its own history is written, too: a file with its number."""
         found = rpmdb.database(self._runner)
         try:
             state = self._dnf.configuration().state
         except OvercError:  # a snapshot is also made to get away from a DNF that is broken
             state = _STATE
-        own = (Lock(f"{state}/rpmdb_lock.pid", "pid"), Lock(LOCK_5, "fcntl"))
-        return Database(found.directories, (*own, *found.locks))
+        return Database(found.directories, (Lock(f"{state}/rpmdb_lock.pid", "pid"), *found.locks))
 
     def directories(self) -> tuple[str, ...]:
         return rpmdb.database(self._runner).directories
@@ -110,7 +109,7 @@ class Dnf:
     ) -> PackagePlan:
         """See ``PackageManager.pending``.
 
-        One `dnf` process when nothing is pending, of DNF 4 its library. Otherwise the command resolves, `rpm` tells the
+        One process when nothing is pending, DNF's library. Otherwise the command resolves, `rpm` tells the
         installed versions and `dnf repoquery` the exact download sizes. With ``scratch`` the lists, DNF's logs and its
         history are used in copies there.
         """
@@ -189,7 +188,7 @@ class Dnf:
     def _unavailable(self, where: t.Mapping[str, str], *, refresh: bool, scratch: str | None = None) -> tuple[str, ...]:
         """Ids of the repositories that cannot be read and whose own configuration lets them be skipped.
 
-        Each is asked by itself, because DNF 5 does not say which it skipped.
+        Each is asked by itself: so it is known to be one that could not be read.
         """
         dead = []
         for name in self._dnf.configuration(scratch).optional:
@@ -262,9 +261,8 @@ class Dnf:
         copy_directory(self._runner, known.cache, cache, may_be_missing=True)
         unasked = {key: "False" for option in known.check_options for key in (option, f"*.{option}")}
         completed = self._dnf.run(
-            {**cache_settings(cache, known), **LISTS_AS_THEY_ARE, **YES, **unasked},
+            {**cache_settings(cache), **LISTS_AS_THEY_ARE, **YES, **unasked},
             *(*_without(plan.skipped), "-y", "upgrade", "--downloadonly", *_selection(request)),
-            env=NARROW,
         )
         if completed.rc != 0 or failure(completed) is not None:
             raise unsuccessful(completed, "downloading the packages")
@@ -291,13 +289,11 @@ class Dnf:
         check_base(plan, before)
         known = self._dnf.configuration()
         forced = {key: "True" for option in known.check_options for key in (option, f"*.{option}") if request.signed}
-        offline = {**cache_settings(posixpath.join(directory, "cache"), known), "cacheonly": known.cache_only}
+        offline = {**cache_settings(posixpath.join(directory, "cache")), "cacheonly": "True"}
         completed = self._dnf.run(
             {**offline, **LISTS_AS_THEY_ARE, **YES, **known.whole_transaction, **forced},
             *(*_without(plan.skipped), "-y", "upgrade", *_selection(request)),
-            env=NARROW,
             pass_fds=pass_fds,
-            in_new_root=True,
         )
         output = f"{completed.stdout}\n{completed.stderr}"
         after = self.installed()
@@ -322,7 +318,7 @@ class Dnf:
         return Applied(completed=completed, changes=done, warnings=warnings(output))
 
     def _with_sizes(self, planned: tuple[PackageChange, ...], where: t.Mapping[str, str]) -> tuple[PackageChange, ...]:
-        """Add the exact download sizes; the table's are rounded (DNF 4) or installed sizes (DNF 5)."""
+        """Add the exact download sizes; the table's are rounded."""
         specs = [f"{c.name}-{c.available}.{c.arch}" for c in planned if c.available is not None]
         if not specs:
             return planned

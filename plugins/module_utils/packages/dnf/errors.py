@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What DNF's output says went wrong, whatever its exit code. Pure.
+"""What the output of DNF 4 says went wrong, whatever its exit code. Pure.
 
-Facts come from dnf(8) and the recorded outputs in tests/unit/transcripts: dnf4 (DNF 4.14) and dnf5 (DNF 5.4).
+Facts come from dnf(8) and the recorded outputs in tests/unit/transcripts/dnf4 (DNF 4.14).
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ def problems(text: str) -> tuple[str, ...]:
 _UNKNOWN: t.Final = (
     re.compile(r"^No match for argument: (\S+)", re.MULTILINE),
     re.compile(r"^Package (\S+) available, but not installed", re.MULTILINE),
-    re.compile(r"^Packages for argument '([^']+)' available, but not installed", re.MULTILINE),
-    re.compile(r"^Argument '([^']+)' matches only excluded packages", re.MULTILINE),
 )
 
 
@@ -42,7 +40,6 @@ def unknown_packages(text: str) -> tuple[str, ...]:
     return tuple(sorted({match.group(1) for pattern in _UNKNOWN for match in pattern.finditer(text)}))
 
 
-_LOCKED_5: t.Final = "Failed to obtain rpm transaction lock"
 _FAILURES: t.Final = (
     (
         "no_space",
@@ -80,8 +77,8 @@ _FAILURES: t.Final = (
 
 
 def is_locked(completed: Completed) -> bool:
-    """Did DNF give up, before doing anything, because of another one? (dnf(8): exit code 200; DNF 5 says it.)"""
-    return completed.rc == 200 or (completed.rc != 0 and _LOCKED_5 in completed.stderr)
+    """Did DNF give up, before doing anything, because of another one? (dnf(8): exit code 200.)"""
+    return completed.rc == 200
 
 
 def failure(completed: Completed) -> OvercError | None:
@@ -94,8 +91,7 @@ def failure(completed: Completed) -> OvercError | None:
     for error_id, meaning, pattern in _FAILURES:
         found = [text[text.rfind("\n", 0, match.start()) + 1 :].splitlines()[:2] for match in pattern.finditer(text)]
         if found:
-            # DNF 5 marks with ">>>" what it tried on the way
-            lines = next((lines for lines in found if not lines[0].startswith(">>>")), found[0])
+            lines = found[0]
             goes_on = lines[0].rstrip().endswith(":") or lines[-1].startswith(" ")
             line = " ".join(each.strip() for each in lines[: 2 if goes_on else 1])
             return OvercError(error_id, f"{meaning}: {line}", **completed.facts())
@@ -115,23 +111,20 @@ def unsuccessful(completed: Completed, doing: str) -> OvercError:
 
 
 def _reasons(completed: Completed) -> tuple[str, ...]:
-    """Why it failed, the most telling first. What DNF 4 prints as "Error:", DNF 5 prints without a mark, as the last words."""
+    """Why it failed, the most telling first."""
     output = f"{completed.stdout}\n{completed.stderr}"
     last = [line.strip() for line in completed.stderr.splitlines() if line.strip()][-1:]
     return (
         problems(completed.stderr)
         or rpmdb.scriptlet_failures(output)
         or _package_failures(output)
-        or _transaction_failures(completed.stderr)
         or _error_lines(completed.stderr)
         or tuple(last)
     )
 
 
 # rpm's own words ("error: unpacking of archive failed on file /x: cpio: rename failed"), and DNF's about them
-_UNPACKING: t.Final = re.compile(
-    r"^(?:>>> (?:\[RPM\] )?)?(error: |Error unpacking rpm package |Unpack error: )(.+)$", re.MULTILINE
-)
+_UNPACKING: t.Final = re.compile(r"^(error: |Error unpacking rpm package )(.+)$", re.MULTILINE)
 
 
 def _package_failures(text: str) -> tuple[str, ...]:
@@ -140,15 +133,7 @@ def _package_failures(text: str) -> tuple[str, ...]:
     return ("; ".join(found),) if found else ()
 
 
-def _transaction_failures(text: str) -> tuple[str, ...]:
-    """DNF 5: "Transaction failed: ..." with the lines below it that say for what."""
-    _head, found, rest = text.partition("Transaction failed: ")
-    lines = rest.splitlines()
-    reasons = [line.strip()[2:] for line in lines[1:] if line.lstrip().startswith("- ")]
-    return ("; ".join(reasons),) if found and reasons else ()
-
-
-_WARNING: t.Final = re.compile(r"^(?:>>> \[RPM\] )?(warning: .+|/\S.* (?:created|saved) as /.+)$", re.MULTILINE)
+_WARNING: t.Final = re.compile(r"^(warning: .+)$", re.MULTILINE)
 
 
 def warnings(text: str) -> tuple[str, ...]:

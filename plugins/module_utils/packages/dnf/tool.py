@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import typing as t
-from types import MappingProxyType
 
-from ..locks import Lock, quiet
 from ..tool import copy_directory, run_when_free
 from . import configuration
 from .configuration import Configuration, Question
@@ -21,8 +19,7 @@ if t.TYPE_CHECKING:
 # What running unattended needs, on every call. A host's dnf.conf may say anything about these, so all are given:
 #   debuglevel, errorlevel, rpmverbosity, color   what is parsed is printed, without colours
 #   assumeno, cacheonly, installroot    what is asked for happens, here, with lists that can be refreshed
-#   exit_on_lock   DNF 4 would wait for another DNF without end; DNF 5 knows the option, and waits all the same (5.4):
-#                  there its lock is looked at first
+#   exit_on_lock   DNF would wait for another DNF without end
 #   timeout, retries   seconds, count; a dead mirror costs seconds instead of minutes (per-repository settings win)
 #   skip_if_unavailable   a repository that cannot be read makes "nothing to do" a guess
 _SETTINGS: t.Final[dict[str, str]] = {
@@ -47,12 +44,6 @@ NO: t.Final = {"assumeno": "True", "assumeyes": "False"}
 YES: t.Final = {"assumeyes": "True"}
 # The host's own aliases could make `upgrade` mean anything.
 _ENVIRONMENT: t.Final = {"DNF_DISABLE_ALIASES": "1"}
-# DNF 4 prints untruncated lines when stdout is no terminal. DNF 5 cuts columns to the width it believes in, and pads every
-# line of its progress to it.
-_WIDE: t.Final = MappingProxyType({"COLUMNS": "2000", "DNF5_FORCE_COLUMNS": "2000", "FORCE_COLUMNS": "2000"})
-LOCK_5: t.Final = "/run/dnf/rpmtransaction.lock"
-PATIENCE_5: t.Final = 60.0  # seconds
-NARROW: t.Final = {"COLUMNS": "160", "DNF5_FORCE_COLUMNS": "160", "FORCE_COLUMNS": "160"}
 
 
 class DnfTool:
@@ -62,45 +53,19 @@ class DnfTool:
         self._runner = runner
         self._sleep = sleep
         self._known: Configuration | None = None
-        self._generation_5: bool | None = None
 
-    def run(
-        self,
-        settings: t.Mapping[str, str],
-        *arguments: str,
-        env: t.Mapping[str, str] = _WIDE,
-        pass_fds: t.Sequence[int] = (),
-        in_new_root: bool = False,
-    ) -> Completed:
-        """Run DNF; while another DNF holds a lock, which it reports before it does anything, try again for a minute.
-
-        DNF 5 does not report it, and waits without end: for as long another one is waited for here. ``in_new_root``: nobody
-        else is at work there. Raises locked.
-        """
-        if self._is_5() and not in_new_root:
-            with quiet((Lock(LOCK_5, "fcntl"),), patience=PATIENCE_5, only_look=True):
-                pass
-        argv = ["dnf", *_options(self._settings(settings)), *arguments]
-        environment = {**_ENVIRONMENT, **env}
-        return run_when_free(lambda: self._runner.run(argv, env=environment, pass_fds=pass_fds), is_locked, self._sleep)
-
-    def _settings(self, more: t.Mapping[str, str]) -> dict[str, str]:
-        """Those of every call, and these; DNF 5 has another word for "no" in one of them."""
-        return {**_SETTINGS, **({"cacheonly": "none"} if self._is_5() else {}), **more}
-
-    def _is_5(self) -> bool:
-        if self._generation_5 is None:
-            self._generation_5 = configuration.is_5(self._runner)
-        return self._generation_5
+    def run(self, settings: t.Mapping[str, str], *arguments: str, pass_fds: t.Sequence[int] = ()) -> Completed:
+        """Run DNF; while another DNF holds a lock, which it reports before it does anything, try again for a minute."""
+        argv = ["dnf", *_options({**_SETTINGS, **settings}), *arguments]
+        return run_when_free(
+            lambda: self._runner.run(argv, env=_ENVIRONMENT, pass_fds=pass_fds), is_locked, self._sleep
+        )
 
     def configuration(self, scratch: str | None = None, question: Question | None = None) -> Configuration:
         """Asked once, or once more for a ``question``. With ``scratch`` even the log of the question is kept there."""
         if self._known is None or question is not None:
-            log = {"logdir": scratch} if scratch is not None else {}
-            settings = self._settings(log)
-            own = {key: value for key, value in settings.items() if not key.endswith("skip_if_unavailable")}
             copies = posixpath.join(scratch, "asked") if scratch is not None else None
-            self._known = configuration.ask(self._runner, _options(own), question, copies)
+            self._known = configuration.ask(self._runner, question, copies)
         return self._known
 
     def repomd_digests(self, cache: str) -> tuple[str, ...]:
@@ -122,7 +87,7 @@ class DnfTool:
         for name, source in zip(("cache", "state"), sources):
             copy_directory(self._runner, source, posixpath.join(scratch, name), may_be_missing=True)
         return {
-            **cache_settings(posixpath.join(scratch, "cache"), known),
+            **cache_settings(posixpath.join(scratch, "cache")),
             "persistdir": posixpath.join(scratch, "state"),
             "logdir": scratch,
         }
@@ -132,9 +97,9 @@ def _options(settings: t.Mapping[str, str]) -> list[str]:
     return [f"--setopt={key}={value}" for key, value in settings.items()]
 
 
-def cache_settings(cache: str, known: Configuration) -> dict[str, str]:
+def cache_settings(cache: str) -> dict[str, str]:
     """Settings that make DNF keep its lists and packages in ``cache``."""
-    return {"cachedir": cache, **({"system_cachedir": cache} if known.generation == 5 else {})}
+    return {"cachedir": cache}
 
 
-__all__ = ("LISTS_AS_THEY_ARE", "LOCK_5", "NARROW", "NO", "YES", "DnfTool", "cache_settings")
+__all__ = ("LISTS_AS_THEY_ARE", "NO", "YES", "DnfTool", "cache_settings")

@@ -72,6 +72,42 @@ def test_detect(programs: tuple[str, ...], wanted: str, name: str) -> None:
     assert detect(Programs(*programs), wanted).name == name
 
 
+@pytest.mark.parametrize(
+    ("dnf", "others", "wanted", "name"),
+    [
+        ("dnf5", (), "auto", "dnf5"),
+        ("dnf5", (), "dnf", "dnf5"),
+        ("dnf5", (), "dnf5", "dnf5"),
+        ("dnf-3", ("dnf5",), "auto", "dnf"),
+        ("dnf-3", ("dnf5",), "dnf5", "dnf5"),
+        ("dnf-3", ("dnf5",), "dnf", "dnf"),
+        (None, ("dnf5",), "auto", "dnf5"),
+        (None, ("dnf5",), "dnf", None),
+        ("dnf-3", (), "dnf5", None),
+    ],
+)
+def test_which_dnf(
+    dnf: str | None, others: tuple[str, ...], wanted: str, name: str | None, tmp_path: pathlib.Path
+) -> None:
+    """The one that `dnf` is on this host."""
+    for program in {*others, *([dnf] if dnf else [])}:
+        (tmp_path / program).touch()
+    if dnf:
+        (tmp_path / "dnf").symlink_to(dnf)
+
+    class There(Programs):
+        def find(self, program: str) -> str | None:
+            return str(tmp_path / program) if (tmp_path / program).exists() else None
+
+    if name is None:
+        # An answer would be another one than what was asked for
+        with pytest.raises(OvercError) as caught:
+            detect(There(), wanted)
+        assert caught.value.error_id == "package_manager_missing"
+    else:
+        assert detect(There(), wanted).name == name
+
+
 def test_what_a_driver_knows_of_a_root_is_asked_once_and_not_of_another_root() -> None:
     here, inside = Programs("dnf"), Programs("dnf")
     assert detect(here) is detect(here, "dnf")

@@ -23,6 +23,7 @@ from ansible_collections.overc.system.plugins.module_utils.packages.apt import (
     status,
 )
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import Package, PackageChange
+from ansible_collections.overc.system.plugins.module_utils.packages.memory_file import in_memory
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 Record = dict[str, t.Any]
@@ -587,7 +588,7 @@ def test_what_a_release_promises(listed: str, promised: bool) -> None:
 
 
 def test_a_file_in_memory() -> None:
-    with settings.in_memory("one\udcff\n") as (_fd, path):
+    with in_memory("one\udcff\n") as (_fd, path):
         assert pathlib.Path(path).read_bytes() == b"one\xff\n"
         assert pathlib.Path(path).read_bytes() == b"one\xff\n", "from the start each time"
     assert not pathlib.Path(path).exists()

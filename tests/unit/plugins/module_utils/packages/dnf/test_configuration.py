@@ -10,16 +10,15 @@ import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.packages import transaction_table
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     PackagePlan,
     PackageRequest,
 )
 from ansible_collections.overc.system.plugins.module_utils.packages.dnf import configuration, driver
-from ansible_collections.overc.system.plugins.module_utils.packages.dnf import transaction as dnf_transaction
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 from tests.unit.dnf_recordings import (
-    DNF5_REPOSITORIES,
     EFFECTIVE_4,
     RECORDS,
     Replay,
@@ -56,23 +55,19 @@ def test_dnf_4_is_asked_through_its_own_python() -> None:
     assert runner.calls[-1][0] == "/usr/libexec/platform-python"
 
 
-def test_dnf_5_shows_its_repositories() -> None:
-    runner = Answering("/usr/bin/dnf5", DNF5_REPOSITORIES)
-    assert driver.Dnf(runner).unchecked() == ("newer-off", "off", "silent")
-
-
-@pytest.mark.parametrize("program", ["/usr/bin/dnf-3", "/usr/bin/dnf5"])
 @pytest.mark.parametrize(("answer", "rc"), [("", 0), ("{}", 0), ("[1]", 0), ("{", 0), ('{"a": 1}', 0), ("x", 1)])
-def test_what_is_checked_is_not_guessed(program: str, answer: str, rc: int) -> None:
+def test_what_is_checked_is_not_guessed(answer: str, rc: int) -> None:
     with pytest.raises(OvercError) as caught:
-        driver.Dnf(Answering(program, answer, rc)).unchecked()
+        driver.Dnf(Answering("/usr/bin/dnf-3", answer, rc)).unchecked()
     assert caught.value.error_id == "gpg_policy"
 
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_signatures_are_forced_where_they_are_required(signed: bool) -> None:
     before, after = before_and_after("apply")
-    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    plan = PackagePlan(
+        transaction_table.changes(transaction_table.parse_transaction(RECORDS["apply"]["stdout"]), before)
+    )
     runner = Replay("apply", before, after)
     driver.Dnf(runner).apply(PackageRequest(signed=signed), plan, "/run/packages")
     called = next(call for call in runner.calls if "upgrade" in call)
@@ -92,18 +87,10 @@ def test_signatures_are_forced_where_they_are_required(signed: bool) -> None:
 )
 def test_repositories_and_keys_in_the_hosts_own_tree(url: str, path: str | None) -> None:
     known = configuration.Configuration(
-        4, "/c", "/s", (), repositories={"a": configuration.Repository(True, packages=(url,))}
+        "/c", "/s", (), repositories={"a": configuration.Repository(True, packages=(url,))}
     )
     assert known.paths == ((path,) if path else ())
     assert known.is_local("a") is bool(path)
-
-
-def test_dnf_5_has_its_own_words_for_the_cache() -> None:
-    runner = Answering("/usr/bin/dnf5", DNF5_REPOSITORIES)
-    known = configuration.ask(runner, ())
-    assert (known.cache, known.check_options) == ("/var/cache/libdnf5", ("gpgcheck", "pkg_gpgcheck"))
-    assert known.paths == ("/etc/dnf", "/etc/yum.repos.d", "/etc/distro.repos.d")
-    assert known.cache_only == "all"
 
 
 class Optional(Replay):
@@ -133,7 +120,7 @@ def test_a_repository_is_skipped_only_where_it_and_the_caller_say_so() -> None:
     for command in ("download", "apply"):
         before, after = before_and_after("apply")
         runner = Optional("apply", before, after)
-        rows = dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before)
+        rows = transaction_table.changes(transaction_table.parse_transaction(RECORDS["apply"]["stdout"]), before)
         plan = PackagePlan(rows, skipped=("dead",))
         getattr(driver.Dnf(runner), command)(PackageRequest(skip_unavailable=True), plan, "/packages")
         assert any("--disablerepo=dead" in call for call in runner.calls if "upgrade" in call)

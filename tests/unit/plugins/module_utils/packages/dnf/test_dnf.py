@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The DNF driver against recorded outputs of DNF 4.14 and 5.4 (tests/unit/transcripts/dnf4 and dnf5)."""
+"""The DNF driver against recorded outputs of DNF 4.14 (tests/unit/transcripts/dnf4)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.packages import rpm_lists, transaction_table
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     Package,
     PackageChange,
     PackagePlan,
     PackageRequest,
 )
-from ansible_collections.overc.system.plugins.module_utils.packages.dnf import configuration, driver, output
-from ansible_collections.overc.system.plugins.module_utils.packages.dnf import transaction as dnf_transaction
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf import configuration, driver
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 from tests.unit.dnf_recordings import (
@@ -59,7 +59,7 @@ def test_pending_tells_every_kind_of_change() -> None:
 
 
 def test_wrapped_rows_are_put_together() -> None:
-    rows = dnf_transaction.parse_transaction(RECORDS["pending-wrapped"]["stdout"]).upgrading
+    rows = transaction_table.parse_transaction(RECORDS["pending-wrapped"]["stdout"]).upgrading
     name = "lab-another-package-with-a-remarkably-long-name-here"
     assert [(r.name, r.version, r.repository) for r in rows] == [
         (name, "2.0-12.ab", "lab"),
@@ -119,7 +119,9 @@ def test_a_lock_is_waited_for_only_so_long() -> None:
 @pytest.mark.parametrize("scenario", ["apply", "apply-obsoletes", "apply-arch-change", "apply-nothing"])
 def test_a_performed_upgrade_is_proved(scenario: str) -> None:
     before, after = before_and_after(scenario)
-    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS[scenario]["stdout"]), before))
+    plan = PackagePlan(
+        transaction_table.changes(transaction_table.parse_transaction(RECORDS[scenario]["stdout"]), before)
+    )
     applied = driver.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan, "/run/packages")
     assert {(c.name, c.available) for c in applied.changes} == {(c.name, c.available) for c in plan.changes}
 
@@ -143,7 +145,9 @@ def test_a_performed_upgrade_is_proved(scenario: str) -> None:
 )
 def test_a_failed_upgrade_says_why(scenario: str, error_id: str, word: str) -> None:
     before, after = before_and_after(scenario)
-    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS[scenario]["stdout"]), before))
+    plan = PackagePlan(
+        transaction_table.changes(transaction_table.parse_transaction(RECORDS[scenario]["stdout"]), before)
+    )
     with pytest.raises(OvercError) as caught:
         driver.Dnf(Replay(scenario, before, after)).apply(PackageRequest(), plan, "/run/packages")
     assert caught.value.error_id == error_id
@@ -153,7 +157,9 @@ def test_a_failed_upgrade_says_why(scenario: str, error_id: str, word: str) -> N
 
 def test_exit_code_zero_without_the_announced_packages_is_a_failure() -> None:
     before, _after = before_and_after("apply")
-    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    plan = PackagePlan(
+        transaction_table.changes(transaction_table.parse_transaction(RECORDS["apply"]["stdout"]), before)
+    )
     with pytest.raises(OvercError, match="did not do what was announced"):
         driver.Dnf(Replay("apply", before, before)).apply(PackageRequest(), plan, "/run/packages")
 
@@ -181,14 +187,14 @@ def test_everything_named_is_excluded() -> None:
     ],
 )
 def test_a_table_that_is_not_understood_is_no_answer(text: str) -> None:
-    with pytest.raises(dnf_transaction.UnreadableTable):
-        dnf_transaction.parse_transaction(text)
+    with pytest.raises(transaction_table.UnreadableTable):
+        transaction_table.parse_transaction(text)
 
 
 def test_all_registered_versions_of_an_upgraded_package_go() -> None:
-    transaction = dnf_transaction.parse_transaction(RECORDS["apply-post-fails"]["stdout"])
+    transaction = transaction_table.parse_transaction(RECORDS["apply-post-fails"]["stdout"])
     installed = [Package("lab-badpost", "noarch", "1.0-1"), Package("lab-badpost", "noarch", "0.9-1")]
-    assert [(c.installed, c.available) for c in dnf_transaction.changes(transaction, installed)] == [
+    assert [(c.installed, c.available) for c in transaction_table.changes(transaction, installed)] == [
         ("0.9-1", None),
         ("1.0-1", "2.0-1"),
     ]
@@ -199,10 +205,10 @@ def test_age_is_that_of_the_oldest_enabled_repository() -> None:
         f"{stamp} /var/cache/dnf/{repository}-0123456789abcdef/repodata/{stamp}-primary.xml.gz"
         for repository, stamp in (("lab", 100), ("lab", 300), ("extra-2", 200), ("gone", 1))
     )
-    assert output.refreshed_at(stamps, ("lab",)) == 300
-    assert output.refreshed_at(stamps, ("lab", "extra-2")) == 200
-    assert output.refreshed_at(stamps, ("lab", "new")) is None
-    assert output.refreshed_at("", ()) is None
+    assert rpm_lists.refreshed_at(stamps, ("lab",)) == 300
+    assert rpm_lists.refreshed_at(stamps, ("lab", "extra-2")) == 200
+    assert rpm_lists.refreshed_at(stamps, ("lab", "new")) is None
+    assert rpm_lists.refreshed_at("", ()) is None
 
 
 @pytest.mark.parametrize("scenario", ["makecache-unreachable", "locked"])
@@ -262,7 +268,9 @@ def test_every_call_says_what_the_host_could_say_otherwise(command: str) -> None
     before, after = before_and_after("apply")
     runner = Replay("pending" if command in ("pending", "sizes") else "apply", before, after)
     dnf = driver.Dnf(runner)
-    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    plan = PackagePlan(
+        transaction_table.changes(transaction_table.parse_transaction(RECORDS["apply"]["stdout"]), before)
+    )
     if command == "refresh":
         dnf.refresh()
     elif command == "download":
@@ -284,7 +292,9 @@ def test_every_call_says_what_the_host_could_say_otherwise(command: str) -> None
 
 def test_packages_are_fetched_outside_and_installed_offline() -> None:
     before, after = before_and_after("apply")
-    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    plan = PackagePlan(
+        transaction_table.changes(transaction_table.parse_transaction(RECORDS["apply"]["stdout"]), before)
+    )
     runner = Replay("apply", before, after)
     assert driver.Dnf(runner).download(PackageRequest(signed=True), plan, "/packages") == (
         "/etc/dnf",
@@ -307,7 +317,9 @@ def test_there_is_room_for_what_is_fetched() -> None:
             return super().run(argv, **options)
 
     before, _after = before_and_after("apply")
-    plan = PackagePlan(dnf_transaction.changes(dnf_transaction.parse_transaction(RECORDS["apply"]["stdout"]), before))
+    plan = PackagePlan(
+        transaction_table.changes(transaction_table.parse_transaction(RECORDS["apply"]["stdout"]), before)
+    )
     runner = Full("apply")
     with pytest.raises(OvercError, match="4096000 bytes free") as caught:
         driver.Dnf(runner).download(PackageRequest(), plan, "/packages")
@@ -326,6 +338,4 @@ def test_there_is_room_for_what_is_fetched() -> None:
 )
 def test_rpm_is_not_told_to_do_less_than_it_registers(flags: list[str], settings: dict[str, str]) -> None:
     text = json.dumps({**json.loads(EFFECTIVE_4), "tsflags": flags})
-    assert configuration.parse_effective_4(text).whole_transaction == settings
-    main = f"cachedir = /c\nsystem_cachedir = /c\ntsflags = {' '.join(flags)}\n"
-    assert configuration.parse_effective_5(main, "").whole_transaction == settings
+    assert configuration.parse_effective(text).whole_transaction == settings

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What DNF's other commands and its cache say -> values. Pure.
+"""What both generations of DNF say of packages in lists, and how they keep the lists in their caches -> values. Pure.
 
 Facts come from dnf(8), dnf.conf(5) and the recorded outputs in tests/unit/transcripts.
 """
@@ -12,8 +12,8 @@ import posixpath
 import re
 import typing as t
 
-from ...values import decimal
-from .. import rpmdb
+from ..values import decimal
+from . import rpmdb
 
 SIZE_FORMAT: t.Final = r"%{name}|%{arch}|%{evr}|%{downloadsize}\n"
 
@@ -41,6 +41,12 @@ def parse_offers(text: str) -> tuple[tuple[str, str, str], ...]:
 _CACHE_NAME: t.Final = re.compile(r"^(?P<id>.+)-[0-9a-f]{16}$")
 
 
+def repository_of(directory: str) -> str | None:
+    """The repository whose lists and packages a directory of the cache holds, or None."""
+    match = _CACHE_NAME.match(posixpath.basename(directory))
+    return match.group("id") if match else None
+
+
 def refreshed_at(stamps: str, repository_ids: t.Sequence[str]) -> float | None:
     """When the oldest of the enabled repositories was last refreshed (seconds since the epoch), None if one never was.
 
@@ -50,13 +56,13 @@ def refreshed_at(stamps: str, repository_ids: t.Sequence[str]) -> float | None:
     newest: dict[str, float] = {}
     for line in stamps.splitlines():
         stamp, _blank, path = line.partition(" ")
-        match = _CACHE_NAME.match(posixpath.basename(posixpath.dirname(posixpath.dirname(path))))
+        repository = repository_of(posixpath.dirname(posixpath.dirname(path)))
         seconds = decimal(stamp)
-        if match is not None and seconds is not None:
-            newest[match.group("id")] = max(float(seconds), newest.get(match.group("id"), 0.0))
-    if not repository_ids or any(repository not in newest for repository in repository_ids):
+        if repository is not None and seconds is not None:
+            newest[repository] = max(float(seconds), newest.get(repository, 0.0))
+    if not repository_ids or any(name not in newest for name in repository_ids):
         return None
-    return min(newest[repository] for repository in repository_ids)
+    return min(newest[name] for name in repository_ids)
 
 
-__all__ = ("OFFER_FORMAT", "SIZE_FORMAT", "parse_offers", "parse_sizes", "refreshed_at")
+__all__ = ("OFFER_FORMAT", "SIZE_FORMAT", "parse_offers", "parse_sizes", "refreshed_at", "repository_of")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The transaction table that DNF prints -> values, and what it comes to for the packages that are installed. Pure.
+"""The transaction table that both generations of DNF print -> values, and what it comes to for what is installed. Pure.
 
 Facts come from the recorded outputs in tests/unit/transcripts: dnf4 (DNF 4.14) and dnf5 (DNF 5.4). The table is for
 humans, so parsing is checked against the counts of the "Transaction Summary" that follows it.
@@ -13,9 +13,9 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ...values import decimal
-from .. import rpmdb
-from ..contract import Package, PackageChange
+from ..values import decimal
+from . import rpmdb
+from .contract import Package, PackageChange
 
 
 @dataclass(frozen=True)
