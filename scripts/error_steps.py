@@ -38,6 +38,8 @@ STEPS: t.Final[dict[str, str]] = {
     "no_space": "Delete what is not needed, or enlarge what the message names. How much is missing is said there.",
     "no_target": "Boot the backup entry, or that of an older deployment, from the menu if you need an older system, and run "
     "`overc_host_rollback` there.",
+    "late_carry_failed": "Take what the message names out of `carry_late`; after a reboot `overc_host_rollback` returns to the "
+    "system before, which has all of it.",
     "no_trial_boot": "Mend what the message names, or stay with `protection: manual`.",
     "not_booted": "Reboot the host, or cancel what is staged with `overc_host_rollback`.",
     "not_root": "Add `become: true`, or `-b` on the command line.",
@@ -50,7 +52,7 @@ STEPS: t.Final[dict[str, str]] = {
     "reboot_failed": "Look at the host's console, then at `overc_host_info`. `overc_host_rollback` returns to the old system.",
     "rollback_staged": "Reboot to finish the rollback, then the same command again.",
     "source_unknown": "Correct `sources`: names of containers, or a directory of the host.",
-    "state_at_risk": "Move those paths to a subvolume of their own, declare them in `carry_over`, or allow it by `state_policy`.",
+    "state_at_risk": "Move those paths to a subvolume of their own, declare them in `carry_late`, or allow it by `state_policy`.",
     "tool_missing": "Install the program that the message names on the host.",
     "unconfirmed": "Run `overc_host_confirm` if the running system is good, or `overc_host_rollback`.",
     "unhealthy": "Mend what the message names. `overc_host_rollback` returns to the system before.",

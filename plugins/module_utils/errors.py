@@ -38,6 +38,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "kernel_unsigned": "The host's kernel carries a signature file, the new kernel comes without one.",
     "initrd_shared": "The new root brings another initrd while both boot entries share one.",
     "known_bad": "This plan was tried on this host and did not come up.",
+    "late_carry_failed": "Declared data cannot be brought over by the new system when it first starts, or was not.",
     "layout_unsupported": "The host does not meet the requirements listed in the result.",
     "locked": "Another run is at work on this host or container, or another program on the host's packages.",
     "mount_failed": "A file system could not be mounted or unmounted in the private mount namespace.",

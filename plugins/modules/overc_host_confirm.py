@@ -194,6 +194,44 @@ check:
   returned: when the host does not work
   type: str
   sample: Declared services run
+carry_late:
+  description:
+    - What the running deployment brought over from the one before, when it first started.
+      None where nothing was declared.
+  returned: success
+  type: dict
+  contains:
+    paths:
+      description: The paths.
+      type: list
+      elements: str
+    status:
+      description: V(waiting) for its first start, V(done) or V(failed).
+      type: str
+    reason:
+      description: Why it failed.
+      type: str
+    brought:
+      description: The paths that were brought over.
+      type: list
+      elements: str
+    replaced:
+      description: After a rollback, for each path where that is which the deployment had there before.
+      type: dict
+    declared:
+      description: When it was declared, UTC.
+      type: str
+    finished:
+      description: When it was done or failed, UTC.
+      type: str
+  sample:
+    paths: [/srv]
+    status: done
+    reason:
+    brought: [/srv]
+    replaced: {/srv: /srv.overc-replaced}
+    declared: "2026-01-31T22:15:00Z"
+    finished: "2026-01-31T22:21:30Z"
 error_id:
   description: Stable identifier of a refusal or failure.
   returned: failure

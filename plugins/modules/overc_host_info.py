@@ -261,6 +261,44 @@ left_behind:
     removed_packages: []
     complete: true
     problem:
+carry_late:
+  description:
+    - What the staged deployment, or the running one if none is staged, brings or brought over when it first started.
+      None where nothing was declared.
+  returned: with O(full=true), else where there is something to be told
+  type: dict
+  contains:
+    paths:
+      description: The paths.
+      type: list
+      elements: str
+    status:
+      description: V(waiting) for its first start, V(done) or V(failed).
+      type: str
+    reason:
+      description: Why it failed.
+      type: str
+    brought:
+      description: The paths that were brought over.
+      type: list
+      elements: str
+    replaced:
+      description: After a rollback, for each path where that is which the deployment had there before.
+      type: dict
+    declared:
+      description: When it was declared, UTC.
+      type: str
+    finished:
+      description: When it was done or failed, UTC.
+      type: str
+  sample:
+    paths: [/srv]
+    status: done
+    reason:
+    brought: [/srv]
+    replaced: {/srv: /srv.overc-replaced}
+    declared: "2026-01-31T22:15:00Z"
+    finished: "2026-01-31T22:21:30Z"
 carry_conflicts:
   description:
     - What of /etc did not come along to the staged deployment, or to the running one if none is staged, because the upgrade

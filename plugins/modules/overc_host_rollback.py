@@ -28,6 +28,20 @@ options:
       - Any other host returns to the previous one only.
     type: str
     default: previous
+  carry_late:
+    description:
+      - Absolute paths of files or directories with data on the root subvolume that the system to return to brings over from the
+        one that runs now, when it starts and before anything there uses them. Without it, a rollback brings back the data as
+        well, as it was when that system was left.
+      - What that system has at such a path is not lost. It stays beside it as C(PATH.overc-replaced), until somebody deletes it;
+        RV(overc.system.overc_host_info#module:carry_late) names it. What is left now keeps all it has, too.
+      - The rules for the paths, and what happens where it fails, are those of the same option of
+        M(overc.system.overc_host_upgrade).
+        Of a cancelled upgrade there is nothing to bring. A system that did not stay on trial is left without it, whoever
+        asked for it.
+      - Not given for a host where a rollback waits for its reboot, what was declared for that stays.
+    type: list
+    elements: str
   reboot:
     description:
       - Reboot if a switch waits for it, wait for the host, and check that the right deployment came up.
@@ -64,6 +78,12 @@ seealso:
 EXAMPLES = r"""
 - name: Return to the system before the last upgrade
   overc.system.overc_host_rollback:
+    reboot: true
+
+- name: The same, with the data as it is now
+  overc.system.overc_host_rollback:
+    carry_late:
+      - /srv
     reboot: true
 
 # The same ad hoc: ansible -m overc.system.overc_host_rollback -a reboot=true HOST
@@ -210,6 +230,12 @@ at_risk:
   elements: str
   sample:
     - /var/log (8.0 MiB)
+carry_late:
+  description: The paths that the deployment it returns to brings over when it starts, without those below another one.
+  returned: unless it cancels
+  type: list
+  elements: str
+  sample: [/srv]
 brought_back:
   description:
     - Files that say who the host is and who may log in to it - ssh host keys, the machine's keytab and id, accounts - and are
@@ -264,11 +290,13 @@ if t.TYPE_CHECKING:
 
 def _rollback(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     check_reboot_options(at, params)
-    return rollback(at, arm=params["arm"], to=params["to"])
+    late = params["carry_late"]
+    return rollback(at, arm=params["arm"], to=params["to"], carry_late=None if late is None else tuple(late))
 
 
 def main() -> None:
-    run_host_module("overc_host_rollback", _rollback, {**REBOOT_SPEC, "to": {"type": "str", "default": "previous"}})
+    options = {"to": {"type": "str", "default": "previous"}, "carry_late": {"type": "list", "elements": "str"}}
+    run_host_module("overc_host_rollback", _rollback, {**REBOOT_SPEC, **options})
 
 
 if __name__ == "__main__":

@@ -192,6 +192,24 @@ options:
     type: list
     elements: str
     default: []
+  carry_late:
+    description:
+      - Absolute paths of files or directories with data on the root subvolume that the new system itself brings over from the
+        one that ran before, when it first starts and before anything there uses them. So what is written until the last second
+        before the reboot is not lost, for databases, mail or V(/home) for instance.
+      - What the new root has at such a path is replaced as a whole, also what the packages made of it. Both are on one btrfs, so
+        no file is stored twice. Hard links within a path stay, those that lead out of it become files of their own.
+      - It happens once. It is not repeated at a later start, nor when the host returns to that system, and a system that was
+        left keeps what it had. RV(overc.system.overc_host_info#module:carry_late) tells what came of it.
+      - Where it fails (no space, a path that is gone or of another type), a trial ends at once, and the host falls back to the
+        system before. With RV(protection=manual) the new system goes on starting, and M(overc.system.overc_host_confirm) refuses
+        it with V(late_carry_failed).
+      - V(/etc), what packages install and what the package manager keeps are refused, as is what lies on another file system or
+        subvolume, which stays anyway, and what has a subvolume with data in it. Needs systemd and Python in the new root.
+      - Not given for a host with a staged deployment, what was declared for that one stays. Paths are declared again by every
+        run that builds one.
+    type: list
+    elements: str
   rejected_plans:
     description:
       - Fingerprints of plans that are not to be staged, see RV(fingerprint), for instance because another host failed with
@@ -203,13 +221,14 @@ options:
     description:
       - What to do when known state directories live on the root subvolume, so that what is written there between now and
         the reboot is lost.
-      - V(report) returns them as RV(state_at_risk); V(refuse) refuses the upgrade unless O(carry_over) covers them all.
+      - V(report) returns them as RV(state_at_risk); V(refuse) refuses the upgrade unless O(carry_over) and
+        O(carry_late) cover them all.
       - Snapshots of the root that lie inside of it (as snapper makes them) are among them; they stay there. Other
         subvolumes with data inside of the root are refused in any case.
       - The same for what was changed in the running root after the staged one was made of it (accounts, keys, configuration,
         packages installed in place, ...), which is RV(left_behind). V(report) warns. V(refuse) refuses another run on the
-        staged host, and the reboot with O(reboot=true), unless O(carry_over) covers it; O(force=true) makes the staged root
-        anew.
+        staged host, and the reboot with O(reboot=true), unless O(carry_over) or O(carry_late) covers it; O(force=true) makes
+        the staged root anew.
     type: str
     choices: [report, refuse]
     default: report
@@ -263,6 +282,15 @@ EXAMPLES = r"""
     carry_over:
       - /etc
       - /var/lib/myapp
+
+- name: Upgrade a host with its data on the root subvolume, and lose nothing that is written until the reboot
+  overc.system.overc_host_upgrade:
+    carry_over:
+      - /etc
+    carry_late:
+      - /home
+      - /srv
+    reboot: true
 
 - name: From Debian 12 to Debian 13, to be confirmed by hand
   overc.system.overc_host_upgrade:
@@ -548,8 +576,8 @@ hidden:
 left_behind:
   description:
     - What changed in the running root after the staged one was made of it, so that the reboot would lose it, less what
-      O(carry_over) covers; see RV(overc.system.overc_host_info#module:left_behind). With O(reboot=true) it is looked at
-      once more right before the reboot, which our roles and playbooks show.
+      O(carry_over) and O(carry_late) cover; see RV(overc.system.overc_host_info#module:left_behind). With
+      O(reboot=true) it is looked at once more right before the reboot, which our roles and playbooks show.
   returned: when an upgrade is staged
   type: dict
 unchecked_repositories:
@@ -588,6 +616,12 @@ carry_conflicts:
       upgrade: changed
       what:
       kept: /etc/overc/not-carried-over/0f6c2f9e-7a55-4f0e-9f5b-6c1f0c7e8d21/ssh/sshd_config
+carry_late:
+  description: The paths that the staged deployment brings over when it first starts, without those below another one.
+  returned: when something is built or staged
+  type: list
+  elements: str
+  sample: [/home, /var/lib/postgresql]
 carried_over:
   description: The paths of O(carry_over) that were different in the new root.
   returned: when O(carry_over) is used
@@ -710,6 +744,7 @@ def _upgrade(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
             update_cache=params["update_cache"],
             force=params["force"],
             carry_over=tuple(params["carry_over"]),
+            carry_late=None if params["carry_late"] is None else tuple(params["carry_late"]),
             rejected=tuple(params["rejected_plans"]),
             run=commands(params["run"]),
             run_timeout=seconds(params["run_timeout"]),
@@ -737,6 +772,7 @@ def main() -> None:
             "pins": {"type": "str", "choices": _DECISIONS, "default": "refuse"},
             "force": {"type": "bool", "default": False},
             "carry_over": {"type": "list", "elements": "str", "default": []},
+            "carry_late": {"type": "list", "elements": "str"},
             "rejected_plans": {"type": "list", "elements": "str", "default": []},
             "state_policy": {"type": "str", "choices": ["report", "refuse"], "default": "report"},
             "gpg_policy": {"type": "str", "choices": ["require", "report"], "default": "require"},

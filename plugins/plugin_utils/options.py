@@ -159,6 +159,7 @@ ROLES: t.Final[dict[str, dict[str, Kind]]] = {
         "report_dir": text,
     },
     "host_rollback": {
+        "carry_late": texts,
         "layout": layout,
         "reboot": flag,
         "reboot_timeout": number,
@@ -179,6 +180,7 @@ ROLES: t.Final[dict[str, dict[str, Kind]]] = {
         "pins": choice("refuse", "keep", "rewrite", "disable"),
         "force": flag,
         "carry_over": texts,
+        "carry_late": texts,
         "state_policy": choice("report", "refuse"),
         "gpg_policy": choice("require", "report"),
         "hidden_policy": choice("refuse", "report"),

@@ -28,7 +28,8 @@ FLOORS: t.Final = (
 )
 # The same inside the two large rooms.
 INNER: t.Final = (
-    ("module_utils.host.store", "module_utils.overlay.layers"),
+    ("module_utils.host.late", "module_utils.overlay.layers"),
+    ("module_utils.host.store",),
     ("module_utils.host.observe", "module_utils.overlay.at_boot"),
     ("module_utils.host.plan",),
     ("module_utils.host.steps",),

@@ -243,7 +243,7 @@ def _is_there(root: str, piece: Piece) -> bool:
     with os.fdopen(fd, "rb") as stream:
         found = os.fstat(stream.fileno())
         right = stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) == piece.mode
-        return right and stream.read(1 << 16) == piece.content
+        return right and stream.read(len(piece.content) + 1) == piece.content
 
 
 def install(root: str, wanted: t.Iterable[Piece]) -> bool:

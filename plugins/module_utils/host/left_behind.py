@@ -113,11 +113,12 @@ def refuse_or_say(
         raise OvercError(
             "state_at_risk",
             f"{sentence}. Nothing was changed. Run it with force: true, which makes {left.missing_in} anew of what runs now, "
-            "name it in carry_over, or allow it with state_policy: report.",
+            "name it in carry_over or carry_late, or allow it with state_policy: report.",
             left_behind=left.as_dict(),
         )
     return (
-        f"{sentence}. With force: true {left.missing_in} is made anew of what runs now; carry_over brings single paths."
+        f"{sentence}. With force: true {left.missing_in} is made anew of what runs now; carry_over and carry_late bring "
+        "single paths."
     )
 
 

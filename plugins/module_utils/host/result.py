@@ -10,6 +10,7 @@ import typing as t
 
 from ..btrfs import subvolumes
 from . import words
+from .late.wish import WAITING
 from .observe.bootable import defects_of
 from .observe.facts import HostFacts
 from .observe.protection import protection_of
@@ -75,16 +76,23 @@ def trial_now(facts: HostFacts, state: HostState) -> dict[str, t.Any] | None:
 
 
 def difference(
-    before: HostFacts, after_default: str | None, packages: t.Sequence[t.Mapping[str, t.Any]]
+    before: HostFacts,
+    after_default: str | None,
+    packages: t.Sequence[t.Mapping[str, t.Any]],
+    plan: Plan | None = None,
 ) -> dict[str, str]:
-    def text(default: str | None, key: str) -> str:
+    def text(default: str | None, key: str, late: t.Sequence[str]) -> str:
         lines = [f"default {'deployment' if before.entry_boot is not None else 'subvolume'}: {default}"]
         lines += [f"{entry['name']}.{entry['arch']} {entry[key]}" for entry in packages if entry[key]]
+        lines += [f"brought over at the first start: {path}" for path in late]
         return "\n".join(lines) + "\n"
 
+    waits = before.late.get(before.default.uuid) if before.default else None
+    declared = waits.paths if waits is not None and waits.status == WAITING else ()
+    wanted = plan.context.carry_late if plan and plan.context and "declare_late" in plan.steps else declared
     return {
-        "before": text(before.default.path if before.default else None, "installed"),
-        "after": text(after_default, "available"),
+        "before": text(before.default.path if before.default else None, "installed", declared),
+        "after": text(after_default, "available", wanted),
     }
 
 

@@ -82,6 +82,9 @@ def _boots(plan: Plan, root: str) -> str:
 
 def _last_moment(plan: Plan, root: str) -> str:
     words = [f"declared paths are carried over to {root} once more"] if "carry_over" in plan.steps else []
+    if "declare_late" in plan.steps and plan.context is not None:
+        paths = ", ".join(plan.context.carry_late) or "nothing"
+        words.append(f"{root} brings over {paths} when it first starts")
     words += [f"the next boot tries {root}"] if "arm_trial" in plan.steps else [f"{root} boots next"]
     return "; ".join(words)
 

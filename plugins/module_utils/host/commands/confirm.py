@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import replace
 
 from ..carry_out import carry_out, repair_preview
+from ..observe.late_paths import late_of
 from ..plan.commands import plan_confirm
 from ..result import nothing_to_do
 from ..store.record import write_record
@@ -35,11 +36,14 @@ def _confirm(host: Host) -> dict[str, t.Any]:
     if preview is not None:
         return preview
     plan = plan_confirm(facts, state)
+    late = late_of(facts, facts.booted)
+    told = {"carry_late": late.shown() if late else None}
     if not plan.changed:
-        return nothing_to_do(facts, state, plan.reason)
+        return {**nothing_to_do(facts, state, plan.reason), **told}
     who = "GRUB" if facts.entry_boot is not None else "the normal entry"
     saved = f"{who} boots {plan.context.root_name if plan.context else ''}"
-    return carry_out(host, facts, state, plan, {"diff": {"before": f"{saved} on trial\n", "after": f"{saved}\n"}})
+    diff = {"before": f"{saved} on trial\n", "after": f"{saved}\n"}
+    return carry_out(host, facts, state, plan, {"diff": diff, **told})
 
 
 __all__ = ("confirm",)

@@ -9,8 +9,10 @@ import typing as t
 
 from .. import words
 from ..deployments import deployments_of
+from ..late.wish import FAILED
 from ..left_behind import left_behind
 from ..observe.carried_over import conflicts_of
+from ..observe.late_paths import late_of
 from ..observe.protection import protection_of, trial_requirements
 from ..observe.state import boots_next
 from ..observe.state_at_risk import state_at_risk
@@ -33,6 +35,9 @@ def info(host: Host, *, sizes: bool = False) -> dict[str, t.Any]:
         other = facts.by_uuid(known.previous or "") if known else None
     journal = facts.journal
     lost = left_behind(host.runner, facts)
+    late = late_of(facts, staged or booted)
+    if lost is not None and late is not None and late.status != FAILED:
+        lost = lost.without(late.paths)
     following, backup = boots_next(facts, state), facts.by_path(host.layout.backup)
     return {
         "changed": False,
@@ -65,6 +70,7 @@ def info(host: Host, *, sizes: bool = False) -> dict[str, t.Any]:
         "free_space": {"root": facts.space.free, "boot": facts.space.boot_free},
         "state_at_risk": state_at_risk(facts),
         "left_behind": lost.as_dict() if lost else None,
+        "carry_late": late.shown() if late else None,
         "carry_conflicts": _carry_conflicts(facts, staged or booted),
         "requirements": [entry.as_dict() for entry in state.requirements],
         "protection_requirements": [entry.as_dict() for entry in trial_requirements(facts)],

@@ -21,6 +21,7 @@ class UpgradeOptions:
     update_cache: bool = True
     force: bool = False
     carry_over: tuple[str, ...] = ()
+    carry_late: tuple[str, ...] | None = None
     refuse_state_at_risk: bool = False
     refuse_unsigned: bool = True
     refuse_hidden: bool = True
@@ -29,6 +30,11 @@ class UpgradeOptions:
     run: tuple[tuple[str, ...], ...] = ()
     run_timeout: int = 600
     run_creates: str | None = None
+
+    @property
+    def covered(self) -> tuple[str, ...]:
+        """The paths whose content comes along, whatever is written to them until the reboot or right before it."""
+        return (*self.carry_over, *(self.carry_late or ()))
 
 
 __all__ = ("UpgradeOptions",)

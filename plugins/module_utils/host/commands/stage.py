@@ -15,9 +15,11 @@ from ...packages.choose import detect
 from ...packages.contract import PackagePlan
 from ...system.failed_units import failed_units
 from ..carry_out import carry_out
+from ..late.wish import WAITING
 from ..left_behind import left_behind, refuse_or_say, refuse_or_say_deleted
 from ..observe.carried_over import sentence_of
 from ..observe.facts import HostFacts
+from ..observe.late_paths import brought, late_of
 from ..observe.state import HostState
 from ..observe.state_at_risk import state_at_risk
 from ..plan.commands import UpgradeWish, can_be_armed, plan_upgrade
@@ -56,7 +58,9 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
     """Stage what is pending or asked for beyond it, or say why nothing is done. Returns the completed result."""
     result, facts, state, packages = found.result, found.facts, found.state, found.packages
     result["failed_units"] = failed_units(host.runner, host.warnings)
-    last_moment = options.carry_over or (options.arm and can_be_armed(facts))
+    options = _with_declared(options, facts)
+    late = options.carry_late is not None and state.name == "staged"
+    last_moment = options.carry_over or late or (options.arm and can_be_armed(facts))
     if packages.is_empty and not options.force and not last_moment:
         result["left_behind"] = _left_behind(host, facts, options)
         return {**result, **nothing_to_do(facts, state, "nothing is pending")}
@@ -64,7 +68,7 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
     facts, state = host.observe(full=True)
     etc = _merge_of_etc(facts, state, options.carry_over)
     stale = bool(etc and etc.stale) or _stale_carry_over(facts, state, options.carry_over)
-    wish = UpgradeWish(options.force, options.carry_over, stale, options.arm, options.rejected)
+    wish = UpgradeWish(options.force, options.carry_over, stale, options.carry_late, options.arm, options.rejected)
     plan = plan_upgrade(facts, state, packages, wish)
     result["replaced"] = plan.replaced
     anew = "create_root" in plan.steps
@@ -73,6 +77,7 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
             etc.merge.refuse_unknown()
             _tell_conflicts(host, etc, result)
         result["left_behind"] = _left_behind(host, facts, options, etc)
+    result["carry_late"] = list(options.carry_late or ())
     if not plan.changed:
         return {**result, **nothing_to_do(facts, state, plan.reason)}
     unchecked = found.manager.unchecked(demanded=options.request.signed) if packages.changes else ()
@@ -81,12 +86,12 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
     warning = gpg_policy(result["unchecked_repositories"], refuse=options.refuse_unsigned)
     host.warnings += [warning] if warning else []
     result["state_at_risk"] = state_at_risk(facts)
-    state_policy(result["state_at_risk"], options.carry_over, refuse=options.refuse_state_at_risk)
+    state_policy(result["state_at_risk"], options.covered, refuse=options.refuse_state_at_risk)
     if anew and not options.force:
         release_space(packages, facts.space.free)
     if anew and state.name == "clean":
         _say_what_is_deleted(host, facts, options)
-    result["diff"] = difference(facts, plan.context.root_name if plan.context else None, result["upgrades"])
+    result["diff"] = difference(facts, plan.context.root_name if plan.context else None, result["upgrades"], plan)
     bound = Upgrade(
         lambda runner: detect(runner, found.manager.name),
         options.request,
@@ -109,9 +114,17 @@ def _left_behind(
     """What the reboot into the staged root would lose. Raises state_at_risk where the policy is to refuse that."""
     behind = left_behind(host.runner, facts)
     lost = [found["path"] for found in etc.conflicts] if etc else []
-    warning = refuse_or_say(behind, options.carry_over, refuse=options.refuse_state_at_risk, but=lost)
+    warning = refuse_or_say(behind, options.covered, refuse=options.refuse_state_at_risk, but=lost)
     host.warnings += [warning] if warning else []
-    return behind.without(options.carry_over, but=lost).as_dict() if behind else None
+    return behind.without(options.covered, but=lost).as_dict() if behind else None
+
+
+def _with_declared(options: UpgradeOptions, facts: HostFacts) -> UpgradeOptions:
+    """Where nothing is said of carry_late, what waits already brings what was declared for it."""
+    booted, default = facts.booted, facts.default
+    late = late_of(facts, default) if booted is not None and default is not None and default.id != booted.id else None
+    waits = late is not None and late.status == WAITING and not options.force
+    return replace(options, carry_late=late.paths) if late and waits and options.carry_late is None else options
 
 
 @dataclass(frozen=True)
@@ -150,7 +163,7 @@ def _tell_conflicts(host: Host, etc: _MergeOfEtc, result: dict[str, t.Any]) -> N
 def _say_what_is_deleted(host: Host, facts: HostFacts, options: UpgradeOptions) -> None:
     """The previous root goes: with what was written to it after the running one was made of it."""
     behind = left_behind(host.runner, facts)
-    warning = refuse_or_say_deleted(behind, options.carry_over, refuse=options.refuse_state_at_risk)
+    warning = refuse_or_say_deleted(behind, (*options.carry_over, *brought(facts)), refuse=options.refuse_state_at_risk)
     host.warnings += [warning] if warning else []
 
 

@@ -36,6 +36,12 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
     """Stage a new deployment if anything is pending."""
     for path in options.carry_over:
         check_absolute("carry_over", path)
+    if options.carry_late:
+        from ..observe.late_paths import outermost, refuse_by_name  # noqa: PLC0415
+
+        for path in options.carry_late:
+            refuse_by_name(path)
+        options = replace(options, carry_late=outermost(options.carry_late))
     facts, state = host.observe()
     if state.name == "interrupted":
         from ..carry_out import repair_preview  # noqa: PLC0415
@@ -48,6 +54,10 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
         from .stage import check_carried  # noqa: PLC0415
 
         check_carried(facts, options.carry_over)
+    if options.carry_late:
+        from ..observe.late_paths import refuse_late  # noqa: PLC0415
+
+        refuse_late(facts, options.carry_late)
     manager = detect(host.runner, host.layout.package_manager)
     _refuse_unsupported(manager.name, options.request)
     if options.request.release is None:

@@ -26,6 +26,7 @@ from ...system.mount_table import Mount, mount_at, mounts
 from ...system.presence import holds_something, is_directory, is_file, text_of
 from ...system.rooted_path import regular_file_in_root
 from ...system.tree_size import tree_size
+from ..late.wish import Late, read_all
 from ..store.journal import OpenJournal, read_journal
 from ..store.record import Record, read_record
 from .boot_files import BootFile, carried_files, observe_boot_files
@@ -122,6 +123,7 @@ class HostFacts:
     obstacles: Obstacles = field(default_factory=Obstacles)
     surroundings: Surroundings = field(default_factory=Surroundings)
     damage: tuple[str, ...] = ()
+    late: t.Mapping[str, Late] = field(default_factory=dict)
 
     @property
     def entry_boot(self) -> EntryBoot | None:
@@ -374,6 +376,7 @@ def _observe_btrfs(
         "record": record,
         "journal": journal,
         "damage": tuple(damage),
+        "late": read_all(top, {entry.uuid for entry in subvolumes}),
         "space": replace(
             common["space"],
             total=usage.f_blocks * usage.f_frsize,

@@ -23,6 +23,15 @@ from ...errors import OvercError, certain
 from ..observe.facts import HostFacts, RootFacts
 from ..observe.state import HostState, files_of, release_of_files, source_of
 from .entries import commands as with_entries
+from .late import (
+    Paths,
+    last_moment_reason,
+    last_moment_steps,
+    late_differs,
+    refuse_not_brought,
+    to_forget,
+    with_late,
+)
 from .model import Context, Operation, Plan
 from .package_steps import command_lines, needed
 from .refusals import (
@@ -112,8 +121,9 @@ def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish
     same_plan = staged and not wish.force and waiting is not None and waiting.fingerprint == fingerprint
     if not wish.force and (same_plan or packages.is_empty):
         arming = staged and wish.arm and can_be_armed(facts)
-        if staged and (wish.stale or arming):
-            return _plan_last_moment(facts, booted, default, wish.carry_over if wish.stale else (), arm=arming)
+        late = staged and late_differs(facts, default, wish.carry_late)
+        if staged and (wish.stale or arming or late):
+            return _plan_last_moment(facts, booted, default, wish, arm=arming)
         reason = f"{default.path} is staged already with the same plan; reboot to run it"
         return Plan("upgrade", reason if same_plan else "nothing is pending")
     if fingerprint in facts.record.known_bad and not wish.force:
@@ -136,6 +146,7 @@ def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish
         replaces_staged=staged,
         carry_over=wish.carry_over,
         run=command_lines(packages),
+        carry_late=wish.carry_late or (),
     )
     refuse_strangers(facts, root_name, facts.layout.backup)
     steps = needed(UPGRADE_STEPS, packages)
@@ -144,6 +155,7 @@ def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish
     if staged:
         where = steps.index("place_root")
         steps[where:where] = CANCEL_FIRST
+    steps = list(with_late(steps, wish.carry_late))
     if context.backup_entry is not None:
         steps = list(with_trial(steps, arm=wish.arm))
     return Plan("upgrade", "upgrades are pending", context, tuple(steps), replaced=staged)
@@ -161,10 +173,10 @@ def can_be_armed(facts: HostFacts) -> bool:
     return facts.trial_boot.automatic and not facts.trial_boot.armed
 
 
-def _plan_last_moment(
-    facts: HostFacts, booted: Subvolume, default: Subvolume, paths: t.Sequence[str], *, arm: bool
-) -> Plan:
+def _plan_last_moment(facts: HostFacts, booted: Subvolume, default: Subvolume, wish: UpgradeWish, *, arm: bool) -> Plan:
     """What is left to do right before the reboot into a staged upgrade."""
+    paths = wish.carry_over if wish.stale else ()
+    late = late_differs(facts, default, wish.carry_late)
     base_files, files = known_files(facts, booted), files_of(facts, default)
     context = replace(
         _context(facts, "upgrade", booted, default.path, default, files, **trial_context(facts, arm=arm)),
@@ -172,28 +184,36 @@ def _plan_last_moment(
         base_release=release_of_files(facts, base_files),
         fingerprint=facts.record.pending.fingerprint if facts.record.pending else None,
         carry_over=tuple(paths),
+        carry_late=(wish.carry_late or ()) if late else (),
     )
-    reason = (
-        f"declared paths changed since {default.path} was staged" if paths else f"{default.path} waits for its trial"
-    )
-    steps = (*(("carry_over",) if paths else ()), *(("arm_trial",) if arm else ()))
+    steps = last_moment_steps(carry=bool(paths), late=late, arm=arm)
+    reason = last_moment_reason(default.path, steps)
     return Plan("upgrade", reason, context, steps)
 
 
-def _plan_arm(facts: HostFacts, operation: Operation, booted: Subvolume, default: Subvolume) -> Plan:
-    """Arm the trial of a rollback or restore that was staged without."""
+def _plan_waiting(
+    facts: HostFacts, operation: Operation, booted: Subvolume, default: Subvolume, late: Paths, *, arm: bool
+) -> Plan:
+    """What is left of a rollback or restore that waits for its reboot: to arm its trial, or other paths to bring over."""
+    arming, differs = arm and can_be_armed(facts), late_differs(facts, default, late)
+    if not arming and not differs:
+        return Plan(operation, f"the {operation} to {default.path} waits for its reboot")
     files = files_of(facts, default)
-    context = _context(facts, operation, booted, default.path, default, files, **trial_context(facts, arm=True))
-    context = replace(context, target=default.uuid)
-    return Plan(operation, f"{default.path} waits for its trial", context, ("arm_trial",))
+    context = _context(facts, operation, booted, default.path, default, files, **trial_context(facts, arm=arming))
+    context = replace(context, target=default.uuid, carry_late=(late or ()) if differs else ())
+    steps = last_moment_steps(carry=False, late=differs, arm=arming)
+    return Plan(operation, last_moment_reason(default.path, steps), context, steps)
 
 
-def plan_rollback(facts: HostFacts, state: HostState, *, arm: bool = True, to: int | None = None) -> Plan:
+def plan_rollback(
+    facts: HostFacts, state: HostState, *, arm: bool = True, to: int | None = None, late: Paths = None
+) -> Plan:
     """Return to the previous deployment, cancel a staged one, or restore the backup: by state. ``to``: the id of a deployment,
-    where each has a boot entry of its own.
+    where each has a boot entry of its own. ``late``: paths that the deployment to return to brings over when it starts; None:
+    as they were declared before.
     """
     if facts.entry_boot is not None:
-        return with_entries.plan_rollback(facts, facts.entry_boot, state, arm=arm, to=to)
+        return with_entries.plan_rollback(facts, facts.entry_boot, state, arm=arm, to=to, late=late)
     if to is not None:
         raise OvercError(
             "bad_argument",
@@ -201,16 +221,14 @@ def plan_rollback(facts: HostFacts, state: HostState, *, arm: bool = True, to: i
         )
     refuse_unless_usable(state, rollback=True)
     if state.name in ("backup", "fallback"):
-        return _plan_restore(facts, state, arm=arm)
+        return _plan_restore(facts, state, arm=arm, late=late)
     booted, default = booted_and_default(facts)
     if state.name == "staged":
         # A restore is seen here after its run was cut off, the host came up with the other root, and the repair finished it.
         if state.waiting in ("rollback", "restore"):
-            if arm and can_be_armed(facts):
-                return _plan_arm(facts, state.waiting, booted, default)
-            return Plan(state.waiting, f"the {state.waiting} to {default.path} waits for its reboot")
+            return _plan_waiting(facts, state.waiting, booted, default, late, arm=arm)
         return _plan_cancel(facts, booted, default)
-    return _plan_previous(facts, state, booted, arm=arm)
+    return _plan_previous(facts, state, booted, arm=arm, late=late)
 
 
 def _plan_cancel(facts: HostFacts, booted: Subvolume, default: Subvolume) -> Plan:
@@ -224,7 +242,7 @@ def _plan_cancel(facts: HostFacts, booted: Subvolume, default: Subvolume) -> Pla
     return Plan("cancel", f"{default.path} is staged and not booted", context, steps)
 
 
-def _plan_previous(facts: HostFacts, state: HostState, booted: Subvolume, *, arm: bool) -> Plan:
+def _plan_previous(facts: HostFacts, state: HostState, booted: Subvolume, *, arm: bool, late: Paths) -> Plan:
     other = facts.by_path(facts.layout.other_root(booted.path))
     known = facts.record.deployments
     mine, its = known.get(booted.uuid), known.get(other.uuid) if other else None
@@ -258,9 +276,11 @@ def _plan_previous(facts: HostFacts, state: HostState, booted: Subvolume, *, arm
     context = replace(
         _context(facts, "rollback", booted, other.path, booted, files, **trial),
         target=other.uuid,
+        carry_late=late or (),
         failed=failed_trial(facts, state),
     )
     steps, warning = _in_order(facts, other, files, _without_kernel(facts, files, ROLLBACK_STEPS))
+    steps = with_late(steps, late, declared=to_forget(facts, other.uuid))
     if context.backup_entry is not None:
         steps = with_trial(steps, arm=arm)
     if facts.trial_boot.automatic and not protects:
@@ -271,11 +291,11 @@ def _plan_previous(facts: HostFacts, state: HostState, booted: Subvolume, *, arm
     return Plan("rollback", f"{other.path} ran before {booted.path}", context, steps, warning=warning)
 
 
-def _plan_restore(facts: HostFacts, state: HostState, *, arm: bool) -> Plan:
+def _plan_restore(facts: HostFacts, state: HostState, *, arm: bool, late: Paths) -> Plan:
     booted, default = certain(facts.booted, "the deployment that runs"), facts.default
     if state.waiting == "restore":
-        if arm and default is not None and can_be_armed(facts):
-            return _plan_arm(facts, "restore", booted, default)
+        if default is not None:
+            return _plan_waiting(facts, "restore", booted, default, late, arm=arm)
         return Plan("restore", "the restored deployment waits for its reboot")
     files = known_files(facts, booted)
     names = facts.layout.roots
@@ -288,10 +308,12 @@ def _plan_restore(facts: HostFacts, state: HostState, *, arm: bool) -> Plan:
         _context(facts, "restore", booted, root_name, default, files, **trial_context(facts, arm=arm)),
         root_prior=prior.uuid if prior else None,
         base_files=files,
+        carry_late=late or (),
         failed=failed_trial(facts, state),
     )
     refuse_strangers(facts, root_name)
     steps, warning = _in_order(facts, booted, files, _without_kernel(facts, files, RESTORE_STEPS))
+    steps = with_late(steps, late)
     if context.backup_entry is not None:
         steps = with_trial(steps, arm=arm)
     if facts.trial_boot.unclear is not None:
@@ -307,6 +329,7 @@ def plan_confirm(facts: HostFacts, state: HostState) -> Plan:
     if facts.entry_boot is not None:
         return with_entries.plan_confirm(facts, facts.entry_boot, state)
     refuse_unless_usable(state, rollback=True)
+    refuse_not_brought(facts)
     if state.name in ("backup", "fallback"):
         raise OvercError(
             "backup_boot",

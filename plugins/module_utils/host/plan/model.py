@@ -31,6 +31,7 @@ STEPS: t.Final[dict[str, str]] = {
     "cancel_default": "make {base_name} the default subvolume again",
     "place_root": "put the new root in place as {root_name}",
     "carry_over": "carry over the declared paths from the running root",
+    "declare_late": "let {root_name} bring the paths of carry_late over from {base_name} when it first starts",
     "write_kernel": "write the kernel beside the present one, and verify it",
     "swap_kernel": "put the kernel in place",
     "set_default": "make {root_name} the default subvolume",
@@ -101,6 +102,7 @@ class Context:
     fingerprint: str | None = None
     replaces_staged: bool = False
     carry_over: tuple[str, ...] = ()
+    carry_late: tuple[str, ...] = ()
     backup_entry: int | None = None
     arm: bool = False
     was_armed: bool = False

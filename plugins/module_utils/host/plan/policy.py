@@ -45,7 +45,7 @@ def state_policy(found: t.Sequence[t.Mapping[str, t.Any]], carry_over: t.Sequenc
         raise OvercError(
             "state_at_risk",
             f"What is written to {', '.join(left)} between now and the reboot would be lost, because it lives on the root "
-            "subvolume. Put it on a subvolume or file system of its own, name it in carry_over, or allow it with "
+            "subvolume. Put it on a subvolume or file system of its own, name it in carry_over or carry_late, or allow it with "
             "state_policy: report. Nothing was changed.",
             state_at_risk=list(found),
         )

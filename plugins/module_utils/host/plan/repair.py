@@ -87,8 +87,9 @@ def plan_repair(facts: HostFacts) -> Plan:
 def _carried_again(facts: HostFacts, journal: OpenJournal, context: Context) -> tuple[str, ...]:
     """What was being brought over right before the reboot is repeated, but not over a system that runs by now."""
     runs_base = facts.booted is not None and facts.booted.uuid == context.base
-    last_moment = "carry_over" in journal.begun and "create_root" not in journal.steps
-    return ("carry_over",) if last_moment and runs_base else ()
+    if not runs_base or "create_root" in journal.steps:
+        return ()
+    return tuple(step for step in ("carry_over", "declare_late") if step in journal.begun)
 
 
 def _with_entries(facts: HostFacts, journal: OpenJournal, context: Context) -> Plan:

@@ -14,13 +14,15 @@ class UpgradeWish:
     """What an upgrade shall do beyond its packages.
 
     ``carry_over``: absolute paths to bring along; ``stale``: one of them differs between the running and the staged root,
-    so it is brought over again. ``arm``: with automatic protection, let the next boot try it. ``rejected``: fingerprints
+    so it is brought over again. ``carry_late``: paths that the new root brings over itself; None: as they were declared before.
+    ``arm``: with automatic protection, let the next boot try it. ``rejected``: fingerprints
     of plans that are not to be staged.
     """
 
     force: bool = False
     carry_over: tuple[str, ...] = ()
     stale: bool = False
+    carry_late: tuple[str, ...] | None = None
     arm: bool = True
     rejected: t.Collection[str] = ()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from . import trial
+from . import late, trial
 from .backup import create_backup, finish_backup, place_backup, swap_backup_files, write_backup_files
 from .build_root import check_root, create_root, download_packages, run_packages
 from .cleanup import clean_boot, close, drop_downloads, drop_replaced, drop_unfinished
@@ -48,6 +48,7 @@ STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "cancel_default": cancel_default,
     "place_root": place_root,
     "carry_over": carry_over_paths,
+    "declare_late": late.declare_late,
     "write_kernel": write_kernel,
     "set_default": set_default,
     "swap_kernel": swap_kernel,
@@ -80,6 +81,7 @@ ENTRY_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "check_root": root.check_root,
     "install_guard": root.install_guard,
     "carry_over": root.carry_over,
+    "declare_late": root.declare_late,
     "name_root": root.name_root,
     "write_entry_files": menu.write_entry_files,
     "write_menu": menu.write_menu,

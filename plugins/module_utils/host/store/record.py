@@ -19,6 +19,7 @@ from ...system import syscalls
 from ...system.own_dirs import STATE_DIR, create_state_dir, state_dir
 from ...system.presence import open_at_once
 from ...values import build, decimal, load_object, texts
+from ..late.wish import forget_waiting
 
 _NAME: t.Final = "record.json"
 _VERSION: t.Final = 1
@@ -158,8 +159,9 @@ def read_record(top: str) -> Record:
 
 
 def write_record(top: str, record: Record) -> None:
-    """Replace the record, durably."""
+    """Replace the record, durably. What a root was to bring over that does not wait any more is forgotten with it."""
     syscalls.write_durably(os.path.join(create_state_dir(top), _NAME), format_record(record))
+    forget_waiting(top, record.pending.uuid if record.pending else None)
 
 
 __all__ = ("Deployment", "Pending", "Record", "format_record", "parse_record", "read_record", "write_record")

@@ -18,6 +18,15 @@ from ....boot.entries.boot import ADOPTED
 from ....errors import OvercError, certain
 from ...observe.bootable import lacks
 from ...observe.entries.state import number_of
+from ..late import (
+    Paths,
+    last_moment_reason,
+    last_moment_steps,
+    late_differs,
+    refuse_not_brought,
+    to_forget,
+    with_late,
+)
 from ..model import Context, Operation, Plan
 from ..package_steps import command_lines, needed
 from ..refusals import refuse_elsewhere, refuse_unless_usable, refuse_upgrade
@@ -97,7 +106,8 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
         )
     if not wish.force and (waits or packages.is_empty):
         arming = staged and wish.arm and boot.automatic and not boot.armed
-        if staged and (wish.stale or arming):
+        late = staged and late_differs(facts, default, wish.carry_late)
+        if staged and (wish.stale or arming or late):
             return _plan_last_moment(facts, boot, wish, arm=arming)
         reason = f"{default.path} is staged already with the same plan; reboot to run it"
         return Plan("upgrade", reason if waits else "nothing is pending")
@@ -124,6 +134,7 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
         replaces_staged=staged,
         carry_over=wish.carry_over,
         run=command_lines(packages),
+        carry_late=wish.carry_late or (),
         arm=wish.arm and boot.automatic,
         was_armed=boot.armed,
         failed=failed,
@@ -132,6 +143,7 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
     )
     steps = [step for step in needed(UPGRADE_STEPS, packages) if step != "carry_over" or wish.carry_over]
     steps = [step for step in steps if step != "install_guard" or boot.automatic]
+    steps = list(with_late(steps, wish.carry_late))
     commit = commit_steps(boot, arm=wish.arm)
     if boot.armed:
         # Before the record says that something else waits: a boot in between would try the one that is replaced, and what
@@ -152,6 +164,7 @@ def _plan_last_moment(facts: HostFacts, boot: EntryBoot, wish: UpgradeWish, *, a
     """What is left to do right before the reboot into a staged upgrade."""
     default = certain(facts.default, "the staged deployment")
     paths = wish.carry_over if wish.stale else ()
+    late = late_differs(facts, default, wish.carry_late)
     context = _context(
         facts,
         "upgrade",
@@ -159,16 +172,21 @@ def _plan_last_moment(facts: HostFacts, boot: EntryBoot, wish: UpgradeWish, *, a
         boot.newest,
         fingerprint=facts.record.pending.fingerprint if facts.record.pending else None,
         carry_over=paths,
+        carry_late=(wish.carry_late or ()) if late else (),
         arm=arm,
     )
-    reason = (
-        f"declared paths changed since {default.path} was staged" if paths else f"{default.path} waits for its trial"
-    )
-    return Plan("upgrade", reason, context, (*(("carry_over",) if paths else ()), *(("arm_trial",) if arm else ())))
+    steps = last_moment_steps(carry=bool(paths), late=late, arm=arm)
+    return Plan("upgrade", last_moment_reason(default.path, steps), context, steps)
 
 
 def plan_rollback(
-    facts: HostFacts, boot: EntryBoot, state: HostState, *, arm: bool = True, to: int | None = None
+    facts: HostFacts,
+    boot: EntryBoot,
+    state: HostState,
+    *,
+    arm: bool = True,
+    to: int | None = None,
+    late: Paths = None,
 ) -> Plan:
     """Return to the previous deployment or to the one with the id ``to``, cancel a staged one, or make the running one the
     default: by state.
@@ -181,12 +199,16 @@ def plan_rollback(
     if state.name == "staged" and (to is None or same):
         if state.waiting == "upgrade":
             return _plan_cancel(facts, boot, state, "is staged and not booted")
-        if arm and boot.automatic and not boot.armed and boot.newest != boot.default:
-            name = certain(facts.default, "the deployment that waits").path
+        arming = arm and boot.automatic and not boot.armed and boot.newest != boot.default
+        target = certain(facts.default, "the deployment that waits")
+        differs = late_differs(facts, target, late)
+        if arming or differs:
+            paths = (late or ()) if differs else ()
             context = _context(
-                facts, "rollback", name, boot.newest, arm=True, target=facts.default and facts.default.uuid
+                facts, "rollback", target.path, boot.newest, arm=arming, target=target.uuid, carry_late=paths
             )
-            return Plan("rollback", f"{name} waits for its trial", context, ("arm_trial",))
+            steps = last_moment_steps(carry=False, late=differs, arm=arming)
+            return Plan("rollback", last_moment_reason(target.path, steps), context, steps)
         return Plan("rollback", f"the rollback to {facts.default.path if facts.default else ''} waits for its reboot")
     if state.name == "fallback" and to is None:
         return _plan_cancel(facts, boot, state, "was tried and did not stay")
@@ -194,7 +216,7 @@ def plan_rollback(
         context = _context(facts, "rollback", booted.path, runs, target=booted.uuid)
         return Plan("rollback", f"{booted.path} was chosen in the boot menu", context, ("record", "choose"))
     if state.name == "trial" and to in (None, boot.default):
-        return _plan_give_up(facts, boot, state)
+        return _plan_give_up(facts, boot, state, late)
     if to == runs:
         # Out of a trial that was given up nothing can be taken back: what runs was never the default
         waits = state.name == "staged" and state.waiting != "upgrade"
@@ -210,7 +232,7 @@ def plan_rollback(
     if before:
         reason = f"{booted.path} runs again since the last {before}: nothing to do. Name another deployment with the option to"
         return Plan("rollback", reason)
-    return _plan_return(facts, boot, runs, _target(facts, boot, booted.uuid, to), arm=arm)
+    return _plan_return(facts, boot, runs, _target(facts, boot, booted.uuid, to), late, arm=arm)
 
 
 def _came_back_by(facts: HostFacts, booted: str) -> str | None:
@@ -247,22 +269,38 @@ def _target(facts: HostFacts, boot: EntryBoot, booted: str, to: int | None) -> E
     return entry
 
 
-def _plan_return(facts: HostFacts, boot: EntryBoot, runs: int, target: Entry, *, arm: bool) -> Plan:
+def _plan_return(facts: HostFacts, boot: EntryBoot, runs: int, target: Entry, late: Paths, *, arm: bool) -> Plan:
     refuse_unbootable(facts, boot, target)
     automatic = boot.automatic
-    context = _context(facts, "rollback", target.subvolume, target.id, target=target.uuid, arm=arm and automatic)
+    context = _context(
+        facts,
+        "rollback",
+        target.subvolume,
+        target.id,
+        target=target.uuid,
+        arm=arm and automatic,
+        carry_late=late or (),
+    )
     steps = (*(("install_guard",) if automatic else ()), "record", *commit_steps(boot, arm=arm))
+    steps = with_late(steps, late, declared=to_forget(facts, target.uuid))
     return Plan("rollback", f"deployment {target.id} ({target.subvolume}) instead of {runs}", context, steps)
 
 
-def _plan_give_up(facts: HostFacts, boot: EntryBoot, state: HostState) -> Plan:
+def _plan_give_up(facts: HostFacts, boot: EntryBoot, state: HostState, late: Paths) -> Plan:
     """Out of a trial: nothing was promised yet, so the default is what it was, and only the record has to know."""
     back = certain(boot.menu.of(boot.default), "the default deployment")
     refuse_unbootable(facts, boot, back)
     context = _context(
-        facts, "rollback", back.subvolume, back.id, target=back.uuid, failed=failed_trial(facts, boot, state)
+        facts,
+        "rollback",
+        back.subvolume,
+        back.id,
+        target=back.uuid,
+        carry_late=late or (),
+        failed=failed_trial(facts, boot, state),
     )
-    return Plan("rollback", f"{context.base_name} is on trial and given up", context, ("record", "disarm"))
+    steps = with_late(("record", "disarm"), late, declared=to_forget(facts, back.uuid))
+    return Plan("rollback", f"{context.base_name} is on trial and given up", context, steps)
 
 
 def _plan_stay(facts: HostFacts, boot: EntryBoot, runs: int) -> Plan:
@@ -311,6 +349,7 @@ def plan_confirm(facts: HostFacts, boot: EntryBoot, state: HostState) -> Plan:
             "overc_host_rollback removes what failed.",
         )
     refuse_elsewhere(state)
+    refuse_not_brought(facts)
     booted = certain(facts.booted, "the deployment that runs")
     if state.name != "trial":
         return Plan("confirm", "the running deployment is permanent")

@@ -20,6 +20,7 @@ from ....system.presence import is_plain_file, text_of
 from ....system.rooted_path import plain_parent, regular_file_in_root
 from ....system.unfinished import NEW_SUFFIX
 from ...observe.entries.requirements import MARGIN
+from .. import late
 from ..complete import refuse_incomplete, refuse_unindexed
 from ..hidden import refuse_hidden
 from ..places import place
@@ -218,4 +219,21 @@ def carry_over(at: Apply) -> bool:
     return changed
 
 
-__all__ = ("boot_files_of", "carry_over", "check_root", "install_guard", "menu_of", "name_root", "prepare_root")
+def declare_late(at: Apply) -> bool:
+    """What the root brings over when it first starts. One that waits for that already was written to by us, not by itself."""
+    changed = late.declare_late(at)
+    if at.context.target is None:
+        seal(at)
+    return changed
+
+
+__all__ = (
+    "boot_files_of",
+    "carry_over",
+    "check_root",
+    "declare_late",
+    "install_guard",
+    "menu_of",
+    "name_root",
+    "prepare_root",
+)
