@@ -60,6 +60,12 @@ OBSTACLES = {
         "mkdir /run/b && cp -a /boot/. /run/b/ && mount -t tmpfs lab /boot && cp -a /run/b/. /boot/",
         "umount /boot; rm -r /run/b",
     ),
+    "a directory of the boot partition": (
+        "boot_separate",
+        "layout_unsupported",
+        "mkdir /boot/sub && cp -a /boot/bzImage /boot/grub /boot/sub && mount --bind /boot/sub /boot",
+        "umount /boot; rm -r /boot/sub",
+    ),
     "an active swap file": ("swap_files", "in_use", _swap_on("/swapfile"), "swapoff /swapfile; rm /swapfile"),
 }
 
@@ -113,6 +119,36 @@ def test_a_rollback_target_that_would_not_boot(host: Host) -> None:
     assert_refused(call(host, "rollback"), "access_denied", "/boot/bzImage is immutable")
     host.sh("chattr -i /boot/bzImage")
     assert succeed(host, "rollback")["state"] == "staged"
+
+
+def test_a_backup_pair_that_is_none_is_no_way_back(host: Host) -> None:
+    upgrade_to(host, "v2")
+    assert "rootfs_bakup is the way back" in succeed(host, "info")["msg"]
+    for harm, said in (
+        ("mv /boot/bzImage_bakup /run/kept", "/boot/bzImage_bakup"),
+        ("rm -r rootfs_bakup/usr/lib/modules", "modules"),
+    ):
+        in_top(host, harm)
+        info = succeed(host, "info")
+        assert "rootfs_bakup is the way back" not in info["msg"]
+        assert any(said in defect for defect in info["backup"]["defects"])
+        host.sh("test ! -e /run/kept || mv /run/kept /boot/bzImage_bakup")
+
+
+@pytest.mark.parametrize(
+    "harm",
+    ["mv rootfs_upgrade/usr/lib/modules rootfs_upgrade/gone", "btrfs property set -ts rootfs_upgrade ro true"],
+)
+def test_what_is_staged_and_was_broken_since_is_made_anew(host: Host, harm: str) -> None:
+    """The same command again said: staged already, reboot to run it."""
+    upgrade_to(host, "v2")
+    assert succeed(host, "upgrade")["changed"] is False
+    in_top(host, harm)
+    assert succeed(host, "upgrade")["changed"] is True
+    assert succeed(host, "info")["staged"]["defects"] == []
+    host.reboot()
+    assert_runs(host, "rootfs_upgrade", "2.0")
+    assert_no_leftovers(host)
 
 
 _USES = {

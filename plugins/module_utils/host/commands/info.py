@@ -11,6 +11,7 @@ from .. import words
 from ..deployments import deployments_of
 from ..late.wish import FAILED
 from ..left_behind import left_behind
+from ..observe.bootable import defects_of
 from ..observe.carried_over import conflicts_of
 from ..observe.late_paths import late_of
 from ..observe.protection import protection_of, trial_requirements
@@ -93,7 +94,7 @@ def _carry_conflicts(facts: HostFacts, root: Subvolume | None) -> list[dict[str,
 
 def _way_back(facts: HostFacts, backup: Subvolume | None, previous: Subvolume | None) -> str | None:
     found = previous if facts.entry_boot is not None else backup
-    return found.path if found else None
+    return found.path if found and not defects_of(facts, found) else None
 
 
 __all__ = ("info",)

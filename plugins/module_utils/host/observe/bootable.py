@@ -32,6 +32,9 @@ def defects_of(facts: HostFacts, subvolume: Subvolume) -> tuple[str, ...]:
     kernel = source_of(facts, "kernel", files["kernel"]) if "kernel" in files else None
     if kernel is not None and kernel.defect:
         found.append(f"the kernel of {subvolume.path}, {kernel.path}, {kernel.defect}")
+    backup_kernel = facts.names.backup_kernel if facts.names and subvolume.path == facts.layout.backup else None
+    if backup_kernel and backup_kernel not in facts.boot_files:
+        found.append(f"{subvolume.path} has no kernel: {facts.layout.boot_dir}/{backup_kernel} is not there")
     release = kernel.release if kernel is not None else None
     if release and release not in root.modules and any(entry.modules for entry in facts.roots.values()):
         found.append(f"{subvolume.path} has no modules for its kernel {release}")

@@ -119,7 +119,9 @@ def _space(facts: HostFacts) -> Requirement:
         detail,
         "the file system (and a quota limit, if one is set) must hold the root twice, with a quarter of it free: delete "
         "what is not needed (btrfs counts it as free after a sync), or enlarge it"
-        + ("; btrfs balance start -dusage=25 / gives data's room back" if no_metadata else ""),
+        + (
+            "; metadata gets room by deleting many small files or snapshots, not a few big files" if no_metadata else ""
+        ),
         "no_space",
     )
 
@@ -239,6 +241,39 @@ def _environment(facts: HostFacts) -> Requirement:
     )
 
 
+def _boot_separate(facts: HostFacts) -> Requirement:
+    """The boot partition itself is on the boot directory: what is written there is what a boot loader reads."""
+    place, root, boot, hidden = (
+        facts.layout.boot_dir,
+        facts.root_mount,
+        facts.boot_mount,
+        facts.surroundings.boot_hidden,
+    )
+    if boot is None:
+        detail = f"{place} is not a mount point"
+        remedy = f"put {place} on a partition of its own and mount it"
+        if facts.surroundings.boot_in_fstab:
+            remedy = f"mount {place}, which /etc/fstab knows, and let it be mounted at boot"
+        return Requirement("boot_separate", False, detail, remedy)
+    detail = f"{place} is {boot.fstype} on {boot.source}"
+    if boot.device.startswith("0:") and boot.fstype != "btrfs":
+        # tmpfs, overlayfs, a network: without a device, so with the major number 0, as only btrfs is on disks
+        detail += ", and not on a disk that a boot loader could read"
+        return Requirement("boot_separate", False, detail, f"unmount what hides the boot partition (findmnt {place})")
+    if hidden is not None:
+        detail += f", mounted over {hidden}: which of them the boot loader reads cannot be told"
+        return Requirement(
+            "boot_separate", False, detail, f"unmount the one that does not belong there (findmnt {place})"
+        )
+    if boot.root != "/":
+        detail += f", and of that the directory {boot.root}: a boot loader does not begin there"
+        return Requirement(
+            "boot_separate", False, detail, f"mount the partition itself on {place}, not a directory of it"
+        )
+    is_separate = root is None or boot.source != root.source
+    return Requirement("boot_separate", is_separate, detail, f"put {place} on a partition of its own and mount it")
+
+
 def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     """The README's four requirements and ours, in the order in which they make sense to mend."""
     layout, root, boot = facts.layout, facts.root_mount, facts.boot_mount
@@ -246,8 +281,6 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
         return (_not_adopted(facts), *common_requirements(facts))
     names = " or ".join(layout.roots)
     is_btrfs = root is not None and root.fstype == "btrfs"
-    # tmpfs, overlayfs, a network: without a device, so with the major number 0, as only btrfs is on disks
-    in_memory = boot is not None and boot.device.startswith("0:") and boot.fstype != "btrfs"
     result = [
         Requirement(
             "btrfs_root",
@@ -275,23 +308,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
             _pins(facts),
             _writable(facts),
         ]
-    result.append(
-        Requirement(
-            "boot_separate",
-            boot is not None and (root is None or boot.source != root.source) and not in_memory,
-            (
-                f"{layout.boot_dir} is {boot.fstype} on {boot.source}"
-                if boot
-                else f"{layout.boot_dir} is not a mount point"
-            )
-            + (", and not on a disk that a boot loader could read" if in_memory else ""),
-            f"unmount what hides the boot partition (findmnt {layout.boot_dir})"
-            if in_memory
-            else f"mount {layout.boot_dir}, which /etc/fstab knows, and let it be mounted at boot"
-            if facts.surroundings.boot_in_fstab
-            else f"put {layout.boot_dir} on a partition of its own and mount it",
-        )
-    )
+    result.append(_boot_separate(facts))
     if boot is not None:
         result.append(
             Requirement(

@@ -22,11 +22,13 @@ if t.TYPE_CHECKING:
 class Surroundings:
     """``database`` are directories of the package database outside of the root subvolume; None where they were not looked
     for. ``selinux`` is the mode of a loaded policy. ``boot_in_fstab``: the boot directory is somewhere else, and not mounted.
+    ``boot_hidden``: another device than the visible one, mounted on the boot directory below it.
     """
 
     database: tuple[str, ...] | None = None
     selinux: t.Literal["enforcing", "permissive"] | None = None
     boot_in_fstab: bool = False
+    boot_hidden: str | None = None
 
 
 def observe_surroundings(
@@ -42,8 +44,12 @@ def observe_surroundings(
                 raise
             # Whoever acts asks again, and is refused with this very error
     targets = {entry.target.rstrip("/") for entry in parse(text_of("/etc/fstab") or "")}
-    is_mounted = any(mount.target == boot_dir for mount in mounted)
-    return Surroundings(database, selinux_mode(mounted), boot_dir in targets and not is_mounted)
+    there = [mount for mount in mounted if mount.target == boot_dir]
+    # tmpfs, and what systemd mounts a file system upon when it is asked for (autofs), are no devices
+    hidden = [mount.source for mount in there if mount.device != there[-1].device and not mount.device.startswith("0:")]
+    return Surroundings(
+        database, selinux_mode(mounted), boot_dir in targets and not there, hidden[-1] if hidden else None
+    )
 
 
 def selinux_mode(mounted: t.Sequence[Mount]) -> t.Literal["enforcing", "permissive"] | None:

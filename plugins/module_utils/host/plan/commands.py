@@ -20,6 +20,7 @@ from dataclasses import replace
 
 from ...boot.grub.protection import TRIAL_ARGUMENT
 from ...errors import OvercError, certain
+from ..observe.bootable import defects_of
 from ..observe.facts import HostFacts, RootFacts
 from ..observe.state import HostState, files_of, release_of_files, source_of
 from .entries import commands as with_entries
@@ -37,6 +38,7 @@ from .package_steps import command_lines, needed
 from .refusals import (
     booted_and_default,
     known_files,
+    refuse_broken,
     refuse_strangers,
     refuse_unbootable,
     refuse_unless_usable,
@@ -118,8 +120,11 @@ def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish
         _refuse_rejected(
             default, fingerprint, waits=staged and waiting is not None and waiting.fingerprint == fingerprint
         )
+    # Whatever became of it since: nobody is sent into a reboot that fails
+    broken = defects_of(facts, default) if staged and not wish.force else ()
     same_plan = staged and not wish.force and waiting is not None and waiting.fingerprint == fingerprint
-    if not wish.force and (same_plan or packages.is_empty):
+    if not wish.force and ((same_plan and not broken) or packages.is_empty):
+        refuse_broken(default.path, broken)
         arming = staged and wish.arm and can_be_armed(facts)
         late = staged and late_differs(facts, default, wish.carry_late)
         if staged and (wish.stale or arming or late):
@@ -158,7 +163,8 @@ def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish
     steps = list(with_late(steps, wish.carry_late))
     if context.backup_entry is not None:
         steps = list(with_trial(steps, arm=wish.arm))
-    return Plan("upgrade", "upgrades are pending", context, tuple(steps), replaced=staged)
+    reason = f"{default.path} is staged and would not boot: {'; '.join(broken)}" if broken else "upgrades are pending"
+    return Plan("upgrade", reason, context, tuple(steps), replaced=staged)
 
 
 def _refuse_rejected(default: Subvolume, fingerprint: str, *, waits: bool) -> t.NoReturn:

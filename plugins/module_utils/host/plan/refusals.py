@@ -122,6 +122,16 @@ def refuse_unbootable(facts: HostFacts, subvolume: Subvolume) -> None:
         )
 
 
+def refuse_broken(staged: str, found: t.Sequence[str]) -> None:
+    """Where nothing is to be built, and what is staged would not boot (any more). Raises inconsistent."""
+    if found:
+        raise OvercError(
+            "inconsistent",
+            f"{staged} is staged, and it would not boot: {'; '.join(found)}. Nothing was changed; cancel it with "
+            "overc_host_rollback, or give force: true to make it anew.",
+        )
+
+
 def refuse_strangers(facts: HostFacts, *names: str) -> None:
     """Before new subvolumes take these names: those that have them are ours to delete, and nobody works in them.
 
@@ -155,6 +165,7 @@ def refuse_strangers(facts: HostFacts, *names: str) -> None:
 __all__ = (
     "booted_and_default",
     "known_files",
+    "refuse_broken",
     "refuse_elsewhere",
     "refuse_strangers",
     "refuse_unbootable",

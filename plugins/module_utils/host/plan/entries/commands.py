@@ -29,7 +29,7 @@ from ..late import (
 )
 from ..model import Context, Operation, Plan
 from ..package_steps import command_lines, needed
-from ..refusals import refuse_elsewhere, refuse_unless_usable, refuse_upgrade
+from ..refusals import refuse_broken, refuse_elsewhere, refuse_unless_usable, refuse_upgrade
 from ..trial import reason_of
 from .keep import prunable
 
@@ -104,7 +104,11 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
         raise OvercError(
             "plan_rejected", f"This very plan is in rejected_plans. {then}", fingerprint=fingerprint, **known
         )
-    if not wish.force and (waits or packages.is_empty):
+    newest = boot.menu.of(boot.newest)
+    # Whatever became of it since: nobody is sent into a reboot that fails
+    broken = entry_defects(facts, boot, newest) if newest is not None and staged and not wish.force else ()
+    if not wish.force and ((waits and not broken) or packages.is_empty):
+        refuse_broken(default.path, broken)
         arming = staged and wish.arm and boot.automatic and not boot.armed
         late = staged and late_differs(facts, default, wish.carry_late)
         if staged and (wish.stale or arming or late):
@@ -153,7 +157,7 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
     tail = ("prune",) if context.dropped else ()
     return Plan(
         "upgrade",
-        "upgrades are pending",
+        f"{default.path} is staged and would not boot: {'; '.join(broken)}" if broken else "upgrades are pending",
         context,
         (*steps, *commit, *tail),
         replaced=staged,

@@ -17,7 +17,11 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.obstacle
 from ansible_collections.overc.system.plugins.module_utils.host.observe.protection import trial_requirements
 from ansible_collections.overc.system.plugins.module_utils.host.observe.requirements import requirements_of
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive, files_of
-from ansible_collections.overc.system.plugins.module_utils.host.observe.surroundings import Surroundings, selinux_mode
+from ansible_collections.overc.system.plugins.module_utils.host.observe.surroundings import (
+    Surroundings,
+    observe_surroundings,
+    selinux_mode,
+)
 from ansible_collections.overc.system.plugins.module_utils.system.mount_table import Mount
 
 from tests.unit import host_factory as make
@@ -47,6 +51,8 @@ VIOLATIONS: list[tuple[str, str, Change]] = [
     ("root_writable", "layout_unsupported", lambda f: replace(f, root_mount=replace(t.cast(Mount, f.root_mount), options=frozenset({"ro"})))),
     ("boot_separate", "layout_unsupported", lambda f: replace(f, boot_mount=None)),
     ("boot_separate", "layout_unsupported", lambda f: replace(f, boot_mount=Mount("/boot", "/b", "btrfs", "/dev/sda2", frozenset()))),
+    ("boot_separate", "layout_unsupported", lambda f: replace(f, boot_mount=Mount("/boot", "/sub", "ext4", "/dev/sda1", frozenset()))),
+    ("boot_separate", "layout_unsupported", lambda f: replace(f, surroundings=Surroundings(boot_hidden="/dev/sda1"))),
     ("boot_writable", "layout_unsupported", lambda f: replace(f, boot_mount=Mount("/boot", "/", "ext4", "/dev/sda1", frozenset({"ro"})))),
     ("kernel", "layout_unsupported", lambda f: replace(f, kernel=None)),
     ("kernel", "layout_unsupported", lambda f: replace(f, boot_files={})),
@@ -77,6 +83,22 @@ VIOLATIONS: list[tuple[str, str, Change]] = [
     ("tools", "tool_missing", lambda f: replace(f, missing_tools=("unshare",))),
     ("package_manager", "package_manager_missing", lambda f: replace(f, manager=ManagerFacts())),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mounted", "hidden"),
+    [
+        ((("8:1", "/dev/sda1"),), None),
+        ((("8:1", "/dev/sda1"), ("8:17", "/dev/sdb1")), "/dev/sda1"),
+        ((("8:1", "/dev/sda1"), ("8:1", "/dev/sda1")), None),
+        ((("0:50", "systemd-1"), ("8:1", "/dev/sda1")), None),
+        ((("0:50", "tmpfs"), ("8:1", "/dev/sda1")), None),
+    ],
+)
+def test_two_devices_on_the_boot_directory(mounted: tuple[tuple[str, str], ...], hidden: str | None) -> None:
+    """One over the other: the one that is seen is not the one that the boot loader knows. An automount is no device."""
+    there = [Mount("/boot", "/", "any", source, frozenset(), device=device) for device, source in mounted]
+    assert observe_surroundings(t.cast("t.Any", None), there, "/boot", None).boot_hidden == hidden
 
 
 def test_a_supported_host_meets_them_all() -> None:

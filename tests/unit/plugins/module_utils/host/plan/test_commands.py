@@ -149,6 +149,21 @@ def test_a_rejected_plan_is_refused_and_named_where_it_waits(facts: t.Any, waits
         assert ("overc_host_rollback" in caught.value.message) is waits
 
 
+@pytest.mark.parametrize("harm", [{"read_only": True}, {"init": None}, {"modules": frozenset()}])
+def test_what_is_staged_and_would_not_boot_any_more_is_made_anew(harm: dict[str, t.Any]) -> None:
+    """Nobody is sent into a reboot that fails, whatever was done to it after it was staged."""
+    facts = make.staged()
+    assert not plan_for(facts).changed
+    facts = replace(facts, roots={**facts.roots, "rootfs_upgrade": replace(facts.roots["rootfs_upgrade"], **harm)})
+    plan = plan_for(facts)
+    assert plan.replaced
+    assert "create_root" in plan.steps
+    assert "rootfs_upgrade is staged and would not boot" in plan.reason
+    with pytest.raises(OvercError, match="would not boot") as caught:
+        commands.plan_upgrade(facts, derive(facts), make.NOTHING)
+    assert caught.value.error_id == "inconsistent"
+
+
 def test_force_without_pending_upgrades_stages_a_deployment() -> None:
     facts = make.clean()
     assert commands.plan_upgrade(facts, derive(facts), make.NOTHING, commands.UpgradeWish(force=True)).changed

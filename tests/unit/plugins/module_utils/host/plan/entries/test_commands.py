@@ -104,6 +104,19 @@ def test_an_upgrade_of_a_clean_host() -> None:
     assert upgrade(hosts.host(), carry_over=("/etc/x",)).steps[6] == "carry_over"
 
 
+@pytest.mark.parametrize("harm", [{"read_only": True}, {"init": None}, {"has": frozenset()}])
+def test_what_is_staged_and_would_not_boot_any_more_is_made_anew(harm: dict[str, t.Any]) -> None:
+    for facts in (hosts.staged(), hosts.unarmed()):
+        assert upgrade(facts, PENDING).steps[:1] != ("download_packages",)
+        broken = replace(facts, roots={**facts.roots, name(2): replace(facts.roots[name(2)], **harm)})
+        plan = upgrade(broken, PENDING)
+        assert plan.replaced
+        assert "create_root" in plan.steps
+        with pytest.raises(OvercError, match="would not boot") as caught:
+            upgrade(broken, NOTHING)
+        assert caught.value.error_id == "inconsistent"
+
+
 def test_a_number_is_never_used_again() -> None:
     facts = hosts.host()
     later = replace(facts, record=replace(facts.record, last_number=7))
