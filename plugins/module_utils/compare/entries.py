@@ -9,6 +9,7 @@ import os
 import sys
 import typing as t
 
+from ..btrfs.extents import only_of
 from ..system import xattrs
 from ..system.overlay_format import has_mark, is_mark
 from ..system.safe_path import OPEN_FILE
@@ -28,7 +29,6 @@ _BYTES: t.Final = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
 _KEEP: t.Final = 0  # nothing
 _CLONE: t.Final = 1  # the bytes can come from there
 _DROP: t.Final = 2  # it is the very same
-_ONCE: t.Final = 3  # ... and its bytes are stored once already
 
 
 class _Own:
@@ -104,7 +104,7 @@ class Judge:
         if mine.sealed:
             tally.refuse(name, SEALED)
         if twin >= 0 and mine.nlink == 1 and self._is_untouched(raw, found[0][1], twin) and not _is_marked(raw):
-            tally.drop(name, twin, mine, once=True)
+            tally.drop(name, twin, mine, 0)
             return
         if mine.is_file:
             self._file(_Own(name, raw, dir_fd), found, tally)
@@ -122,7 +122,7 @@ class Judge:
     def _own(self, name: str, raw: bytes, tally: Tally) -> None:
         if _is_marked(raw):
             tally.refuse(name, MARK)
-        tally.keep(name, self._mine, -1)
+        tally.keep(name, self._mine, -1, 0)
 
     def _is_untouched(self, raw: bytes, source: int, number: int) -> bool:
         """Whether the inode, which a relative has too, was written by neither since they parted."""
@@ -136,58 +136,62 @@ class Judge:
     # -- files --------------------------------------------------------------------------------------------------
 
     def _file(self, own: _Own, found: Theirs, tally: Tally) -> None:
-        clone = -1
+        clone, cloned = -1, 0
         try:
             for number, fd in found:
-                what = self._against(own, number, fd, clone < 0)
-                if what >= _DROP and not own.is_marked():
-                    tally.drop(own.name, number, self._mine, once=what == _ONCE)
+                what, freed = self._against(own, number, fd, clone < 0)
+                if what == _DROP and not own.is_marked():
+                    tally.drop(own.name, number, self._mine, freed)
                     return
                 if what == _CLONE:
-                    clone = number
+                    clone, cloned = number, freed
             if own.is_marked():
                 tally.refuse(own.name, MARK)
         finally:
             own.close()
-        tally.keep(own.name, self._mine, clone)
+        tally.keep(own.name, self._mine, clone, cloned)
 
-    def _against(self, own: _Own, number: int, dir_fd: int, may_clone: bool) -> int:
-        """What a source's file of that name makes possible; its bytes are compared only if they decide something."""
+    def _against(self, own: _Own, number: int, dir_fd: int, may_clone: bool) -> tuple[int, int]:
+        """What a source's file of that name makes possible, and what that frees (bytes on disk).
+
+        Its bytes are compared only if they decide something.
+        """
         mine, other = self._mine, self._other
         if not other.look(own.raw, dir_fd) or other.size != mine.size or not other.is_file:
-            return _KEEP
+            return _KEEP, 0
         if mine.sparse != other.sparse:
-            return _KEEP  # holes are neither lost nor made: a swap file must have none
+            return _KEEP, 0  # holes are neither lost nor made: a swap file must have none
         may_clone = may_clone and mine.size > _INLINE
         # one comparison for immutable & co., links, owner, group and mode, one for the time
         exact = mine.nlink == 1 and not mine.locked and mine.same_inode_facts(other)
         if not exact and not may_clone:
-            return _KEEP
+            return _KEEP, 0
         f = own.open()
         g = os.open(own.raw, OPEN_FILE, dir_fd=dir_fd)
         try:
             exact = exact and own.same_attributes(g)
             if not exact and not may_clone:
-                return _KEEP
+                return _KEEP, 0
             equal, once = self._bytes.equal(f, g, mine, one_filesystem=self._sources[number].one_filesystem)
             if equal and not xattrs.same_flags(f, g):  # statx does not tell all of them
                 if (xattrs.flags(f) ^ xattrs.flags(g)) & xattrs.NOCOW:
-                    return _KEEP  # the kernel clones nothing between the two
+                    return _KEEP, 0  # the kernel clones nothing between the two
                 exact = False
+            freed = 0 if once or not equal else only_of(f, mine.inode, g, other.inode, mine.allocated)
         finally:
             os.close(g)
         if not equal:
-            return _KEEP
+            return _KEEP, 0
         if exact:
-            return _ONCE if once else _DROP
-        return _CLONE if may_clone and not once else _KEEP
+            return _DROP, freed
+        return (_CLONE, freed) if may_clone and freed else (_KEEP, 0)
 
     # -- symbolic links -----------------------------------------------------------------------------------------
 
     def _symlink(self, name: str, raw: bytes, dir_fd: int, found: Theirs, tally: Tally) -> None:
         for number, fd in found:
             if self._same_symlink(name, raw, dir_fd, fd) and not _is_marked(raw):
-                tally.drop(name, number, self._mine, once=True)
+                tally.drop(name, number, self._mine, 0)
                 return
         self._own(name, raw, tally)
 

@@ -166,11 +166,11 @@ class Tally:
         self.refused: list[tuple[str, str]] = []
         self.shared = 0
 
-    def drop(self, name: str, number: int, status: Counted, *, once: bool) -> None:
+    def drop(self, name: str, number: int, status: Counted, freed: int) -> None:
+        """``freed``: bytes on disk."""
         self.shared += 1
         self._shared_bytes += status.size
-        if not once:
-            self._freed += status.allocated
+        self._freed += freed
         if not self._sources[number].layer:
             self._pick[name] = number
 
@@ -179,13 +179,11 @@ class Tally:
         self.shared += count
         self._shared_bytes += size
 
-    def keep(self, name: str, status: Counted, clone: int) -> None:
-        """``clone``: the source whose file has the same bytes, or -1."""
+    def keep(self, name: str, status: Counted, clone: int, freed: int) -> None:
+        """``clone``: the source whose file has the same bytes, or -1; ``freed``: bytes on disk, when they come from there."""
         self._kept.append(name)
-        freed = 0
         if clone >= 0:
             self._clone[name] = clone
-            freed = status.allocated
         if status.nlink > 1:
             # the bytes are counted once, when all names are known
             self._links.append((name, status.inode, status.nlink, status.size, freed))

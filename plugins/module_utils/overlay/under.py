@@ -34,8 +34,14 @@ def first(site: Site, directory: str) -> str | None:
 
 
 def _hidden(site: Site, found: Mounted) -> str | None:
-    """What the container does not see of its own; None for nothing, and while something is mounted there on the host."""
-    if found.missing or any(mount.target == site.root + found.directory for mount in site.host_mounts(found.directory)):
+    """What the container does not see of its own; None for nothing, and while something is mounted there on the host.
+
+    While an operation is under way, or was cut off, what lies there may be what it makes.
+    """
+    intent = site.intent()
+    if found.missing or (intent is not None and intent.directory == found.directory):
+        return None
+    if any(mount.target == site.root + found.directory for mount in site.host_mounts(found.directory)):
         return None
     return first(site, found.directory)
 
@@ -59,15 +65,16 @@ def refuse(site: Site, found: Mounted) -> None:
     name = _hidden(site, found)
     if name is None:
         return
-    where = printable(found.directory)
-    layers = f"delete {printable(f'{site.path}/{HOME}/{found.id}')} (btrfs subvolume delete)"
+    where, place = printable(found.directory), printable(site.root + found.directory)
+    instead = "remove the line from its table of mounts"
+    if found.id:
+        instead = f"delete what is shared, {printable(f'{site.path}/{HOME}/{found.id}')} (btrfs subvolume delete)"
     raise OvercError(
         "inconsistent",
         f"{where} of container {printable(site.name)!r} is not empty under its mount: {printable(name)!r} was not made here and"
-        f" the container does not see it (its root was put back as it was once, or somebody wrote there). Nothing was changed."
-        f" To go on with what is shared, move away what lies in {printable(site.root + found.directory)} while it is not"
-        f" mounted; to have that instead, {layers if found.id else 'remove the line from its table of mounts'}. Then run the"
-        " same command again.",
+        " the container does not see it (its root was put back as it was once, or somebody wrote there). Nothing was changed."
+        f" To go on with what is shared, move away what lies in {place} while it is not mounted; to have that alone instead,"
+        f" {instead}. Then run the same command again.",
     )
 
 

@@ -9,6 +9,8 @@ import contextlib
 import errno
 import fcntl
 import os
+import random
+import re
 import signal
 import struct
 import subprocess
@@ -287,3 +289,52 @@ def test_a_file_with_fs_verity(world: World, of_both: bool) -> None:
             world.run(check=check)
         assert caught.value.error_id == "overlay_unrepresentable"
         assert "fs-verity" in caught.value.message
+
+
+def used(world: World) -> int:
+    """Bytes of data that the file system has on disk."""
+    for command in (("sync",), ("subvolume", "sync"), ("sync",)):
+        argv = ["btrfs", *(("filesystem",) if len(command) == 1 else ()), *command, str(world.base)]
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+    told = subprocess.run(
+        ["btrfs", "filesystem", "usage", "-b", str(world.base)], check=True, capture_output=True, text=True
+    ).stdout
+    return sum(int(found) for found in re.findall(r"^Data,.*Used:(\d+)", told, re.MULTILINE))
+
+
+@pytest.mark.parametrize("kind", ["plain", "compressed", "compressed reflink", "half a reflink", "reserved"])
+@pytest.mark.parametrize("touched", [False, True])
+def test_what_is_freed_is_what_the_disk_gets_back(world: World, kind: str, touched: bool) -> None:
+    """Not what the files say of themselves; ``touched``: the file stays, and only its bytes are stored once."""
+    root = world.container()
+    mine, theirs = root / "usr/f", world.host / "usr/f"
+    for path in (mine, theirs):
+        path.parent.mkdir()
+        path.write_bytes(b"")
+        if "compressed" in kind:
+            subprocess.run(["btrfs", "property", "set", str(path), "compression", "zstd"], check=True)
+    data = b"the same line\n" * 200_000 if "compressed" in kind else random.Random(1).randbytes(2 << 20)
+    with theirs.open("r+b") as file:
+        file.write(data)
+        if kind == "reserved":
+            os.posix_fallocate(file.fileno(), len(data), 1 << 20)
+    os.sync()
+    if "reflink" in kind:
+        subprocess.run(["cp", "--reflink=always", str(theirs), str(mine)], check=True)
+    if kind == "half a reflink":
+        with mine.open("r+b") as file:
+            file.write(data[: 1 << 20])
+    elif kind != "compressed reflink":
+        with mine.open("r+b") as file:
+            file.write(theirs.read_bytes() if kind != "reserved" else data)
+            if kind == "reserved":
+                os.posix_fallocate(file.fileno(), len(data), 1 << 20)
+    for path in (mine, theirs):
+        os.utime(path, (5, 5 + (touched and path == mine)))
+    before = used(world)
+    told, done = world.run(check=True), world.run()
+    assert [r["directories"][0]["entries_shared"] for r in (told, done)] == [int(not touched)] * 2
+    freed = done["directories"][0]["bytes_freed"]
+    assert told["directories"][0]["bytes_freed"] == freed
+    assert freed == before - used(world)
+    assert (freed > 0) == (kind != "compressed reflink")

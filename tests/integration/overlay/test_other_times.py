@@ -210,3 +210,18 @@ def test_layers_that_came_back_read_only(world: World) -> None:
         assert result["changed"]
         assert operations(result) == ["reshare"]
     in_order(world, root, seen)
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_a_run_that_was_cut_off_left_is_no_such_file(world: World, state: str) -> None:
+    """It was giving the files back, to share them again: the next run takes that up, and nobody is told to delete layers."""
+    root, _put_back = prepare(world, "fstab")
+    world.run()
+    (world.host / "usr/share/d/f7").write_text("upgraded")
+    world.run_killed("after", "materialise")
+    assert os.listdir(root / "usr")
+    found = world.info()
+    assert found["interrupted"]
+    assert found["overlays"][0]["problems"] == []
+    assert world.run(state, check=True)["repaired"]
+    assert world.run(state)["repaired"]

@@ -55,9 +55,8 @@ def opened(container: Path, *sources: Path) -> t.Iterator[tuple[int, list[Source
 
 
 def shown(comparison: Comparison) -> dict[str, t.Any]:
-    """All but the order, directories that need nothing, and how many bytes are stored once: the trees know of more."""
+    """All but the order, and directories that need nothing."""
     totals = comparison.totals.as_dict()
-    totals.pop("freed_bytes")
     directories = {
         path: (plan.opaque, sorted(plan.keep), sorted(plan.white), plan.pick, plan.clone)
         for path, plan in comparison.directories.items()

@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What becomes of one entry that is not a directory, by the items of the trees: ``entries.Judge`` without its system calls.
 
-The verdicts are the same (tests/integration/overlay/test_relatives.py holds one to the other). More is known here of what is
-stored once: extents of compressed and preallocated files are compared as well.
+The verdicts are the same (tests/integration/overlay/test_relatives.py holds one to the other).
 """
 
 from __future__ import annotations
@@ -13,11 +12,12 @@ import os
 import stat
 import typing as t
 
+from ...btrfs.extents import only
 from ..entries import MARK, NODE, SEALED
 from ..model import Tally
 from .reading import Reader
 from .survey import LOCKED
-from .tree import FACTS, LINKS_TO_MODE, MODIFIED, Tree, is_inline, is_plain
+from .tree import FACTS, LINKS_TO_MODE, MODIFIED, Tree, is_inline, is_plain, on_disk
 
 _MARK: t.Final = b"trusted.overlay."
 _OPAQUE: t.Final = b"trusted.overlay.opaque"
@@ -31,8 +31,7 @@ _CLONED_FROM: t.Final = 2048  # smaller files lie in the metadata: cloning those
 _KEEP: t.Final = 0
 _CLONE: t.Final = 1
 _DROP: t.Final = 2
-_ONCE: t.Final = 3
-_READ: t.Final = 4  # only the bytes tell
+_READ: t.Final = 3  # only the bytes tell
 
 # Those of a name in the sources: number of the source, inode there.
 Found = list[tuple[int, int]]
@@ -50,17 +49,21 @@ class File:
 
 
 class Pending(t.NamedTuple):
-    """A file whose bytes decide. ``place``: its directory's number; ``found``: the sources still to ask, in order."""
+    """A file whose bytes decide. ``place``: its directory's number; ``found``: the sources still to ask, in order.
+
+    ``clone``: the one that it could be cloned from so far (or -1), ``freed``: what that would free, bytes.
+    """
 
     place: int
     name: str
     inode: int
     found: Found
     clone: int
+    freed: int
 
 
-# What was found out about one: the source to take it from and whether its bytes are stored once, or the one to clone (or -1)
-Verdict = tuple[int, bool, int]
+# What was found out about one: the source to take it from, or the one to clone (or -1), and how many bytes either frees
+Verdict = tuple[int, int, int]
 
 
 def is_marked(attributes: t.Iterable[bytes]) -> bool:
@@ -91,7 +94,7 @@ class Judge:
         if file.flags & _VERITY:
             tally.refuse(name, SEALED)
         if found and not marked and self._is_untouched(file, found[0]):
-            tally.drop(name, found[0][0], file, once=True)
+            tally.drop(name, found[0][0], file, 0)
             return
         kind = stat.S_IFMT(file.mode)
         if kind == stat.S_IFREG:
@@ -100,13 +103,13 @@ class Judge:
         if kind == stat.S_IFLNK and not marked:
             for number, other in found:
                 if self._same_symlink(file, attributes, number, other):
-                    tally.drop(name, number, file, once=True)
+                    tally.drop(name, number, file, 0)
                     return
         elif kind == stat.S_IFCHR and not file.rdev:
             tally.refuse(name, NODE)
         if marked:
             tally.refuse(name, MARK)
-        tally.keep(name, file, -1)
+        tally.keep(name, file, -1, 0)
 
     def _is_untouched(self, file: File, first: tuple[int, int]) -> bool:
         """Whether the relative has the very same inode there, and neither has written it since they parted."""
@@ -121,41 +124,46 @@ class Judge:
     # -- files --------------------------------------------------------------------------------------------------
 
     def _file(self, place: int, name: str, file: File, found: Found, tally: Tally, *, marked: bool) -> None:
-        clone = -1
+        clone, freed = -1, 0
         if not marked:  # what has a mark is refused, whoever has the same
             for index, (number, other) in enumerate(found):
                 what = self._against(file, number, other, None, may_clone=clone < 0)
                 if what == _READ:
-                    self.pending.append(Pending(place, name, file.inode, found[index:], clone))
+                    self.pending.append(Pending(place, name, file.inode, found[index:], clone, freed))
                     return
-                if what >= _DROP:
-                    tally.drop(name, number, file, once=what == _ONCE)
+                if what == _DROP:
+                    tally.drop(name, number, file, self._only_of(file, number, other))
                     return
                 if what == _CLONE:
-                    clone = number
+                    clone, freed = number, self._only_of(file, number, other)
         else:
             tally.refuse(name, MARK)
-        tally.keep(name, file, clone)
+        tally.keep(name, file, clone, freed)
 
     def settle(self, pending: Pending, reader: Reader) -> Verdict:
         """Ask the bytes. Raises OSError where a file cannot be opened (any more)."""
         file = File(pending.inode, self._mine.inodes[pending.inode], self._block)
-        clone = pending.clone
+        clone, freed = pending.clone, pending.freed
         for number, other in pending.found:
             what = self._against(file, number, other, reader, may_clone=clone < 0)
-            if what >= _DROP:
-                return number, what == _ONCE, -1
+            if what == _DROP:
+                return number, -1, self._only_of(file, number, other)
             if what == _CLONE:
-                clone = number
-        return -1, False, clone
+                clone, freed = number, self._only_of(file, number, other)
+        return -1, clone, freed
 
     def tell(self, pending: Pending, verdict: Verdict, tally: Tally) -> None:
-        number, once, clone = verdict
+        number, clone, freed = verdict
         file = File(pending.inode, self._mine.inodes[pending.inode], self._block)
         if number >= 0:
-            tally.drop(pending.name, number, file, once=once)
+            tally.drop(pending.name, number, file, freed)
         else:
-            tally.keep(pending.name, file, clone)
+            tally.keep(pending.name, file, clone, freed)
+
+    def _only_of(self, file: File, number: int, other: int) -> int:
+        """How many bytes on disk the file has that the source's has not."""
+        mine, theirs = self._mine.extents[file.inode], self._theirs[number].extents[other]
+        return 0 if mine == theirs else only(on_disk(mine), on_disk(theirs))
 
     def _against(self, file: File, number: int, other: int, reader: Reader | None, *, may_clone: bool) -> int:
         """What a source's file of that name makes possible; ``_READ`` if only its bytes tell and there is no reader."""
@@ -190,7 +198,7 @@ class Judge:
         if not equal:
             return _KEEP
         if exact:
-            return _ONCE if once else _DROP
+            return _DROP
         return _CLONE if may_clone and not once else _KEEP
 
     def _same_in_trees(self, file: File, theirs: Tree, other: int) -> tuple[bool | None, bool]:

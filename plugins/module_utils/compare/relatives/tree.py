@@ -14,6 +14,7 @@ import os
 import struct
 import typing as t
 
+from ...btrfs.extents import BEHIND_GENERATION, add
 from ...btrfs.search import ITEMS_AT, KEY, LAST, TREE_SEARCH_V2, U32, U64
 
 FIRST: t.Final = 256
@@ -147,6 +148,15 @@ def is_plain(extents: bytes) -> bool:
     return extents[16] == 0
 
 
+def on_disk(extents: bytes) -> dict[int, int]:
+    """Where each extent of a file begins on disk -> bytes that it takes there."""
+    out: dict[int, int] = {}
+    if not is_inline(extents):
+        for at in range(8, len(extents), 8 + BEHIND_GENERATION.size):
+            add(out, BEHIND_GENERATION, extents, at)
+    return out
+
+
 def is_directory(inode: bytes) -> bool:
     return inode[53] & 0xF0 == 0x40
 
@@ -197,5 +207,6 @@ __all__ = (
     "is_directory",
     "is_inline",
     "is_plain",
+    "on_disk",
     "was_only_read",
 )
