@@ -51,8 +51,8 @@ DRIVERS: t.Final[dict[str, t.Callable[[Runner], PackageManager]]] = {
 # Those that know how to bring a root to another release of its distribution
 RELEASE_UPGRADES: t.Final = ("apt",)
 # Those whose drivers follow ``PackageRequest.install``, ``remove`` and ``upgrade``, and those that know ``advisories``
-INSTALLS: t.Final = ("apt",)
-ADVISORIES: t.Final = ("apt",)
+INSTALLS: t.Final = ("apt", "dnf")
+ADVISORIES: t.Final = ("apt", "dnf")
 
 # Each with its runner, which keeps that one's id from being another's
 _MADE: t.Final[dict[tuple[int, str], tuple[Runner, PackageManager]]] = {}

@@ -36,8 +36,11 @@ from ..proof import check_base, complaints, differences, not_as_announced
 from ..rpm_lists import OFFER_FORMAT, SIZE_FORMAT, parse_offers, parse_sizes, refreshed_at
 from ..tool import copy_directory
 from ..transaction_table import Row, Transaction, UnreadableTable, changes, held_back_sentences, parse_transaction
+from . import advisories
+from . import edits as edit
 from .configuration import Configuration
 from .errors import failure, problems, unknown_packages, unsuccessful, warnings
+from .perform import perform
 from .tool import LISTS_AS_THEY_ARE, NO, YES, DnfTool, cache_settings
 
 if t.TYPE_CHECKING:
@@ -115,26 +118,28 @@ class Dnf:
         """
         if request.is_void:
             return PackagePlan()
-        if not request.packages:
+        wanted = edit.edits(request, self.installed()) if request.edits else edit.Edits()
+        if not request.upgrade and not wanted.script:
+            return PackagePlan()
+        if not request.packages and not wanted.script:
             told = self._dnf.configuration(scratch, question="refresh" if refresh else "ask")
             if told.nothing:
-                return PackagePlan(lists_changed=bool(told.copies) and self._lists_changed(f"{told.copies}/cache"))
+                return PackagePlan(
+                    lists_changed=bool(told.copies) and self._lists_changed(f"{told.copies}/cache"),
+                    unadvised=self._unadvised(request, f"{told.copies}/cache" if told.copies else told.cache),
+                )
             refresh = refresh and not told.refreshed
         where = self._dnf.on_copies(scratch) if scratch is not None else {}
         skipped = self._unavailable(where, refresh=refresh, scratch=scratch) if request.skip_unavailable else ()
         if refresh:
             self._refresh_signed_lists(where, scratch, skipped)
-        completed = self._dnf.run(
-            {**where, **NO},
-            *_without(skipped),
-            *(["--refresh"] if refresh else []),
-            *("upgrade", "--assumeno", *_selection(request)),
-        )
+        options = [*_without(skipped), *(["--refresh"] if refresh else []), "--assumeno"]
+        completed = perform(self._dnf, {**where, **NO}, options, request, wanted)
         known = failure(completed)
         if known is not None:
             raise known
         unknown = unknown_packages(f"{completed.stdout}\n{completed.stderr}")
-        if unknown:
+        if unknown and not wanted.script:
             raise OvercError(
                 "package_unknown",
                 f"Not installed, excluded, or not known to any repository: {', '.join(unknown)}.",
@@ -143,36 +148,55 @@ class Dnf:
             )
         try:
             transaction = parse_transaction(completed.stdout)
-            installed = self._before(transaction, completed)
+            installed = self._before(transaction, completed, wanted)
             planned = changes(transaction, installed) if installed else ()
+            edit.refuse_missing(wanted, planned, completed)
         except UnreadableTable as error:
             raise OvercError(
                 "package_manager_failed",
                 f"DNF's answer was not understood, so what is pending is unknown ({error}).",
                 **completed.facts(),
             ) from error
+        if request.advisories is not None and planned:
+            listed = self._dnf.run({**where, **LISTS_AS_THEY_ARE}, *_without(skipped), *advisories.LIST)
+            planned = advisories.with_advisories(planned, listed.stdout)
         return PackagePlan(
             changes=self._with_sizes(planned, where) if sizes else planned,
-            held_back=(
+            held_back=()
+            if not request.upgrade
+            else (
                 *held_back_sentences(transaction, problems(completed.stderr)),
                 *self._excluded(request, transaction, planned, where, skipped),
             ),
             lists_changed=scratch is not None and self._lists_changed(f"{scratch}/cache"),
             base=packages_digest(installed) if installed else None,
             skipped=skipped,
+            unadvised=self._unadvised(
+                request, f"{scratch}/cache" if scratch else self._dnf.configuration().cache, skipped
+            ),
         )
+
+    def _unadvised(self, request: PackageRequest, cache: str, skipped: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Where advisories were asked for: the repositories whose lists in this cache name none."""
+        if request.advisories is None:
+            return ()
+        enabled = [name for name in self._dnf.configuration().repositories if name not in skipped]
+        return advisories.unadvised_in(self._runner, cache, enabled)
 
     def _lists_changed(self, copies: str) -> bool:
         """Whether the lists in this directory are other ones than the host's."""
         return self._dnf.repomd_digests(copies) != self._dnf.repomd_digests(self._dnf.configuration().cache)
 
-    def _before(self, transaction: Transaction, completed: Completed) -> tuple[Package, ...]:
+    def _before(self, transaction: Transaction, completed: Completed, wanted: edit.Edits) -> tuple[Package, ...]:
         """What is installed, where DNF announced something; () where it said that there is nothing to do.
 
         Raises what it failed with, or UnreadableTable for an answer that is neither.
 
         A table is an answer only together with the refusal that was ordered, and none only with "Nothing to do.".
         """
+        if wanted.script:
+            edit.answered(completed, with_table=bool(_announced(transaction)))
+            return self.installed()
         if _announced(transaction):
             if not _was_answered_no(completed):
                 raise unsuccessful(completed, "resolving the upgrade")
@@ -260,11 +284,15 @@ class Dnf:
         cache = posixpath.join(directory, "cache")
         copy_directory(self._runner, known.cache, cache, may_be_missing=True)
         unasked = {key: "False" for option in known.check_options for key in (option, f"*.{option}")}
-        completed = self._dnf.run(
+        wanted = edit.edits(request, self.installed()) if request.edits else edit.Edits()
+        completed = perform(
+            self._dnf,
             {**cache_settings(cache), **LISTS_AS_THEY_ARE, **YES, **unasked},
-            *(*_without(plan.skipped), "-y", "upgrade", "--downloadonly", *_selection(request)),
+            (*_without(plan.skipped), "-y", "--downloadonly"),
+            request,
+            wanted,
         )
-        if completed.rc != 0 or failure(completed) is not None:
+        if edit.has_failed(completed, wanted.script) or failure(completed) is not None:
             raise unsuccessful(completed, "downloading the packages")
         return known.paths
 
@@ -290,16 +318,20 @@ class Dnf:
         known = self._dnf.configuration()
         forced = {key: "True" for option in known.check_options for key in (option, f"*.{option}") if request.signed}
         offline = {**cache_settings(posixpath.join(directory, "cache")), "cacheonly": "True"}
-        completed = self._dnf.run(
+        wanted = edit.edits(request, before) if request.edits else edit.Edits()
+        completed = perform(
+            self._dnf,
             {**offline, **LISTS_AS_THEY_ARE, **YES, **known.whole_transaction, **forced},
-            *(*_without(plan.skipped), "-y", "upgrade", *_selection(request)),
+            (*_without(plan.skipped), "-y"),
+            request,
+            wanted,
             pass_fds=pass_fds,
         )
         output = f"{completed.stdout}\n{completed.stderr}"
         after = self.installed()
         done = differences(before, after)
         failed_scripts = rpmdb.scriptlet_failures(output)
-        if completed.rc != 0:
+        if edit.has_failed(completed, wanted.script):
             error = unsuccessful(completed, "upgrading")
             error.facts["changes"] = [change.as_dict() for change in done]
             raise error
@@ -337,11 +369,6 @@ def _without(repositories: t.Sequence[str]) -> list[str]:
 
 def _matches(name: str, patterns: t.Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _selection(request: PackageRequest) -> list[str]:
-    """The arguments that restrict an upgrade; ``--`` keeps a name from being taken for an option."""
-    return [*(f"--exclude={name}" for name in request.exclude), "--", *request.named]
 
 
 def _announced(transaction: Transaction) -> tuple[Row, ...]:

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to come and to go in one transaction of DNF 4: as lines for `dnf shell`, the only command of it that takes both.
+
+`dnf shell FILE` ends with 0 whatever happened, after a last "Nothing to do." (observed, DNF 4.14). So its answer counts only
+with the table, and with the words of the refusal where one was ordered.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ...errors import OvercError
+from .errors import failure, problems, unknown_packages, unsuccessful
+
+if t.TYPE_CHECKING:
+    from ...runner import Completed
+    from ..contract import Package, PackageChange, PackageRequest
+
+# Removing something takes along what it needed, and nobody else does, unless DNF is told otherwise
+SETTINGS: t.Final = {"clean_requirements_on_remove": "False"}
+_ARCHITECTURES: t.Final = (
+    *("noarch", "x86_64", "i386", "i486", "i586", "i686", "aarch64", "armv7hl", "ppc64le", "s390x", "riscv64"),
+)
+_ERROR: t.Final = re.compile(r"^Error: (?!Operation aborted)", re.MULTILINE)
+_LOCKED: t.Final = re.compile(r"already locked by (\d+)")
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Names of what is to come and is not there, name and architecture of what is to go and is there."""
+
+    come: tuple[str, ...] = ()
+    go: tuple[str, ...] = ()
+    upgrade: bool = False
+
+    @property
+    def script(self) -> str:
+        """For `dnf shell`; "" where nothing comes or goes. The commands with a suffix take names for nothing else."""
+        if not self.come and not self.go:
+            return ""
+        come = [f"install-n{'a' if _has_architecture(name) else ''} {name}" for name in self.come]
+        lines = [*(["upgrade"] if self.upgrade else []), *come, *(f"remove-na {name}" for name in self.go), "run"]
+        return "".join(f"{line}\n" for line in lines)
+
+
+def edits(request: PackageRequest, installed: t.Sequence[Package]) -> Edits:
+    there = {name for package in installed for name in _names(package.name, package.arch)}
+    go = [f"{p.name}.{p.arch}" for name in request.remove for p in installed if name in _names(p.name, p.arch)]
+    come = [name for name in dict.fromkeys(request.install) if name not in there]
+    return Edits(tuple(come), tuple(dict.fromkeys(go)), request.upgrade)
+
+
+def answered(completed: Completed, *, with_table: bool) -> bool:
+    """Whether a shell that was to refuse its consent did so, for a table. Raises what it failed with otherwise."""
+    text = f"{completed.stdout}\n{completed.stderr}"
+    found = _LOCKED.search(text)
+    if found is not None:
+        raise OvercError(
+            "locked", f"Process {found.group(1)} holds DNF's lock; wait for it to end.", **completed.facts()
+        )
+    if completed.rc == 0 and with_table and "Operation aborted" in text:
+        return True
+    known = failure(completed)
+    unknown = unknown_packages(text)
+    if known is None and unknown:
+        raise OvercError(
+            "package_unknown",
+            f"No repository offers a package of this very name: {', '.join(unknown)}.",
+            packages=list(unknown),
+            **completed.facts(),
+        )
+    raise known or unsuccessful(completed, "resolving what is to come and to go")
+
+
+def has_failed(completed: Completed, script: str) -> bool:
+    """Whether the command failed: its exit code says so only where it is no shell."""
+    return completed.rc != 0 or bool(script and _ERROR.search(completed.stderr))
+
+
+def refuse_missing(wanted: Edits, planned: t.Iterable[PackageChange], completed: Completed) -> None:
+    """DNF goes on without what does not fit, and takes what only provides a name. Raises package_manager_failed, -unknown."""
+    coming = {name for change in planned if change.available for name in _names(change.name, change.arch)}
+    missing = [name for name in wanted.come if name not in coming]
+    why = problems(completed.stderr)
+    if missing and why and not unknown_packages(completed.stdout):
+        raise OvercError(
+            "package_manager_failed", f"{', '.join(missing)} cannot be installed: {'; '.join(why)}", **completed.facts()
+        )
+    if missing:
+        raise OvercError(
+            "package_unknown",
+            f"No repository offers a package of this very name: {', '.join(missing)}.",
+            packages=missing,
+            **completed.facts(),
+        )
+
+
+def _has_architecture(name: str) -> bool:
+    return name.rpartition(".")[2] in _ARCHITECTURES
+
+
+def _names(name: str, arch: str) -> tuple[str, str]:
+    return name, f"{name}.{arch}"
+
+
+__all__ = ("SETTINGS", "Edits", "answered", "edits", "has_failed", "refuse_missing")
