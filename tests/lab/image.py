@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 from tests.lab import debian, disk, system
-from tests.lab.layouts import LAYOUTS, OVERC
+from tests.lab.layouts import DNF5, LAYOUTS, OVERC
 from tests.lab.packages import all_packages
 from tests.lab.process import LabError, locked, run, say
-from tests.lab.rootfs import rootfs_tarball, smart_files
+from tests.lab.rootfs import NEXT_PACKAGES, NEXT_SUITE, rootfs_tarball, smart_files
 from tests.lab.rpms import repositories
 from tests.lab.settings import (
     GATEWAY,
@@ -55,6 +55,8 @@ _FILES = {
     **system.FILES,
 }
 
+# It fails after every transaction on a host without createrepo_c
+_FILES_5 = {"etc/dnf/libdnf5-plugins/local.conf": "[main]\nname=local\nenabled=0\n"}
 _PACKAGE_KEY = "etc/pki/rpm-gpg/RPM-GPG-KEY-lab"
 _FORGET_AFTER = 3 * 3600
 
@@ -62,11 +64,12 @@ _FORGET_AFTER = 3 * 3600
 def golden_image(size: DiskSize, flavour: str = OVERC) -> Path:
     """The image every host of this size and flavour starts from."""
     layout = LAYOUTS.get(flavour)
-    tarball = rootfs_tarball() if layout is None else rootfs_tarball(layout.suite, debian.PACKAGES)
+    tarball = _root_of(flavour)
     inputs = [PACKAGE / f"{name}.py" for name in ("image", "disk", "system")]
     inputs += [ssh_key("controller"), ssh_key("host"), public_key()]
     inputs += smart_files() if layout is None else [PACKAGE / f"{name}.py" for name in debian.INGREDIENTS]
-    builder = ["tests.lab.image", str(repositories())] if layout is None else ["tests.lab.debian", flavour]
+    own = ["tests.lab.image", flavour, str(repositories())]
+    builder = own if layout is None else ["tests.lab.debian", flavour]
     key = digest(tarball.name, *builder, f"{size}", *inputs)
     image = cache_directory() / f"golden-{flavour}-{size.disk_mib}-{size.boot_mib}-{key}.img"
     with locked(cache_directory() / "golden.lock"):
@@ -84,6 +87,13 @@ def golden_image(size: DiskSize, flavour: str = OVERC) -> Path:
     return image
 
 
+def _root_of(flavour: str) -> Path:
+    if flavour == DNF5:
+        return rootfs_tarball(NEXT_SUITE, NEXT_PACKAGES)
+    layout = LAYOUTS.get(flavour)
+    return rootfs_tarball() if layout is None else rootfs_tarball(layout.suite, debian.PACKAGES)
+
+
 def _forget_old_images() -> None:
     """Each weighs some 300 MB, and whoever works on the lab makes a new one every few minutes."""
     for old in cache_directory().glob("golden-*.img"):
@@ -91,12 +101,12 @@ def _forget_old_images() -> None:
             old.unlink()
 
 
-def _build_in_private_namespace(image: Path, size: DiskSize, tarball: Path, program: str, what: str) -> None:
+def _build_in_private_namespace(image: Path, size: DiskSize, tarball: Path, program: str, *what: str) -> None:
     """In mount and pid namespaces of its own: whatever happens, its mounts and processes end with it."""
     # The disk is attached out here: a loop device attached in there could not be found again by its image's path
     loop = disk.make_filesystems(image, size)
     argv = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    argv += [sys.executable, "-m", program, loop, str(image.parent), str(tarball), what]
+    argv += [sys.executable, "-m", program, loop, str(image.parent), str(tarball), *what]
     try:
         done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     finally:
@@ -105,7 +115,7 @@ def _build_in_private_namespace(image: Path, size: DiskSize, tarball: Path, prog
         raise LabError(f"the golden image could not be built:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
 
 
-def _fill(loop: str, scratch: Path, tarball: Path, repository: Path) -> None:
+def _fill(loop: str, scratch: Path, tarball: Path, flavour: str, repository: Path) -> None:
     root = Path(tempfile.mkdtemp(prefix="root-", dir=scratch))
     device = disk.partition(loop, 2)
     run(["mount", "-t", "btrfs", device, root])
@@ -115,14 +125,16 @@ def _fill(loop: str, scratch: Path, tarball: Path, repository: Path) -> None:
     run(["mount", "-t", "btrfs", "-o", "noatime", device, root])
     run(["tar", "-C", root, "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", tarball])
     run(["mount", "-t", "ext4", disk.partition(loop, 1), root / "boot"])
-    _configure(root, disk.identity(loop))
+    _configure(root, disk.identity(loop), flavour)
     _install(root, repository)
     run(["umount", root / "boot"])
     run(["umount", root])
 
 
-def _configure(root: Path, identity: disk.Identity) -> None:
-    system.configure(root, _FILES)
+def _configure(root: Path, identity: disk.Identity, flavour: str) -> None:
+    system.configure(root, {**_FILES, **(_FILES_5 if flavour == DNF5 else {})})
+    if flavour == DNF5:
+        (root / "usr/bin/dnf").symlink_to("dnf5")
     # Without udev a unit that waits for its device would wait for ninety seconds
     boot_options = "defaults,nofail,x-systemd.device-timeout=1"
     (root / "etc/fstab").write_text(
@@ -161,5 +173,5 @@ def _install(root: Path, repository: Path) -> None:
 
 
 if __name__ == "__main__":
-    _loop, _scratch, _tarball, _repository = sys.argv[1:]
-    _fill(_loop, Path(_scratch), Path(_tarball), Path(_repository))
+    _loop, _scratch, _tarball, _flavour, _repository = sys.argv[1:]
+    _fill(_loop, Path(_scratch), Path(_tarball), _flavour, Path(_repository))

@@ -17,16 +17,16 @@ from pathlib import Path
 from tests.lab import cgroup, disk, network, pool, ssh
 from tests.lab.host import Host
 from tests.lab.image import golden_image
-from tests.lab.layouts import OVERC
+from tests.lab.layouts import DNF5, LAYOUTS, OVERC
 from tests.lab.process import LabError, locked, read_json, run, started_at, write_atomic
 from tests.lab.requirements import check_machine
 from tests.lab.rpms import repositories
 from tests.lab.settings import DEFAULT_DIRECTORY, RECORD_FILE, DiskSize, LabNames
 
 LAB_FILE = "lab.json"
-MANAGERS = frozenset({"apt", "dnf", "smart"})
+MANAGERS = frozenset({"apt", "dnf", "dnf5", "smart"})
 # Under these names a package manager is found
-_PROGRAMS = {"apt": ("apt-get",), "dnf": ("dnf", "dnf-3", "dnf4", "yum"), "smart": ("smart",)}
+_PROGRAMS = {"apt": ("apt-get",), "dnf": ("dnf", "dnf-3", "dnf4", "yum"), "dnf5": ("dnf5",), "smart": ("smart",)}
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 
 
@@ -138,8 +138,10 @@ class Lab:
         ``from_image``: a disk saved by ``host.save()`` instead of the golden image. ``fresh=False`` leaves it as it
         is, to the last byte, so the host it came from must be gone or off. ``backup``: with the backup pair that an
         installer may have made. ``managers``: the package managers that the host has. ``automatic``: with what
-        overc_bootloader installs. ``flavour``: ``overc``, or one of layouts.py, for which ``backup``, ``managers`` and
-        ``automatic`` mean nothing. ``registered`` is called when it has its place in the inventory, or gets none.
+        overc_bootloader installs. ``flavour``: ``overc``, ``dnf5`` in the same layout, or one of layouts.py, for which
+        ``backup``, ``managers`` and ``automatic`` mean nothing. ``registered`` is called when it has its place in the
+        inventory, or
+        gets none.
         """
         try:
             source = from_image or self._golden(size or DiskSize(), flavour)
@@ -153,8 +155,9 @@ class Lab:
             if fresh:
                 old = disk.identity(loop)
                 disk.personalise(loop, name, old, disk.renew_identity(loop))
-            if from_image is None and flavour == OVERC:
-                _equip(loop, backup, frozenset(managers), automatic)
+            if from_image is None and flavour not in LAYOUTS:
+                # There `dnf` leads to `dnf5`
+                _equip(loop, backup, frozenset({*managers, *({"dnf5"} if flavour == DNF5 else ())}), automatic)
             network.add_host(self.names.netns, record["netns"], record["port"], record["address"])
         except BaseException:
             Host(self.names, name).destroy()

@@ -14,6 +14,8 @@ import typing as t
 from dataclasses import dataclass
 
 OVERC: t.Final = "overc"
+# OverC's layout as well, with DNF 5 and rpm 6 of Debian's next release, and ``dnf`` leading to it as in Fedora
+DNF5: t.Final = "dnf5"
 
 
 @dataclass(frozen=True)
@@ -53,5 +55,5 @@ def _all() -> dict[str, Layout]:
     return found
 
 
-# Every flavour but that of OverC, which pins no subvolume and has a boot loader of its own in this lab
+# Every flavour but those in OverC's layout, which pins no subvolume and has a boot loader of its own in this lab
 LAYOUTS: t.Final = _all()

@@ -18,6 +18,10 @@ _PACKAGES = (
     "dnf,rpm,python3,python3-dnf",
     "openssh-server,btrfs-progs,iproute2,procps,kmod,util-linux,mount,findutils,e2fsprogs,attr,acl",
 )
+# The same, with DNF 5; the next release of Debian, whose lists of a snapshot may have run out
+NEXT_SUITE = "forky"
+NEXT_PACKAGES = tuple(words.replace("dnf,rpm,python3,python3-dnf", "dnf5,rpm,python3") for words in _PACKAGES)
+_NEXT_OPTIONS = ('--aptopt=Acquire::Check-Valid-Until "false"',)
 _OPTIONS = (
     '--aptopt=Acquire::Languages "none"',
     '--aptopt=APT::Install-Recommends "false"',
@@ -36,7 +40,8 @@ def smart_files() -> list[Path]:
 
 def rootfs_tarball(suite: str = _SUITE, packages: tuple[str, ...] = _PACKAGES) -> Path:
     """Build it if this machine has none with the same ingredients."""
-    key = digest(suite, *packages, *_OPTIONS)
+    options = (*_OPTIONS, *(_NEXT_OPTIONS if suite == NEXT_SUITE else ()))
+    key = digest(suite, *packages, *options)
     tarball = cache_directory() / f"rootfs-{key}.tar.zst"
     with locked(cache_directory() / "rootfs.lock"):
         if tarball.exists():
@@ -48,7 +53,7 @@ def rootfs_tarball(suite: str = _SUITE, packages: tuple[str, ...] = _PACKAGES) -
             plain = Path(scratch) / "root.tar"
             environment = {**os.environ, "TMPDIR": scratch}
             argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar", "--quiet"]
-            run([*argv, f"--include={','.join(packages)}", *_OPTIONS, suite, plain], env=environment)
+            run([*argv, f"--include={','.join(packages)}", *options, suite, plain], env=environment)
             run(["zstd", "-q", "-f", "-3", "-T0", plain, "-o", unfinished])
         unfinished.replace(tarball)
     return tarball

@@ -24,6 +24,7 @@ _UNKNOWN: t.Final = (
     re.compile(r"^Packages for argument '([^']+)' available, but not installed", re.MULTILINE),
     re.compile(r"^Argument '([^']+)' matches only excluded packages", re.MULTILINE),
 )
+_TRANSACTION: t.Final = "Transaction failed: "
 _FAILURES: t.Final = (
     (
         "no_space",
@@ -51,7 +52,8 @@ _FAILURES: t.Final = (
         re.compile(
             r"Failed to download (?:metadata|packages|files)|Failed to load .*repositor|Cannot download "
             r"|incorrect checksum|No more mirrors to try|All mirrors were tried|Status code: \d+ for"
-            r"|Cache-only enabled but no cache for repository|Failed to download ",
+            r"|Cache-only enabled but no cache for repository|Failed to download "
+            r"|librepo/\S+: .*Assertion",  # it ends itself where the first file of a repository is cut off (5.4)
             re.IGNORECASE,
         ),
     ),
@@ -62,7 +64,6 @@ _UNPACKING: t.Final = re.compile(
 )
 _WARNING: t.Final = re.compile(r"^(?:>>> \[RPM\] )?(warning: .+|/\S.* (?:created|saved) as /.+)$", re.MULTILINE)
 _KEPT: t.Final = re.compile(r"(/\S.*) created as /.+\.rpmnew$")
-_TRANSACTION: t.Final = "Transaction failed: "
 
 
 def problems(text: str) -> tuple[str, ...]:
@@ -96,8 +97,9 @@ def failure(completed: Completed) -> OvercError | None:
     for error_id, meaning, pattern in _FAILURES:
         found = [text[text.rfind("\n", 0, match.start()) + 1 :].splitlines()[:2] for match in pattern.finditer(text)]
         if found:
-            # ">>>" marks what was tried on the way
-            lines = next((lines for lines in found if not lines[0].startswith(">>>")), found[0])
+            # ">>>" marks what was tried on the way, and what the transaction failed with says not for which package
+            marks = (">>>", _TRANSACTION)
+            lines = next((lines for lines in found if not lines[0].startswith(marks)), found[0])
             goes_on = lines[0].rstrip().endswith(":") or lines[-1].startswith(" ")
             line = " ".join(each.strip() for each in lines[: 2 if goes_on else 1])
             return OvercError(error_id, f"{meaning}: {line}", **completed.facts())
