@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a lab host of Debian 12 needs to become Debian 13: the real packages, fetched once, listed and signed as an archive."""
+"""What a host of Debian 12 needs to become Debian 13: the real packages, fetched once, listed and signed as an archive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.lab.debian import PACKAGES
+from tests.lab import debian
 from tests.lab.process import locked, run, say
 from tests.lab.rootfs import rootfs_tarball
 from tests.lab.settings import cache_directory, digest
@@ -20,9 +20,12 @@ _MIRROR = "http://deb.debian.org/debian"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
-def next_release(before: str = "bookworm", after: str = "trixie") -> Path:
-    """A directory with the packages that a host's root is upgraded to, and ``Packages``, which lists them."""
-    tarball = rootfs_tarball(before, PACKAGES)
+def next_release(before: str = "bookworm", after: str = "trixie", packages: tuple[str, ...] = debian.PACKAGES) -> Path:
+    """A directory with the packages that a host's root is upgraded to, and ``Packages``, which lists them.
+
+    ``packages``: what is installed in that root.
+    """
+    tarball = rootfs_tarball(before, packages)
     place = cache_directory() / f"next-{digest(after, tarball.name)}"
     with locked(cache_directory() / "next.lock"):
         if not place.exists():

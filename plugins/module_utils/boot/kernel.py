@@ -119,6 +119,22 @@ def indexed_releases(root: str, releases: t.Iterable[str]) -> frozenset[str]:
     )
 
 
+def hollow_releases(root: str, releases: t.Iterable[str]) -> frozenset[str]:
+    """Those of the kernel releases for which there is no module, but the empty index that depmod(8) made all the same.
+
+    A kernel that has everything built in comes with ``modules.builtin`` and ``modules.order`` (Documentation/kbuild).
+    """
+    homes = {release: modules_directory(root, release) for release in releases}
+    return frozenset(release for release, home in homes.items() if home and _is_hollow(os.path.join(root, home)))
+
+
+def _is_hollow(home: str) -> bool:
+    names = {name for _directory, files in files_below(home) for name in files}
+    if "modules.dep" not in names or any(_IS_MODULE.search(name) for name in names):
+        return False
+    return not names & {"modules.builtin", "modules.order"} and not os.lstat(os.path.join(home, "modules.dep")).st_size
+
+
 def modules_directory(root: str, release: str) -> str | None:
     """Where a root keeps the modules of a release, relative to the root; None if it has none."""
     for home in _module_homes(root):
@@ -186,6 +202,7 @@ def _module_content(path: str) -> bytes:
 __all__ = (
     "defect_of",
     "foreign_modules",
+    "hollow_releases",
     "indexed_releases",
     "module_releases",
     "modules_directory",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ...boot.kernel import indexed_releases
+from ...boot.kernel import hollow_releases, indexed_releases
 from ...errors import OvercError, certain
 from ..observe.bootable import lacks
 from ..observe.essentials import DEVICES, absent_devices, unlocked_at_boot
@@ -52,6 +52,11 @@ def refuse_unindexed(new: RootFacts, base: RootFacts, release: str) -> None:
         raise OvercError(
             "kernel_modules_missing",
             f"The new root has no modules.dep for kernel {release}: depmod did not run, none would be found.",
+        )
+    if hollow_releases(new.path, (release,)) and indexed - hollow_releases(base.path, indexed):
+        raise OvercError(
+            "kernel_modules_missing",
+            f"The new root has no module for kernel {release}, only the empty index that depmod made.",
         )
 
 

@@ -47,3 +47,31 @@ def test_without_an_index(tmp_path: Path, base: dict[str, bool], new: dict[str, 
     with pytest.raises(OvercError) as error:
         refuse_unindexed(after, before, "two")
     assert error.value.error_id == "kernel_modules_missing"
+
+
+@pytest.mark.parametrize(
+    ("there", "refused"),
+    [
+        ((), True),
+        (("modules.alias", "modules.dep.bin", "modules.builtin.bin"), True),
+        (("kernel/drivers/lab.ko",), False),
+        (("updates/lab.ko.zst",), False),
+        (("modules.builtin", "modules.order"), False),  # all of it is built in
+    ],
+)
+def test_an_index_of_nothing(tmp_path: Path, there: tuple[str, ...], refused: bool) -> None:
+    """A package without modules, whose script calls depmod as any other's does."""
+    before, after = root(tmp_path / "base", one=True), root(tmp_path / "new", one=True, two=True)
+    home = tmp_path / "new/usr/lib/modules/two"
+    (home / "lab.ko").unlink()
+    for name in there:
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_bytes(b"x")
+    if not refused:
+        refuse_unindexed(after, before, "two")
+        return
+    with pytest.raises(OvercError) as error:
+        refuse_unindexed(after, before, "two")
+    assert error.value.error_id == "kernel_modules_missing"
+    (home / "modules.dep").write_text("kernel/lab.ko:\n")  # somebody else's modules, on another file system
+    refuse_unindexed(after, before, "two")
