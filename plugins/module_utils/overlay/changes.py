@@ -13,10 +13,10 @@ import typing as t
 from ..btrfs import ioctl
 from ..btrfs.paths import LONGEST, Paths
 from ..system import safe_path
-from ..system.presence import NOT_THERE, status
+from ..system.presence import NOT_THERE, is_plain_directory, status
 from ..system.safe_path import OPEN_DIR
 from .record import HOME, Origin, Overlay
-from .site import NOTES, Site, layers_name
+from .site import ESSENTIAL, NOTES, Site, layers_name
 
 _TICK: t.Final = 10_000_000  # nanoseconds: the coarsest clock tick that a change time may lag behind
 
@@ -75,20 +75,27 @@ def _without_a_trace(site: Site, overlay_id: str, origin: Origin, fd: int, paths
             yield path
 
 
+def _without(site: Site, origin: Origin) -> str:
+    """What to say of a source whose tree is not there any more."""
+    there = origin.source != ESSENTIAL and is_plain_directory(f"{site.containers_dir}/{origin.source}/rootfs")
+    return "changed" if there else "gone"
+
+
 def has_changed(site: Site, overlay_id: str, origin: Origin) -> str | None:
     """``"gone"``, ``"changed"`` or None: how a source's tree is now, compared with when it was shared.
 
-    The place of the containers, where it lies in that tree, is left out: what we write there is no change of the source.
+    A source that is there, but not that tree of it (it shared then, or does now), has changed. The place of the containers,
+    where it lies in that tree, is left out: what we write there is no change of the source.
     """
     try:
         fd = os.open(origin.subvolume, OPEN_DIR)
     except OSError as error:
         if error.errno not in NOT_THERE:
             raise
-        return "gone"
+        return _without(site, origin)
     try:
         if not stat.S_ISDIR(os.fstat(fd).st_mode) or not ioctl.is_subvolume(fd):
-            return "gone"
+            return _without(site, origin)
         if ioctl.subvolume_info(fd).uuid.hex() != origin.uuid:
             return "changed"
         ioctl.sync(fd)

@@ -12,7 +12,7 @@ import typing as t
 from ..errors import OvercError
 from ..system import overlayfs
 from ..system.safe_path import is_below, printable
-from . import estimate, lines, lxc, mount_flags, original, under, users
+from . import estimate, lines, lxc, mount_flags, original, swap, under, users
 from .changes import has_changed
 from .claims import Claim
 from .copied import owner_runs
@@ -95,6 +95,8 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
             if active in ("", "ours"):
                 stays = found is not None and sources == wanted.sources and not stale
                 refuse_quota(site, found.id if found is not None and stays else "")
+                if not stays:
+                    swap.refuse(site, now)
         elif found is not None and found.owner:
             _refuse_clone(site, found)
             under.refuse(site, found)

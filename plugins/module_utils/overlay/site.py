@@ -15,7 +15,7 @@ from ..compare.kin import enclosing_subvolume
 from ..errors import OvercError
 from ..system import safe_path
 from ..system.mount_table import Mount, mounts
-from ..system.presence import is_directory, is_plain_directory
+from ..system.presence import NOT_THERE, is_directory, is_plain_directory
 from ..system.safe_path import OPEN_DIR, components, open_beneath, open_if_there, printable
 from . import lxc
 from .names import same_place
@@ -72,14 +72,13 @@ class Site:
         try:
             self.fd = self._open(self.path)
             self.root_fd = self._open(self.root)
-        except (FileNotFoundError, NotADirectoryError) as error:
+        except OSError as error:
             self._stack.close()
+            if error.errno not in NOT_THERE:
+                raise
             raise OvercError(
                 "container_unknown", f"There is no container {printable(name)!r} with a rootfs in {containers_dir}."
             ) from error
-        except OSError:
-            self._stack.close()
-            raise
         self.store = Store(self.fd, self.path)
         self.config: lxc.Config | None = None
         try:
