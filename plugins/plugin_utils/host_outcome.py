@@ -52,7 +52,8 @@ def could_not_run(result: Answer) -> str:
 # Options whose names no sentence would have for words, and those that a sentence calls an option
 _NAMES: t.Final = re.compile(
     r"(?<![\w.])(carry_over|carry_late|state_policy|gpg_policy|hidden_policy|rejected_plans|update_cache|reboot_timeout|third_party_sources)\b"
-    r"|\bthe option (exclude|packages|force)\b|^(exclude|packages|release|pins)(?=: )"
+    r"|\bthe option (exclude|packages|force)\b"
+    r"|^(exclude|packages|release|pins|install|remove|run|run_creates|run_timeout|advisories)(?=: )"
 )
 
 

@@ -14,6 +14,7 @@ import typing as t
 import yaml  # type: ignore[import-untyped] # Ansible itself needs it
 
 from ..module_utils.errors import OvercError
+from ..module_utils.host.packages_option import commands as argument_lists
 from ..module_utils.values import whole_number
 
 Kind = t.Callable[[str, t.Any], t.Any]
@@ -120,6 +121,19 @@ def commands(name: str, value: t.Any) -> list[str]:
     if isinstance(value, str) and value.strip().startswith("[ "):
         return [value.strip()]
     return _words(name, _entries(name, value, None))
+
+
+def arguments(name: str, value: t.Any) -> list[list[str]]:
+    """Commands as argument lists, as the module takes them: a list of words is one command."""
+    given = flow(name, value)
+    if given is None or given == "":
+        return []
+    if not isinstance(given, (list, tuple)):
+        raise FleetError(f"{name}: {shown(value)} is no list of arguments, the program first.")
+    try:
+        return [list(argv) for argv in argument_lists(given)]
+    except OvercError as error:
+        raise FleetError(f"{name}{error.message.removeprefix('run')}") from None
 
 
 def addresses(name: str, value: t.Any) -> list[t.Any]:
@@ -230,6 +244,7 @@ __all__ = (
     "FleetError",
     "Kind",
     "addresses",
+    "arguments",
     "choice",
     "commands",
     "count",

@@ -39,7 +39,7 @@ OF_TYPE = {
 TEXT = [name for name, spec in SPECIFIED.items() if spec["type"] in ("str", "path") and "choices" not in spec]
 PLAIN = [name for name in TEXT if name not in ("fleet_window", "fleet_not_after", "pull_window")]
 CHOICES = [name for name, spec in SPECIFIED.items() if "choices" in spec]
-LISTS = [name for name in OF_TYPE["list"] if name not in ("overlay_containers", "pull_rings")]
+LISTS = [name for name in OF_TYPE["list"] if name not in ("overlay_containers", "pull_rings", "host_upgrade_run")]
 NUMBERS = [
     name for name in OF_TYPE["raw"]
     if name not in ("fleet_canary", "fleet_serial", "fleet_max_fail_percentage", "fleet_exclude")
@@ -135,6 +135,18 @@ def test_numbers(name: str) -> None:
         float("inf"),
         "1e999999999",
         dt.date(2026, 12, 1),
+    ):
+        refused(name, value)
+
+
+def test_commands_are_lists_of_arguments() -> None:
+    name = "host_upgrade_run"
+    for alone in (["systemctl", "enable", "x"], "[systemctl, enable, x]", [["systemctl", "enable", "x"]]):
+        assert converted(name, alone) == [["systemctl", "enable", "x"]]
+    assert converted(name, '[["a", "b c"], ["d", 1]]') == [["a", "b c"], ["d", "1"]]
+    assert converted(name, "") == converted(name, None) == converted(name, []) == []
+    for value in anything(
+        "systemctl enable x", "a,b", ["systemctl enable x"], [["a"], "b"], [[]], {"a": 1}, True, 7, "[[a]"
     ):
         refused(name, value)
 
