@@ -181,6 +181,15 @@ def test_differences_pair_versions_of_one_name() -> None:
     assert differences([A1], [A1]) == ()
 
 
+def test_of_two_registered_versions_the_later_one_is_followed() -> None:
+    """As the plan announces it: an upgrade from the later one, and the older one goes."""
+    registered = [Package("a", "noarch", "1.0-1"), Package("a", "noarch", "1.5-1")]
+    assert differences(registered, [A2]) == (
+        PackageChange("a", "noarch", "1.0-1", None),
+        PackageChange("a", "noarch", "1.5-1", "2-1"),
+    )
+
+
 def test_request_and_fingerprint() -> None:
     assert PackageRequest(("a", "b", "a"), ("b",)).named == ("a",)
     assert PackageRequest(("a",), ("a",)).is_void

@@ -10,6 +10,7 @@ from ansible_collections.overc.system.plugins.module_utils.packages.contract imp
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import channels as smartpm_channels
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import errors, output
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import plan as smartpm_plan
+from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 from tests.unit.smart_recordings import BACKENDS, RECORDS, all_scenarios, each, recorded
 
@@ -249,6 +250,24 @@ def test_failures_have_ids(backend: str, scenario: str, error_id: str) -> None:
     error = errors.failure(recorded(backend, scenario))
     assert error is not None
     assert error.error_id == error_id
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("error: Failed to download packages:\nerror:     http://h/a-2.rpm: 404\n", "A package could not be fetched"),
+        (
+            "error: Invalid XML file:\nerror:   /var/lib/smart/channels/main%%http:__h_repodata_repomd.xml\n",
+            "damaged on the host: main%%http:__h_repodata_repomd.xml. Delete that file",
+        ),
+    ],
+)
+def test_it_is_told_what_is_wrong(said: str, words: str) -> None:
+    """A package that is gone says nothing of its channel; a list that is damaged here is not the repository's to mend."""
+    error = errors.failure(Completed((), 1, "", said))
+    assert error is not None
+    assert error.error_id == "repository_failed"
+    assert words in error.message
 
 
 # ------------------------------------------------------------------------------------------------- signature checks

@@ -173,6 +173,26 @@ def test_another_plan_than_announced_is_not_begun() -> None:
     assert not any("upgrade" in call and "dry-run=true" not in call for call in runner.calls)
 
 
+def test_packages_on_a_file_system_of_their_own_are_not_seen_from_the_new_root() -> None:
+    """Then Smart would do nothing there, every time; the reason is the directory, and not what was announced."""
+
+    class Disk(Replay):
+        def run(self, argv: t.Sequence[str], **options: t.Any) -> Completed:
+            if "--show" in argv and "channel" in argv:
+                return Completed(
+                    tuple(argv), 0, "[rpm-sys]\ntype = rpm-sys\n\n[disk]\ntype = rpm-dir\npath = /mnt/packages\n", ""
+                )
+            return super().run(argv, **options) if argv[0] != "find" else Completed(tuple(argv), 0, "", "")
+
+    before, after, _plan = world("rpm-oe", "upgrade-yes")
+    other = PackagePlan((PackageChange("overc-demo", "noarch", "1.0-1", "1.2-1"),))
+    with pytest.raises(OvercError, match="/mnt/packages, and no package is seen there from the new root") as caught:
+        driver(Disk("rpm-oe", [before, after], dry=recorded("rpm-oe", "upgrade-yes"))).apply(
+            PackageRequest(), other, "/run/packages"
+        )
+    assert caught.value.error_id == "repository_failed"
+
+
 def test_a_package_registered_twice_is_found_by_check() -> None:
     class Later(Replay):
         def run(self, argv: t.Sequence[str], **_options: t.Any) -> Completed:
