@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.commands import Result, assert_refused, call, kill_at, steps, succeed
+from tests.integration.disk_facts import booted, in_top
 from tests.integration.test_deployments import adopt, app, root
 from tests.lab import Host
 from tests.lab.apt import install, offer, version
@@ -252,3 +253,31 @@ def test_an_upgrade_without_it_removes_the_copies(host: Host) -> None:
     host.release("v3")
     succeed(host, "upgrade")
     assert host.sh(copies) == ""
+
+
+_CUT = """\
+import os, signal
+from ansible_collections.overc.system.plugins.module_utils.host.steps.etc import merge
+whole = merge.syscalls.rename
+def rename(source, target, flags):
+    whole(source, target, flags)
+    if target.endswith("/etc"):
+        os.kill(os.getpid(), signal.SIGKILL)
+merge.syscalls.rename = rename
+"""
+
+
+def test_cut_off_right_before_the_reboot(host: Host) -> None:
+    """The staged root runs then, and the copies that were being made are in it: of /etc, with the passwords, and of a file."""
+    paths = {"carry_over": ["/etc", "/srv/own"]}
+    host.sh("echo 1 > /srv/own")
+    host.release("v2")
+    succeed(host, "upgrade", paths)
+    host.sh("echo late > /etc/motd; echo 2 > /srv/own")
+    host.module_start("overc_host_upgrade", paths, prelude=_CUT).process.communicate()
+    in_top(host, "test -d rootfs_upgrade/etc.overc-new; echo half > rootfs_upgrade/srv/own.overc-new; sync -f .")
+    host.powerloss()
+    host.start()
+    assert booted(host) == "rootfs_upgrade"
+    assert succeed(host, "confirm")["repaired"]
+    assert host.sh("cat /etc/motd; ls -d /*.overc-new /srv/*.overc-new 2>/dev/null; true") == "late"

@@ -133,6 +133,16 @@ def carry_over(runner: Runner, source_root: str, target_root: str, path: str) ->
     return True
 
 
+def drop_unfinished_copy(root: str, path: str) -> bool:
+    """What was being copied beside ``path`` in a root when it was cut off. Raises OSError."""
+    parent = plain_parent(root, path)
+    beside = os.path.join(parent, os.path.basename(path) + _NEW) if parent else ""
+    if not parent or not is_there(beside):
+        return False
+    _remove(beside)
+    return True
+
+
 def _remove(path: str) -> None:
     if stat.S_ISDIR(os.lstat(path).st_mode):
         shutil.rmtree(path)
@@ -140,4 +150,4 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-__all__ = ("carry_over", "check_carry_over", "is_current")
+__all__ = ("carry_over", "check_carry_over", "drop_unfinished_copy", "is_current")

@@ -12,10 +12,13 @@ import typing as t
 from ...boot import partition
 from ...boot.names import FILE_ROLES
 from ...errors import OvercError
+from ...system import syscalls
 from ...system.own_dirs import state_dir
 from ...system.unfinished import NEW_SUFFIX
+from .carry_over import drop_unfinished_copy
 from .context import Apply
 from .etc.copies import drop_copies
+from .etc.merge import ETC, drop_unfinished_merge
 from .places import drop
 
 # In our own directory in the top-level tree, outside of every root.
@@ -79,8 +82,21 @@ def clean_boot(at: Apply) -> bool:
     return removed
 
 
-def close(_at: Apply) -> bool:
-    """The journal itself is closed by whoever applies the plan, after the last step."""
+def close(at: Apply) -> bool:
+    """The journal itself is closed by whoever applies the plan, after the last step. What knows only it, goes before.
+
+    What was being carried over when the run was cut off is beside its place, in a root that may run by now: then nobody repeats
+    that, and each later root would be a copy with it.
+    """
+    made = at.new_root() if at.context.carry_over else None
+    if made is not None and made.parent_uuid == at.context.base:
+        root = at.path(made.path)
+        gone = [
+            drop_unfinished_merge(root) if path == ETC else drop_unfinished_copy(root, path)
+            for path in at.context.carry_over
+        ]
+        if any(gone):
+            syscalls.syncfs(at.top)
     return True
 
 

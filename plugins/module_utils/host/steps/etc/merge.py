@@ -160,6 +160,15 @@ class Etc:
             json.dump(note, stream)
 
 
+def drop_unfinished_merge(root: str) -> bool:
+    """What a merge that was cut off left in a root: a copy of its /etc, passwords and all. Raises OSError."""
+    work = os.path.join(root, _WORK)
+    if not is_there(work):
+        return False
+    _remove(work)
+    return True
+
+
 def _goes_aside(ours: str, found: Conflict) -> bool:
     there = status(os.path.join(ours, found.path))
     return there is not None and not (found.what and stat.S_ISDIR(there.st_mode))
@@ -246,4 +255,4 @@ def _remove(path: str) -> None:
     shutil.rmtree(path)
 
 
-__all__ = ("ETC", "Etc")
+__all__ = ("ETC", "Etc", "drop_unfinished_merge")
