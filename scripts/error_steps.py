@@ -46,7 +46,7 @@ STEPS: t.Final[dict[str, str]] = {
     "overlay_in_use": "Stop who uses it, as the message names them, then the same command again.",
     "overlay_unrepresentable": "Leave that directory out, or move what the message names away from it.",
     "overlay_unsupported": "Leave it as it is: these files cannot be shared safely on this file system or kernel.",
-    "package_manager_missing": "Only `dnf`, `dnf5`, `smart` and `apt` are known, see [Adopt](adopt.md).",
+    "package_manager_missing": "Only `dnf`, `dnf5`, `smart`, `apt` and `zypper` are known, see [Adopt](adopt.md).",
     "plan_rejected": "Wait for other packages, or take the plan out of `rejected_plans`.",
     "read_only": "Find out why it is mounted read-only (`dmesg`), mount it writable, then the same command again.",
     "reboot_failed": "Look at the host's console, then at `overc_host_info`. `overc_host_rollback` returns to the old system.",

@@ -40,8 +40,8 @@ _DEPENDENCIES_HEAD = """\
 Made by `scripts/generate_docs.py` from the lists in `scripts/` and `requirements/`. Do not edit.
 
 The collection itself depends on nothing but ansible-core 2.19 or newer on the controller, and on the host on Python 3.9 or
-newer (its standard library alone), btrfs-progs, util-linux, coreutils and a package manager (`dnf`, `dnf5`, `smart` or `apt`).
-Everything below is needed only to develop, test, document or publish it.
+newer (its standard library alone), btrfs-progs, util-linux, coreutils and a package manager (`dnf`, `dnf5`, `smart`, `apt` or
+`zypper`). Everything below is needed only to develop, test, document or publish it.
 """
 _KINDS = {
     "requirements/tools.txt": "Python packages of `make setup`",

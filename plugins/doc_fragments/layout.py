@@ -46,13 +46,15 @@ options:
     type: str
   package_manager:
     description:
-      - The package manager to use. V(auto) takes the one that is installed, and refuses to choose between C(dnf) and C(smart).
+      - The package manager to use. V(auto) takes the one that is installed, and refuses to choose between C(dnf),
+        C(zypper) and C(smart).
       - V(dnf) is the generation of DNF that the host's C(dnf) is, so it is V(dnf5) on a host like Fedora. Where both are there,
         V(auto) takes the one that C(dnf) is; V(dnf5) takes C(dnf5) wherever it is installed.
-      - Beside C(smart), and beside a C(dnf) whose database of packages (rpm's) is there, V(auto) does not take C(apt-get).
+      - Beside C(smart), and beside a C(dnf) or C(zypper) whose database of packages (rpm's) is there, V(auto) does not take
+        C(apt-get).
     type: str
     default: auto
-    choices: [auto, dnf, dnf5, smartpm, apt]
+    choices: [auto, dnf, dnf5, smartpm, apt, zypper]
   boot_method:
     description:
       - How the host chooses what it boots. V(default-subvolume) has two fixed boot entries, and the default subvolume of

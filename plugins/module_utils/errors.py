@@ -75,6 +75,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "tool_missing": "A program this collection needs is not installed on the host.",
     "unhealthy": "The host does not work as its health checks ask for.",
     "unconfirmed": "The running deployment is on trial and neither confirmed nor given up.",
+    "vendor_change": "The upgrade would replace packages by those of another vendor.",
 }
 
 # What to do next, where the sentence of a tool's failure cannot say it.
@@ -93,6 +94,9 @@ NEXT_STEPS: t.Final[dict[str, str]] = {
     "package_untrusted": "Have it signed, or let the host know its key, then run the same command again.",
     "run_failed": "The new root was removed; mend the command, then run the same command again.",
     "root_incomplete": "Mend the package that takes it away, or leave it out with the option exclude.",
+    "vendor_change": (
+        "Allow it with allow_vendor_change, leave them out with the option exclude, or disable the repository they come from."
+    ),
     "repository_failed": "Mend the repository, or disable it on the host, then run the same command again.",
 }
 

@@ -114,6 +114,23 @@ options:
       - Repositories that say nothing of advisories are named in RV(unadvised_repositories), with a warning.
     type: str
     choices: [security]
+  upgrade_mode:
+    description:
+      - For zypper, which has two kinds of upgrade. V(update) brings newer versions, and leaves out and tells what it could not
+        have without another vendor, a removal or a broken dependency (RV(held_back)). V(dup) makes the packages those that the
+        repositories have, also older ones, and is refused where zypper would have to ask.
+      - V(auto) takes V(dup) where C(/etc/os-release) names a rolling openSUSE (Tumbleweed, Slowroll, MicroOS, Aeon, Kalpa) and
+        no O(packages) are named, otherwise V(update). RV(upgrade_mode) says which it was.
+      - Patches are not applied as such by either.
+    type: str
+    choices: [auto, update, dup]
+    default: auto
+  allow_vendor_change:
+    description:
+      - For zypper, let packages be replaced by those of another vendor, whatever C(zypp.conf) says. RV(vendor_changes) names
+        them. Otherwise V(update) leaves them out, and V(dup) is refused with V(vendor_change) where it needs one.
+    type: bool
+    default: false
   release:
     description:
       - Upgrade to this release of the distribution, by its code name, for instance V(trixie). For hosts whose packages are
@@ -516,10 +533,20 @@ unadvised_repositories:
   returned: with O(advisories)
   type: list
   elements: str
+upgrade_mode:
+  description: What zypper was asked for, see O(upgrade_mode).
+  returned: on hosts whose packages are zypper's
+  type: str
+  sample: update
+vendor_changes:
+  description: The packages that come from another vendor than what is installed, with O(allow_vendor_change).
+  returned: on hosts whose packages are zypper's
+  type: list
+  elements: str
 kept_files:
   description:
     - Configuration files that were changed on this host and stayed as they are, although the packages brought others, which lie
-      beside them as C(.dpkg-dist) or C(.ucf-dist).
+      beside them as C(.dpkg-dist) or C(.ucf-dist), with zypper as C(.rpmnew).
   returned: when there are any
   type: list
   elements: str
@@ -736,6 +763,8 @@ def _upgrade(at: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
         remove=remove,
         upgrade=params["upgrade"],
         advisories=params["advisories"],
+        mode=None if params["upgrade_mode"] == "auto" else params["upgrade_mode"],
+        vendor_change=params["allow_vendor_change"],
     )
     return upgrade(
         at,
@@ -767,6 +796,8 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "default": []},
             "exclude": {"type": "list", "elements": "str", "default": []},
             **PACKAGES_SPEC,
+            "upgrade_mode": {"type": "str", "choices": ["auto", "update", "dup"], "default": "auto"},
+            "allow_vendor_change": {"type": "bool", "default": False},
             "release": {"type": "str"},
             "third_party_sources": {"type": "str", "choices": _DECISIONS, "default": "refuse"},
             "pins": {"type": "str", "choices": _DECISIONS, "default": "refuse"},

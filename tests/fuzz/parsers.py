@@ -34,6 +34,10 @@ from ansible_collections.overc.system.plugins.module_utils.packages.smartpm impo
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import errors as smartpm_errors
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import output as smartpm_output
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import plan as smartpm_plan
+from ansible_collections.overc.system.plugins.module_utils.packages.zypper import errors as zypper_errors
+from ansible_collections.overc.system.plugins.module_utils.packages.zypper import output as zypper_output
+from ansible_collections.overc.system.plugins.module_utils.packages.zypper import repositories as zypper_repositories
+from ansible_collections.overc.system.plugins.module_utils.packages.zypper import settings as zypper_settings
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 from ansible_collections.overc.system.plugins.module_utils.system import fstab, mount_table, overlayfs
 
@@ -131,6 +135,11 @@ def _channels(text: str) -> object:
     return smartpm_channels.sources(channels)
 
 
+def _zypper(text: str) -> object:
+    stream = zypper_output.parse_stream(text)
+    return (*zypper_repositories.parse_repositories(stream), stream.summary.rows)
+
+
 PARSERS: dict[str, Parser] = {
     "dnf-transaction": text(_transaction),
     "dnf-sizes": text(rpm_lists.parse_sizes),
@@ -155,6 +164,15 @@ PARSERS: dict[str, Parser] = {
     "smart-channels": text(_channels),
     "smart-data": text(smartpm_output.parse_data_directory),
     "smart-failure": _completed(lambda done: (smartpm_errors.failure(done), smartpm_errors.unsuccessful(done, "x"))),
+    "zypper-stream": text(_zypper),
+    "zypper-failure": _completed(
+        lambda done: (
+            zypper_errors.unsuccessful(done, "x"),
+            zypper_errors.warnings(done),
+            zypper_errors.kept_files(done),
+        )
+    ),
+    "zypper-configuration": text(zypper_settings.parse_configuration),
     "dpkg-query": text(smartpm_output.parse_dpkg),
     "mountinfo": text(mount_table.parse_mountinfo),
     "mount-options": text(_mount_options),
@@ -257,6 +275,7 @@ _REFUSALS: dict[str, type[ValueError]] = {
     "dnf5-signatures": ValueError,
     "dnf5-offers": ValueError,
     "dnf5-stored": stored.UnreadableTransaction,
+    "zypper-stream": zypper_output.UnreadableOutput,
     "smart-plan": smartpm_output.UnreadableOutput,
     "smart-newer": smartpm_output.UnreadableOutput,
 }

@@ -15,6 +15,7 @@ from ansible_collections.overc.system.plugins.module_utils.packages import contr
 from ansible_collections.overc.system.plugins.module_utils.packages.dnf import driver
 from ansible_collections.overc.system.plugins.module_utils.packages.dnf5 import driver as dnf5
 from ansible_collections.overc.system.plugins.module_utils.packages.smartpm import driver as smartpm
+from ansible_collections.overc.system.plugins.module_utils.packages.zypper.driver import Zypper
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed, check_arguments
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,6 +97,7 @@ def test_json_of_any_shape(name: str, data: st.DataObject) -> None:
 _ALLOWED = {
     "dnf5": frozenset({"cat", "cp", "dd", "dnf5", "find", "mkdir", "rpm", "stat"}),
     "dnf": frozenset({"cp", "dnf", "find", "head", "mkdir", "python3", "readlink", "rpm", "stat"}),
+    "zypper": frozenset({"cat", "chmod", "cp", "env", "find", "mkdir", "rpm", "stat", "zypper"}),
     "smartpm": frozenset({"cp", "dpkg", "dpkg-query", "find", "ln", "mkdir", "readlink", "rpm", "smart", "stat"}),
 }
 _CALLS = 60
@@ -136,6 +138,8 @@ def test_driver(kind: str, data: st.DataObject) -> None:
         manager = driver.Dnf(runner, sleep=lambda _seconds: None)
     elif kind == "dnf5":
         manager = dnf5.Dnf5(runner, sleep=lambda _seconds: None)
+    elif kind == "zypper":
+        manager = Zypper(runner, sleep=lambda _seconds: None)
     else:
         manager = smartpm.SmartPm(runner, sleep=lambda _seconds: None)
     request = contract.PackageRequest(data.draw(_NAMES), data.draw(_NAMES), data.draw(st.booleans()))

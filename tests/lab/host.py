@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab import cgroup, disk, network, pool, python_in_host
+from tests.lab.layouts import ZYPPER
 from tests.lab.process import LabError, alive, read_json, run, start_background, started_at, wait_for, write_atomic
 from tests.lab.settings import (
     CONSOLE_FILE,
@@ -292,15 +293,23 @@ class Host:
 
     def release(self, name: str) -> None:
         """Follow release v1, v2 or v3 of the lab's repository from now on."""
-        self.write("/etc/dnf/vars/labrel", f"{name}\n")
+        self.write("/etc/zypp/vars.d/labrel" if self._has_zypper else "/etc/dnf/vars/labrel", f"{name}\n")
 
     def enable_repo(self, name: str, *, gpgcheck: bool = True) -> None:
         """Add an optional repository, see packages.py; ``corrupt`` and ``missing`` exist as well."""
         text = f"[lab-{name}]\nname=lab-{name}\nbaseurl={repository_url(name)}\nenabled=1\ngpgcheck={int(gpgcheck)}\n"
-        self.write(f"/etc/yum.repos.d/lab-{name}.repo", text)
+        more = "repo_gpgcheck=0\nautorefresh=1\n" if self._has_zypper else ""
+        self.write(self._repository_file(name), text + more)
 
     def disable_repo(self, name: str) -> None:
-        self.run(["rm", "-f", f"/etc/yum.repos.d/lab-{name}.repo"])
+        self.run(["rm", "-f", self._repository_file(name)])
+
+    @property
+    def _has_zypper(self) -> bool:
+        return bool(self.record.get("flavour") == ZYPPER)
+
+    def _repository_file(self, name: str) -> str:
+        return f"/etc/{'zypp/repos.d' if self._has_zypper else 'yum.repos.d'}/lab-{name}.repo"
 
     def write(self, path: str, text: str) -> None:
         """Write a file on the running host."""

@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.lab import debian, disk, system
-from tests.lab.layouts import DNF5, LAYOUTS, OVERC
+from tests.lab import debian, disk, system, zypper
+from tests.lab.layouts import DNF5, LAYOUTS, OVERC, ZYPPER
 from tests.lab.packages import all_packages
 from tests.lab.process import LabError, locked, run, say
 from tests.lab.rootfs import NEXT_PACKAGES, NEXT_SUITE, rootfs_tarball, smart_files
@@ -68,6 +68,7 @@ def golden_image(size: DiskSize, flavour: str = OVERC) -> Path:
     inputs = [PACKAGE / f"{name}.py" for name in ("image", "disk", "system")]
     inputs += [ssh_key("controller"), ssh_key("host"), public_key()]
     inputs += smart_files() if layout is None else [PACKAGE / f"{name}.py" for name in debian.INGREDIENTS]
+    inputs += [PACKAGE / "zypper.py"] if flavour == ZYPPER else []
     own = ["tests.lab.image", flavour, str(repositories())]
     builder = own if layout is None else ["tests.lab.debian", flavour]
     key = digest(tarball.name, *builder, f"{size}", *inputs)
@@ -90,6 +91,8 @@ def golden_image(size: DiskSize, flavour: str = OVERC) -> Path:
 def _root_of(flavour: str) -> Path:
     if flavour == DNF5:
         return rootfs_tarball(NEXT_SUITE, NEXT_PACKAGES)
+    if flavour == ZYPPER:
+        return rootfs_tarball(zypper.SUITE, zypper.PACKAGES)
     layout = LAYOUTS.get(flavour)
     return rootfs_tarball() if layout is None else rootfs_tarball(layout.suite, debian.PACKAGES)
 
@@ -126,13 +129,14 @@ def _fill(loop: str, scratch: Path, tarball: Path, flavour: str, repository: Pat
     run(["tar", "-C", root, "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", tarball])
     run(["mount", "-t", "ext4", disk.partition(loop, 1), root / "boot"])
     _configure(root, disk.identity(loop), flavour)
-    _install(root, repository)
+    (zypper.install if flavour == ZYPPER else _install)(root, repository)
     run(["umount", root / "boot"])
     run(["umount", root])
 
 
 def _configure(root: Path, identity: disk.Identity, flavour: str) -> None:
-    system.configure(root, {**_FILES, **(_FILES_5 if flavour == DNF5 else {})})
+    own = {DNF5: {**_FILES, **_FILES_5}, ZYPPER: zypper.FILES}
+    system.configure(root, own.get(flavour, _FILES))
     if flavour == DNF5:
         (root / "usr/bin/dnf").symlink_to("dnf5")
     # Without udev a unit that waits for its device would wait for ninety seconds

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.lab import cgroup, disk, network, pool, ssh
 from tests.lab.host import Host
 from tests.lab.image import golden_image
-from tests.lab.layouts import DNF5, LAYOUTS, OVERC
+from tests.lab.layouts import DNF5, LAYOUTS, OVERC, ZYPPER
 from tests.lab.process import LabError, locked, read_json, run, started_at, write_atomic
 from tests.lab.requirements import check_machine
 from tests.lab.rpms import repositories
@@ -138,10 +138,9 @@ class Lab:
         ``from_image``: a disk saved by ``host.save()`` instead of the golden image. ``fresh=False`` leaves it as it
         is, to the last byte, so the host it came from must be gone or off. ``backup``: with the backup pair that an
         installer may have made. ``managers``: the package managers that the host has. ``automatic``: with what
-        overc_bootloader installs. ``flavour``: ``overc``, ``dnf5`` in the same layout, or one of layouts.py, for which
-        ``backup``, ``managers`` and ``automatic`` mean nothing. ``registered`` is called when it has its place in the
-        inventory, or
-        gets none.
+        overc_bootloader installs. ``flavour``: ``overc``, ``dnf5`` or ``zypper`` in the same layout, or one of
+        layouts.py, for which ``backup``, ``managers`` and ``automatic`` mean nothing. ``registered`` is called when it has its
+        place in the inventory, or gets none.
         """
         try:
             source = from_image or self._golden(size or DiskSize(), flavour)
@@ -156,8 +155,9 @@ class Lab:
                 old = disk.identity(loop)
                 disk.personalise(loop, name, old, disk.renew_identity(loop))
             if from_image is None and flavour not in LAYOUTS:
-                # There `dnf` leads to `dnf5`
-                _equip(loop, backup, frozenset({*managers, *({"dnf5"} if flavour == DNF5 else ())}), automatic)
+                # There `dnf` leads to `dnf5`; beside zypper there is no other one
+                wanted = {*managers, *({"dnf5"} if flavour == DNF5 else ())} if flavour != ZYPPER else set()
+                _equip(loop, backup, frozenset(wanted), automatic)
             network.add_host(self.names.netns, record["netns"], record["port"], record["address"])
         except BaseException:
             Host(self.names, name).destroy()

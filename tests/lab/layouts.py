@@ -16,6 +16,8 @@ from dataclasses import dataclass
 OVERC: t.Final = "overc"
 # OverC's layout as well, with DNF 5 and rpm 6 of Debian's next release, and ``dnf`` leading to it as in Fedora
 DNF5: t.Final = "dnf5"
+# The same with zypper and rpm of Debian 13
+ZYPPER: t.Final = "zypper"
 
 
 @dataclass(frozen=True)

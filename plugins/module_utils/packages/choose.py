@@ -41,15 +41,24 @@ def _apt(runner: Runner) -> PackageManager:
     return Apt(runner)
 
 
+def _zypper(runner: Runner) -> PackageManager:
+    from .zypper.driver import Zypper  # noqa: PLC0415
+
+    return Zypper(runner)
+
+
 # A name in known.PROGRAMS -> its driver. Imported where it is used: each costs a module milliseconds.
 DRIVERS: t.Final[dict[str, t.Callable[[Runner], PackageManager]]] = {
     "dnf": _dnf,
     "dnf5": _dnf5,
     "smartpm": _smartpm,
     "apt": _apt,
+    "zypper": _zypper,
 }
 # Those that know how to bring a root to another release of its distribution
 RELEASE_UPGRADES: t.Final = ("apt",)
+# Those that have more than one way to upgrade, and tell vendors apart
+MODES: t.Final = ("zypper",)
 # Those whose drivers follow ``PackageRequest.install``, ``remove`` and ``upgrade``, and those that know ``advisories``
 INSTALLS: t.Final = ("apt", "dnf")
 ADVISORIES: t.Final = ("apt", "dnf")
@@ -92,4 +101,4 @@ def database_elsewhere(runner: Runner, name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-__all__ = ("ADVISORIES", "DRIVERS", "INSTALLS", "RELEASE_UPGRADES", "database_elsewhere", "detect", "locks")
+__all__ = ("ADVISORIES", "DRIVERS", "INSTALLS", "MODES", "RELEASE_UPGRADES", "database_elsewhere", "detect", "locks")

@@ -53,6 +53,8 @@ class PackageChange:
 
 Decision = t.Literal["refuse", "keep", "rewrite", "disable"]
 Advisories = t.Literal["security"]
+# How zypper upgrades: by versions upwards, or to what the repositories hold
+Mode = t.Literal["update", "dup"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class PackageRequest:
     package_needed.
     ``upgrade``: False leaves what is pending alone, but for what ``install`` needs.
     ``advisories``: only upgrades that a security advisory names, and what they need.
+    ``mode``: how zypper is to upgrade, None where its driver decides by the distribution; ``vendor_change``: packages may be
+    replaced by those of another vendor.
     All of it is one transaction. What a package manager cannot do in one, or does not know, is packages_unsupported.
     ``packages`` and ``release`` come with none of these four, nor does ``advisories`` with ``install`` and ``remove``.
     """
@@ -87,6 +91,8 @@ class PackageRequest:
     remove: tuple[str, ...] = ()
     upgrade: bool = True
     advisories: Advisories | None = None
+    mode: Mode | None = None
+    vendor_change: bool = False
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -149,7 +155,8 @@ class PackagePlan:
     repositories that could not be read and were allowed to be skipped. ``release``: the change of release that it is part of.
     ``unadvised``: where advisories were asked for, the enabled repositories that say nothing of any, sorted: what they offer was
     left out, and whether it mends something is unknown. ``run``: argument lists of commands that are part of the transaction; no
-    driver carries them out, or sets them.
+    driver carries them out, or sets them. ``mode``: how it was resolved, where the package manager has more than one way;
+    ``other_vendor``: names of packages that come from another vendor than what is installed, where it tells vendors apart.
     """
 
     changes: tuple[PackageChange, ...] = ()
@@ -160,6 +167,8 @@ class PackagePlan:
     release: ReleaseChange | None = None
     unadvised: tuple[str, ...] = ()
     run: tuple[tuple[str, ...], ...] = ()
+    mode: Mode | None = None
+    other_vendor: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -298,6 +307,7 @@ __all__ = (
     "Decision",
     "Edit",
     "ListsAge",
+    "Mode",
     "Package",
     "PackageChange",
     "PackageManager",

@@ -15,10 +15,16 @@ if t.TYPE_CHECKING:
     from ..runner import Runner
 
 # option value -> the program that must be installed
-PROGRAMS: t.Final[dict[str, str]] = {"dnf": "dnf", "dnf5": "dnf5", "smartpm": "smart", "apt": "apt-get"}
+PROGRAMS: t.Final[dict[str, str]] = {
+    "dnf": "dnf",
+    "dnf5": "dnf5",
+    "smartpm": "smart",
+    "apt": "apt-get",
+    "zypper": "zypper",
+}
 
 # Only to be named: what manages the packages of hosts that cannot be helped
-OTHERS: t.Final = ("zypper", "rpm-ostree", "pacman", "apk", "opkg", "xbps-install", "emerge")
+OTHERS: t.Final = ("rpm-ostree", "pacman", "apk", "opkg", "xbps-install", "emerge")
 
 
 # Where rpm registers packages, by all the names there are
@@ -41,13 +47,13 @@ def _that_count(found: list[str]) -> list[str]:
     """Without what is there but does not manage this root.
 
     Of both generations of DNF the one counts that `dnf` is: the other one was installed beside it. A root with dpkg may have
-    DNF to make other roots with: then it has no database of rpm's. Where it has one, or where there is Smart, which uses dpkg's
-    database as well, apt is the one that does not count.
+    DNF or zypper to make other roots with: then it has no database of rpm's. Where it has one, or where there is Smart, which
+    uses dpkg's database as well, apt is the one that does not count.
     """
     others = [name for name in found if name != "apt"]
     if "dnf" in others and "dnf5" in others:
         others.remove("dnf5")
-    if others in (["dnf"], ["dnf5"]) and "apt" in found and not any(map(is_there, _RPM_DATABASES)):
+    if set(others) <= {"dnf", "dnf5", "zypper"} and "apt" in found and not any(map(is_there, _RPM_DATABASES)):
         return ["apt"]
     return others or found
 

@@ -22,14 +22,14 @@ from ..errors import OvercError
 from ..system.presence import status
 
 # fcntl: a record lock on the whole file, as rpm, dpkg, apt and dnf5 take it. flock: as Smart does with a directory.
-# pid: a file with the number of the process that is at work, as dnf 4 writes it; it is looked at, never written.
+# pid: a file with the number of the process that is at work, as dnf 4 and libzypp write it; it is looked at, never written.
 Kind = t.Literal["fcntl", "flock", "pid"]
 
 # Seconds to wait for another one before a snapshot is refused; long enough for a query, too short for a transaction
 PATIENCE: t.Final = 3.0
 _POLL: t.Final = 0.05
 _FLOCK: t.Final = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, length, pid
-_PID_PROGRAMS: t.Final = (b"dnf", b"yum", b"packagekit")
+_PID_PROGRAMS: t.Final = (b"dnf", b"yum", b"packagekit", b"zypp", b"yast", b"y2base")
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def _flock_holder(fd: int) -> Holder:
 
 
 def _pid_holder(path: str) -> Holder | None:
-    """dnf's own rule: the file names a process that is alive. And one that can be it, for numbers are used again."""
+    """Their own rule: the file names a process that is alive. And one that can be it, for numbers are used again."""
     try:
         with open(path, "rb") as stream:
             content = stream.read(20).strip()

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ... import people
 from ...errors import OvercError
-from ...packages.choose import ADVISORIES, INSTALLS, RELEASE_UPGRADES, detect
+from ...packages.choose import ADVISORIES, INSTALLS, MODES, RELEASE_UPGRADES, detect
 from ...packages.contract import Package, PackagePlan, PackageRequest
 from ...packages.scratch import scratch_directory
 from ...system.presence import is_there
@@ -74,10 +74,12 @@ def upgrade(host: Host, options: UpgradeOptions) -> dict[str, t.Any]:
 
 def _refuse_unsupported(manager: str, request: PackageRequest) -> None:
     """Raises packages_unsupported for what this package manager's driver would not even look at."""
-    asked = {
+    asked: dict[str, tuple[bool, tuple[str, ...]]] = {
         "install and remove": (request.edits, INSTALLS),
         "upgrade: false": (not request.upgrade, INSTALLS),
         "advisories": (request.advisories is not None, ADVISORIES),
+        "upgrade_mode": (request.mode is not None, MODES),
+        "allow_vendor_change": (request.vendor_change, MODES),
     }
     for option, (wanted, able) in asked.items():
         if wanted and manager not in able:
@@ -109,10 +111,12 @@ def _upgrade(
     }
     if packages.run:
         result["run"] = command_lines(packages)
-    if options.request.edits or packages.release is not None:
+    if options.request.edits or packages.release is not None or packages.mode == "dup":
         result["removed"] = [change.name for change in packages.changes if change.available is None]
     if options.request.advisories is not None:
         result.update(advisories(host.warnings, packages))
+    if manager.name in MODES:
+        result.update(upgrade_mode=packages.mode, vendor_changes=list(packages.other_vendor))
     if packages.release is not None:
         result["release"] = packages.release.as_dict()
         if packages.held_back:

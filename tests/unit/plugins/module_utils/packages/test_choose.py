@@ -64,6 +64,8 @@ class Programs:
         (("apt-get",), "auto", "apt"),
         (("dnf", "apt-get"), "apt", "apt"),
         (("dnf", "apt-get"), "dnf", "dnf"),
+        (("zypper",), "auto", "zypper"),
+        (("dnf", "zypper"), "zypper", "zypper"),
         # Smart uses dpkg's database, too
         (("smart", "apt-get"), "auto", "smartpm"),
     ],
@@ -114,15 +116,16 @@ def test_what_a_driver_knows_of_a_root_is_asked_once_and_not_of_another_root() -
     assert detect(here) is not detect(inside)
 
 
+@pytest.mark.parametrize("program", ["dnf", "zypper"])
 @pytest.mark.parametrize("database", ["rpmdb.sqlite", "Packages", ""])
 def test_dnf_beside_apt_counts_where_rpm_has_a_database(
-    database: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    program: str, database: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Debian has a package of dnf, to make other roots with; apt manages its own."""
+    """Debian has packages of dnf and zypper, to make other roots with; apt manages its own."""
     monkeypatch.setattr(known, "_RPM_DATABASES", tuple(f"{tmp_path}/{name}" for name in ("rpmdb.sqlite", "Packages")))
     if database:
         (tmp_path / database).touch()
-    assert detect(Programs("dnf", "apt-get")).name == ("dnf" if database else "apt")
+    assert detect(Programs(program, "apt-get")).name == (program if database else "apt")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,10 @@ def test_dnf_beside_apt_counts_where_rpm_has_a_database(
         (("dnf", "smart", "apt-get"), "auto", "bad_argument"),
         (("dnf",), "apt", "package_manager_missing"),
         (("dnf",), "yum", "bad_argument"),
-        (("zypper",), "auto", "package_manager_missing"),
+        (("dnf", "zypper"), "auto", "bad_argument"),
+        (("smart", "zypper"), "auto", "bad_argument"),
+        (("apt-get",), "zypper", "package_manager_missing"),
+        (("pacman",), "auto", "package_manager_missing"),
     ],
 )
 def test_detect_never_guesses(programs: tuple[str, ...], wanted: str, error_id: str) -> None:
