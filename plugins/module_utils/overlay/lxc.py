@@ -252,8 +252,8 @@ def root_in_use(status: os.stat_result, proc: str = "/proc") -> int | None:
 _SOCKET_END: t.Final = "/command"
 
 
-def running_containers(sockets: str = "/proc/net/unix") -> list[str]:
-    """The directories of containers whose monitor holds the command socket ``@<directory>/command``, as they were named."""
+def _monitors(sockets: str) -> list[str]:
+    """The names of the command sockets that monitors hold, without what they begin and end with."""
     try:
         with open(sockets, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             lines = file.read().split("\n")
@@ -261,15 +261,39 @@ def running_containers(sockets: str = "/proc/net/unix") -> list[str]:
         return []
     # Seven columns before the name, which may have blanks
     names = [line.split(None, 7)[-1] for line in lines if line.endswith(_SOCKET_END)]
-    return [name[1 : -len(_SOCKET_END)] for name in names if name.startswith("@/")]
+    return [name[1 : -len(_SOCKET_END)] for name in names if name.startswith("@")]
+
+
+def running_containers(sockets: str = "/proc/net/unix") -> list[str]:
+    """The directories of containers whose monitor holds the command socket ``@<directory>/command``, as they were named.
+
+    Not of those whose path is too long for the name of a socket: see ``monitor_listens``.
+    """
+    return [name for name in _monitors(sockets) if name.startswith("/")]
+
+
+_FNV_BEGINS: t.Final = 0xCBF29CE484222325
+_FNV_PRIME: t.Final = 0x100000001B3
+
+
+def short_name(container: str) -> str:
+    """What LXC calls the socket of a container whose path is too long for that: by a hash of it (FNV-1a, 64 bits)."""
+    value = _FNV_BEGINS
+    for byte in os.fsencode(container):
+        value = (value ^ byte) * _FNV_PRIME % 2**64
+    return f"lxc/{value:016x}"
 
 
 def monitor_listens(container: str, sockets: str = "/proc/net/unix") -> bool:
-    """Whether LXC's monitor runs for the container with this directory, by whatever name it was started."""
-    for name in running_containers(sockets):
-        if name == container:
+    """Whether LXC's monitor runs for the container with this directory, by whatever name it was started.
+
+    (Of one whose path is too long only by the name that is given.)
+    """
+    short = short_name(container)
+    for name in _monitors(sockets):
+        if name in (container, short):
             return True
-        there, here = status(name, follow=True), status(container, follow=True)
+        there, here = status(name, follow=True) if name.startswith("/") else None, status(container, follow=True)
         if there is not None and here is not None and os.path.samestat(there, here):
             return True
     return False
@@ -291,6 +315,7 @@ __all__ = (
     "root_directory",
     "root_in_use",
     "running_containers",
+    "short_name",
     "table_of",
     "with_fstab",
     "with_includes",

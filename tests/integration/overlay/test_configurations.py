@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.overlay.lxc import monitor_listens
 
 from .test_containers import Lxc, configure, lxc
 from .test_flags_of_places import TRY
@@ -113,3 +114,17 @@ def test_a_root_that_lxc_mounts_with_its_map(world: World, lxc: Lxc, when: str) 
     with lxc.started() as run:
         assert run("cat", "/usr/share/d/f1") == "1" * 3000
     assert subprocess.run(["findmnt", str(root / "usr")], check=False, stdout=subprocess.DEVNULL).returncode
+
+
+@pytest.mark.parametrize("length", [10, 120])
+def test_the_monitor_is_seen_before_the_container_has_a_root(world: World, lxc: Lxc, length: int) -> None:
+    """LXC holds its socket from before it reads the table of mounts on; a path that is too long for one is hashed."""
+    containers = world.base / ("x" * length)
+    world.containers.rename(containers)
+    world.containers, lxc.path = containers, str(containers)
+    configure(containers / "c1/rootfs")
+    assert not monitor_listens(f"{containers}/c1")
+    with lxc.started():
+        assert monitor_listens(f"{containers}/c1")
+        assert not monitor_listens(f"{containers}/c2")
+    assert not monitor_listens(f"{containers}/c1")
