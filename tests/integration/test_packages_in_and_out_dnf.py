@@ -1,19 +1,26 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages in and out and security alone on an OverC host with DNF 4: planned, refused, done, and brought back."""
+"""Packages in and out and security alone on OverC hosts with DNF 4 and with DNF 5: planned, refused, done, and brought back."""
 
 from __future__ import annotations
 
 import base64
+import typing as t
 from pathlib import Path
+
+import pytest
 
 from tests.integration.commands import assert_refused, assert_unchanged, call, succeed
 from tests.integration.disk_facts import snapshot_of_disk
 from tests.integration.own_packages import PLACE, build, install, offer
 from tests.lab import Host
+from tests.lab.layouts import DNF5, OVERC
 from tests.lab.packages import Package
 from tests.lab.process import run
+
+if t.TYPE_CHECKING:
+    from tests.integration.conftest import MakeHost
 
 ONLY = {"upgrade": False}
 # What createrepo_c's modifyrepo_c takes: one advisory of security for own-b 1.5, one of another kind for own-a
@@ -24,6 +31,11 @@ ADVISORY = """\
 <collection short="x"><name>x</name><package name="{name}" version="{version}" release="1" epoch="0" arch="noarch"
 src="{name}-{version}-1.src.rpm"><filename>{name}-{version}-1.noarch.rpm</filename></package></collection></pkglist></update>
 """
+
+
+@pytest.fixture(params=[OVERC, DNF5])
+def host(make_host: MakeHost, request: pytest.FixtureRequest) -> Host:
+    return make_host(flavour=request.param)
 
 
 def own(name: str, version: str, *header: str) -> Package:

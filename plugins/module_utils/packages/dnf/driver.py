@@ -21,6 +21,7 @@ from dataclasses import replace
 from ...errors import OvercError
 from ...values import decimal
 from .. import rpmdb
+from ..advised import unadvised_in
 from ..contract import (
     Applied,
     ListsAge,
@@ -181,7 +182,7 @@ class Dnf:
         if request.advisories is None:
             return ()
         enabled = [name for name in self._dnf.configuration().repositories if name not in skipped]
-        return advisories.unadvised_in(self._runner, cache, enabled)
+        return unadvised_in(self._runner, cache, enabled)
 
     def _lists_changed(self, copies: str) -> bool:
         """Whether the lists in this directory are other ones than the host's."""

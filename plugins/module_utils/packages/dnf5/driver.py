@@ -19,6 +19,7 @@ import typing as t
 from ...errors import OvercError
 from ...runner import Completed
 from .. import rpmdb
+from ..advised import unadvised_in
 from ..contract import (
     Applied,
     ListsAge,
@@ -40,9 +41,10 @@ from ..transaction_table import (
     held_back_sentences,
     parse_transaction,
 )
-from . import tool
+from . import advisories, tool
+from . import edits as edit
 from .errors import failure, kept_files, problems, unknown_packages, unsuccessful, warnings
-from .fetched import Fetched, selection, with_sizes, without
+from .fetched import Fetched, with_sizes, without
 from .offers import Offer, left_out, matches, parse_offers
 from .tool import LISTS_AS_THEY_ARE, NARROW, NO, YES, DnfTool, cache_settings
 from .verdict import judge
@@ -133,6 +135,9 @@ class Dnf5:
         """
         if request.is_void:
             return PackagePlan()
+        wanted = edit.edits(request, self.installed()) if request.edits else edit.Edits()
+        if not request.upgrade and not wanted:
+            return PackagePlan()
         where = self._dnf.on_copies(scratch) if scratch is not None else {}
         skipped = self._unavailable(where, refresh=refresh) if request.skip_unavailable else ()
         self._require_repositories(skipped)
@@ -140,14 +145,16 @@ class Dnf5:
             # They may be signed with a key that DNF has not taken over yet: with `--assumeno` it would refuse them
             self._make_cache(where, skipped)
         completed = self._dnf.run(
-            {**where, **NO},
+            {**where, **NO, **edit.settings(wanted)},
             *without(skipped),
             *(["--refresh"] if refresh else []),
-            *("upgrade", "--assumeno", *selection(request)),
+            *("--assumeno", *edit.command(request, wanted)),
         )
         _refuse(completed)
         try:
             transaction = parse_transaction(completed.stdout)
+            if wanted and not _announced(transaction) and completed.rc in (0, 1):
+                edit.refuse_missing(wanted, (), completed)
             installed = self._before(transaction, completed)
             planned = changes(transaction, installed) if installed else ()
         except UnreadableTable as error:
@@ -156,17 +163,44 @@ class Dnf5:
                 f"DNF's answer was not understood, so what is pending is unknown ({error}).",
                 **completed.facts(),
             ) from error
+        edit.refuse_missing(wanted, planned, completed)
         _refuse_excluded(request, planned, completed)
+        if request.advisories is not None and planned:
+            planned = self._advised(planned, where, skipped)
         return PackagePlan(
             changes=with_sizes(self._dnf, planned, where) if sizes else planned,
-            held_back=(
+            held_back=()
+            if not request.upgrade
+            else (
                 *held_back_sentences(transaction, problems(completed.stderr)),
                 *self._left_out(request, transaction, planned, where, skipped),
             ),
             lists_changed=scratch is not None and self._lists_changed(posixpath.join(scratch, "cache")),
             base=packages_digest(installed) if installed else None,
             skipped=skipped,
+            unadvised=self._unadvised(request, scratch, skipped),
         )
+
+    def _advised(
+        self, planned: tuple[PackageChange, ...], where: t.Mapping[str, str], skipped: tuple[str, ...]
+    ) -> tuple[PackageChange, ...]:
+        listed = self._dnf.run({**where, **LISTS_AS_THEY_ARE}, *without(skipped), *advisories.LIST)
+        if listed.rc != 0:
+            raise unsuccessful(listed, "listing the advisories")
+        try:
+            return advisories.with_advisories(planned, listed.stdout)
+        except ValueError as error:
+            raise OvercError(
+                "package_manager_failed", f"DNF's list of advisories was not understood ({error}).", **listed.facts()
+            ) from error
+
+    def _unadvised(self, request: PackageRequest, scratch: str | None, skipped: tuple[str, ...]) -> tuple[str, ...]:
+        """Where advisories were asked for: the repositories whose lists name none."""
+        if request.advisories is None:
+            return ()
+        known = self._dnf.configuration()
+        enabled = [name for name in known.repositories if name not in skipped]
+        return unadvised_in(self._runner, posixpath.join(scratch, "cache") if scratch else known.cache, enabled)
 
     def _lists_changed(self, copies: str) -> bool:
         """Whether the lists in this directory are other ones than the host's."""
@@ -219,7 +253,8 @@ class Dnf5:
 
         def offered(settings: t.Mapping[str, str]) -> Completed:
             return self._dnf.run(
-                {**where, **LISTS_AS_THEY_ARE, **settings}, *without(skipped), "check-upgrade", "--json"
+                {**where, **LISTS_AS_THEY_ARE, **settings},
+                *(*without(skipped), "check-upgrade", "--json", *(["--security"] if request.advisories else [])),
             )
 
         completed = offered(_UNHIDDEN)

@@ -47,6 +47,13 @@ _FAILURES: t.Final = (
         ),
     ),
     (
+        "package_needed",
+        "DNF does not remove what the system needs",
+        re.compile(
+            r"result in removing (?:of )?(?:the following )?(?:protected packages|running kernel)", re.IGNORECASE
+        ),
+    ),
+    (
         "repository_failed",
         "A package repository could not be read",
         re.compile(

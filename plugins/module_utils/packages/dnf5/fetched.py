@@ -11,9 +11,11 @@ from dataclasses import replace
 
 from ...errors import OvercError
 from ...values import decimal
+from .. import rpmdb
 from ..memory_file import in_memory
 from ..rpm_lists import SIZE_FORMAT, parse_sizes, repository_of
 from ..tool import copy_directory
+from . import edits
 from .errors import failure, unsuccessful
 from .stored import NAME, Stored, UnreadableTransaction, parse_stored
 from .tool import LISTS_AS_THEY_ARE, NARROW, YES, DnfTool, cache_settings
@@ -44,9 +46,10 @@ class Fetched:
         """
         self._check_space(plan)
         copy_directory(self._runner, self._dnf.configuration().cache, self.cache, may_be_missing=True)
+        wanted = edits.edits(request, rpmdb.installed(self._runner)) if request.edits else edits.Edits()
         completed = self._dnf.run(
-            {**cache_settings(self.cache), **LISTS_AS_THEY_ARE, **YES},
-            *(*without(plan.skipped), "-y", "upgrade", f"--store={self.transaction}", *selection(request)),
+            {**cache_settings(self.cache), **LISTS_AS_THEY_ARE, **YES, **edits.settings(wanted)},
+            *(*without(plan.skipped), "-y", *edits.command(request, wanted, f"--store={self.transaction}")),
             env=NARROW,
         )
         if completed.rc != 0 or failure(completed) is not None:
@@ -133,9 +136,4 @@ def without(repositories: t.Sequence[str]) -> list[str]:
     return [f"--disable-repo={name}" for name in repositories]
 
 
-def selection(request: PackageRequest) -> list[str]:
-    """The arguments that restrict an upgrade; ``--`` keeps a name from being taken for an option."""
-    return [*(f"--exclude={name}" for name in request.exclude), "--", *request.named]
-
-
-__all__ = ("Fetched", "selection", "with_sizes", "without")
+__all__ = ("Fetched", "with_sizes", "without")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.packages.advised import unadvised
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     Package,
     PackageChange,
@@ -78,4 +79,4 @@ def test_a_repository_without_advisories_is_named() -> None:
     everything = "".join(index.format(name) for name in ("told", "silent", "mixed", "a-b")) + older
     advised = "".join(index.format(name) for name in ("told", "mixed", "a-b"))
     enabled = ("told", "silent", "mixed", "never-fetched", "a-b")
-    assert advisories.unadvised(enabled, everything, advised) == ("mixed", "never-fetched", "silent")
+    assert unadvised(enabled, everything, advised) == ("mixed", "never-fetched", "silent")
