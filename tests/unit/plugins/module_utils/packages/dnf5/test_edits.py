@@ -46,8 +46,10 @@ def test_only_what_changes_something_is_asked_for(
         (
             PackageRequest(exclude=("x",)),
             edits.Edits(("c",), ("a.noarch",)),
-            ["--exclude=x", "do", "--type=package", "--allowerasing", "--store=d", "--action=upgrade", "*"]
-            + ["--action=install", "c", "--action=remove", "a.noarch"],
+            [
+                *("--exclude=x", "do", "--type=package", "--allowerasing", "--store=d", "--action=upgrade", "*"),
+                *("--action=install", "c", "--action=remove", "a.noarch"),
+            ],
         ),
     ],
 )
