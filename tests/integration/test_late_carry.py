@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.commands import Result, assert_refused, call, steps, succeed, upgrade_to
+from tests.integration.commands import Result, assert_refused, call, kill_at, steps, succeed, upgrade_to
 from tests.integration.disk_facts import in_top
 from tests.integration.test_deployments import adopt, app, root
 from tests.lab import Host
 from tests.lab.apt import install, offer, version
-from tests.lab.process import wait_for
+from tests.lab.process import LabError, wait_for
 
 MakeHost = Callable[..., Host]
 PATHS: t.Final = ["/home", "/srv/app", "/opt/one"]
@@ -300,3 +300,118 @@ def test_killed_at_any_point_and_repeated(host: Host, cut: str) -> None:
         assert (late(host)["status"], late(host)["brought"]) == ("done", sorted(PATHS)), (point, late(host))
         assert leftovers(host) in ("", "/usr/lib/overc/late-carry"), (point, leftovers(host))
         succeed(host, "confirm")
+
+
+def test_a_rollback_brings_the_data_of_what_is_left(make_host: MakeHost) -> None:
+    """What the older system had stays beside; without the option, and in a fallback, nothing is brought."""
+    host = debian(make_host)
+    succeed(host, "upgrade", {"carry_late": ["/srv/app"]})
+    host.reboot()
+    succeed(host, "confirm")
+    host.sh("echo v2 > /srv/app/data; echo two > /opt/one; sync")
+    wanted = {"carry_late": ["/srv/app", "/opt"]}
+    planned = succeed(host, "rollback", {**wanted, "arm": False}, check=True, diff=True)
+    assert steps(planned) == ["install_guard", "declare_late", "record", "disarm"]
+    assert "brought over at the first start: /opt" in planned["diff"]["after"]
+    staged = succeed(host, "rollback", {**wanted, "arm": False})
+    assert (staged["state"], staged["carry_late"], late(host)["status"]) == ("staged", ["/opt", "/srv/app"], "waiting")
+    # Taken back, it is forgotten: whoever starts that system by hand gets it as it was
+    assert succeed(host, "rollback", {"to": "1"})["state"] == "clean"
+    assert succeed(host, "info", {"full": True})["carry_late"]["status"] == "done"
+    # A trial that fails brings nothing, and takes nothing away
+    assert succeed(host, "rollback", {**wanted, "to": "0"})["changed"]
+    in_top(host, "mv @rootfs/usr/lib/systemd/systemd @rootfs/usr/lib/systemd/away; sync")
+    before = host.boots
+    host.run(["systemctl", "reboot"], check=False)
+    wait_for(lambda: host.boots >= before + 1 and root_or_none(host) == "@rootfs.overc-1", "the fallback", timeout=90)
+    host.wait_ssh()
+    assert succeed(host, "info")["state"] == "fallback"
+    assert host.sh("cat /srv/app/data /opt/one") == "v2\ntwo"
+    in_top(host, "mv @rootfs/usr/lib/systemd/away @rootfs/usr/lib/systemd/systemd; grep one @rootfs/opt/one; sync")
+    in_top(host, "test ! -e @rootfs/opt.overc-replaced")
+    assert succeed(host, "rollback")["state"] == "clean"
+    in_top(host, "ls .overc/late | grep -c . | grep -x 1")  # that of the running system alone
+    succeed(host, "rollback", {**wanted, "to": "0"})
+    host.sh("echo last > /srv/app/data; sync")
+    host.reboot()
+    assert root(host) == "@rootfs", host.console()[-2000:]
+    assert host.sh("cat /srv/app/data /opt/one") == "last\ntwo"
+    assert host.sh("cat /srv/app.overc-replaced/data /opt.overc-replaced/one") == "v1\none"
+    done = succeed(host, "confirm")["carry_late"]
+    assert done["replaced"] == {"/opt": "/opt.overc-replaced", "/srv/app": "/srv/app.overc-replaced"}
+    assert leftovers(host) == ""
+    # What was left keeps all it had, so this can be taken back, too
+    in_top(host, "grep last @rootfs.overc-1/srv/app/data; grep two @rootfs.overc-1/opt/one")
+    # and beside what is kept nothing can be kept
+    succeed(host, "rollback", {"to": "1"})
+    host.reboot()
+    succeed(host, "confirm")
+    assert_refused(
+        call(host, "rollback", {**wanted, "to": "0"}), "bad_argument", "/opt.overc-replaced", "look what is in there"
+    )
+
+
+def root_or_none(host: Host) -> str | None:
+    try:
+        return root(host)
+    except LabError:
+        return None
+
+
+def test_two_fixed_entries_there_and_back(host: Host) -> None:
+    host.sh(_BEFORE)
+    upgrade_to(host, "v2", carry_late=["/srv/app"])
+    # Cancelled, nothing is brought by whatever takes that name later
+    assert succeed(host, "rollback")["state"] == "clean"
+    assert host.sh("ls /.overc 2>/dev/null; true") == ""
+    upgrade_to(host, "v2", carry_late=["/srv/app"])
+    host.sh("echo v2 > /srv/app/data; sync")
+    host.reboot()
+    assert (host.rpm_version("lab-app"), host.sh("cat /srv/app/data")) == ("2.0", "v2")
+    succeed(host, "confirm")
+    host.sh("echo v3 > /srv/app/data; sync")
+    assert steps(succeed(host, "rollback", {"carry_late": ["/srv/app"]}))[0] == "declare_late"
+    assert succeed(host, "rollback", {"carry_late": ["/srv/app"]})["changed"] is False
+    host.sh("echo v4 > /srv/app/data; sync")
+    host.reboot()
+    assert (host.rpm_version("lab-app"), host.sh("cat /srv/app/data")) == ("1.0", "v4")
+    assert host.sh("cat /srv/app.overc-replaced/data") == "v2"
+    assert succeed(host, "confirm")["carry_late"]["replaced"] == {"/srv/app": "/srv/app.overc-replaced"}
+
+
+def test_with_manual_protection_what_failed_is_not_confirmed(host: Host) -> None:
+    host.sh(_BEFORE)
+    upgrade_to(host, "v2", carry_late=PATHS)
+    host.sh("rm /opt/one; mkdir /opt/one; echo last > /srv/app/data; sync")
+    host.reboot()
+    assert host.rpm_version("lab-app") == "2.0"
+    assert_refused(call(host, "confirm"), "late_carry_failed", "/opt/one is of another type", "overc_host_rollback")
+    assert (late(host)["status"], late(host)["brought"]) == ("failed", ["/home"])
+    assert "overc-late-carry.service" in host.sh("systemctl --failed --no-legend")
+    host.reboot()
+    assert_refused(call(host, "confirm"), "late_carry_failed")
+    succeed(host, "rollback")
+    host.reboot()
+    assert (host.rpm_version("lab-app"), host.sh("cat /srv/app/data")) == ("1.0", "last")
+    assert succeed(host, "confirm")["carry_late"] is None
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("flavour", ["debian13", "overc"])
+def test_killed_around_its_step(make_host: MakeHost, flavour: str) -> None:
+    """Nothing is half declared: undone with the run, or there for the root that was staged."""
+    host = debian(make_host) if flavour != "overc" else make_host()
+    if flavour == "overc":
+        host.sh(_BEFORE)
+        host.release("v2")
+    for when in ("before", "after"):
+        kill_at(host, "upgrade", when, "declare_late", {"carry_late": PATHS})
+        staged = succeed(host, "upgrade", {"carry_late": PATHS})
+        assert (staged["state"], late(host)["status"]) == ("staged", "waiting")
+        # The last moment: what was declared before, or what is declared now
+        kill_at(host, "upgrade", when, "declare_late", {"carry_late": ["/srv/app"]})
+        assert succeed(host, "info", {"full": True})["state"] == "interrupted"
+        again = succeed(host, "upgrade", {"carry_late": ["/srv/app"]})
+        assert (again["state"], late(host)["paths"]) == ("staged", ["/srv/app"])
+        assert succeed(host, "rollback")["state"] == "clean"
+        in_top(host, 'test -z "$(ls .overc/late)"')

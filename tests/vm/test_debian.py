@@ -92,9 +92,51 @@ def _released(make: MakeDebian, firmware: str) -> DebianGuest:
     return guest
 
 
+# Writes while the system goes down, and tells what it found when it came up
+_LAST_WORDS: t.Final = """\
+mkdir -p /srv/app && echo first >/srv/app/words && cat >/etc/systemd/system/last-words.service <<END
+[Unit]
+DefaultDependencies=no
+After=local-fs.target
+Conflicts=shutdown.target
+Before=shutdown.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'cp /srv/app/words /run/first-words'
+ExecStop=/bin/sh -c 'echo last of $(uname -r) >/srv/app/words'
+[Install]
+WantedBy=sysinit.target
+END
+systemctl enable --now last-words.service && sync
+"""
+
+
+def _last_words(make: MakeDebian, firmware: str) -> DebianGuest:
+    """What is written while the system goes down is in the next one before anything starts, there and back."""
+    guest = make("adopted", firmware)
+    old, new = guest.kernels
+    guest.machine.ssh(_LAST_WORDS)
+    guest.offer("v2")
+    late = '{"carry_late": ["/srv/app"], "reboot": true}'
+    said = guest.controller("overc_host_upgrade", "-a", late)
+    assert said["state"] == "clean", said
+    guest.assert_system(NEW, deployment(1))
+    assert guest.machine.ssh("cat /run/first-words").strip() == f"last of {old}"
+    assert guest.info()["carry_late"]["status"] == "done"
+    said = guest.controller(ROLLBACK, "-a", late)
+    assert said["state"] == "clean", said
+    guest.assert_system(OLD, deployment(0))
+    assert guest.machine.ssh("cat /run/first-words").strip() == f"last of {new}"
+    assert guest.machine.ssh("cat /srv/app.overc-replaced/words").strip() == f"last of {old}"
+    assert guest.machine.ssh("find / -xdev -name '*late-carry*'").strip() == ""
+    return guest
+
+
 STORIES: t.Final[tuple[tuple[str, _Case, str], ...]] = (
     ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, "bios"),
     ("given back from a later deployment", _given_back_later, "bios"),
+    ("data of the last second brought over, there and back", _last_words, "bios"),
     ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, "efi"),
     ("given back from a later deployment", _given_back_later, "efi"),
 )
