@@ -16,6 +16,7 @@ from tests.integration.test_deployments import adopt, app, root
 from tests.lab import Host
 from tests.lab.apt import install, offer, version
 from tests.lab.process import LabError, wait_for
+from tests.sampling import rotating
 
 MakeHost = Callable[..., Host]
 PATHS: t.Final = ["/home", "/srv/app", "/opt/one"]
@@ -269,7 +270,7 @@ def _wait_boots(host: Host, count: int) -> None:
 def test_killed_at_any_point_and_repeated(host: Host, cut: str) -> None:
     """With manual protection the same root starts again, and goes on: the old content or the new, and in the end the new."""
     host.sh(_BEFORE)
-    for number, (point, count) in enumerate(_POINTS):
+    for number, (point, count) in enumerate(rotating(_POINTS, 4)):
         host.sh(
             f"{_AFTER if number == 0 else ''}\necho before-{number} > /srv/app/data; echo before-{number} > /opt/one"
         )

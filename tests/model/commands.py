@@ -52,11 +52,15 @@ class Command:
     def packages(self) -> Packages:
         return Packages(_OFFERS[self.offer], fresh("k") if self.offer == "kernel" else None)
 
+    def _wish(self) -> UpgradeWish:
+        """Late carry is asked for with ``force``, which makes a new root from every state that an upgrade can begin in."""
+        return UpgradeWish(force=self.force, arm=self.arm, carry_late=("/srv",) if self.force else None)
+
     def plan(self, facts: HostFacts, state: HostState) -> Plan | OvercError:
         """What the product plans, or its refusal."""
         try:
             if self.module == "overc_host_upgrade":
-                return plan_upgrade(facts, state, _OFFERS[self.offer], UpgradeWish(force=self.force, arm=self.arm))
+                return plan_upgrade(facts, state, _OFFERS[self.offer], self._wish())
             if self.module == "overc_host_rollback":
                 return plan_rollback(facts, state, arm=self.arm, to=self.to)
             return plan_confirm(facts, state)

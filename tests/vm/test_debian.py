@@ -94,7 +94,7 @@ def _released(make: MakeDebian, firmware: str) -> DebianGuest:
 
 # Writes while the system goes down, and tells what it found when it came up
 _LAST_WORDS: t.Final = """\
-mkdir -p /srv/app && echo first >/srv/app/words && cat >/etc/systemd/system/last-words.service <<END
+mkdir -p /srv/app && echo first >/srv/app/words && cat >/etc/systemd/system/last-words.service <<'END'
 [Unit]
 DefaultDependencies=no
 After=local-fs.target
@@ -104,7 +104,7 @@ Before=shutdown.target
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh -c 'cp /srv/app/words /run/first-words'
-ExecStop=/bin/sh -c 'echo last of $(uname -r) >/srv/app/words'
+ExecStop=/bin/sh -c 'echo last of %v >/srv/app/words'
 [Install]
 WantedBy=sysinit.target
 END

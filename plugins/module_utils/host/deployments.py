@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..btrfs import subvolumes
 from ..errors import OvercError
-from .plan.entries.commands import entry_defects
+from .plan.entries.refusals import entry_defects
 from .store.record import Deployment, write_record
 
 if t.TYPE_CHECKING:

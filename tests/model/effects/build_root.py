@@ -89,6 +89,11 @@ def carry_over(_at: AtWork) -> bool:
     return True
 
 
+def declare_late(_at: AtWork) -> bool:
+    """Nor data. What it writes acts in the root that it is written for, and changes nothing of what boots."""
+    return True
+
+
 def install_efi(at: AtWork) -> bool:
     """Nor EFI binaries. It counts as done: a step that finds nothing to do would make everything durable, and this one
     syncs the boot partition only.
@@ -118,6 +123,7 @@ EFFECTS: t.Final = {
     "keep_modules": keep_modules,
     "install_guard": install_guard,
     "carry_over": carry_over,
+    "declare_late": declare_late,
     "install_efi": install_efi,
     "record": record,
     "close": close,

@@ -273,6 +273,7 @@ EFFECTS: t.Final = {
         for name in ("download_packages", "drop_downloads", "run_packages", "run_commands", "close")
     },
     "install_guard": build_root.install_guard,
+    "declare_late": build_root.declare_late,
     "create_root": create_root,
     "prepare_root": prepare_root,
     "check_root": check_root,

@@ -21,7 +21,7 @@ from dataclasses import replace
 from ...boot.grub.protection import TRIAL_ARGUMENT
 from ...errors import OvercError, certain
 from ..observe.bootable import defects_of
-from ..observe.facts import HostFacts, RootFacts
+from ..observe.facts import HostFacts
 from ..observe.state import HostState, files_of, release_of_files, source_of
 from .entries import commands as with_entries
 from .late import (
@@ -34,6 +34,7 @@ from .late import (
     with_late,
 )
 from .model import Context, Operation, Plan
+from .order import in_order
 from .package_steps import command_lines, needed
 from .refusals import (
     booted_and_default,
@@ -285,7 +286,7 @@ def _plan_previous(facts: HostFacts, state: HostState, booted: Subvolume, *, arm
         carry_late=late or (),
         failed=failed_trial(facts, state),
     )
-    steps, warning = _in_order(facts, other, files, _without_kernel(facts, files, ROLLBACK_STEPS))
+    steps, warning = in_order(facts, other, files, _without_kernel(facts, files, ROLLBACK_STEPS))
     steps = with_late(steps, late, declared=to_forget(facts, other.uuid))
     if context.backup_entry is not None:
         steps = with_trial(steps, arm=arm)
@@ -318,7 +319,7 @@ def _plan_restore(facts: HostFacts, state: HostState, *, arm: bool, late: Paths)
         failed=failed_trial(facts, state),
     )
     refuse_strangers(facts, root_name)
-    steps, warning = _in_order(facts, booted, files, _without_kernel(facts, files, RESTORE_STEPS))
+    steps, warning = in_order(facts, booted, files, _without_kernel(facts, files, RESTORE_STEPS))
     steps = with_late(steps, late)
     if context.backup_entry is not None:
         steps = with_trial(steps, arm=arm)
@@ -368,41 +369,6 @@ def _without_kernel(facts: HostFacts, files: t.Mapping[str, str], steps: t.Seque
     left = tuple(step for step in steps if not (same and step in ("write_kernel", "swap_kernel")))
     refuse_unwritable(facts, left)
     return left
-
-
-def _in_order(
-    facts: HostFacts, target: Subvolume, files: t.Mapping[str, str], steps: tuple[str, ...]
-) -> tuple[tuple[str, ...], str | None]:
-    """The steps of a way back in the order whose middle boots, and a warning where neither does.
-
-    The kernel comes first where the present default root has modules for it: so it is after an upgrade, which kept them.
-    Where only ``target`` has modules for both kernels, the root comes first: the backup can be newer than the default root.
-    """
-    default = facts.default
-    if (
-        default is None
-        or default.path not in facts.roots
-        or target.path not in facts.roots
-        or "swap_kernel" not in steps
-    ):
-        return steps, None
-    present, wanted = release_of_files(facts, files_of(facts, default)), release_of_files(facts, files)
-    if _has_modules(facts.roots[default.path], wanted):
-        return steps, None
-    if _has_modules(facts.roots[target.path], present):
-        rest = [step for step in steps if step != "set_default"]
-        rest.insert(rest.index("swap_kernel"), "set_default")
-        return tuple(rest), None
-    if facts.trial_boot.automatic:
-        return steps, None
-    return steps, (
-        f"Neither does {default.path} have modules for kernel {wanted}, nor {target.path} for kernel {present}: while the two "
-        "are exchanged, for milliseconds, only the backup entry of the boot menu boots. See that the power stays on."
-    )
-
-
-def _has_modules(root: RootFacts, release: str | None) -> bool:
-    return release is None or not root.modules or release in root.modules
 
 
 __all__ = (

@@ -16,7 +16,6 @@ from dataclasses import replace
 
 from ....boot.entries.boot import ADOPTED
 from ....errors import OvercError, certain
-from ...observe.bootable import lacks
 from ...observe.entries.state import number_of
 from ..late import (
     Paths,
@@ -32,6 +31,7 @@ from ..package_steps import command_lines, needed
 from ..refusals import refuse_broken, refuse_elsewhere, refuse_unless_usable, refuse_upgrade
 from ..trial import reason_of
 from .keep import prunable
+from .refusals import entry_defects, refuse_taken, refuse_unbootable
 
 if t.TYPE_CHECKING:
     from ....boot.entries.boot import EntryBoot
@@ -370,42 +370,6 @@ def plan_confirm(facts: HostFacts, boot: EntryBoot, state: HostState) -> Plan:
     return Plan("confirm", f"{booted.path} is on trial", context, CONFIRM_STEPS)
 
 
-def refuse_taken(facts: HostFacts, name: str) -> None:
-    """Raises inconsistent where the name of a new root is somebody's already."""
-    taken = [entry.path for entry in facts.subvolumes if entry.path in (name, f"{name}.overc-new")]
-    if taken:
-        raise OvercError(
-            "inconsistent",
-            f"Subvolume {', '.join(taken)} exists without an open transaction, so it is nobody's known work. "
-            "Look what it is, then rename or delete it.",
-        )
-
-
-def refuse_unbootable(facts: HostFacts, boot: EntryBoot, entry: Entry) -> None:
-    """Before a switch to a deployment that was not looked at when it was made. Raises no_target."""
-    found = entry_defects(facts, boot, entry)
-    if found:
-        raise OvercError("no_target", f"{'; '.join(found)}: it would not boot, so nothing was changed.")
-
-
-def entry_defects(facts: HostFacts, boot: EntryBoot, entry: Entry) -> tuple[str, ...]:
-    """What keeps a deployment from booting, as sentences without their end; none where nothing shows that."""
-    subvolume = facts.by_uuid(entry.uuid)
-    root = facts.roots.get(subvolume.path) if subvolume else None
-    if subvolume is None or subvolume.path != entry.subvolume or root is None:
-        return (f"the subvolume of deployment {entry.id}, {entry.subvolume}, is gone or was replaced",)
-    running = facts.roots.get(facts.booted.path) if facts.booted else None
-    found = [f"{entry.subvolume} has no {thing}" for thing in lacks(root, running)]
-    if root.read_only:
-        found.append(f"{entry.subvolume} has the btrfs property ro=true")
-    found += [
-        f"{file} of deployment {entry.id} is gone" for file in (entry.kernel, entry.initrd) if file in boot.missing
-    ]
-    if entry.release and entry.release not in root.modules:
-        found.append(f"{entry.subvolume} has no modules for its kernel {entry.release}")
-    return tuple(found)
-
-
 def failed_trial(facts: HostFacts, boot: EntryBoot, state: HostState) -> dict[str, t.Any] | None:
     """What the history is told about a trial that failed, or is given up now; None if there was none."""
     pending, newest = facts.record.pending, facts.default
@@ -426,7 +390,6 @@ __all__ = (
     "CONFIRM_STEPS",
     "UPGRADE_STEPS",
     "commit_steps",
-    "entry_defects",
     "failed_trial",
     "plan_confirm",
     "plan_rollback",

@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused where each deployment has a boot entry of its own: taken names, deployments that would not boot. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ....errors import OvercError
+from ...observe.bootable import lacks
+
+if t.TYPE_CHECKING:
+    from ....boot.entries.boot import EntryBoot
+    from ....boot.entries.menu import Entry
+    from ...observe.facts import HostFacts
+
+
+def refuse_taken(facts: HostFacts, name: str) -> None:
+    """Raises inconsistent where the name of a new root is somebody's already."""
+    taken = [entry.path for entry in facts.subvolumes if entry.path in (name, f"{name}.overc-new")]
+    if taken:
+        raise OvercError(
+            "inconsistent",
+            f"Subvolume {', '.join(taken)} exists without an open transaction, so it is nobody's known work. "
+            "Look what it is, then rename or delete it.",
+        )
+
+
+def refuse_unbootable(facts: HostFacts, boot: EntryBoot, entry: Entry) -> None:
+    """Before a switch to a deployment that was not looked at when it was made. Raises no_target."""
+    found = entry_defects(facts, boot, entry)
+    if found:
+        raise OvercError("no_target", f"{'; '.join(found)}: it would not boot, so nothing was changed.")
+
+
+def entry_defects(facts: HostFacts, boot: EntryBoot, entry: Entry) -> tuple[str, ...]:
+    """What keeps a deployment from booting, as sentences without their end; none where nothing shows that."""
+    subvolume = facts.by_uuid(entry.uuid)
+    root = facts.roots.get(subvolume.path) if subvolume else None
+    if subvolume is None or subvolume.path != entry.subvolume or root is None:
+        return (f"the subvolume of deployment {entry.id}, {entry.subvolume}, is gone or was replaced",)
+    running = facts.roots.get(facts.booted.path) if facts.booted else None
+    found = [f"{entry.subvolume} has no {thing}" for thing in lacks(root, running)]
+    if root.read_only:
+        found.append(f"{entry.subvolume} has the btrfs property ro=true")
+    found += [
+        f"{file} of deployment {entry.id} is gone" for file in (entry.kernel, entry.initrd) if file in boot.missing
+    ]
+    if entry.release and entry.release not in root.modules:
+        found.append(f"{entry.subvolume} has no modules for its kernel {entry.release}")
+    return tuple(found)
+
+
+__all__ = ("entry_defects", "refuse_taken", "refuse_unbootable")
