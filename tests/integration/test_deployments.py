@@ -96,6 +96,21 @@ def adopted(make_host: MakeHost) -> Host:
     return host
 
 
+def test_a_menu_that_leads_to_ours_no_more(adopted: Host) -> None:
+    """The distribution's tool was run without its 41_custom: no entry of ours boots, and nobody is told that one does."""
+    offer(adopted, app("2.0"))
+    succeed(adopted, "upgrade")
+    adopted.sh("cp /boot/grub/grub.cfg /root/grub.cfg; sed -i 's,^.*custom.cfg.*$,  true,' /boot/grub/grub.cfg")
+    info = succeed(adopted, "info")
+    assert (info["state"], info["protection"], info["next_boot"]) == ("unsupported", "manual", None), info
+    assert [entry["id"] for entry in info["requirements"] if not entry["ok"]] == ["menu_hooked"]
+    for command in ("upgrade", "rollback", "confirm"):
+        assert_refused(call(adopted, command), "layout_unsupported", "41_custom")
+    assert_refused(adopted.module("overc_bootloader", {}), "layout_unsupported", "41_custom")
+    adopted.sh("cp /root/grub.cfg /boot/grub/grub.cfg")
+    assert succeed(adopted, "info")["state"] == "staged"
+
+
 def upgrade_and_confirm(host: Host, release: str) -> None:
     offer(host, app(release))
     succeed(host, "upgrade")

@@ -21,7 +21,7 @@ from ..grub.environment import parse_environment, read_block
 from ..grub.protection import TRIAL_ARGUMENT, Protected
 from ..trial import TrialBoot
 from .command_line import words_of
-from .menu import DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, find_hook, hook_text, is_ours, parse_menu
+from .menu import DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, find_hook, hook_text, is_ours, parse_menu, reads_hook
 from .place import ESP_DIRECTORIES, MENU, SELECTOR, Place, find_place
 from .start import has_own_core, named_by_stubs
 
@@ -144,6 +144,11 @@ def observe_entry_boot(
     hooked = find_hook(text_of(place.hook) or "") == hook_text(place.device, place.grub_directory)
     if problem is None and not hooked:
         problem = f"{place.hook} does not lead to {place.menu}, so GRUB boots what the distribution's menu says"
+    if problem is None and not reads_hook(text_of(place.distribution_menu) or ""):
+        problem = (
+            f"{place.distribution_menu} does not read custom.cfg any more, so GRUB boots what it says (chmod +x "
+            "/etc/grub.d/41_custom, then update-grub)"
+        )
     exists, values, block_problem = _read_block(place.block)
     words = words_of(text_of("/proc/cmdline") or "")
     numbers = [decimal(word[len(ID_ARGUMENT) :]) for word in words if word.startswith(ID_ARGUMENT)]

@@ -217,6 +217,11 @@ def hook_text(device: str, directory: str) -> str:
     return _HOOK.format(device=device, directory=directory)
 
 
+def reads_hook(text: str) -> bool:
+    """Whether the distribution's grub.cfg goes on to custom.cfg: another run of its tool may have left that out."""
+    return any("custom.cfg" in line and not line.lstrip().startswith("#") for line in text.splitlines())
+
+
 def find_hook(text: str) -> str | None:
     """Our lines in a custom.cfg, from the first to the last; None where there are none or only a part."""
     begin, end = text.find(_BEGIN_HOOK), text.find(_END_HOOK)
@@ -234,4 +239,5 @@ __all__ = (
     "is_ours",
     "menu_text",
     "parse_menu",
+    "reads_hook",
 )

@@ -56,6 +56,11 @@ class Place:
         return os.path.join(self.directory, BLOCK)
 
     @property
+    def distribution_menu(self) -> str:
+        """The grub.cfg that reads the hook."""
+        return os.path.join(os.path.dirname(self.hook), "grub.cfg")
+
+    @property
     def files(self) -> str:
         return os.path.join(self.directory, FILES)
 

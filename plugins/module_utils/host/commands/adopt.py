@@ -20,7 +20,7 @@ from ...boot.entries.boot import ADOPTED, EntryBoot, initrd_problem, read_menu
 from ...boot.entries.command_line import arguments_for
 from ...boot.entries.kernels import Kernel, choose, kernels_in
 from ...boot.entries.make import title_of
-from ...boot.entries.menu import DEFAULT, Entry, Menu, find_hook, hook_text
+from ...boot.entries.menu import DEFAULT, Entry, Menu, find_hook, hook_text, reads_hook
 from ...boot.entries.place import FILES, Place, find_place, uuid_of
 from ...boot.entries.start import named_by_stubs
 from ...boot.entries.write import make_directories, missing_bytes, write_files, write_menu, write_text
@@ -61,6 +61,10 @@ def present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts
     hook_after = _hooked(place, hook_before, append=append)
     if boot is None:
         _refuse_unusable(host, facts, place)
+    elif not reads_hook(text_of(place.distribution_menu) or ""):
+        raise OvercError(
+            "layout_unsupported", f"{boot.menu_problem}. Nothing was changed; do that, then run this again."
+        )
     numbers = [entry.id for entry in before.entries if entry.uuid == booted.uuid]
     number = numbers[0] if numbers else ADOPTED
     if before.entries and not numbers:
@@ -197,9 +201,9 @@ def _refuse_unusable(host: Host, facts: HostFacts, place: Place) -> None:
 
 
 def _problems_of_grub(facts: HostFacts, place: Place) -> t.Iterator[str]:
-    grub_cfg = os.path.join(os.path.dirname(place.hook), "grub.cfg")
+    grub_cfg = place.distribution_menu
     text, booted = text_of(grub_cfg) or "", certain(facts.booted, "the running root")
-    if "custom.cfg" not in text:
+    if not reads_hook(text):
         yield f"{grub_cfg} does not read custom.cfg (chmod +x /etc/grub.d/41_custom, then update-grub)"
     for path, said in ((grub_cfg, text), (place.hook, text_of(place.hook) or "")):
         if "superusers" in said:
