@@ -13,6 +13,7 @@ import pytest
 from tests.integration.commands import assert_unchanged, succeed
 from tests.integration.disk_facts import snapshot_of_disk
 from tests.lab import Host
+from tests.lab.layouts import ZYPPER
 
 MakeHost = Callable[..., Host]
 
@@ -33,7 +34,12 @@ def smart(make_host: MakeHost) -> tuple[Host, Callable[[], None]]:
     return host, release
 
 
-@pytest.mark.parametrize("kind", [dnf, smart])
+def zypper(make_host: MakeHost) -> tuple[Host, Callable[[], None]]:
+    host = make_host(flavour=ZYPPER)
+    return host, lambda: host.release("v2")
+
+
+@pytest.mark.parametrize("kind", [dnf, smart, zypper])
 def test_young_lists_are_left_alone(make_host: MakeHost, kind: t.Any) -> None:
     host, release = kind(make_host)
     assert succeed(host, "update", {"cache_valid_time": 3600})["skipped"] is False, "there are none yet"
