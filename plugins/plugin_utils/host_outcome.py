@@ -53,7 +53,8 @@ def could_not_run(result: Answer) -> str:
 _NAMES: t.Final = re.compile(
     r"(?<![\w.])(carry_over|carry_late|state_policy|gpg_policy|hidden_policy|rejected_plans|update_cache|reboot_timeout|third_party_sources)\b"
     r"|\bthe option (exclude|packages|force)\b"
-    r"|^(exclude|packages|release|pins|install|remove|run|run_creates|run_timeout|advisories)(?=: )"
+    r"|^(exclude|packages|release|pins|install|remove|run|run_creates|run_timeout|advisories"
+    r"|upgrade_mode|allow_vendor_change)(?=: )"
 )
 
 

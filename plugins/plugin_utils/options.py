@@ -183,6 +183,8 @@ ROLES: t.Final[dict[str, dict[str, Kind]]] = {
         "run_timeout": number,
         "run_creates": text,
         "advisories": text,
+        "upgrade_mode": choice("auto", "update", "dup"),
+        "allow_vendor_change": flag,
         "release": text,
         "third_party_sources": choice("refuse", "keep", "rewrite", "disable"),
         "pins": choice("refuse", "keep", "rewrite", "disable"),
