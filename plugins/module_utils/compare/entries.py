@@ -177,7 +177,10 @@ class Judge:
                 if (xattrs.flags(f) ^ xattrs.flags(g)) & xattrs.NOCOW:
                     return _KEEP, 0  # the kernel clones nothing between the two
                 exact = False
-            freed = 0 if once or not equal else only_of(f, mine.inode, g, other.inode, mine.allocated)
+            freed = 0
+            if equal and not once:
+                beneath = self._sources[number].beneath
+                freed = only_of(f if beneath < 0 else beneath, mine.inode, g, other.inode, mine.allocated)
         finally:
             os.close(g)
         if not equal:

@@ -66,7 +66,8 @@ class Source:
     ``layer``: it becomes a layer as it is (at most one, and the first); otherwise only what is picked from it does.
     ``one_filesystem``: it lies on the container's file system, so extents can prove equality.
     ``kin``: set when it is a btrfs relative of the container. ``live``: it stands for a snapshot that was just taken of
-    it, so a subvolume within, which the snapshot shows empty, is an error.
+    it, so a subvolume within, which the snapshot shows empty, is an error. ``beneath``: where the container's side is an
+    overlay, a descriptor on the subvolume in which its layers lie and have the same inode numbers; else -1.
     """
 
     fd: int
@@ -74,6 +75,7 @@ class Source:
     one_filesystem: bool = False
     kin: Kin | None = None
     live: bool = False
+    beneath: int = -1
 
 
 # A hard-linked name of the container: (name, inode, link count, size, bytes on disk that cloning it would free).

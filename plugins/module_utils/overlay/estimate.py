@@ -23,7 +23,9 @@ from .site import Site, Tree
 from .table import Mounted
 
 
-def _sources(stack: contextlib.ExitStack, found: t.Sequence[Tree], kin: KinFinder | None) -> list[Source]:
+def _sources(
+    stack: contextlib.ExitStack, found: t.Sequence[Tree], kin: KinFinder | None, beneath: int = -1
+) -> list[Source]:
     """The live trees, without what is mounted on them."""
     out: list[Source] = []
     for tree in found:
@@ -36,7 +38,7 @@ def _sources(stack: contextlib.ExitStack, found: t.Sequence[Tree], kin: KinFinde
             continue
         stack.callback(os.close, fd)
         relation = None if kin is None else kin.of(root)
-        out.append(Source(fd, layer=tree.whole and not out, one_filesystem=True, kin=relation))
+        out.append(Source(fd, layer=tree.whole and not out, one_filesystem=True, kin=relation, beneath=beneath))
     return out
 
 
@@ -104,7 +106,9 @@ def _merged(site: Site, mounted: Mounted, found: t.Sequence[Tree], jobs: int | N
     safety = ",".join(f"{name}={value}" for name, value in overlayfs.supported_safety() if name != "index")
     with contextlib.ExitStack() as stack:
         # opened before the mount hides what lies below the container's directory
-        sources = _sources(stack, found, None)
+        base = os.open(mounted.layers.upper, OPEN_DIR)
+        stack.callback(os.close, base)
+        sources = _sources(stack, found, None, base)
         overlayfs.mount(f"lowerdir={lower},{safety}", site.path)
         fd = os.open(site.path, OPEN_DIR)
         stack.callback(os.close, fd)

@@ -28,6 +28,7 @@ from .repair import repair
 from .report import after_text, before_text, diff_text, report_of
 from .site import Site, containers, normal_directory, trees
 
+_OF_ALL: t.Final = "othing was changed"  # what a refusal says, of its own directory
 _PATIENCE: t.Final = 2.0  # seconds: the workers of a run that was killed just now hold its lock until they are gone
 
 
@@ -142,6 +143,11 @@ def _telling(repaired: str | None, reports: t.Sequence[t.Mapping[str, t.Any]]) -
         done = [report for report in reports if report["operation"] != "none"]
         if repaired is not None or done or error.facts.get("changed"):
             error.facts.update(changed=True, repaired=repaired, directories=list(reports))
+            before = [repaired] if repaired is not None else []
+            before += [f"{report['directory']}: {report['status']}" for report in done]
+            if before:
+                what = error.message.replace(_OF_ALL, f"{_OF_ALL} there")
+                error.message = f"{what} Done before that: {'; '.join(before)}."
         raise error from raised
 
 

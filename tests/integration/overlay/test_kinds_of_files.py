@@ -338,3 +338,24 @@ def test_what_is_freed_is_what_the_disk_gets_back(world: World, kind: str, touch
     assert told["directories"][0]["bytes_freed"] == freed
     assert freed == before - used(world)
     assert (freed > 0) == (kind != "compressed reflink")
+
+
+def test_what_sharing_again_frees_is_known_before(world: World) -> None:
+    """Check mode sees the container through its overlay, which tells of no extents."""
+    root = world.container()
+    for place in (root, world.host):
+        (place / "usr").mkdir()
+        (place / "usr/f").write_bytes(b"")
+        subprocess.run(["btrfs", "property", "set", str(place / "usr/f"), "compression", "zstd"], check=True)
+    data = b"the same line\n" * 200_000
+    (root / "usr/f").write_bytes(data)
+    (world.host / "usr/f").write_bytes(data[::-1])
+    assert world.run()["directories"][0]["bytes_freed"] == 0
+    (world.host / "usr/f").write_bytes(data)
+    for place in (root.parent / ".overc-overlay", world.host):
+        for path in place.rglob("f"):
+            os.utime(path, (5, 5))
+    told, done = world.run(check=True)["directories"][0], world.run()["directories"][0]
+    assert told["operation"] == done["operation"] == "reshare"
+    assert told["entries_shared"] == done["entries_shared"] == 1
+    assert 0 < told["bytes_freed"] == done["bytes_freed"] < len(data) // 4

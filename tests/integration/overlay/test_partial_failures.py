@@ -43,6 +43,8 @@ def test_a_failure_tells_of_the_directories_before_it(world: World, container: P
     assert shown["error_id"] == "overlay_unrepresentable"
     assert shown["changed"], "the first directory is shared now"
     assert [(entry["directory"], entry["status"]) for entry in shown["directories"]] == [("/usr", "shared")]
+    assert "Nothing was changed there." in shown["msg"]
+    assert shown["msg"].endswith("Done before that: /usr: shared.")
     assert world.seen(below="usr") == before
 
 
