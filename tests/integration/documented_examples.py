@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import re
 import shlex
+import tempfile
 import typing as t
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.conformance.test_documentation import PAGES, commands, fenced, playbook
+from tests.integration import own_packages
 from tests.integration.disk_facts import place_for_containers
 from tests.lab import Host
+from tests.lab.packages import Package
 from tests.lab.settings import REPOSITORY
 from tests.unit.test_collection import MODULES, load
 
@@ -96,6 +100,25 @@ def with_data(host: Host) -> None:
     host.sh("mkdir -p /var/lib/myapp && echo data >/var/lib/myapp/file")
 
 
+def web_offered(host: Host) -> None:
+    """apache2 is installed, nginx, with a unit, is offered to be."""
+    offered(host)
+    unit = b"[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
+    with tempfile.TemporaryDirectory() as scratch:
+        files = own_packages.build(
+            Path(scratch),
+            Package("nginx", "1.0", ("own",), {"/usr/lib/systemd/system/nginx.service": unit}),
+            Package("apache2", "1.0", ("own",), {"/usr/share/lab-apache2": b"x"}),
+        )
+        own_packages.install(host, files["apache2-1.0"])
+        own_packages.offer(host, files["nginx-1.0"])
+
+
+def with_data_and_web(host: Host) -> None:
+    with_data(host)
+    web_offered(host)
+
+
 def with_smart(host: Host) -> None:
     host.run("smart channel --add system type=rpm-sys -y", check=False)  # there already in some builds
     host.run(["smart", "channel", "--add", "lab", "type=rpm-md", "baseurl=http://10.77.0.1:8080/v2/", "-y"])
@@ -110,6 +133,12 @@ def runs(version: str) -> Check:
         assert host.rpm_version("lab-app") == version
 
     return check
+
+
+def nginx_runs(host: Host, _output: str) -> None:
+    """Nothing else was upgraded."""
+    assert host.sh("systemctl is-active nginx; rpm -qa --qf '%{NAME} ' apache2 nginx").split() == ["active", "nginx"]
+    assert host.rpm_version("lab-app") == "1.0"
 
 
 def says(*words: str) -> Check:
@@ -153,6 +182,7 @@ EXAMPLES: t.Final[dict[str, Example]] = {
     "docs/fleet.md#2": Example(offered, runs("2.0")),
     "docs/overlay.md#1": Example(containers, shares("c1:/usr", "c1:/opt"), declares=True),
     "docs/overlay.md#2": Example(containers, shares("c0:/usr", "c1:/usr"), playbook="overlay", declares=True),
+    "docs/packages.md#1": Example(web_offered, nginx_runs, declares=True),
     "roles/bootloader/README.md#1": Example(nothing, protected, declares=True),
     "roles/host_rollback/README.md#1": Example(upgraded, runs("1.0")),
     "roles/host_update/README.md#1": Example(offered, says("lab-app")),
@@ -167,7 +197,7 @@ EXAMPLES: t.Final[dict[str, Example]] = {
     "overc_options": Example(),
     "overc_wait": Example(),
     "overc_host_update": Example(offered, says("lab-app")),
-    "overc_host_upgrade": Example(with_data, runs("2.0")),
+    "overc_host_upgrade": Example(with_data_and_web, runs("2.0")),
     "overc_overlay": Example(containers, shares("c1:/usr")),
     "overc_overlay_boot": Example(),
     "overc_report": Example(nothing, says("report/upgrade.json", "report/upgrade.html"), declares=True),
@@ -218,4 +248,5 @@ __all__ = (
     "other_languages",
     "playbook",
     "typed",
+    "web_offered",
 )

@@ -31,6 +31,7 @@ from tests.integration.documented_examples import (
     other_languages,
     playbook,
     typed,
+    web_offered,
 )
 from tests.lab import Host, Lab
 from tests.lab.process import run
@@ -108,7 +109,7 @@ def test_playbook(name: str, lab: Lab, make_host: MakeHost, tmp_path: Path) -> N
 def test_commands(page: Path, lab: Lab, make_host: MakeHost, tmp_path: Path) -> None:
     """From top to bottom on one host, as somebody who reads and types."""
     host = make_host("web1")
-    offered(host)
+    web_offered(host)
     containers(host)
     variables = yaml.safe_load(documented()[DECLARED[page]]) if page in DECLARED else None
     for line in typed(page):
