@@ -34,6 +34,8 @@ def load_object(data: bytes | str) -> dict[str, t.Any]:
         found = json.loads(data)
     except RecursionError:
         raise ValueError("nested too deep") from None
+    except ValueError:  # Python's own words help nobody who has to mend a file
+        raise ValueError("it is no JSON") from None
     if not isinstance(found, dict):
         raise ValueError("not an object")
     return found

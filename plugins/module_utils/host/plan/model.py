@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 
 from ...boot.names import BootNames
 from ...errors import OvercError
+from ...system.own_dirs import STATE_DIR
 from ...system.unfinished import NEW_SUFFIX
 from ...values import build
 
@@ -127,7 +128,11 @@ def context_from(raw: t.Mapping[str, t.Any]) -> Context:
         if context.operation not in t.get_args(Operation):
             raise ValueError(f"operation {context.operation!r:.40}")
     except (ValueError, KeyError) as error:
-        raise OvercError("inconsistent", f"The journal of the interrupted run cannot be understood: {error}.") from None
+        raise OvercError(
+            "inconsistent",
+            f"The journal of the interrupted run cannot be understood: {error}. Compare the subvolumes and boot files by hand, "
+            f"then move {STATE_DIR}/journal.jsonl in the top-level tree away.",
+        ) from None
     return context
 
 

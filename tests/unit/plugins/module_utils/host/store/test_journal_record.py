@@ -157,3 +157,13 @@ def test_only_the_last_events_are_kept() -> None:
     for number in range(80):
         record = record.with_event({"number": number})
     assert [event["number"] for event in record.events] == list(range(30, 80))
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\1garbage", b"{", b"7" * 6000, b"\xff\xfe{}", b'{"version": 01}'])
+def test_what_is_no_json_is_told_in_plain_words(data: bytes) -> None:
+    with pytest.raises(OvercError) as caught:
+        parse_record(data)
+    assert caught.value.error_id == "inconsistent"
+    for python in ("char 0", "codec", "sys.", "Expecting", "Extra data"):
+        assert python not in caught.value.message
+    assert "Move it away to start over" in caught.value.message
