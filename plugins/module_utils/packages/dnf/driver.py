@@ -50,6 +50,8 @@ if t.TYPE_CHECKING:
 _NOTHING: t.Final = re.compile(r"^Nothing to do\.\s*$", re.MULTILINE)
 _SPACE_MARGIN: t.Final = 16 << 20  # bytes; the copy of the lists, and what dnf makes of them
 _STATE: t.Final = "/var/lib/dnf"
+# DNF 5 may be installed beside DNF 4, and works on the same packages
+_LOCK_OF_5: t.Final = "/run/dnf/rpmtransaction.lock"
 
 
 class Dnf:
@@ -73,7 +75,8 @@ class Dnf:
             state = self._dnf.configuration().state
         except OvercError:  # a snapshot is also made to get away from a DNF that is broken
             state = _STATE
-        return Database(found.directories, (Lock(f"{state}/rpmdb_lock.pid", "pid"), *found.locks))
+        own = (Lock(f"{state}/rpmdb_lock.pid", "pid"), Lock(_LOCK_OF_5, "fcntl"))
+        return Database(found.directories, (*own, *found.locks))
 
     def directories(self) -> tuple[str, ...]:
         return rpmdb.database(self._runner).directories

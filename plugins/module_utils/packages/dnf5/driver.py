@@ -54,6 +54,8 @@ if t.TYPE_CHECKING:
 
 _NOTHING: t.Final = re.compile(r"^Nothing to do\.\s*$", re.MULTILINE)
 _STATE: t.Final = "/var/lib/dnf"
+# DNF 4 may be installed beside DNF 5, and works on the same packages
+_LOCK_OF_4: t.Final = f"{_STATE}/rpmdb_lock.pid"
 # Whatever hides packages, locked versions included
 _UNHIDDEN: t.Final = {"disable_excludes": "*"}
 
@@ -79,7 +81,7 @@ class Dnf5:
             own = self._dnf.locks()
         except OvercError:  # a snapshot is also made to get away from a DNF that is broken
             own = (Lock(f"{_STATE}/{tool.SYSTEM_LOCK}", "fcntl"), Lock(tool.LOCK, "fcntl"))
-        return Database(found.directories, (*own, *found.locks))
+        return Database(found.directories, (*own, Lock(_LOCK_OF_4, "pid"), *found.locks))
 
     def directories(self) -> tuple[str, ...]:
         return rpmdb.database(self._runner).directories
