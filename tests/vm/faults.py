@@ -62,6 +62,15 @@ _HANG = _unit(
     "[Unit]\nDefaultDependencies=no\nBefore=sysinit.target\n[Service]\nType=oneshot\nTimeoutStartSec=infinity\n"
     "ExecStart=/bin/sleep infinity\n",
 )
+# Not a line in /etc/fstab for a device that is not there, which is noticed before
+_EMERGENCY = _unit(
+    "vm-emergency.service",
+    "[Unit]\nDefaultDependencies=no\nBefore=local-fs.target\n[Service]\nType=oneshot\nExecStart=/bin/false\n",
+)
+_NEEDS = (
+    "mkdir -p /etc/systemd/system/local-fs.target.requires && "
+    "ln -sf ../vm-emergency.service /etc/systemd/system/local-fs.target.requires/vm-emergency.service\n"
+)
 _WANTS = (
     "mkdir -p /etc/systemd/system/sysinit.target.wants && ln -sf ../{0} /etc/systemd/system/sysinit.target.wants/{0}\n"
 )
@@ -83,7 +92,6 @@ FAULTS: t.Final = (
     Fault("sshd-missing", "the new root boots, but nobody can log in", HEALED, script="rm -f /usr/sbin/sshd\n"),
     Fault("unhealthy", "everything runs but what the machine is for", HEALED, script="touch /etc/vm-unhealthy\n"),
     Fault("hang", "the start of the new root never ends", HEALED, script=_HANG + _WANTS.format("vm-hang.service")),
-    Fault("emergency", "the new root stops in emergency mode", HEALED,
-          script="echo '/dev/nowhere /data ext4 defaults,x-systemd.device-timeout=5s 0 0' >> /etc/fstab\n"),
+    Fault("emergency", "the new root stops in emergency mode", HEALED, script=_EMERGENCY + _NEEDS),
 )  # fmt: skip
 BY_NAME: t.Final = {fault.name: fault for fault in FAULTS}
