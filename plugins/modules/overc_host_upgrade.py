@@ -206,6 +206,8 @@ options:
         both changed the same, the new root keeps the upgrade's, and the one from here is put beside it, see
         RV(carry_conflicts).
       - For that V(/etc) has to be in the list already when the new root is built. Other paths are replaced by what is here.
+      - What an upgrade renews (V(/usr) without V(/usr/local), V(/boot), what the package manager knows, and what contains it, as
+        V(/var/lib) does) is refused.
     type: list
     elements: str
     default: []

@@ -140,8 +140,9 @@ STORIES: t.Final[tuple[tuple[str, _Case, str], ...]] = (
     ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, "efi"),
     ("given back from a later deployment", _given_back_later, "efi"),
 )
-# Takes most of an hour, so no day of `make test` has it
-LONG: t.Final = (("from Debian 12 to Debian 13, confirmed, rolled back", _released, "bios"),)
+# Takes most of an hour, so no day of `make test` has it. Not with /boot on ext4: what needs so much memory has caches dropped,
+# and then that kernel crashes, see Guest.save
+LONG: t.Final = (("from Debian 12 to Debian 13, confirmed, rolled back", _released, "efi"),)
 
 
 @pytest.fixture

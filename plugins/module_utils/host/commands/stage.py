@@ -19,7 +19,7 @@ from ..late.wish import WAITING
 from ..left_behind import left_behind, refuse_or_say, refuse_or_say_deleted
 from ..observe.carried_over import sentence_of
 from ..observe.facts import HostFacts
-from ..observe.late_paths import brought, late_of
+from ..observe.late_paths import brought, late_of, refuse_system
 from ..observe.state import HostState
 from ..observe.state_at_risk import state_at_risk
 from ..plan.commands import UpgradeWish, can_be_armed, plan_upgrade
@@ -51,6 +51,7 @@ def check_carried(facts: HostFacts, paths: t.Sequence[str]) -> None:
     """Raises bad_argument for a path that cannot be carried over from the running root."""
     for path in paths:
         if path != ETC:  # which is merged file by file
+            refuse_system(path, "carry_over")
             check_carry_over(_running_root(facts), path)
 
 

@@ -24,10 +24,13 @@ if t.TYPE_CHECKING:
     from ..late.wish import Late
     from .facts import HostFacts
 
+_ETC: t.Final = "/etc"
+_CONFIGURATION: t.Final = (
+    "is configuration, which is read before anything can be brought over. carry_over takes it, and merges /etc itself"
+)
 _SYSTEM: t.Final = "is the system itself, which the upgrade renews"
 # Neither these nor what is below them
 _NEVER: t.Final[dict[str, str]] = {
-    "/etc": "is configuration, which is read before anything can be brought over. carry_over takes it, and merges /etc itself",
     "/usr": _SYSTEM,
     **dict.fromkeys(("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"), _SYSTEM),
     **dict.fromkeys(("/boot", "/efi"), "belongs to the boot loader, and has steps of its own"),
@@ -50,8 +53,8 @@ _PACKAGES: t.Final = (
 _LOCAL: t.Final = "/usr/local"
 
 
-def _refuse(path: str, why: str) -> OvercError:
-    return OvercError("bad_argument", f"carry_late: {path!r} {why}. Nothing was changed; take it out of the list.")
+def _refuse(path: str, why: str, option: str = "carry_late") -> OvercError:
+    return OvercError("bad_argument", f"{option}: {path!r} {why}. Nothing was changed; take it out of the list.")
 
 
 def outermost(paths: t.Iterable[str]) -> tuple[str, ...]:
@@ -68,14 +71,23 @@ def refuse_by_name(path: str) -> None:
     if path == "/":
         raise _refuse(path, "is the whole system; name what holds data")
     check_absolute("carry_late", path)
-    for system, why in _NEVER.items():
-        if is_below(path, system) and (path == _LOCAL or not is_below(path, _LOCAL)):
-            raise _refuse(path, why)
-    for packages in _PACKAGES:
-        if is_below(path, packages) or is_below(packages, path):
-            raise _refuse(path, f"holds what the package manager knows ({packages})")
+    if is_below(path, _ETC):
+        raise _refuse(path, _CONFIGURATION)
+    if path == _LOCAL:
+        raise _refuse(path, _SYSTEM)
+    refuse_system(path, "carry_late")
     if path.endswith((".overc-new", ".overc-new-file", REPLACED_SUFFIX)):
         raise _refuse(path, "has a name that only this work gives")
+
+
+def refuse_system(path: str, option: str) -> None:
+    """What an upgrade renews, so that nothing of before may replace it, by its name. Raises bad_argument for the option."""
+    for system, why in _NEVER.items():
+        if is_below(path, system) and not is_below(path, _LOCAL):
+            raise _refuse(path, why, option)
+    for packages in _PACKAGES:
+        if is_below(path, packages) or is_below(packages, path):
+            raise _refuse(path, f"holds what the package manager knows ({packages})", option)
 
 
 def refuse_late(facts: HostFacts, paths: t.Iterable[str]) -> None:

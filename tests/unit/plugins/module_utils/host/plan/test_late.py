@@ -12,7 +12,11 @@ import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.late.wish import DONE, FAILED, WAITING, Late
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts
-from ansible_collections.overc.system.plugins.module_utils.host.observe.late_paths import outermost, refuse_by_name
+from ansible_collections.overc.system.plugins.module_utils.host.observe.late_paths import (
+    outermost,
+    refuse_by_name,
+    refuse_system,
+)
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive
 from ansible_collections.overc.system.plugins.module_utils.host.plan import commands, repair
 from ansible_collections.overc.system.plugins.module_utils.host.plan.late import with_late
@@ -111,3 +115,20 @@ def test_what_is_no_data_may_not(path: str) -> None:
     with pytest.raises(OvercError) as caught:
         refuse_by_name(path)
     assert caught.value.error_id == "bad_argument"
+
+
+@pytest.mark.parametrize(
+    "path", ["/usr", "/usr/lib/x", "/boot", "/var/lib", "/var", "/", "/var/lib/dpkg", "/lib/modules", "/run/x"]
+)
+def test_carry_over_puts_nothing_of_before_over_what_an_upgrade_renews(path: str) -> None:
+    with pytest.raises(OvercError) as caught:
+        refuse_system(path, "carry_over")
+    assert caught.value.error_id == "bad_argument"
+    assert "carry_over" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc", "/etc/app", "/usr/local", "/usr/local/bin/x", "/home", "/var/lib/app", "/srv"]
+)
+def test_carry_over_takes_what_holds_data_and_configuration(path: str) -> None:
+    refuse_system(path, "carry_over")
