@@ -111,6 +111,18 @@ def test_a_menu_that_leads_to_ours_no_more(adopted: Host) -> None:
     assert succeed(adopted, "info")["state"] == "staged"
 
 
+def test_what_is_staged_and_lost_its_modules_is_dropped(adopted: Host) -> None:
+    """The command that the refusal names is one that helps."""
+    offer(adopted, *new_kernel())
+    staged = succeed(adopted, "upgrade")
+    adopted.sh(
+        f"mount -o subvol={staged['staged']} $(findmnt -nvo SOURCE /) /mnt && rm -r /mnt/lib/modules/* && umount /mnt"
+    )
+    assert_refused(call(adopted, "upgrade"), "kernel_broken", "overc_host_rollback")
+    assert succeed(adopted, "rollback")["state"] == "clean"
+    assert succeed(adopted, "upgrade")["state"] == "staged"
+
+
 def upgrade_and_confirm(host: Host, release: str) -> None:
     offer(host, app(release))
     succeed(host, "upgrade")

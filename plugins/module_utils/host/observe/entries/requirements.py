@@ -49,7 +49,7 @@ def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, 
             "entry_files",
             not lost,
             f"gone: {', '.join(lost)}" if lost else "the kernels that boot are there, and modules for them",
-            f"{_AGAIN}: it takes the kernel that the running root has now",
+            _remedy_for_lost(facts, boot, chosen),
             "kernel_broken",
         ),
         Requirement(
@@ -61,6 +61,13 @@ def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, 
         boot_space(facts, boot),
         *common_requirements(facts),
     )
+
+
+def _remedy_for_lost(facts: HostFacts, boot: EntryBoot, chosen: list[Entry]) -> str:
+    running = facts.booted.uuid if facts.booted else None
+    if any(_lacks(facts, boot, entry) for entry in chosen if entry.uuid != running):
+        return "overc_host_rollback: it drops a deployment that waits for its reboot, and keeps the running one"
+    return f"{_AGAIN}: it takes the kernel that the running root has now"
 
 
 def _lacks(facts: HostFacts, boot: EntryBoot, entry: Entry) -> list[str]:
