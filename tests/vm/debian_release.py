@@ -16,7 +16,7 @@ from tests.lab.process import run
 from tests.lab.signing import sign_release
 from tests.vm.cuts import ROLLBACK, UPGRADE
 from tests.vm.debian import DebianGuest
-from tests.vm.debian_image import PACKAGES
+from tests.vm.debian_image import PACKAGES, app
 
 _SOURCES: t.Final = """\
 Types: deb
@@ -37,9 +37,11 @@ def _archive(directory: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="overc-archive-", dir="/var/tmp") as name:
         place = Path(name) / "debian"
         pool = Path(name) / "pool"
-        publish(place, [], pool, sign=sign_release, suite="bookworm", origin="Debian")
+        # Of a list without packages apt tells nothing
+        some = [app("0.9")]
+        publish(place, some, pool, sign=sign_release, suite="bookworm", origin="Debian")
         listed = (fetched / "Packages").read_text()
-        publish(place, [], pool, sign=sign_release, suite="trixie", origin="Debian", beside=True, more=listed)
+        publish(place, some, pool, sign=sign_release, suite="trixie", origin="Debian", beside=True, more=listed)
         for file in fetched.glob("*.deb"):
             shutil.copy(file, place / "pool")
         place.chmod(0o755)
