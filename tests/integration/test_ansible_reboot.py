@@ -107,7 +107,13 @@ def test_automatic_protection_there_and_back(ansible: Controller, make_host: Mak
     host.release("v3")
     assert host.module("overc_host_upgrade", {"arm": False})["trial"]["outcome"] == "not_armed"
     with host.top() as top:
-        (top / "rootfs/usr/lib/systemd/systemd").unlink()
+        # Not something that is gone: that would be noticed, and the staged system be made anew
+        units = top / "rootfs/etc/systemd/system"
+        (units / "broken.service").write_text(
+            "[Unit]\nDefaultDependencies=no\nBefore=local-fs.target\n[Service]\nType=oneshot\nExecStart=/bin/false\n"
+        )
+        (units / "local-fs.target.requires").mkdir(exist_ok=True)
+        (units / "local-fs.target.requires/broken.service").symlink_to("../broken.service")
     failed = ansible(host.name, upgrade, "-a", "reboot=true")
     assert (failed.rc, failed.result["error_id"]) == (2, "reboot_failed"), failed.output
     assert "returned to its backup by itself" in failed.result["msg"]

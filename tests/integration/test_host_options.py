@@ -78,7 +78,7 @@ NUMERIC = {
     "overc_host_rollback": ("keep", "reboot_timeout"),
     "overc_host_service": ("keep",),
     "overc_host_update": ("keep", "cache_valid_time"),
-    "overc_host_upgrade": ("keep", "reboot_timeout"),
+    "overc_host_upgrade": ("keep", "run_timeout", "reboot_timeout"),
 }
 REQUIRED = {"overc_host_service": {"state": "in"}}
 

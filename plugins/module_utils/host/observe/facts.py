@@ -347,12 +347,16 @@ def _observe_btrfs(
     subvolumes = list_subvolumes(top)
     booted_id = next((opt[len("subvolid=") :] for opt in root_mount.options if opt.startswith("subvolid=")), "")
     damage: list[str] = []
-    record, journal = Record(), None
+    record, journal, late = Record(), None, dict[str, Late]()
     try:
         record = read_record(top)
         journal = read_journal(top)
     except OvercError as error:
         damage.append(error.message)
+    try:
+        late = read_all(top, {entry.uuid for entry in subvolumes})
+    except OvercError as error:
+        damage += [error.message] if error.message not in damage else []
     usage = os.statvfs(top)
     names = BootNames(common["kernel"], common["initrd"]) if common["kernel"] else None
     return {
@@ -376,7 +380,7 @@ def _observe_btrfs(
         "record": record,
         "journal": journal,
         "damage": tuple(damage),
-        "late": read_all(top, {entry.uuid for entry in subvolumes}),
+        "late": late,
         "space": replace(
             common["space"],
             total=usage.f_blocks * usage.f_frsize,
