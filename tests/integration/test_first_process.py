@@ -66,3 +66,15 @@ def test_exit_codes_and_signals(host: Host) -> None:
         (["nothing"], 127),
     ):
         assert host.run([*begin, *argv], check=False).returncode == code
+
+
+_ON_A_TERMINAL: t.Final = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+
+
+def test_the_terminal_of_who_runs_it_is_out_of_reach(host: Host) -> None:
+    """Its keys, what it shows, and the result of a module, which comes that way where Ansible has a terminal made."""
+    terminal = [_PYTHON, "-c", _ON_A_TERMINAL]
+    reach = ["sh", "-c", "(: <>/dev/tty) 2>/dev/null && echo within; echo asked; exit 3"]
+    assert "within" in host.run([*terminal, *reach], check=False).stdout, "there is one to be reached"
+    done = host.run([*terminal, *first(host), *reach], check=False)
+    assert (done.returncode, done.stdout.split()) == (3, ["asked"])

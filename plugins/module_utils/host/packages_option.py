@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from ..errors import OvercError
+from ..packages.written import split
 from ..values import whole_number
 
 # Arguments of the module, as AnsibleModule takes them
@@ -40,9 +41,16 @@ def exact_names(option: str, names: t.Sequence[str]) -> tuple[str, ...]:
 
 def refuse_combinations(params: t.Mapping[str, t.Any]) -> None:
     """Raises bad_argument for options that cannot be meant together."""
-    both = sorted({*params["install"]} & {*params["remove"]})
+    come, go = ([split(name) for name in params[option]] for option in ("install", "remove"))
+    # One without an architecture may be any
+    both = sorted(
+        {name for name, arch in come for other, its in go if name == other and (arch == its or not arch or not its)}
+    )
     if both:
-        raise OvercError("bad_argument", f"{', '.join(both)} is in install and in remove.")
+        raise OvercError(
+            "bad_argument",
+            f"{', '.join(both)} is in install and in remove. For one architecture in place of another, write both of them.",
+        )
     edits = [name for name in ("install", "remove") if params[name]]
     given = [*edits, *([] if params["upgrade"] else ["upgrade: false"])]
     if params["packages"] and (given or params["advisories"]):
@@ -76,7 +84,8 @@ def _command(entry: t.Any) -> tuple[str, ...]:
             raise OvercError("bad_argument", f"run: {word!r:.80} is no text. Quote it.")
         words.append(str(word))
     program = words[0]
-    if not program or re.search(r"\s", program) or ("/" in program and not program.startswith("/")):
+    # What has a "=" is a variable to env(1), by which it is started
+    if not program or re.search(r"[\s=]", program) or ("/" in program and not program.startswith("/")):
         raise OvercError(
             "bad_argument",
             f"run: {program!r:.80} is no program. Give its name or absolute path, and each argument as an entry of its own; "

@@ -20,6 +20,7 @@ import typing as t
 
 _CHUNK: t.Final = 1 << 16  # bytes
 _AFTERWARDS: t.Final = 1.0  # seconds, for output that is still on its way
+_AT_ONCE: t.Final = 3600.0  # seconds; the kernel waits for no more than 24 days
 
 
 def program() -> str:
@@ -49,7 +50,7 @@ def run(seconds: float, most: int, argv: list[str]) -> str:
             if stream is not None:
                 waiting.register(stream, selectors.EVENT_READ, name)
         while waiting.get_map():
-            for key, _events in waiting.select(max(until - time.monotonic(), 0)):
+            for key, _events in waiting.select(_left(until)):
                 data = os.read(key.fd, _CHUNK)
                 if not data:
                     waiting.unregister(key.fileobj)
@@ -63,14 +64,21 @@ def run(seconds: float, most: int, argv: list[str]) -> str:
                 timed_out = True
                 process.kill()
                 until += _AFTERWARDS
-        try:
-            process.wait(max(until - time.monotonic(), 0))
-        except subprocess.TimeoutExpired:
-            timed_out = True
+        while process.poll() is None and not timed_out:
+            try:
+                process.wait(_left(until))
+            except subprocess.TimeoutExpired:
+                timed_out = time.monotonic() >= until
+        if process.poll() is None:
             process.kill()
         rc = process.wait()
     texts = {name: data.decode("utf-8", "surrogateescape") for name, data in kept.items()}
     return json.dumps({"rc": rc, "timed_out": timed_out, "cut": cut, **texts})
+
+
+def _left(until: float) -> float:
+    """How many seconds may be waited in one go."""
+    return min(max(until - time.monotonic(), 0), _AT_ONCE)
 
 
 __all__ = ("main", "program", "run")

@@ -92,6 +92,7 @@ def main(root: str, place: str, argv: list[str]) -> int:
     tool = os.fork()
     if tool == 0:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
+        os.setsid()  # it has no terminal: that of who runs us is not for packages to read, to write on, or to wait for
         os.chroot(root)
         os.chdir("/")
         keep_to_the_root()

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 import sys
 import typing as t
@@ -27,6 +29,10 @@ _PROGRAMS: t.Final = (
     *("/usr/sbin/grub-install", "/usr/sbin/grub2-install", "/usr/sbin/grub-mkconfig", "/usr/sbin/grub2-mkconfig"),
     *("/usr/bin/grub-editenv", "/usr/bin/grub2-editenv", "/usr/lib/systemd/boot/efi"),
 )
+# Whoever came as another user came by it (sudo(8), doas(1), pkexec(1)), and will again
+_BECOME: t.Final = {"SUDO_UID": "/usr/bin/sudo", "DOAS_USER": "/usr/bin/doas", "PKEXEC_UID": "/usr/bin/pkexec"}
+# Of Python, distributions have the program in one package and most of its library in another
+_LIBRARY: t.Final = (json.__file__, ctypes.__file__)
 
 
 def needed_paths(facts: HostFacts) -> tuple[str, ...]:
@@ -38,7 +44,9 @@ def needed_paths(facts: HostFacts) -> tuple[str, ...]:
         f"/lib/modules/{release}/modules.builtin",
         f"/lib/modules/{release}/vmlinuz",
     )
-    found = [path for path in (*_PROGRAMS, sys.executable, *kernels) if path and is_there(path)]
+    become = [path for name, path in _BECOME.items() if name in os.environ]
+    wanted = (*_PROGRAMS, *become, sys.executable, *_LIBRARY, *kernels)
+    found = [path for path in wanted if path and is_there(path)]
     names = [name for path in found for real in (path, os.path.realpath(path)) for name in _aliases(real)]
     return tuple(dict.fromkeys(names))
 

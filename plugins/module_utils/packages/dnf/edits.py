@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ...errors import OvercError
+from ..written import split
 from .errors import failure, problems, unknown_packages, unsuccessful
 
 if t.TYPE_CHECKING:
@@ -22,9 +23,6 @@ if t.TYPE_CHECKING:
 
 # Removing something takes along what it needed, and nobody else does, unless DNF is told otherwise
 SETTINGS: t.Final = {"clean_requirements_on_remove": "False"}
-_ARCHITECTURES: t.Final = (
-    *("noarch", "x86_64", "i386", "i486", "i586", "i686", "aarch64", "armv7hl", "ppc64le", "s390x", "riscv64"),
-)
 _ERROR: t.Final = re.compile(r"^Error: (?!Operation aborted)", re.MULTILINE)
 _LOCKED: t.Final = re.compile(r"already locked by (\d+)")
 
@@ -42,7 +40,7 @@ class Edits:
         """For `dnf shell`; "" where nothing comes or goes. The commands with a suffix take names for nothing else."""
         if not self.come and not self.go:
             return ""
-        come = [f"install-n{'a' if _has_architecture(name) else ''} {name}" for name in self.come]
+        come = [f"install-n{'a' if split(name)[1] else ''} {name}" for name in self.come]
         lines = [*(["upgrade"] if self.upgrade else []), *come, *(f"remove-na {name}" for name in self.go), "run"]
         return "".join(f"{line}\n" for line in lines)
 
@@ -97,10 +95,6 @@ def refuse_missing(wanted: Edits, planned: t.Iterable[PackageChange], completed:
             packages=missing,
             **completed.facts(),
         )
-
-
-def _has_architecture(name: str) -> bool:
-    return name.rpartition(".")[2] in _ARCHITECTURES
 
 
 def _names(name: str, arch: str) -> tuple[str, str]:

@@ -53,7 +53,7 @@ def test_commands_are_argument_lists(given: list[t.Any], meant: tuple[tuple[str,
 @pytest.mark.parametrize(
     "given",
     [["systemctl enable nginx"], [["true"], "true"], [[]], [[""]], [["./x"]], [["a/b"]], [{"cmd": "true"}], [[True]], [["a", None]],
-     [["a", "b\0c"]], [["a", 1.0]], [["a\nb"]]],
+     [["a", "b\0c"]], [["a", 1.0]], [["a\nb"], ["/opt/a=b/c", "d"], ["a=b", "c"]]],
 )  # fmt: skip
 def test_whatever_else_is_no_command(given: list[t.Any]) -> None:
     with pytest.raises(OvercError, match="run: ") as caught:
@@ -65,6 +65,10 @@ def test_whatever_else_is_no_command(given: list[t.Any]) -> None:
     "given",
     [
         {"install": ["a"], "remove": ["a"]},
+        {"install": ["a:i386"], "remove": ["a"]},
+        {"install": ["b", "a"], "remove": ["c", "a:amd64"]},
+        {"install": ["a.i686"], "remove": ["a"]},
+        {"install": ["a.noarch"], "remove": ["a.noarch"]},
         {"packages": ["a"], "install": ["b"]},
         {"packages": ["a"], "upgrade": False, "run": [["true"]]},
         {"packages": ["a"], "advisories": "security"},
@@ -88,6 +92,8 @@ def test_what_cannot_be_meant_together(given: dict[str, t.Any]) -> None:
         {"install": ["a"], "remove": ["b"], "upgrade": False, "run": [["true"]]},
         {"advisories": "security", "run": [["true"]], "run_creates": "/x"},
         {"upgrade": False, "force": True},
+        {"install": ["a:amd64", "python3.11"], "remove": ["a:i386", "python3"]},
+        {"install": ["a.x86_64"], "remove": ["a.i686", "a.b"]},
     ],
 )
 def test_what_can(given: dict[str, t.Any]) -> None:

@@ -40,6 +40,13 @@ def test_who_does_not_end_is_ended_be_it_silent_or_loud() -> None:
         assert time.monotonic() - began < 10
 
 
+def test_whoever_may_take_for_ever_may() -> None:
+    """More seconds than the kernel waits for at once, and than Python turns into a time."""
+    for command in ("echo done", "exec >&- 2>&-; exit 0"):
+        assert run(10**9, 99, "sh", "-c", command)["rc"] == 0
+        assert run(10**18, 99, "sh", "-c", command)["rc"] == 0
+
+
 def test_what_stays_with_the_output_open_is_not_waited_for() -> None:
     began = time.monotonic()
     told = run(1, 99, "sh", "-c", "echo done; sleep 60 & exit 0")
