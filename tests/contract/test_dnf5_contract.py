@@ -199,6 +199,68 @@ def test_whatever_is_configured_the_answer_is_right(host: Host, settings: tuple[
     assert host.versions()["lab-app"] == "2.0"
 
 
+# Other names for commands and options, and names that are taken already: for a command, an option of all, one of a command
+_ALIASES: t.Final = """\
+version = '1.0'
+['upgrade']
+type = 'command'
+attached_command = 'check'
+['makecache']
+type = 'command'
+attached_command = 'check'
+['repolist']
+type = 'command'
+attached_command = 'repo.list'
+attached_named_args = [ { id_path = 'repo.list.disabled' } ]
+['evil-setopt']
+type = 'cloned_named_arg'
+long_name = 'setopt'
+source = 'exclude'
+['evil-no']
+type = 'cloned_named_arg'
+long_name = 'assumeno'
+source = 'quiet'
+['evil-yes']
+type = 'named_arg'
+short_name = 'y'
+attached_named_args = [ { id_path = 'assumeno' } ]
+['upgrade.evil-store']
+type = 'cloned_named_arg'
+long_name = 'store'
+source = 'upgrade.destdir'
+['check-upgrade.evil-json']
+type = 'cloned_named_arg'
+long_name = 'json'
+source = 'check-upgrade.changelogs'
+"""
+
+
+@pytest.mark.parametrize("place", ["beside the usual ones", "without them"])
+def test_aliases_of_the_host_change_no_command(host: Host, place: str) -> None:
+    host.offer("app", "dep")
+    host.write("/etc/dnf/dnf5-aliases.d/evil.conf", _ALIASES)
+    usual = host.root.path / "usr/share/dnf5/aliases.d"
+    away = usual.with_name("aliases.away")
+    if place == "without them":
+        usual.rename(away)
+    try:
+        answer = host.upgrade()
+    finally:
+        if away.exists():
+            away.rename(usual)
+    assert (answer.get("error_id"), answer.get("msg")) == (None, None)
+    assert _changes(answer) == APP
+    assert host.versions()["lab-app"] == "2.0"
+
+
+def test_a_file_that_dnf_cannot_start_with_is_named(host: Host) -> None:
+    host.offer("app", "dep")
+    host.root.sh("mkdir -p /etc/dnf/dnf5-aliases.d; ln -s /nowhere /etc/dnf/dnf5-aliases.d/gone.conf")
+    answer = host.root.ask("pending")
+    assert answer.get("error_id") == "package_manager_failed", answer
+    assert "/etc/dnf/dnf5-aliases.d/gone.conf" in answer["msg"]
+
+
 @pytest.mark.parametrize("how", ["setting", "repository", "drop-in", "versionlock"])
 def test_what_the_configuration_hides_is_told(host: Host, how: str) -> None:
     host.offer("app", "dep", "lib", "tool")

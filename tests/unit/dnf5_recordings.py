@@ -73,6 +73,7 @@ class Saying:
         self.lists = [list(packages) for packages in installed] or [[]]
         self.offers = "{}"
         self.stored = ""
+        self.unknown: dict[str, str] = {}  # a word of the call -> what an older DNF 5 says to it
         self.calls: list[tuple[str, ...]] = []
 
     def find(self, program: str) -> str | None:
@@ -88,7 +89,10 @@ class Saying:
             return Completed(tuple(argv), 0, self.stored, "")
         if argv[0] != "dnf5":
             return Completed(tuple(argv), 0, "", "")
-        if "repolist" in argv:
+        unknown = next((said for word, said in self.unknown.items() if word in argv), None)
+        if unknown is not None:
+            return Completed(tuple(argv), 2, "", unknown)
+        if "repo" in argv:
             return Completed(tuple(argv), 0, REPOSITORIES, "")
         if "check-upgrade" in argv:
             return Completed(tuple(argv), 0, self.offers, "")

@@ -18,12 +18,14 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 from ...errors import OvercError
+from .errors import last_words, too_old
 
 if t.TYPE_CHECKING:
     from ...runner import Completed
 
-# After the options of every call; both in one start
-QUESTION: t.Final = ("--dump-main-config", "--dump-repo-config=*", "repolist", "--all", "--json")
+# After the options of every call; both in one start. No other name of a command is used here or elsewhere: `repolist` is an
+# alias, and those a host may lack, or give another meaning
+QUESTION: t.Final = ("--dump-main-config", "--dump-repo-config=*", "repo", "list", "--all", "--json")
 _HEAD: t.Final = re.compile(r'^=+ "(.+)" repository configuration: =+$')
 _TRUE: t.Final = ("1", "yes", "true", "on")  # libdnf5, OptionBool
 # Of `tsflags` (dnf5.conf(5)): with these rpm registers or checks less than it does, or runs no scripts
@@ -171,15 +173,19 @@ def _list(value: str) -> list[str]:
 
 
 def understood(completed: Completed) -> Configuration:
-    """The configuration that was told. Raises package_manager_failed where it was not: it is not guessed."""
+    """The configuration that was told. Raises package_manager_failed where it was not: it is not guessed.
+
+    Raises packages_unsupported for a DNF 5 that does not know the question.
+    """
     try:
         if completed.rc == 0:
             return parse_effective(completed.stdout)
     except (ValueError, RecursionError):
         pass
-    raise OvercError(
+    why = "".join(f" Its last words: {word}" for word in last_words(completed)) if completed.rc != 0 else ""
+    raise too_old(completed) or OvercError(
         "package_manager_failed",
-        "DNF does not tell how it is configured, so neither its repositories nor their signature checks are known.",
+        f"DNF does not tell how it is configured, so neither its repositories nor their signature checks are known.{why}",
         **completed.facts(),
     )
 

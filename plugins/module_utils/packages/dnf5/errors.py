@@ -24,6 +24,7 @@ _UNKNOWN: t.Final = (
     re.compile(r"^Packages for argument '([^']+)' available, but not installed", re.MULTILINE),
     re.compile(r"^Argument '([^']+)' matches only excluded packages", re.MULTILINE),
 )
+_NOT_KNOWN: t.Final = re.compile(r'^Unknown argument "([^"]+)" for command "([^"]+)"', re.MULTILINE)
 _TRANSACTION: t.Final = "Transaction failed: "
 _FAILURES: t.Final = (
     (
@@ -113,9 +114,23 @@ def failure(completed: Completed) -> OvercError | None:
     return None
 
 
+def too_old(completed: Completed) -> OvercError | None:
+    """The error for a DNF 5 that does not know what it was asked for: before 5.4 `check-upgrade` has no `--json`, and before
+    that there was no `do`, `replay` or `--store` either. No word of a user's or a repository's stands where these do.
+    """
+    found = _NOT_KNOWN.search(completed.stderr) if completed.rc == 2 else None
+    if found is None:
+        return None
+    return OvercError(
+        "packages_unsupported",
+        f"DNF 5.4 or newer is needed: the one of this host does not know {found[1]} of {found[2]}. Nothing was changed.",
+        **completed.facts(),
+    )
+
+
 def unsuccessful(completed: Completed, doing: str) -> OvercError:
     """The error for a call that did not succeed."""
-    known = failure(completed)
+    known = too_old(completed) or failure(completed)
     if known is not None:
         return known
     if completed.rc < 0:
@@ -178,6 +193,7 @@ __all__ = (
     "kept_files",
     "last_words",
     "problems",
+    "too_old",
     "transaction_failed",
     "unknown_packages",
     "unsuccessful",

@@ -148,6 +148,42 @@ def test_whatever_is_no_answer_is_refused(rc: int, stdout: str, stderr: str) -> 
     assert caught.value.error_id == "package_manager_failed"
 
 
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        (
+            "repo",
+            'Unknown argument "--json" for command "list". Add "--help" for more information about the arguments.\n',
+        ),
+        (
+            "check-upgrade",
+            'Unknown argument "--json" for command "check-upgrade". Add "--help" for more information.\n',
+        ),
+    ],
+)
+def test_an_older_dnf5_is_refused_in_words(word: str, said: str) -> None:
+    """The words are those of 5.4.6 about an option that it does not know."""
+    runner = recorded("nothing")
+    runner.unknown = {word: said}
+    with pytest.raises(OvercError) as caught:
+        driver.Dnf5(runner).pending(PackageRequest())
+    assert caught.value.error_id == "packages_unsupported"
+    assert "5.4" in caught.value.message
+    assert "--json" in caught.value.message
+
+
+@pytest.mark.parametrize("word", ["upgrade", "replay"])
+def test_what_cannot_be_stored_or_replayed_is_refused_in_words(word: str) -> None:
+    said = 'Unknown argument "{}" for command "{}". Add "--help" for more information about the arguments.\n'
+    runner = recorded("nothing", packages(lab_app="1-1"))
+    runner.unknown = {"upgrade": said.format("--store=/x", "upgrade"), "replay": said.format("replay", "dnf5")}
+    dnf, plan = driver.Dnf5(runner), PackagePlan(PLANNED)
+    perform = dnf.download if word == "upgrade" else dnf.apply
+    with pytest.raises(OvercError) as caught:
+        perform(PackageRequest(), plan, "/packages")
+    assert caught.value.error_id == "packages_unsupported"
+
+
 # -- how it is configured ----------------------------------------------------------------------------------------------
 def test_repositories_and_places() -> None:
     assert driver.Dnf5(recorded("nothing")).unchecked() == ("newer-off", "off", "silent")
