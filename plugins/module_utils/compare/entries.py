@@ -131,7 +131,7 @@ class Judge:
             return False
         if kin.written is not None and mine.inode not in kin.written:
             return True
-        return self._other.look(raw, source) and mine.untouched(self._other, kin.parted)
+        return self._other.look(raw, source) and mine.untouched(self._other, kin.settled)
 
     # -- files --------------------------------------------------------------------------------------------------
 

@@ -112,12 +112,11 @@ class Status:
         return self._blocks * 512 < self.size
 
     def untouched(self, other: Status, before: int) -> bool:
-        """One inode in two snapshots, unchanged since well before they parted (see ``Kin``)."""
-        # a second of margin: a change time has the granularity of the kernel's clock tick
+        """One inode in two snapshots, unchanged since ``before``, seconds (see ``Kin.settled``)."""
         return (
             self.inode == other.inode
             and self.view[96:108] == other.view[96:108]
-            and _SECONDS.unpack_from(self._buffer, 96)[0] < before - 1
+            and _SECONDS.unpack_from(self._buffer, 96)[0] < before
             and self.size == other.size
             and self.same_inode_facts(other)
         )

@@ -39,12 +39,16 @@ class Kin:
     """What is known when one side is a btrfs snapshot of the other, or both have a common ancestor.
 
     ``generation``: from which on the two can differ. ``parted``: when that was, in seconds. Reading a file writes its inode
-    item too (its access time), so an inode in ``written`` that has the same change time on both sides, from before they
-    parted, is still the same: everything but the access time moves the change time, and no program can set it.
+    item too (its access time), so an inode in ``written`` that has the same change time on both sides, from before
+    ``settled``, is still the same: everything but the access time moves the change time, and no program can set it.
     """
+
+    # seconds. The change time is that of the call; its bytes can miss a snapshot whose commit has begun and takes that long
+    _UNDER_WAY: t.Final = 60
 
     def __init__(self, generation: int, parted: int, find: t.Callable[[], frozenset[int] | None]) -> None:
         self.generation, self.parted = generation, parted
+        self.settled = parted - self._UNDER_WAY
         self._find = find
         self._found: list[frozenset[int] | None] = []
 

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import stat
+import struct
 import subprocess
 import time
 import typing as t
@@ -16,9 +19,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.compare import merge
 from ansible_collections.overc.system.plugins.module_utils.compare.kin import KinFinder
-from ansible_collections.overc.system.plugins.module_utils.compare.model import Comparison, Source
+from ansible_collections.overc.system.plugins.module_utils.compare.model import Comparison, Kin, Source
 from ansible_collections.overc.system.plugins.module_utils.compare.relatives import compare as relatives
-from ansible_collections.overc.system.plugins.module_utils.compare.relatives import reading
+from ansible_collections.overc.system.plugins.module_utils.compare.relatives import reading, survey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,8 +37,8 @@ def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.contextmanager
-def opened(container: Path, *sources: Path) -> t.Iterator[tuple[int, list[Source]]]:
-    """Their directories ``usr``, and how they are related."""
+def opened(container: Path, *sources: Path, ahead: int = 0) -> t.Iterator[tuple[int, list[Source]]]:
+    """Their directories ``usr``, and how they are related; ``ahead``: by how many seconds the clock was, when they parted."""
     with contextlib.ExitStack() as stack:
 
         def open_(path: Path) -> int:
@@ -43,12 +46,17 @@ def opened(container: Path, *sources: Path) -> t.Iterator[tuple[int, list[Source
             stack.callback(os.close, fd)
             return fd
 
-        kin = KinFinder(str(container))
-        stack.callback(kin.close)
+        finder = KinFinder(str(container))
+        stack.callback(finder.close)
+
+        def kin(path: Path) -> Kin | None:
+            found = finder.of(open_(path))
+            return None if found is None else Kin(found.generation, found.parted + ahead, lambda: found.written)
+
         yield (
             open_(container / "usr"),
             [
-                Source(open_(path / "usr"), layer=not number, one_filesystem=True, kin=kin.of(open_(path)))
+                Source(open_(path / "usr"), layer=not number, one_filesystem=True, kin=kin(path))
                 for number, path in enumerate(sources)
             ],
         )
@@ -65,9 +73,9 @@ def shown(comparison: Comparison) -> dict[str, t.Any]:
     return {"directories": directories, "links": comparison.links, "totals": totals, "refused": comparison.refused}
 
 
-def both(container: Path, *sources: Path, jobs: int = 1) -> tuple[dict[str, t.Any], Comparison]:
+def both(container: Path, *sources: Path, jobs: int = 1, ahead: int = 0) -> tuple[dict[str, t.Any], Comparison]:
     """Asserts that the two ways say the same; what they say."""
-    with opened(container, *sources) as (fd, given_sources):
+    with opened(container, *sources, ahead=ahead) as (fd, given_sources):
         by_trees = relatives.compare(fd, given_sources, jobs=jobs)
         walked = merge.walked(fd, given_sources, jobs=1)
     assert by_trees is not None
@@ -344,7 +352,10 @@ def test_relatives_over_generations(btrfs: Path) -> None:
     for number, younger in enumerate(line[1:]):
         _written_anew(line[number] / f"usr/d/f{number}", b"y" * 9000)
         snapshot(line[number], younger)
-    subprocess.run(["btrfs", "-q", "subvolume", "delete", str(line[2])], check=True)
+    subprocess.run(["btrfs", "-q", "subvolume", "delete", "--commit-after", str(line[2])], check=True)
+    subprocess.run(
+        ["btrfs", "-q", "subvolume", "sync", str(btrfs)], check=True
+    )  # until then it is known what that was made of
     _written_anew(container / "usr/d/f8", b"z" * 9000)
     for relative, own in ((line[1], 3), (first, 2)):
         said, comparison = both(container, relative)
@@ -355,3 +366,109 @@ def test_relatives_over_generations(btrfs: Path) -> None:
     with opened(container, line[3]) as (fd, sources):
         assert sources[0].kin is None, "nobody knows what the one that is gone was made of"
         assert relatives.compare(fd, sources) is None
+
+
+def _overwritten(path: Path, first: bytes) -> None:
+    with path.open("r+b") as file:
+        file.write(first)
+    os.utime(path, (5, 1000))
+
+
+def _with_long_names(place: Path, data: bytes) -> tuple[Path, Path]:
+    """A file with the only name that it has left in an item of another kind, and one with some of each."""
+    one, several = _file(place / "one", data), _file(place / "several", data)
+    names = {path: [place / f"{'y' * 200}{path.name}{number}" for number in range(400)] for path in (one, several)}
+    for path, all_of_it in names.items():
+        for name in all_of_it:
+            os.link(path, name)
+    for name in (one, *names[one][:-1], *names[several][1:-1]):
+        name.unlink()
+    return names[one][-1], several
+
+
+@pytest.mark.parametrize("one_by_one", [0, 2000])
+@pytest.mark.parametrize("where", ["container", "source", "both"])
+def test_what_was_written_while_the_clock_was_behind(
+    btrfs: Path, monkeypatch: pytest.MonkeyPatch, where: str, one_by_one: int
+) -> None:
+    """Its times say that it is as it was before the snapshot; whatever the names of a file look like."""
+    monkeypatch.setattr(survey, "_ONE_BY_ONE", one_by_one)
+    container, source = _pair(btrfs, count=6)
+    files = [container / "usr/d/f1", *_with_long_names(container / "usr/long", b"x" * 9000)]
+    os.symlink("here", container / "usr/d/link")
+    (container / "usr/d/below").mkdir()
+    subprocess.run(["btrfs", "-q", "subvolume", "delete", str(source)], check=True)
+    snapshot(container, source)
+    for number, root in enumerate((container, source)):
+        if where not in (root.name, "both"):
+            continue
+        for path in files:
+            _overwritten(root / path.relative_to(container), b"%d" % number)
+        os.chown(root / "usr/d/link", number + 1, 1, follow_symlinks=False)
+        (root / "usr/d/below").chmod(0o700 + number)
+        (root / "usr/d/f2").read_bytes()
+        (root / f"usr/d/f{3 + number}").unlink()
+        time.sleep(0.1)  # longer than a tick of the kernel's clock, which a change time has the granularity of
+    said, _comparison = both(container, source, ahead=86_400)
+    assert "f1" in said["directories"]["d"][1]
+    assert [name for name in said["directories"]["long"][1] if "one" in name], "its bytes are not the source's"
+    both(source, container, ahead=86_400)
+
+
+def test_bytes_that_came_later_than_their_change_time(btrfs: Path) -> None:
+    """What was written while a snapshot was made: it has the time of the call, and not the bytes, if its commit takes long."""
+    container, source = _pair(btrfs)
+    for _attempt in range(1000):
+        for root in (container, source):
+            _overwritten(root / "usr/d/f1", root.name[:1].encode())
+        if len({os.stat(root / "usr/d/f1").st_ctime_ns for root in (container, source)}) == 1:
+            break
+    else:
+        pytest.fail("never in the same tick of the kernel's clock")
+    said, _comparison = both(container, source, ahead=30)
+    assert said["directories"]["d"][1] == ["f1"]
+    with opened(container, source, ahead=86_400) as (fd, sources):
+        by_trees = relatives.compare(fd, sources, jobs=1)
+    assert by_trees is not None
+    assert by_trees.directories["d"].keep == ["f1"], (
+        "however long the commit took, the trees tell when bytes were written"
+    )
+
+
+def test_what_is_not_to_be_cloned_for_nothing(btrfs: Path) -> None:
+    """What another owner has, with bytes that take no place of their own: in the metadata, or none at all."""
+    clean(btrfs)
+    container, source = subvolume(btrfs / "container"), btrfs / "source"
+    (container / "usr").mkdir()
+    subprocess.run(["btrfs", "property", "set", str(container / "usr"), "compression", "zstd"], check=True)
+    files = [_file(container / "usr" / f"f{size}", b"a" * size) for size in (2049, 3000, 4096, 9000)]
+    files.append(container / "usr/hole")
+    subprocess.run(["truncate", "-s", "1M", str(files[-1])], check=True)
+    snapshot(container, source)
+    anew = subvolume(btrfs / "anew")
+    (anew / "usr").mkdir()
+    subprocess.run(["cp", "-a", "--reflink=never", *map(str, files), str(anew / "usr")], check=True)
+    for root in (source, anew):
+        for file in files:
+            os.chown(root / file.relative_to(container), 7, 7)
+    both(container, source)
+    both(container, source, anew)
+
+
+def _seal(path: Path) -> None:
+    """With fs-verity."""
+    with path.open("rb") as file:
+        fcntl.ioctl(file, 0x40806685, struct.pack("=IIII", 1, 1, 4096, 0) + bytes(112))
+
+
+def test_what_nobody_wrote_and_has_fs_verity(btrfs: Path) -> None:
+    container, source = _pair(btrfs)
+    try:
+        _seal(container / "usr/d/f1")
+    except OSError as error:
+        assert error.errno in (errno.EOPNOTSUPP, errno.ENOTTY)
+        pytest.skip("this kernel has no fs-verity for btrfs")
+    subprocess.run(["btrfs", "-q", "subvolume", "delete", str(source)], check=True)
+    snapshot(container, source)
+    said, _comparison = both(container, source)
+    assert [path for path, _reason in said["refused"]] == ["d/f1"]

@@ -16,16 +16,15 @@ from ...btrfs.extents import only
 from ..entries import MARK, NODE, SEALED
 from ..model import Tally
 from .reading import Reader
-from .survey import LOCKED
+from .survey import LOCKED, VERITY
 from .tree import FACTS, LINKS_TO_MODE, MODIFIED, Tree, is_inline, is_plain, on_disk
 
 _MARK: t.Final = b"trusted.overlay."
 _OPAQUE: t.Final = b"trusted.overlay.opaque"
 # Inode flags of btrfs (uapi/linux/btrfs_tree.h). Those that lsattr(1) shows: no data COW, no compression, sync, immutable,
-# append-only, nodump, noatime, dirsync, compressed, and fs-verity of the read-only half
+# append-only, nodump, noatime, dirsync, compressed, and fs-verity
 _NODATACOW: t.Final = 1 << 1
-_VERITY: t.Final = 1 << 32
-SHOWN: t.Final = _NODATACOW | 1 << 3 | 1 << 5 | LOCKED | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | _VERITY
+SHOWN: t.Final = _NODATACOW | 1 << 3 | 1 << 5 | LOCKED | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | VERITY
 _CLONED_FROM: t.Final = 2048  # smaller files lie in the metadata: cloning those shares nothing
 
 _KEEP: t.Final = 0
@@ -91,7 +90,7 @@ class Judge:
         name = os.fsdecode(raw)
         attributes = self._mine.attributes[inode]
         marked = bool(attributes) and is_marked(attributes)
-        if file.flags & _VERITY:
+        if file.flags & VERITY:
             tally.refuse(name, SEALED)
         if found and not marked and self._is_untouched(file, found[0]):
             tally.drop(name, found[0][0], file, 0)
@@ -127,15 +126,15 @@ class Judge:
         clone, freed = -1, 0
         if not marked:  # what has a mark is refused, whoever has the same
             for index, (number, other) in enumerate(found):
-                what = self._against(file, number, other, None, may_clone=clone < 0)
+                what, less = self._against(file, number, other, None, may_clone=clone < 0)
                 if what == _READ:
                     self.pending.append(Pending(place, name, file.inode, found[index:], clone, freed))
                     return
                 if what == _DROP:
-                    tally.drop(name, number, file, self._only_of(file, number, other))
+                    tally.drop(name, number, file, less)
                     return
                 if what == _CLONE:
-                    clone, freed = number, self._only_of(file, number, other)
+                    clone, freed = number, less
         else:
             tally.refuse(name, MARK)
         tally.keep(name, file, clone, freed)
@@ -145,11 +144,11 @@ class Judge:
         file = File(pending.inode, self._mine.inodes[pending.inode], self._block)
         clone, freed = pending.clone, pending.freed
         for number, other in pending.found:
-            what = self._against(file, number, other, reader, may_clone=clone < 0)
+            what, less = self._against(file, number, other, reader, may_clone=clone < 0)
             if what == _DROP:
-                return number, -1, self._only_of(file, number, other)
+                return number, -1, less
             if what == _CLONE:
-                clone, freed = number, self._only_of(file, number, other)
+                clone, freed = number, less
         return -1, clone, freed
 
     def tell(self, pending: Pending, verdict: Verdict, tally: Tally) -> None:
@@ -165,20 +164,25 @@ class Judge:
         mine, theirs = self._mine.extents[file.inode], self._theirs[number].extents[other]
         return 0 if mine == theirs else only(on_disk(mine), on_disk(theirs))
 
-    def _against(self, file: File, number: int, other: int, reader: Reader | None, *, may_clone: bool) -> int:
-        """What a source's file of that name makes possible; ``_READ`` if only its bytes tell and there is no reader."""
+    def _against(
+        self, file: File, number: int, other: int, reader: Reader | None, *, may_clone: bool
+    ) -> tuple[int, int]:
+        """What a source's file of that name makes possible, and what that frees (bytes on disk).
+
+        ``_READ`` if only its bytes tell and there is no reader.
+        """
         if other < 0:
-            return _KEEP
+            return _KEEP, 0
         theirs = self._theirs[number]
         a, b = file.item, theirs.inodes[other]
         size, held, _links, mode, _device, flags = FACTS.unpack_from(b)
         if size != file.size or not stat.S_ISREG(mode):
-            return _KEEP
+            return _KEEP, 0
         if (file.allocated < size) != ((held + self._block - 1) // self._block * self._block < size):
-            return _KEEP  # holes are neither lost nor made: a swap file must have none
+            return _KEEP, 0  # holes are neither lost nor made: a swap file must have none
         differ = (file.flags ^ flags) & SHOWN
         if differ & _NODATACOW:
-            return _KEEP  # the kernel clones nothing between the two
+            return _KEEP, 0  # the kernel clones nothing between the two
         may_clone = may_clone and size > _CLONED_FROM
         exact = (
             not differ
@@ -189,28 +193,27 @@ class Judge:
             and self._mine.attributes[file.inode] == theirs.attributes[other]
         )
         if not exact and not may_clone:
-            return _KEEP
-        equal, once = self._same_in_trees(file, theirs, other)
+            return _KEEP, 0
+        equal = self._same_in_trees(file, theirs, other)
         if equal is None:
             if reader is None:
-                return _READ
+                return _READ, 0
             equal = reader.equal(self._mine, file.inode, theirs, other, size=size, allocated=file.allocated)
         if not equal:
-            return _KEEP
+            return _KEEP, 0
+        freed = self._only_of(file, number, other)
         if exact:
-            return _DROP
-        return _CLONE if may_clone and not once else _KEEP
+            return _DROP, freed
+        return (_CLONE, freed) if may_clone and freed else (_KEEP, 0)
 
-    def _same_in_trees(self, file: File, theirs: Tree, other: int) -> tuple[bool | None, bool]:
-        """(equal, already stored once), as far as the trees tell; None: they do not."""
+    def _same_in_trees(self, file: File, theirs: Tree, other: int) -> bool | None:
+        """Whether the bytes are equal, as far as the trees tell; None: they do not."""
         if not file.size:
-            return True, True
+            return True
         a, b = self._mine.extents[file.inode], theirs.extents[other]
         if a == b:
-            return True, bool(a) and not is_inline(a)
-        if is_inline(a) and is_inline(b) and is_plain(a) and is_plain(b):
-            return False, False
-        return None, False
+            return True
+        return False if is_inline(a) and is_inline(b) and is_plain(a) and is_plain(b) else None
 
     # -- symbolic links -----------------------------------------------------------------------------------------
 

@@ -18,10 +18,12 @@ from ..model import Kin
 from .tree import (
     ATTRIBUTE,
     CHANGED,
+    EXTENT,
     EXTREF,
     FACTS,
     FIRST,
     INODE,
+    MADE,
     NAME,
     REF,
     Tree,
@@ -33,6 +35,7 @@ _BUFFER: t.Final = 1 << 18  # bytes; larger ones cost more page faults than they
 _END: t.Final = LAST - 255
 _MARK: t.Final = b"trusted.overlay."
 LOCKED: t.Final = 1 << 6 | 1 << 7  # immutable, append-only
+VERITY: t.Final = 1 << 32  # fs-verity, of the read-only half
 _WRITTEN: t.Final = struct.Struct("<8xQ")
 _NAME_LENGTH: t.Final = struct.Struct("<8xH")  # struct btrfs_inode_ref
 _EXTERNAL: t.Final = struct.Struct("<QQH")  # struct btrfs_inode_extref: directory, index, length of the name
@@ -80,7 +83,7 @@ class Survey:
 
 
 class _Doubt(t.NamedTuple):
-    """What was only read, as far as the container tells by itself."""
+    """What was only read, as far as the container tells by itself; under one of its names. ``counted``: it is so far."""
 
     item: bytes
     parent: int
@@ -88,26 +91,37 @@ class _Doubt(t.NamedTuple):
     counted: bool
 
 
+class _Written:
+    """What was written since they parted: the source's inode items, and inodes with bytes that either side wrote."""
+
+    __slots__ = ("bytes", "items")
+
+    def __init__(self) -> None:
+        self.items: dict[int, bytes] = {}
+        self.bytes: set[int] = set()
+
+
 def survey(mine: Tree, theirs: Tree, kin: Kin) -> Survey:
     """Read the container's tree beside that of its relative. Raises OSError."""
     buffer = bytearray(ITEMS_AT + _BUFFER)
-    written = {
-        inode: bytes(data[at : at + 160])
-        for data, at, inode, _offset, kind, _length in blocks(theirs.fd, buffer, FIRST, _END, kin.generation)
-        if kind == INODE and _WRITTEN.unpack_from(data, at)[0] >= kin.generation
-    }
+    written = _Written()
+    for data, at, inode, _offset, kind, _length in blocks(theirs.fd, buffer, FIRST, _END, kin.generation):
+        if kind == INODE and _WRITTEN.unpack_from(data, at)[0] >= kin.generation:
+            written.items[inode] = bytes(data[at : at + 160])
+        elif kind == EXTENT and MADE.unpack_from(data, at)[0] >= kin.generation:
+            written.bytes.add(inode)
     found = Survey()
     doubts = _read(mine, written, kin, buffer, found)
-    _settle(theirs, doubts, kin, buffer, found)
+    _settle(theirs, doubts, written, kin, buffer, found)
     return found
 
 
 def _read(  # noqa: C901, PLR0912 - a call for each item would cost more than all that is done with it
-    mine: Tree, written: t.Mapping[int, bytes], kin: Kin, buffer: bytearray, found: Survey
+    mine: Tree, written: _Written, kin: Kin, buffer: bytearray, found: Survey
 ) -> dict[int, _Doubt]:
     """All of it in one loop."""
-    count, sizes, odd, below = found.count, found.size, found.odd, found.below
-    since, parted = kin.generation, kin.parted
+    count, sizes, odd, below, theirs = found.count, found.size, found.odd, found.below, written.items
+    since, settled = kin.generation, kin.settled
     facts, changed_at, written_in = FACTS.unpack_from, CHANGED.unpack_from, _WRITTEN.unpack_from
     doubts: dict[int, _Doubt] = {}
     size, parent, item = 0, -1, b""
@@ -118,17 +132,13 @@ def _read(  # noqa: C901, PLR0912 - a call for each item would cost more than al
             what = mode & 0o170000
             directory = what == stat.S_IFDIR
             doubt, same = False, True
-            if written_in(data, at)[0] >= since or inode in written:
-                item = bytes(data[at : at + 160])
-                if changed_at(item)[0] >= parted - 1:
-                    same = False
-                elif inode in written:
-                    same = was_only_read(item, written[inode], since, parted)
+            if written_in(data, at)[0] >= since or inode in theirs:
+                same = doubt = changed_at(data, at)[0] < settled
+                if doubt:
+                    item = bytes(data[at : at + 160])
                 else:
-                    doubt = True
-                if not same:
                     found.changed.add(inode)
-            plain = same and links == 1 and what in (stat.S_IFREG, stat.S_IFLNK) and not flags & LOCKED
+            plain = same and links == 1 and what in (stat.S_IFREG, stat.S_IFLNK) and not flags & (LOCKED | VERITY)
             if directory and flags & LOCKED:
                 found.closed.add(inode)
         elif kind == REF:
@@ -150,12 +160,17 @@ def _read(  # noqa: C901, PLR0912 - a call for each item would cost more than al
         elif kind == NAME:
             if data[at + 8] != INODE:
                 found.nested.add(inode)
+        elif kind == EXTENT:
+            if doubt and MADE.unpack_from(data, at)[0] >= since:
+                written.bytes.add(inode)
         elif kind == ATTRIBUTE:
             if data.find(_MARK, at, at + length) >= 0:
                 found.closed.add(inode if directory else parent)
         elif kind == EXTREF:
             for other, name in _further_names(data, at, at + length):
                 odd.setdefault(other, {})[name] = inode
+                if doubt and inode not in doubts:  # all other names are gone
+                    doubts[inode] = _Doubt(item, other, name, counted=False)
     return doubts
 
 
@@ -176,11 +191,15 @@ def _further_names(data: bytearray, at: int, end: int) -> t.Iterator[tuple[int, 
         yield directory, bytes(data[first:at])
 
 
-def _settle(theirs: Tree, doubts: t.Mapping[int, _Doubt], kin: Kin, buffer: bytearray, found: Survey) -> None:
+def _settle(
+    theirs: Tree, doubts: t.Mapping[int, _Doubt], written: _Written, kin: Kin, buffer: bytearray, found: Survey
+) -> None:
     """Ask the source for what the container has only read, as far as that tells by itself."""
-    items = _items(theirs, doubts, buffer)
+    asked = {inode for inode in doubts if inode not in written.items and inode not in written.bytes}
+    items = {**written.items, **_items(theirs, asked, buffer)}
     for inode, doubt in doubts.items():
-        if inode in items and was_only_read(doubt.item, items[inode], kin.generation, kin.parted):
+        # (The change time is that of the call that wrote: the bytes may have come later.)
+        if inode not in written.bytes and inode in items and was_only_read(doubt.item, items[inode], kin):
             continue
         found.changed.add(inode)
         if doubt.counted:
@@ -205,4 +224,4 @@ def _items(theirs: Tree, wanted: t.Collection[int], buffer: bytearray) -> dict[i
     return found
 
 
-__all__ = ("LOCKED", "Survey", "survey")
+__all__ = ("LOCKED", "VERITY", "Survey", "survey")

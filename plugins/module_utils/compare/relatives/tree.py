@@ -16,6 +16,7 @@ import typing as t
 
 from ...btrfs.extents import BEHIND_GENERATION, add
 from ...btrfs.search import ITEMS_AT, KEY, LAST, TREE_SEARCH_V2, U32, U64
+from ..model import Kin
 
 FIRST: t.Final = 256
 INODE: t.Final = 1
@@ -23,7 +24,7 @@ REF: t.Final = 12
 EXTREF: t.Final = 13
 ATTRIBUTE: t.Final = 24
 NAME: t.Final = 96  # DIR_INDEX: every name once, in the order of a listing
-_EXTENT: t.Final = 108
+EXTENT: t.Final = 108
 _ENTRY: t.Final = struct.Struct("<QB8x8xHHB")  # struct btrfs_dir_item: where it leads, data and name lengths, type
 _ENTRY_SIZE: t.Final = 30
 _ITEM: t.Final = 160
@@ -32,7 +33,7 @@ _HEAD: t.Final = struct.Struct("=8xQQII")
 
 # struct btrfs_inode_item: size, bytes on disk, links, mode, device, flags
 FACTS: t.Final = struct.Struct("<16xQQ8xI8xIQQ")
-MADE: t.Final = struct.Struct("<Q")  # the generation in which the inode was made
+MADE: t.Final = struct.Struct("<Q")  # the generation in which the inode was made; or the extent, of its item
 CHANGED: t.Final = struct.Struct("<124xQ")  # seconds
 LINKS_TO_MODE: t.Final = slice(40, 56)
 OWNER_TO_MODE: t.Final = slice(44, 56)
@@ -85,7 +86,7 @@ class Tree:
                 names[bytes(data[name : name + name_length])] = child if what == INODE else -child
             elif kind == INODE:
                 item = bytes(data[at : at + _ITEM])
-            elif kind == _EXTENT:
+            elif kind == EXTENT:
                 extents.append(struct.pack("=Q", offset) + data[at + 8 : at + length])
             elif kind == ATTRIBUTE:
                 attributes.update(_attributes(data, at, at + length))
@@ -161,16 +162,12 @@ def is_directory(inode: bytes) -> bool:
     return inode[53] & 0xF0 == 0x40
 
 
-def was_only_read(a: bytes, b: bytes, since: int, parted: int) -> bool:
-    """Whether two items of one inode, which both sides have, differ in no more than an access time.
-
-    ``since``, ``parted``: generation and time (seconds) of when they parted, see ``Kin``. No program can set a change time;
-    a second of margin, because it has the granularity of the kernel's clock tick.
-    """
+def was_only_read(a: bytes, b: bytes, kin: Kin) -> bool:
+    """Whether two items of one inode, which both sides have, differ in no more than an access time."""
     return bool(
         a[_MADE] == b[_MADE]
-        and MADE.unpack_from(a)[0] < since
-        and CHANGED.unpack_from(a)[0] < parted - 1
+        and MADE.unpack_from(a)[0] < kin.generation
+        and CHANGED.unpack_from(a)[0] < kin.settled
         and a[_SIZE_TO_FLAGS] == b[_SIZE_TO_FLAGS]
         and a[_CHANGED_AND_MODIFIED] == b[_CHANGED_AND_MODIFIED]
     )
@@ -191,6 +188,7 @@ def inode_of(fd: int) -> int:
 __all__ = (
     "ATTRIBUTE",
     "CHANGED",
+    "EXTENT",
     "EXTREF",
     "FACTS",
     "FIRST",
