@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ..errors import OvercError
 from ..system import fstab
-from ..system.presence import NOT_THERE, status
+from ..system.presence import NOT_THERE, is_there, status
 from ..system.safe_path import OPEN_FILE, printable
 from .service_files import words
 
@@ -208,7 +208,7 @@ def default_places(settings: str = _SETTINGS) -> list[str]:
     for line in (_text(settings) or "").split("\n"):
         key, sep, value = line.partition("=")
         if sep and key.strip() == "lxc.lxcpath" and value.strip():
-            return [value.strip()]
+            return [value.strip().rstrip("/") or "/"]
     return [_DEFAULT_PLACE]
 
 
@@ -222,13 +222,21 @@ def with_fstab(text: str, path: str, *, legacy: bool) -> str:
     return f"{text}{FSTAB_COMMENT}\n{FSTAB_KEYS[legacy]} = {path}\n"
 
 
-def without_fstab(text: str) -> str:
-    """The configuration without what ``with_fstab`` added."""
+def without_fstab(text: str, path: str) -> str:
+    """The configuration without what ``with_fstab`` added; what somebody wrote there since is kept.
+
+    (Of a container that was moved, it names what is not there any more.)
+    """
     lines = text.split("\n")
-    while FSTAB_COMMENT in lines:
-        index = lines.index(FSTAB_COMMENT)
-        del lines[index : index + 2]
-    return "\n".join(lines)
+    out: list[str] = []
+    while lines:
+        line = lines.pop(0)
+        named = next(_settings(lines[0]), ("", "")) if line == FSTAB_COMMENT and lines else ("", "")
+        if named[0] in FSTAB_KEYS and named[1] and (named[1] == path or not is_there(named[1])):
+            lines.pop(0)
+        else:
+            out.append(line)
+    return "\n".join(out)
 
 
 def root_in_use(status: os.stat_result, proc: str = "/proc") -> int | None:

@@ -71,8 +71,12 @@ def tidy_table(site: Site) -> bool:
         return True  # somebody else's lines came in: theirs now
     found = safe_path.read_file("config", site.fd)
     if found is not None:
-        text = lxc.without_fstab(os.fsdecode(found[0]))
-        safe_path.write_atomically("config", os.fsencode(text), site.fd, like=found[1])
+        before, path = os.fsdecode(found[0]), f"{site.path}/fstab"
+        text = lxc.without_fstab(before, path)
+        if text != before:
+            safe_path.write_atomically("config", os.fsencode(text), site.fd, like=found[1])
+        if lxc.parse_config(lxc.with_includes(text)).fstab == path:
+            return True  # somebody else names it, too, and LXC starts nothing without it
     if table is not None:
         os.unlink("fstab", dir_fd=site.fd)
     return True

@@ -128,3 +128,31 @@ def test_the_monitor_is_seen_before_the_container_has_a_root(world: World, lxc: 
         assert monitor_listens(f"{containers}/c1")
         assert not monitor_listens(f"{containers}/c2")
     assert not monitor_listens(f"{containers}/c1")
+
+
+@pytest.mark.parametrize("since", ["a line between", "a table of its own", "it is included"])
+def test_what_somebody_wrote_behind_our_comment(world: World, lxc: Lxc, since: str) -> None:
+    """Only our own line goes, and the table only when nobody names it: LXC starts nothing whose table is not there."""
+    root = world.containers / "c1/rootfs"
+    configure(root, fstab=False)
+    config, own, more = root.parent / "config", world.base / "own", world.base / "more.conf"
+    before = view(root / "usr")
+    world.run()
+    line = f"lxc.mount.fstab = {root.parent}/fstab\n"
+    text = config.read_text()
+    if since == "a line between":
+        text = text.replace(line, f"lxc.start.auto = 0\n{line}")
+    elif since == "it is included":
+        more.write_text(line)
+        text = f"lxc.include = {more}\n{text}"
+    config.write_text(text)
+    if since == "a table of its own":  # with all that ours has, and more
+        own.write_text((root.parent / "fstab").read_text() + "proc mnt proc nodev 0 0\n")
+        (root / "mnt").mkdir()
+        config.write_text(text.replace(line, f"lxc.mount.fstab = {own}\n"))
+    world.run("absent")
+    assert view(root / "usr") == before
+    with lxc.started() as run:
+        assert run("cat", "/usr/share/d/f1") == "1" * 3000
+        if since == "a table of its own":
+            assert run("cat", "/mnt/version")

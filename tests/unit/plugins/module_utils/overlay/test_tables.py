@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay import lxc
@@ -100,7 +102,33 @@ def test_what_is_added_to_a_configuration_is_taken_away(legacy: bool) -> None:
     text = "lxc.rootfs = /r\nlxc.uts.name = c1\n"
     added = lxc.with_fstab(text, "/c/fstab", legacy=legacy)
     assert lxc.parse_config(added).fstab == "/c/fstab"
-    assert lxc.without_fstab(added) == text
+    assert lxc.without_fstab(added, "/c/fstab") == text
+    assert lxc.without_fstab(added + added, "/c/fstab") == text + text
+    assert lxc.without_fstab(added, "/moved/fstab") == text
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        f"{lxc.FSTAB_COMMENT}\nlxc.start.auto = 1\nlxc.mount.fstab = /c/fstab\n",
+        f"{lxc.FSTAB_COMMENT}\nlxc.mount.fstab = /etc/passwd\n",
+        f"{lxc.FSTAB_COMMENT}\nlxc.mount.entry = /srv srv none bind\n",
+        f"{lxc.FSTAB_COMMENT}\nlxc.mount.fstab =\n",
+        f"{lxc.FSTAB_COMMENT}\n",
+        f"lxc.uts.name = c1\n{lxc.FSTAB_COMMENT}",
+    ],
+    ids=["a line between", "another table", "another key", "none any more", "the comment alone", "at the end"],
+)
+def test_what_somebody_else_wrote_there_since_stays(since: str) -> None:
+    assert lxc.without_fstab(since, "/c/fstab") == since
+
+
+@pytest.mark.parametrize("value", ["/srv/lxc", "/srv/lxc/", "/srv/lxc//"])
+def test_where_lxc_is_told_to_look(tmp_path: Path, value: str) -> None:
+    """It takes slashes at the end away, and compares the names that it makes of that as they are."""
+    settings = tmp_path / "lxc.conf"
+    settings.write_text(f"lxc.bdev.lvm.vg = x\nlxc.lxcpath = {value}\n")
+    assert lxc.default_places(str(settings)) == ["/srv/lxc"]
 
 
 def test_only_paths_below_our_directory_are_ours() -> None:
