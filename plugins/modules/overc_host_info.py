@@ -69,8 +69,9 @@ waiting_for:
 booted:
   description:
     - The running deployment. As in the other deployments here, C(defects) tells why it would not boot (no init,
-      no modules for its kernel, the btrfs property ro), or what it lacks that the running one comes up with.
-    - Without O(full) these are C(subvolume), the C(release) of the C(kernel), and C(defects) where there are any.
+      no modules for its kernel, the btrfs property ro), or what it lacks that the running one comes up with. C(asked) are what
+        it was asked for beside an upgrade, to install, to remove and to run, a line each.
+    - Without O(full) these are C(subvolume), the C(release) of the C(kernel), and C(asked) and C(defects) where there are any.
   returned: always
   type: dict
   sample:
@@ -80,6 +81,7 @@ booted:
     created: "2026-11-23 20:01:12 +0000"
     kernel: {sha256: 9b1c, release: 5.10.7}
     recorded: true
+    asked: [install nginx]
     defects: []
 default:
   description: The deployment of the normal boot entry. RV(next_boot) says what boots next.
@@ -113,7 +115,8 @@ deployments:
   description:
     - With RV(boot_method=grub-entry), the deployments that have a boot entry, the newest first.
     - C(id) is the number of the entry, which is never used again. C(confirmed) says since when it is known to work, C(pinned)
-      whether it stays in any case, C(size_alone) the bytes that only it holds, with O(sizes=true).
+      whether it stays in any case, C(asked) what is told at RV(booted), C(size_alone) the bytes that only it holds, with
+        O(sizes=true).
   returned: with O(full=true), else where there is something to be told
   type: list
   elements: dict
@@ -125,6 +128,7 @@ deployments:
       created: "2026-11-23 20:01:12 +0000"
       confirmed: "2026-11-23T20:10:00Z"
       pinned: false
+      asked: []
       default: true
       booted: true
       size_alone:
@@ -203,7 +207,8 @@ last_event:
   returned: with O(full=true), else where there is something to be told
   type: dict
 events:
-  description: The last transactions, newest last. What one warned of is in its C(warnings).
+  description: The last transactions, newest last. What one warned of is in its C(warnings), what was asked for
+    beside an upgrade in its C(asked).
   returned: with O(full=true)
   type: list
   elements: dict

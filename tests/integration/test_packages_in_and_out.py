@@ -53,13 +53,18 @@ def test_in_and_out_and_back(host: Host, debs: Path) -> None:  # noqa: F811
     assert [(entry["rc"], entry["stdout"]) for entry in done["ran"]] == [(0, "web ran\n"), (0, "")]
     again = succeed(host, "upgrade", wanted)
     assert (again["changed"], again["state"]) == (False, "staged"), again
+    # Who forgets the one staged replaces it, and is told beforehand
+    plain = call(host, "upgrade", check=True)
+    assert plain["replaced"] is True
+    assert "install deb-web; remove deb-app; run deb-web ran; run touch /etc/ran." in str(plain["warnings"])
     assert installed(host) == {"deb-app", "deb-kernel"}
     host.reboot()
     assert installed(host) == {"deb-kernel", "deb-need", "deb-web"}
     host.sh("test -e /etc/ran")
     succeed(host, "confirm")
     info = succeed(host, "info")
-    assert "touch /etc/ran" in str(info), "what was run is on record"
+    assert info["booted"]["asked"] == ["install deb-web", "remove deb-app", "run deb-web ran", "run touch /etc/ran"]
+    assert [event["asked"] for event in info["events"] if "asked" in event] == [info["booted"]["asked"]]
     there = succeed(host, "upgrade", {**wanted, "run_creates": "/etc/ran"})
     assert there["changed"] is False, there
 

@@ -25,7 +25,7 @@ _WHOLE: t.Final = frozenset(
 )
 _ONLY_FAILED: t.Final = frozenset({"rc"})
 _LINED: t.Final = ("steps", "changes", "at_risk", "output")
-_DEPLOYMENT: t.Final = ("subvolume", "uuid", "kernel", "defects")
+_DEPLOYMENT: t.Final = ("subvolume", "uuid", "kernel", "asked", "defects")
 # Lines in which a tool says what went wrong
 _TELLING: t.Final = re.compile(
     r"(?<![\w-])(error|fail(s|ed|ure)?|cannot|could not|unable|denied|no space|not found|problem|conflicts?)\b",

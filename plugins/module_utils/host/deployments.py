@@ -41,6 +41,7 @@ def deployments_of(runner: Runner, facts: HostFacts, *, sizes: bool) -> list[dic
                 "created": subvolumes.created(path) if subvolume else None,
                 "confirmed": known.confirmed if known else None,
                 "pinned": bool(known and known.pinned),
+                "asked": list(known.asked) if known else [],
                 "default": boot is not None and entry.id == boot.default,
                 "booted": facts.booted is not None and facts.booted.uuid == entry.uuid,
                 "size_alone": _alone(runner, path) if sizes and subvolume else None,

@@ -35,6 +35,7 @@ def deployment(facts: HostFacts, subvolume: subvolumes.Subvolume | None) -> dict
             "release": release_of_files(facts, files) or (known.release if known else None),
         },
         "recorded": known is not None,
+        "asked": list(known.asked) if known else [],
         "defects": list(defects_of(facts, subvolume)),
     }
 

@@ -23,6 +23,7 @@ from ..observe.late_paths import brought, late_of, refuse_system
 from ..observe.state import HostState
 from ..observe.state_at_risk import state_at_risk
 from ..plan.commands import UpgradeWish, can_be_armed, plan_upgrade
+from ..plan.package_steps import asked_for, not_asked_for_again
 from ..plan.policy import gpg_policy, release_space, state_policy
 from ..result import difference, nothing_to_do
 from ..steps.carry_over import check_carry_over, is_current
@@ -69,9 +70,16 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
     facts, state = host.observe(full=True)
     etc = _merge_of_etc(facts, state, options.carry_over)
     stale = bool(etc and etc.stale) or _stale_carry_over(facts, state, options.carry_over)
-    wish = UpgradeWish(options.force, options.carry_over, stale, options.carry_late, options.arm, options.rejected)
+    asked = asked_for(options.request, packages)
+    wish = UpgradeWish(
+        options.force, options.carry_over, stale, options.carry_late, options.arm, options.rejected, asked
+    )
     plan = plan_upgrade(facts, state, packages, wish)
     result["replaced"] = plan.replaced
+    if plan.replaced and facts.default is not None:
+        known = facts.record.deployments.get(facts.default.uuid)
+        lost = not_asked_for_again(facts.default.path, known.asked if known else (), asked)
+        host.warnings += [lost] if lost else []
     anew = "create_root" in plan.steps
     if state.name == "staged" and not anew:
         if etc is not None:

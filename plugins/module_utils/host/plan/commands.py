@@ -35,7 +35,7 @@ from .late import (
 )
 from .model import Context, Operation, Plan
 from .order import in_order
-from .package_steps import command_lines, needed
+from .package_steps import needed
 from .refusals import (
     booted_and_default,
     known_files,
@@ -151,7 +151,7 @@ def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish
         fingerprint=fingerprint,
         replaces_staged=staged,
         carry_over=wish.carry_over,
-        run=command_lines(packages),
+        asked=wish.asked,
         carry_late=wish.carry_late or (),
     )
     refuse_strangers(facts, root_name, facts.layout.backup)

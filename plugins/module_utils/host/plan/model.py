@@ -82,7 +82,8 @@ class Context:
     trial itself, or is the backup because of one. ``failed`` is what the history is told about that one.
 
     Where each deployment has a boot entry of its own, ``number`` is that of the one this is about, and ``dropped`` are the
-    uuids of those that go; there ``arm`` means the same. ``run``: command lines, for the record alone.
+    uuids of those that go; there ``arm`` means the same. ``asked``, for the record alone: what was asked for
+    beside an upgrade, a line each.
     """
 
     operation: Operation
@@ -111,7 +112,7 @@ class Context:
     failed: t.Mapping[str, t.Any] | None = None
     number: int | None = None
     dropped: tuple[str, ...] = ()
-    run: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
     @property
     def names(self) -> BootNames:

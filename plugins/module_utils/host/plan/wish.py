@@ -16,7 +16,7 @@ class UpgradeWish:
     ``carry_over``: absolute paths to bring along; ``stale``: one of them differs between the running and the staged root,
     so it is brought over again. ``carry_late``: paths that the new root brings over itself; None: as they were declared before.
     ``arm``: with automatic protection, let the next boot try it. ``rejected``: fingerprints
-    of plans that are not to be staged.
+    of plans that are not to be staged. ``asked``: what the record is told of, a line each.
     """
 
     force: bool = False
@@ -25,6 +25,7 @@ class UpgradeWish:
     carry_late: tuple[str, ...] | None = None
     arm: bool = True
     rejected: t.Collection[str] = ()
+    asked: tuple[str, ...] = ()
 
 
 __all__ = ("UpgradeWish",)

@@ -73,7 +73,7 @@ def event(at: Apply, outcome: str, **more: t.Any) -> dict[str, t.Any]:
         "to": at.context.root_name,
         "outcome": outcome,
         "fingerprint": at.context.fingerprint,
-        **({"run": list(at.context.run)} if at.context.run else {}),
+        **({"asked": list(at.context.asked)} if at.context.asked else {}),
         **({"warnings": [text[:_LONGEST] for text in at.warnings[:_WARNINGS]]} if at.warnings else {}),
         **more,
     }
@@ -95,6 +95,7 @@ def _target_entries(at: Apply, target: subvolumes.Subvolume) -> list[Deployment]
             fingerprint=context.fingerprint,
             kept_modules=tuple(kept),
             made=at.now,
+            asked=context.asked,
         )
     ]
 

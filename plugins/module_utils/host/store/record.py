@@ -34,6 +34,8 @@ class Deployment:
     was made from, ``previous`` that of the deployment a rollback returns to. ``kept_modules`` are the kernel releases
     whose modules were put in so that the kernel before boots it too.
 
+    ``asked`` is what was asked for beside an upgrade, a line each.
+
     Where it has a boot entry of its own, ``number`` is that entry's; ``confirmed``: since when it is known to work;
     ``pinned``: it is kept however many newer ones there are; ``sealed``: the generation of its subvolume when it was staged.
     """
@@ -51,6 +53,7 @@ class Deployment:
     confirmed: str | None = None
     pinned: bool = False
     sealed: int | None = None
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from ..late import (
     with_late,
 )
 from ..model import Context, Operation, Plan
-from ..package_steps import command_lines, needed
+from ..package_steps import needed
 from ..refusals import refuse_broken, refuse_elsewhere, refuse_unless_usable, refuse_upgrade
 from ..trial import reason_of
 from .keep import prunable
@@ -137,7 +137,7 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
         fingerprint=fingerprint,
         replaces_staged=staged,
         carry_over=wish.carry_over,
-        run=command_lines(packages),
+        asked=wish.asked,
         carry_late=wish.carry_late or (),
         arm=wish.arm and boot.automatic,
         was_armed=boot.armed,

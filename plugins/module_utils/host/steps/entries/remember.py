@@ -81,6 +81,7 @@ def _upgraded(at: Apply, boot: EntryBoot, before: Record) -> Record:
         made=at.now,
         number=context.number,
         sealed=made.generation,
+        asked=context.asked,
     )
     pending = Pending("upgrade", made.uuid, context.fingerprint, at.now)
     return replace(before.with_deployments(base, new), pending=pending, unfinished=pending)
