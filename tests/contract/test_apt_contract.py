@@ -565,9 +565,14 @@ def test_what_apt_itself_keeps_is_not_removed(root: Root) -> None:
     pending(root, PackageRequest(), refresh=True)
     request = PackageRequest(remove=("dpkg",), upgrade=False)
     failing(lambda: pending(root, request, refresh=False), "package_needed", "dpkg")
-    request = PackageRequest(remove=("libc6",), upgrade=False)
-    with pytest.raises(OvercError):  # apt only says that dpkg needs it
-        pending(root, request, refresh=False)
+    # What these need, and what that needs: apt only says that it cannot resolve it
+    base = root.sh("dpkg-query -W -f '${Package}\\n' 'gcc-*-base'").split()[0]
+    for name, user in (("libc6", "dpkg"), (base, "libgcc-s1")):
+        request = PackageRequest(remove=(name, "lab-app"), upgrade=False)
+        error = failing(lambda: pending(root, request, refresh=False), "package_needed", name)  # noqa: B023
+        assert user in error.facts["packages"]
+    # One that nobody needs so goes
+    assert "lab-lib" in told(pending(root, PackageRequest(remove=("lab-lib",), upgrade=False), refresh=False))
 
 
 # -------------------------------------------------------------------------------------------------- security alone

@@ -116,6 +116,8 @@ def _command(host: Host, world: World, name: str) -> tuple[list[tuple[str, Told]
         return _watched(host, "overc_host_confirm", {}, refused="not_booted"), ran.ends, ran.world
     walked = walk.command(world, name)
     args: dict[str, t.Any] = {"force": True} if "force" in name else {}
+    if name.startswith("upgrade") and "nothing" not in name:
+        args["run"] = [["true"]]
     if " to " in name:
         args["to"] = str(next(given.to for given in GRUB_ENTRY.commands(world) if given.name == name))
     seen = _watched(host, f"overc_host_{name.split()[0]}", args, last or None)

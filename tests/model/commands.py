@@ -68,8 +68,9 @@ class Command:
             return error
 
 
-# One fingerprint for both: whether a staged plan is replaced by another one is asked with ``force``
-_SOMETHING: t.Final = PackagePlan((PackageChange("app", "noarch", "1.0-1", "2.0-1", "lab", 1),))
+# One fingerprint for both: whether a staged plan is replaced by another one is asked with ``force``. There is a command in it,
+# so that its step is among those that are cut off
+_SOMETHING: t.Final = PackagePlan((PackageChange("app", "noarch", "1.0-1", "2.0-1", "lab", 1),), run=(("true",),))
 _OFFERS: t.Final = {"kernel": _SOMETHING, "plain": _SOMETHING, "nothing": PackagePlan()}
 UPGRADE, ROLLBACK, CONFIRM = "overc_host_upgrade", "overc_host_rollback", "overc_host_confirm"
 

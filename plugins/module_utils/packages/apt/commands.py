@@ -15,6 +15,7 @@ from ..tool import run_when_free
 from . import configuration
 from .configuration import Configuration
 from .errors import interrupted, is_locked
+from .output import dependents
 from .settings import ENVIRONMENT, SETTINGS, phasing, quoted
 from .status import JOURNAL, QUERY, Entry, journal_names, parse_entries
 
@@ -84,6 +85,17 @@ class Commands:
         shown = self.runner.run(["dpkg-query", "-W", "-f", form, "--", *names], env=ENVIRONMENT)
         rows = (line.split("\t") for line in shown.stdout.splitlines())
         return tuple(sorted({name for name, *flags in rows if "yes" in flags}))
+
+    def essential_users(self, names: t.Sequence[str]) -> tuple[str, ...]:
+        """Those of the packages that ``essential`` means that cannot be as they are without these, directly or by others."""
+        going = list(dict.fromkeys(names))
+        while True:
+            shown = self.runner.run(["dpkg", "--simulate", "--remove", "--", *going], env=ENVIRONMENT)
+            more = [name for name in dependents(shown.stderr) if name not in going]
+            found = self.essential(more) if more else ()
+            if found or not more:
+                return found
+            going += more
 
     def make_directories(self, *directories: str) -> None:
         """Raises no_space, package_manager_failed."""

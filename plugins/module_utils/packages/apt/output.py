@@ -161,11 +161,20 @@ def unmet_dependencies(text: str) -> str:
     return "; ".join(lines)
 
 
+_NEEDS: t.Final = re.compile(r"^ (\S+) (?:pre-)?depends on ", re.MULTILINE)
+
+
+def dependents(text: str) -> tuple[str, ...]:
+    """Whom `dpkg --simulate --remove` names as needing what is to go, as dpkg calls them, without repetitions."""
+    return tuple(dict.fromkeys(_NEEDS.findall(text)))
+
+
 __all__ = (
     "Fetch",
     "Row",
     "Simulation",
     "UnreadableOutput",
+    "dependents",
     "parse_simulation",
     "parse_uris",
     "unmet_dependencies",

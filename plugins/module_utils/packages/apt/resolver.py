@@ -54,7 +54,7 @@ class Resolver:
         if self._edits.go:
             self._refuse_essential()
         if self._edits.words or not self._request.upgrade:
-            simulation = self._simulate(*self.selection(())) if self._edits.words else Simulation()
+            simulation = self._edited() if self._edits.words else Simulation()
             refuse_unknown(self._edits, simulation)
             return simulation, self._told(simulation) if self._request.upgrade else ()
         if self._request.advisories is not None:
@@ -79,9 +79,29 @@ class Resolver:
             simulation = self._simulate_named([name for name, why in unmet.items() if not why])
         return simulation, (*sentences, *self._told(simulation))
 
+    def _edited(self) -> Simulation:
+        """Where apt finds no solution because what must stay needs what is to go, it names neither. Raises package_needed."""
+        try:
+            return self._simulate(*self.selection(()))
+        except OvercError as error:
+            unresolved = self._edits.go and error.error_id == "package_manager_failed"
+            users = self._commands.essential_users(self._going()) if unresolved else ()
+            if not users:
+                raise
+            raise OvercError(
+                "package_needed",
+                f"{', '.join(users)} is essential or protected, and needs {', '.join(name for name, _arch in self._edits.go)}; "
+                "nothing was changed",
+                packages=list(users),
+                **error.facts,
+            ) from error
+
+    def _going(self) -> list[str]:
+        return [f"{name}:{arch}" for name, arch in self._edits.go]
+
     def _refuse_essential(self) -> None:
         """Raises package_needed: apt would say so, or that something else cannot be resolved without them."""
-        names = self._commands.essential([f"{name}:{arch}" for name, arch in self._edits.go])
+        names = self._commands.essential(self._going())
         if names:
             raise OvercError(
                 "package_needed",
