@@ -23,6 +23,7 @@ from ..observe.late_paths import brought, late_of, refuse_system
 from ..observe.state import HostState
 from ..observe.state_at_risk import state_at_risk
 from ..plan.commands import UpgradeWish, can_be_armed, plan_upgrade
+from ..plan.late import refuse_lost
 from ..plan.package_steps import asked_for, not_asked_for_again
 from ..plan.policy import gpg_policy, release_space, state_policy
 from ..result import difference, nothing_to_do
@@ -60,6 +61,8 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
     """Stage what is pending or asked for beyond it, or say why nothing is done. Returns the completed result."""
     result, facts, state, packages = found.result, found.facts, found.state, found.packages
     result["failed_units"] = failed_units(host.runner, host.warnings)
+    if state.name == "staged" and facts.default is not None and not options.force:
+        refuse_lost(facts, facts.default, options.carry_late, ", or cancel with overc_host_rollback")
     options = _with_declared(options, facts)
     late = options.carry_late is not None and state.name == "staged"
     last_moment = options.carry_over or late or (options.arm and can_be_armed(facts))

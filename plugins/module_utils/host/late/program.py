@@ -46,7 +46,11 @@ def _run() -> int:
     uuid = _uuid_of_root()
     namespace.enter()
     top = namespace.mount_btrfs(mounted.source, "late")
-    late = read_late(top, uuid)
+    try:
+        late = read_late(top, uuid)
+    except OvercError as error:
+        _remember(top, error.message)
+        raise
     names = {entry.uuid: entry.path for entry in list_subvolumes(top)}
     own = os.path.join(top, names[uuid])
     if late is None:

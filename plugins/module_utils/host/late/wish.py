@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import typing as t
 from dataclasses import asdict, dataclass, field
 
 from ...errors import OvercError
 from ...system import syscalls
-from ...system.own_dirs import create_state_dir, state_dir
-from ...system.presence import is_plain_directory, text_of
+from ...system.own_dirs import STATE_DIR, create_state_dir, state_dir
+from ...system.presence import status, text_of
 from ...values import build, load_object
 
 DIRECTORY: t.Final = "late"
@@ -65,19 +66,44 @@ def _path(top: str, uuid: str) -> str:
     return os.path.join(state_dir(top), DIRECTORY, uuid + _ENDING)
 
 
+def _kind(top: str, *names: str) -> int | None:
+    """The type of what is in the place of these files, or of one of them; None where nothing is."""
+    found = status(os.path.join(state_dir(top), DIRECTORY, *names))
+    return stat.S_IFMT(found.st_mode) if found is not None else None
+
+
+def _refuse_other(kind: int | None, wanted: int, *names: str) -> None:
+    """That nothing was declared is not inferred from something else in this place. Raises inconsistent."""
+    if kind not in (None, wanted):
+        what = "a directory" if wanted == stat.S_IFDIR else "a regular file"
+        raise OvercError(
+            "inconsistent",
+            f"{'/'.join((STATE_DIR, DIRECTORY, *names))} in the top-level tree, where it is written what is to be brought over "
+            f"at a first start, is not {what}. Look what it is and move it away: then nothing is declared, until carry_late is "
+            "given again.",
+        )
+
+
 def read_late(top: str, uuid: str) -> Late | None:
     """What the root with this uuid is to bring, or brought; None if nothing was declared. Raises inconsistent."""
-    text = text_of(_path(top, uuid))
-    if text is None:
+    _refuse_other(_kind(top), stat.S_IFDIR)
+    name = uuid + _ENDING
+    kind = _kind(top, name)
+    _refuse_other(kind, stat.S_IFREG, name)
+    if kind is None:
         return None
     try:
+        text = text_of(_path(top, uuid))
+        if text is None:
+            raise ValueError("it is too long")
         found = build(Late, load_object(text.encode("utf-8", "surrogateescape")))
         if found.uuid != uuid or found.status not in (WAITING, DONE, FAILED):
             raise ValueError("it is not of this root")
     except ValueError as error:
         raise OvercError(
             "inconsistent",
-            f"What was declared to be brought over at the first start, {DIRECTORY}/{uuid}{_ENDING}, cannot be read: {error}. "
+            f"What was declared to be brought over at the first start, {STATE_DIR}/{DIRECTORY}/{name} in the top-level tree, "
+            f"cannot be read: {error}. "
             "Return with overc_host_rollback, or move the file away if nothing has to be brought.",
         ) from None
     return found
@@ -86,7 +112,7 @@ def read_late(top: str, uuid: str) -> Late | None:
 def write_late(top: str, late: Late) -> None:
     """Durably. Raises OSError."""
     directory = os.path.join(create_state_dir(top), DIRECTORY)
-    if not is_plain_directory(directory):
+    if _kind(top) is None:
         os.mkdir(directory, 0o700)
         syscalls.fsync_directory(os.path.dirname(directory))
     syscalls.write_durably(_path(top, late.uuid), json.dumps(asdict(late), indent=1).encode())
@@ -104,13 +130,21 @@ def drop_late(top: str, uuid: str) -> bool:
 
 
 def _uuids(top: str) -> list[str]:
-    directory = os.path.join(state_dir(top), DIRECTORY)
-    names = sorted(os.listdir(directory)) if is_plain_directory(directory) else []
+    """Raises inconsistent where something else is in the place of these files or of one of them."""
+    kind = _kind(top)
+    _refuse_other(kind, stat.S_IFDIR)
+    names = sorted(os.listdir(os.path.join(state_dir(top), DIRECTORY))) if kind is not None else []
+    for name in names:
+        if name.endswith(_ENDING):
+            _refuse_other(_kind(top, name), stat.S_IFREG, name)
     return [name[: -len(_ENDING)] for name in names if name.endswith(_ENDING)]
 
 
 def read_all(top: str, uuids: t.Container[str]) -> dict[str, Late]:
-    """By uuid, of those roots that are there. What cannot be read counts as failed: nothing else depends on it."""
+    """By uuid, of those roots that are there. What cannot be read counts as failed: nothing else depends on it.
+
+    Raises inconsistent where it cannot even be told of which there is any.
+    """
     found = {uuid: _readable(top, uuid) for uuid in _uuids(top) if uuid in uuids}
     return {uuid: late for uuid, late in found.items() if late is not None}
 

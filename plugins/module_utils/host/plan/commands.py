@@ -29,6 +29,7 @@ from .late import (
     last_moment_reason,
     last_moment_steps,
     late_differs,
+    refuse_lost,
     refuse_not_brought,
     to_forget,
     with_late,
@@ -202,6 +203,7 @@ def _plan_waiting(
     facts: HostFacts, operation: Operation, booted: Subvolume, default: Subvolume, late: Paths, *, arm: bool
 ) -> Plan:
     """What is left of a rollback or restore that waits for its reboot: to arm its trial, or other paths to bring over."""
+    refuse_lost(facts, default, late)
     arming, differs = arm and can_be_armed(facts), late_differs(facts, default, late)
     if not arming and not differs:
         return Plan(operation, f"the {operation} to {default.path} waits for its reboot")

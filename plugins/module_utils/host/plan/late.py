@@ -12,10 +12,11 @@ from __future__ import annotations
 import typing as t
 
 from ...errors import OvercError
-from ..late.wish import DONE, WAITING
+from ..late.wish import DONE, FAILED, WAITING
 
 if t.TYPE_CHECKING:
     from ...btrfs.subvolumes import Subvolume
+    from ..late.wish import Late
     from ..observe.facts import HostFacts
 
 Paths = t.Optional["tuple[str, ...]"]
@@ -36,7 +37,27 @@ def late_differs(facts: HostFacts, root: Subvolume, paths: Paths) -> bool:
     """Whether what waits for its first start is to bring other paths than it would."""
     known = facts.late.get(root.uuid)
     waiting = known.paths if known is not None and known.status == WAITING else ()
-    return paths is not None and tuple(paths) != tuple(waiting)
+    return paths is not None and (_is_lost(known) or tuple(paths) != tuple(waiting))
+
+
+def _is_lost(known: Late | None) -> bool:
+    """Of what waits for its first start: it cannot be read what it is to bring, so it would bring nothing and fail."""
+    return known is not None and known.status == FAILED
+
+
+def refuse_lost(facts: HostFacts, root: Subvolume, paths: Paths, also: str = "") -> None:
+    """Raises late_carry_failed for what waits and would fail at its first start, unless it is declared anew; ``also``: what else
+    mends it.
+    """
+    known = facts.late.get(root.uuid)
+    if known is None or not _is_lost(known) or paths is not None:
+        return
+    raise OvercError(
+        "late_carry_failed",
+        f"{root.path} waits for its reboot, and would not bring over what it was to: {known.reason or 'it failed before'} "
+        f"Nothing was changed. Give carry_late once more (an empty list, if nothing is to be brought){also}.",
+        carry_late=known.shown(),
+    )
 
 
 def to_forget(facts: HostFacts, uuid: str) -> bool:
@@ -77,6 +98,7 @@ __all__ = (
     "last_moment_reason",
     "last_moment_steps",
     "late_differs",
+    "refuse_lost",
     "refuse_not_brought",
     "to_forget",
     "with_late",

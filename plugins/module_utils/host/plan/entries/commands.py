@@ -22,6 +22,7 @@ from ..late import (
     last_moment_reason,
     last_moment_steps,
     late_differs,
+    refuse_lost,
     refuse_not_brought,
     to_forget,
     with_late,
@@ -205,6 +206,7 @@ def plan_rollback(
             return _plan_cancel(facts, boot, state, "is staged and not booted")
         arming = arm and boot.automatic and not boot.armed and boot.newest != boot.default
         target = certain(facts.default, "the deployment that waits")
+        refuse_lost(facts, target, late)
         differs = late_differs(facts, target, late)
         if arming or differs:
             paths = (late or ()) if differs else ()

@@ -21,6 +21,7 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.state im
 from ansible_collections.overc.system.plugins.module_utils.host.plan import commands, repair
 from ansible_collections.overc.system.plugins.module_utils.host.plan.late import with_late
 
+from tests.unit import entry_factory as with_entries
 from tests.unit import host_factory as make
 
 PATHS: t.Final = ("/srv",)
@@ -132,3 +133,17 @@ def test_carry_over_puts_nothing_of_before_over_what_an_upgrade_renews(path: str
 )
 def test_carry_over_takes_what_holds_data_and_configuration(path: str) -> None:
     refuse_system(path, "carry_over")
+
+
+@pytest.mark.parametrize("paths", [(), PATHS, ("/home",)])
+def test_a_way_back_that_waits_with_damaged_declarations_is_told_or_declared_anew(paths: tuple[str, ...]) -> None:
+    for facts in (make.rollback_staged(), with_entries.rollback_staged()):
+        assert facts.default is not None
+        lost = Late(facts.default.uuid, "", (), status=FAILED, reason="It cannot be read.")
+        damaged = replace(facts, late={facts.default.uuid: lost})
+        with pytest.raises(OvercError) as refused:
+            commands.plan_rollback(damaged, derive(damaged))
+        assert refused.value.error_id == "late_carry_failed"
+        assert "carry_late" in refused.value.message
+        plan = commands.plan_rollback(damaged, derive(damaged), late=paths)
+        assert plan.steps[:1] == ("declare_late",)
