@@ -74,6 +74,9 @@ def unpack(suite: str, directory: Path) -> Path:
     return root
 
 
+AnyRoot = t.TypeVar("AnyRoot", bound="Root")
+
+
 @dataclass
 class Root:
     """A ``Runner`` whose programs see one overlay of a Debian root as ``/``."""
@@ -139,6 +142,15 @@ class Root:
         directory = self.scratch / "above" / place.lstrip("/")
         directory.parent.mkdir(parents=True, exist_ok=True)
         publish(directory, packages, self.pool, sign=sign_release if sign else None)
+
+    def snapshot(self, *without: str) -> t.Self:
+        """A copy of what is above the base, without these paths."""
+        new = type(self)(self.base, self.scratch.parent / "new", self.pool)
+        shutil.rmtree(new.scratch)
+        shutil.copytree(self.scratch, new.scratch, symlinks=True)
+        for path in without:
+            shutil.rmtree(new.scratch / "above" / path, ignore_errors=True)
+        return new
 
     def versions(self) -> dict[str, str]:
         """Of the lab's packages: name -> status and version."""
