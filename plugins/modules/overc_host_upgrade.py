@@ -23,7 +23,8 @@ extends_documentation_fragment:
   - overc.system.attributes
 attributes:
   idempotent:
-    details: Except with O(force=true), which stages a new deployment every time.
+    details: Except with O(force=true), which stages a new deployment every time, and O(run) without O(run_creates), which does
+      so on a host where none is staged.
 options:
   update_cache:
     description:
@@ -34,7 +35,7 @@ options:
     description:
       - Skip a repository that cannot be read, if its own configuration has C(skip_if_unavailable=1), and warn about it. It is
         named in RV(skipped_repositories), and what it offers is not known.
-      - Otherwise, and by default, a repository that cannot be read is an error. Smart knows no such setting.
+      - Otherwise, and by default, a repository that cannot be read is an error. Only DNF knows such a setting.
     type: bool
     default: false
   packages:
@@ -51,8 +52,8 @@ options:
     default: []
   upgrade:
     description:
-      - Upgrade what is pending. With V(false) nothing is upgraded but what O(install) needs, and with neither O(install),
-        O(remove) nor O(run) there is nothing to do.
+      - Upgrade what is pending. With V(false) nothing is upgraded but what O(install) needs; with neither O(install), O(remove),
+        O(run) nor O(force) that is refused.
     type: bool
     default: true
   install:
@@ -72,7 +73,7 @@ options:
       - Packages to be removed, by their exact names. What is not installed is no change. Packages that need them go along,
         and are shown in RV(removed); packages that nobody needs any more stay, and so does changed configuration.
       - What the package manager protects, and what the host needs to boot, to be reached or to be upgraded, is refused with
-        V(package_needed).
+        V(package_needed); so is what the run became root with.
       - The running root keeps them until the reboot, and a rollback brings them back.
     type: list
     elements: str
@@ -80,9 +81,10 @@ options:
   run:
     description:
       - Commands to run in the new root after its packages, each a list of arguments (a list of words is one command). No
-        shell is involved. Programs are found in the new root.
+        shell is involved. Programs are found in the new root. Quote what YAML reads as a number, it makes 420 of C(0644).
       - A command sees what scripts of packages see, the new root as V(/) with C(/proc), C(/sys) and C(/dev) of its own, no
-        services, nothing below C(/boot) of the host, and no network but a loopback. What it leaves running is ended with it.
+        services, nothing below C(/boot) of the host, no network but a loopback, and no terminal. What it leaves running is ended
+        with it.
         What it writes belongs to the new root only; what a mount would cover is a matter of O(hidden_policy).
       - A command that exits with anything but 0, or does not end within O(run_timeout), fails the upgrade, and the new root is
         removed. Later commands do not run.
@@ -110,7 +112,7 @@ options:
       - For apt, whose lists name none, these are the newest versions in the distribution's security pocket (C(*-security), or
         the label C(Debian-Security)), as unattended-upgrades takes them. What is new and needed may come from elsewhere; what
         needs another upgrade from elsewhere is kept back and told in RV(held_back).
-      - Smart knows no advisories, so it is refused there. Not with O(packages), O(install), O(remove), O(release).
+      - Elsewhere it is refused with V(packages_unsupported). Not with O(packages), O(install), O(remove), O(release).
       - Repositories that say nothing of advisories are named in RV(unadvised_repositories), with a warning.
     type: str
     choices: [security]
@@ -495,7 +497,7 @@ release:
     pins: []
 removed:
   description: Names of the packages that are removed in the new root.
-  returned: with O(release), O(install) or O(remove)
+  returned: with O(release), O(install) or O(remove), and where RV(upgrade_mode=dup)
   type: list
   elements: str
 run:
@@ -565,11 +567,11 @@ skipped_repositories:
   type: list
   elements: str
 fingerprint:
-  description: Equal for equal transactions, on every host.
+  description: Equal for equal transactions, the commands of O(run) included, on every host.
   returned: success
   type: str
 replaced:
-  description: Whether a deployment that was staged before was replaced.
+  description: Whether a deployment that was staged before was replaced. A warning names what only that one was asked for.
   returned: success
   type: bool
 state_at_risk:

@@ -65,6 +65,26 @@ def test_readme_names_every_variable(role: Path) -> None:
     assert f"`{role.name}_result`" in text
 
 
+def _given(tasks: t.Any) -> list[set[str]]:
+    """The options that each call of the module in a file of tasks is given."""
+    found = [task["overc.system.overc_host_upgrade"] for task in tasks if "overc.system.overc_host_upgrade" in task]
+    nested = [_given(task[key]) for task in tasks for key in ("block", "rescue", "always") if key in task]
+    return [*(set(call) for call in found), *(call for calls in nested for call in calls)]
+
+
+def test_whoever_asks_for_an_upgrade_asks_for_the_same() -> None:
+    """The run that builds, the one that reboots, and the look before both: else the one refuses or replaces what another does."""
+    (builds,) = _given(load(ROOT / "roles/host_upgrade/tasks/run.yml"))
+    (reboots,) = _given(load(ROOT / "roles/host_upgrade/tasks/others.yml"))
+    (looks,) = _given(load(ROOT / "roles/preflight/tasks/upgrade.yml"))
+    assert builds - reboots == {"force", "rejected_plans", "arm"}, "what makes anew, and what was decided by then"
+    at_the_end = {"arm", "reboot", "reboot_timeout", "confirm", "health", "hidden_policy"}
+    assert builds - looks == {*at_the_end, "rejected_plans"}, (
+        "what check mode cannot foresee, and what is known only later"
+    )
+    assert (reboots | looks) - builds == set()
+
+
 def test_the_role_says_the_timeouts_of_their_owner() -> None:
     """What the module documents is compared with its options elsewhere, and the specification of the role above."""
     role = ROOT / "roles/bootloader"

@@ -46,6 +46,18 @@ def test_named_and_excluded(root: Root) -> None:
     failing(lambda: pending(root, PackageRequest(exclude=("a\nsolvable_name: b",))), "bad_argument")
 
 
+def test_nothing_for_those_that_are_named_is_not_everything(root: Root) -> None:
+    """By force a new deployment is made all the same; zypper without a name would take all that is pending."""
+    root.offer(*GOOD)
+    for names in (("lab-down",), ("lab-d*", "lab-hold")):
+        request = PackageRequest(packages=names)
+        plan = pending(root, request)
+        assert plan.changes == ()
+        applied, new = apply(root, request, plan)
+        assert applied.changes == ()
+        assert new.versions() == root.versions()
+
+
 @pytest.mark.parametrize("name", ["no-such-package", "lab-extra"])
 def test_unknown_or_not_installed(root: Root, name: str) -> None:
     root.offer(*GOOD)

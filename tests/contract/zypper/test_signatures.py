@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import PackageRequest
 
-from tests.contract.proofs import failing, told
+from tests.contract.proofs import DIRECTORY, failing, told
 from tests.contract.zypper.shared import apply, driver, pending
 
 if t.TYPE_CHECKING:
@@ -31,6 +31,18 @@ def test_unsigned_packages(root: Root) -> None:
     shutil.rmtree(new.scratch)
     request = PackageRequest(signed=True, exclude=("lab-nosig",))
     assert apply(root, request)[1].versions()["lab-app"] == "2.0"
+
+
+def test_what_cannot_be_looked_at_is_not_signed(root: Root) -> None:
+    """No package where it was fetched to, or not all of them: nothing is installed from elsewhere instead."""
+    root.offer("lab-app-2.0", "lab-hold-2.0")
+    request = PackageRequest(signed=True)
+    plan = pending(root, request)
+    root.sh(f"rm -rf {DIRECTORY}; mkdir -m 700 {DIRECTORY}")
+    driver(root).download(request, plan, DIRECTORY)
+    for lost in ("lab-hold-2.0.rpm", "*"):
+        root.sh(f"rm -r {DIRECTORY}/cache/packages/lab/{lost}")
+        failing(lambda: driver(root).apply(request, plan, DIRECTORY), "package_untrusted", "lab-hold")
 
 
 def test_general_settings_count(root: Root) -> None:

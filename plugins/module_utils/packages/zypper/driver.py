@@ -233,7 +233,7 @@ class Zypper:
             raise OvercError("package_manager_failed", f"{cache} cannot be made.", **made.facts())
         self._commands.copy_lists(cache)
         completed = self._commands.zypper(
-            *("--no-refresh", *_upgrade(request, _of(plan)), "--download-only", "--", *_selection(request, plan)),
+            *("--no-refresh", *_performing(request, plan, "--download-only")),
             directory=cache,
             exclude=request.exclude,
         )
@@ -253,10 +253,10 @@ class Zypper:
         check_base(plan, before)
         cache = _cache(directory)
         if request.signed:
-            self._refuse_unsigned(posixpath.join(cache, "packages"))
+            self._refuse_unsigned(posixpath.join(cache, "packages"), plan.changes)
         with no_plugins(self._runner):
             completed = self._commands.zypper(
-                *("--no-refresh", *_upgrade(request, _of(plan)), "--", *_selection(request, plan)),
+                *("--no-refresh", *_performing(request, plan)),
                 directory=cache,
                 exclude=request.exclude,
                 pass_fds=pass_fds,
@@ -272,12 +272,21 @@ class Zypper:
         rpmdb.verify(self._runner)
         return Applied(readable(completed), done, warnings(completed), kept_files(completed))
 
-    def _refuse_unsigned(self, packages: str) -> None:
+    def _refuse_unsigned(self, packages: str, changes: t.Iterable[PackageChange]) -> None:
         """What is there to be installed has a signature that rpm knows, whatever the repositories are configured to.
 
         Raises package_untrusted.
         """
+        coming = sorted(change.name for change in changes if change.available is not None)
         listing = self._runner.run(["find", packages, "-name", "*.rpm", "-type", "f", "-print"])
+        found = len(listing.stdout.splitlines())
+        if coming and (listing.rc != 0 or found < len(coming)):
+            raise OvercError(
+                "package_untrusted",
+                f"Only {found} of the packages that are to be installed are where they were fetched to, so the signatures of all "
+                f"cannot be looked at: {', '.join(coming)}.",
+                **listing.facts(),
+            )
         for path in sorted(listing.stdout.splitlines()):
             checked = self._runner.run(["rpm", "--checksig", "--verbose", path])
             if checked.rc != 0 or not _SIGNED.search(checked.stdout):
@@ -309,6 +318,14 @@ def _selection(request: PackageRequest, plan: PackagePlan) -> tuple[str, ...]:
         return ()
     found = [change.name for change in plan.changes if None not in (change.installed, change.available)]
     return tuple(sorted(held.matching(found, request.named)))
+
+
+def _performing(request: PackageRequest, plan: PackagePlan, *options: str) -> list[str]:
+    """The command that downloads or installs what was planned. Without a name zypper would take all that is pending."""
+    names = _selection(request, plan)
+    if request.packages and not names:
+        return ["locks"]  # which changes nothing
+    return [*_upgrade(request, _of(plan)), *options, "--", *names]
 
 
 def _unknown(names: t.Sequence[str], **facts: t.Any) -> OvercError:
