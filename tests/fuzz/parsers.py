@@ -22,6 +22,7 @@ from ansible_collections.overc.system.plugins.module_utils.host.store import jou
 from ansible_collections.overc.system.plugins.module_utils.overlay import lxc
 from ansible_collections.overc.system.plugins.module_utils.packages import (
     contract,
+    dnf_words,
     rpm_lists,
     rpmdb,
     transaction_table,
@@ -75,7 +76,7 @@ def _json(read: t.Callable[[t.Any], object]) -> Parser:
 def _transaction(text: str) -> object:
     found = transaction_table.parse_transaction(text)
     installed = [contract.Package(row.name, row.arch, "0-1") for row in found.upgrading]
-    transaction_table.held_back_sentences(found, errors.problems(text))
+    transaction_table.held_back_sentences(found, dnf_words.problems(text))
     return contract.PackagePlan(transaction_table.changes(found, installed)).fingerprint
 
 

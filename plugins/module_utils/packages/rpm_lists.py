@@ -11,9 +11,13 @@ from __future__ import annotations
 import posixpath
 import re
 import typing as t
+from dataclasses import replace
 
 from ..values import decimal
 from . import rpmdb
+
+if t.TYPE_CHECKING:
+    from .contract import PackageChange
 
 SIZE_FORMAT: t.Final = r"%{name}|%{arch}|%{evr}|%{downloadsize}\n"
 
@@ -27,6 +31,15 @@ def parse_sizes(text: str) -> dict[tuple[str, str, str], int]:
         if size is not None:
             sizes[fields[0], fields[1], rpmdb.without_zero_epoch(fields[2])] = size
     return sizes
+
+
+def with_sizes(
+    planned: t.Iterable[PackageChange], sizes: t.Mapping[tuple[str, str, str], int]
+) -> tuple[PackageChange, ...]:
+    """The changes with the exact download sizes, as ``parse_sizes`` gives them."""
+    return tuple(
+        replace(c, size=sizes.get((c.name, c.arch, c.available))) if c.available is not None else c for c in planned
+    )
 
 
 OFFER_FORMAT: t.Final = r"%{name}|%{arch}|%{evr}|%{repoid}\n"
@@ -65,4 +78,4 @@ def refreshed_at(stamps: str, repository_ids: t.Sequence[str]) -> float | None:
     return min(newest[name] for name in repository_ids)
 
 
-__all__ = ("OFFER_FORMAT", "SIZE_FORMAT", "parse_offers", "parse_sizes", "refreshed_at", "repository_of")
+__all__ = ("OFFER_FORMAT", "SIZE_FORMAT", "parse_offers", "parse_sizes", "refreshed_at", "repository_of", "with_sizes")

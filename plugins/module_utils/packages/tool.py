@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How every driver calls its tool: patient with another one at work, and on a copy of the tool's own files."""
+"""How every driver calls its tool: patient with another one at work, where there is space, on a copy of the tool's own files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import posixpath
 import typing as t
 
 from ..errors import OvercError
+from ..values import decimal
 
 if t.TYPE_CHECKING:
     from ..runner import Completed, Runner
 
 _ATTEMPTS: t.Final = 12
 _PAUSE: t.Final = 5.0  # seconds
+_SPACE_MARGIN: t.Final = 16 << 20  # bytes; the copy of the lists, and what the tool makes of them
 
 
 def run_when_free(
@@ -48,4 +50,17 @@ def copy_directory(runner: Runner, source: str, target: str, *, may_be_missing: 
         )
 
 
-__all__ = ("copy_directory", "run_when_free")
+def require_space(runner: Runner, directory: str, packages: int) -> None:
+    """``packages``: bytes that are to come into ``directory``, besides the lists. Raises no_space."""
+    need = packages + _SPACE_MARGIN
+    shown = runner.run(["stat", "-f", "-c", "%a %S", directory]).stdout.split()
+    blocks, size = (decimal(word) for word in shown) if len(shown) == 2 else (None, None)
+    if blocks is not None and size is not None and blocks * size < need:
+        raise OvercError(
+            "no_space",
+            f"The root file system has {blocks * size} bytes free; downloading the packages needs {need}. Free some space "
+            "on it.",
+        )
+
+
+__all__ = ("copy_directory", "require_space", "run_when_free")

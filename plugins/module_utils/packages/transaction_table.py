@@ -39,6 +39,11 @@ class Transaction:
     removing: tuple[Row, ...] = ()
     held_back: tuple[tuple[Row, str], ...] = ()
 
+    @property
+    def announced(self) -> tuple[Row, ...]:
+        """What would be done."""
+        return (*self.installing, *self.upgrading, *self.downgrading, *self.removing)
+
 
 # Section titles of both generations; the ones mapped to "other" list groups, environments and modules, no packages.
 _SECTION_KINDS: t.Final[dict[str, str]] = {

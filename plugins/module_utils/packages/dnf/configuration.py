@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import json
 import typing as t
-import urllib.parse
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ...errors import OvercError
 from ...system.own_source import source_of
 from ...values import texts
+from ..dnf_configuration import DnfConfiguration, Repository, local_path
 from . import library
 
 if t.TYPE_CHECKING:
@@ -27,93 +27,37 @@ if t.TYPE_CHECKING:
 # Whether something may be pending: by the lists as they are, or after they were fetched anew.
 Question = t.Literal["ask", "refresh"]
 OF_PLUGINS: t.Final = "repositories that plugins of DNF may add"
-# Of `tsflags` (dnf.conf(5)): with these rpm registers or checks less than it does, or runs no scripts
-_UNTRUE_FLAGS: t.Final = ("test", "justdb", "noscripts", "notriggers", "nocrypto")
 
 
 @dataclass(frozen=True)
-class Repository:
-    """An enabled repository.
+class Configuration(DnfConfiguration):
+    """With ``excludes``: whether any package is hidden from upgrades, and ``plugins``: whether DNF's plugins could be asked for
+    repositories of theirs.
 
-    ``checked``: the signatures of its packages are; ``signed_lists``: that of its lists is; ``optional``: it may be skipped
-    when it cannot be read. ``packages`` and ``keys`` are addresses, those of the packages only where no list of mirrors
-    counts instead.
+    ``nothing``: it is certain that nothing can be upgraded; ``refreshed``: the lists were fetched anew for that answer, those of
+    the host or, where it was to stay as it is, copies of its lists and state in ``copies``.
     """
 
-    checked: bool
-    signed_lists: bool = False
-    optional: bool = False
-    packages: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """``cache`` of the package lists, persistent ``state``, ``read``: further directories that DNF is configured in.
-
-    ``check_options``: the names of the option that has the signatures of packages checked. ``excludes``: whether any package
-    is hidden from upgrades. ``tsflags``: what rpm is told to do differently. ``plugins``: whether DNF's plugins could be asked
-    for repositories of theirs. ``nothing``: it is certain that nothing can be upgraded; ``refreshed``: the lists were fetched
-    anew for that answer, those of the host or, where it was to stay as it is, copies of its lists and state in ``copies``.
-    """
-
-    cache: str
-    state: str
-    read: tuple[str, ...] = ()
-    check_options: tuple[str, ...] = ("gpgcheck",)
     excludes: bool = False
-    tsflags: tuple[str, ...] = ()
     plugins: bool = True
     nothing: bool = False
     refreshed: bool = False
     copies: str = ""
-    repositories: t.Mapping[str, Repository] = field(default_factory=dict)
 
     @property
     def unchecked(self) -> tuple[str, ...]:
-        """Ids of the repositories whose packages are not checked, sorted; in words what nobody can tell."""
-        found = sorted(name for name, repository in self.repositories.items() if not repository.checked)
-        return tuple(found if self.plugins else [*found, OF_PLUGINS])
-
-    @property
-    def has_signed_lists(self) -> bool:
-        return any(repository.signed_lists for repository in self.repositories.values())
-
-    @property
-    def optional(self) -> tuple[str, ...]:
-        """Ids of the repositories that may be skipped when they cannot be read, sorted."""
-        return tuple(sorted(name for name, repository in self.repositories.items() if repository.optional))
+        """With, in words, what nobody can tell."""
+        return (*super().unchecked, *(() if self.plugins else (OF_PLUGINS,)))
 
     @property
     def unhidden(self) -> tuple[str, ...]:
         """Options with which nothing is excluded, neither by settings nor by versionlock."""
         return ("--disableexcludes=all", "--disableplugin=versionlock")
 
-    @property
-    def whole_transaction(self) -> t.Mapping[str, str]:
-        """Settings with which rpm does all that it registers; none where the host asks for nothing else."""
-        kept = [flag for flag in self.tsflags if flag.lower() not in _UNTRUE_FLAGS]
-        # Values are added to those of dnf.conf, unless an empty one comes first
-        return {"tsflags": ",".join(["", *kept])} if len(kept) < len(self.tsflags) else {}
-
     def is_local(self, name: str) -> bool:
         """Whether the packages of a repository are in this host's own file tree: DNF looks at the first address only."""
         repository = self.repositories.get(name)
-        return repository is not None and bool(repository.packages) and _local_path(repository.packages[0]) is not None
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """What DNF reads from this host's own file tree: directories of packages, keys, files that configure it."""
-        urls = [url for repository in self.repositories.values() for url in (*repository.packages, *repository.keys)]
-        return tuple(dict.fromkeys([*self.read, *(path for path in map(_local_path, urls) if path)]))
-
-
-def _local_path(url: str) -> str | None:
-    """The path of a ``file:`` address, or of one without a scheme, which a key may have."""
-    if url.startswith("/"):
-        return url
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.unquote(parts.path) if parts.scheme == "file" and parts.path.startswith("/") else None
+        return repository is not None and bool(repository.packages) and local_path(repository.packages[0]) is not None
 
 
 def parse_effective(text: str) -> Configuration:
@@ -189,4 +133,4 @@ def _unknown(completed: Completed) -> OvercError:
     )
 
 
-__all__ = ("Configuration", "Question", "Repository", "ask", "parse_effective")
+__all__ = ("Configuration", "Question", "ask", "parse_effective")

@@ -16,11 +16,9 @@ import posixpath
 import re
 import time
 import typing as t
-from dataclasses import replace
 
 from ...errors import OvercError
-from ...values import decimal
-from .. import rpmdb
+from .. import dnf_cache, rpmdb
 from ..advised import unadvised_in
 from ..contract import (
     Applied,
@@ -32,23 +30,24 @@ from ..contract import (
     Registered,
     packages_digest,
 )
+from ..dnf_settings import LISTS_AS_THEY_ARE, NO, YES
+from ..dnf_words import problems
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences, not_as_announced
-from ..rpm_lists import OFFER_FORMAT, SIZE_FORMAT, parse_offers, parse_sizes, refreshed_at
-from ..tool import copy_directory
-from ..transaction_table import Row, Transaction, UnreadableTable, changes, held_back_sentences, parse_transaction
+from ..rpm_lists import OFFER_FORMAT, SIZE_FORMAT, parse_offers, parse_sizes, with_sizes
+from ..tool import copy_directory, require_space
+from ..transaction_table import Transaction, UnreadableTable, changes, held_back_sentences, parse_transaction
 from . import advisories
 from . import edits as edit
 from .configuration import Configuration
-from .errors import failure, problems, unknown_packages, unsuccessful, warnings
+from .errors import failure, unknown_packages, unsuccessful, warnings
 from .perform import perform
-from .tool import LISTS_AS_THEY_ARE, NO, YES, DnfTool, cache_settings
+from .tool import DnfTool, cache_settings
 
 if t.TYPE_CHECKING:
     from ...runner import Completed, Runner
 
 _NOTHING: t.Final = re.compile(r"^Nothing to do\.\s*$", re.MULTILINE)
-_SPACE_MARGIN: t.Final = 16 << 20  # bytes; the copy of the lists, and what dnf makes of them
 _STATE: t.Final = "/var/lib/dnf"
 # DNF 5 may be installed beside DNF 4, and works on the same packages
 _LOCK_OF_5: t.Final = "/run/dnf/rpmtransaction.lock"
@@ -92,11 +91,7 @@ class Dnf:
 
     def lists_age(self, *, scratch: str | None = None) -> ListsAge:
         known = self._dnf.configuration(scratch)
-        stamps = self._runner.run(
-            ["find", known.cache, "-name", "*primary.xml*", "-exec", "stat", "-c", "%Y %n", "{}", "+"]
-        )
-        at = refreshed_at(stamps.stdout, tuple(known.repositories))
-        return ListsAge(None if at is None else time.time() - at)
+        return dnf_cache.age(self._runner, known.cache, known.repositories)
 
     def refresh(self, *, skip_unavailable: bool = False) -> bool:
         """See ``PackageManager.refresh``; "their content" are the repomd.xml files of the cache.
@@ -104,12 +99,12 @@ class Dnf:
         ``-y`` lets DNF take over the keys for signed lists that the administrator configured as ``gpgkey``, and no others.
         """
         cache = self._dnf.configuration().cache
-        before = self._dnf.repomd_digests(cache)
+        before = dnf_cache.digests(self._runner, cache)
         skipped = self._unavailable({}, refresh=True) if skip_unavailable else ()
         completed = self._dnf.run(YES, *_without(skipped), "-y", "--refresh", "makecache")
         if completed.rc != 0 or failure(completed) is not None:
             raise unsuccessful(completed, "refreshing the package lists")
-        return self._dnf.repomd_digests(cache) != before
+        return dnf_cache.digests(self._runner, cache) != before
 
     def pending(
         self, request: PackageRequest, *, refresh: bool = False, scratch: str | None = None, sizes: bool = True
@@ -189,7 +184,9 @@ class Dnf:
 
     def _lists_changed(self, copies: str) -> bool:
         """Whether the lists in this directory are other ones than the host's."""
-        return self._dnf.repomd_digests(copies) != self._dnf.repomd_digests(self._dnf.configuration().cache)
+        return dnf_cache.digests(self._runner, copies) != dnf_cache.digests(
+            self._runner, self._dnf.configuration().cache
+        )
 
     def _before(self, transaction: Transaction, completed: Completed, wanted: edit.Edits) -> tuple[Package, ...]:
         """What is installed, where DNF announced something; () where it said that there is nothing to do.
@@ -199,9 +196,9 @@ class Dnf:
         A table is an answer only together with the refusal that was ordered, and none only with "Nothing to do.".
         """
         if wanted.script:
-            edit.answered(completed, with_table=bool(_announced(transaction)))
+            edit.answered(completed, with_table=bool(transaction.announced))
             return self.installed()
-        if _announced(transaction):
+        if transaction.announced:
             if not _was_answered_no(completed):
                 raise unsuccessful(completed, "resolving the upgrade")
             return self.installed()
@@ -303,15 +300,8 @@ class Dnf:
     def _check_space(self, plan: PackagePlan, known: Configuration, directory: str) -> None:
         """Raises no_space. Packages of a repository in the host's own file tree are not fetched."""
         fetched = [c for c in plan.changes if c.channel is None or not known.is_local(c.channel)]
-        need = sum(c.size or 0 for c in self._with_sizes(tuple(fetched), LISTS_AS_THEY_ARE)) + _SPACE_MARGIN
-        shown = self._runner.run(["stat", "-f", "-c", "%a %S", directory]).stdout.split()
-        blocks, size = (decimal(word) for word in shown) if len(shown) == 2 else (None, None)
-        if blocks is not None and size is not None and blocks * size < need:
-            raise OvercError(
-                "no_space",
-                f"The root file system has {blocks * size} bytes free; downloading the packages needs {need}. Free some space "
-                "on it.",
-            )
+        need = sum(c.size or 0 for c in self._with_sizes(tuple(fetched), LISTS_AS_THEY_ARE))
+        require_space(self._runner, directory, need)
 
     def apply(
         self, request: PackageRequest, plan: PackagePlan, directory: str, *, pass_fds: t.Sequence[int] = ()
@@ -361,10 +351,7 @@ class Dnf:
         completed = self._dnf.run(
             {**where, **LISTS_AS_THEY_ARE}, "-q", "repoquery", f"--queryformat={SIZE_FORMAT}", "--", *specs
         )
-        sizes = parse_sizes(completed.stdout) if completed.rc == 0 else {}
-        return tuple(
-            replace(c, size=sizes.get((c.name, c.arch, c.available))) if c.available is not None else c for c in planned
-        )
+        return with_sizes(planned, parse_sizes(completed.stdout) if completed.rc == 0 else {})
 
 
 def _without(repositories: t.Sequence[str]) -> list[str]:
@@ -373,10 +360,6 @@ def _without(repositories: t.Sequence[str]) -> list[str]:
 
 def _matches(name: str, patterns: t.Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _announced(transaction: Transaction) -> tuple[Row, ...]:
-    return (*transaction.installing, *transaction.upgrading, *transaction.downgrading, *transaction.removing)
 
 
 def _was_answered_no(completed: Completed) -> bool:

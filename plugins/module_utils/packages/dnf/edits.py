@@ -14,8 +14,11 @@ import typing as t
 from dataclasses import dataclass
 
 from ...errors import OvercError
+from .. import rpm_edits
+from ..dnf_words import problems
+from ..rpm_edits import come_and_go
 from ..written import split
-from .errors import failure, problems, unknown_packages, unsuccessful
+from .errors import failure, unknown_packages, unsuccessful
 
 if t.TYPE_CHECKING:
     from ...runner import Completed
@@ -46,10 +49,7 @@ class Edits:
 
 
 def edits(request: PackageRequest, installed: t.Sequence[Package]) -> Edits:
-    there = {name for package in installed for name in _names(package.name, package.arch)}
-    go = [f"{p.name}.{p.arch}" for name in request.remove for p in installed if name in _names(p.name, p.arch)]
-    come = [name for name in dict.fromkeys(request.install) if name not in there]
-    return Edits(tuple(come), tuple(dict.fromkeys(go)), request.upgrade)
+    return Edits(*come_and_go(request, installed), request.upgrade)
 
 
 def answered(completed: Completed, *, with_table: bool) -> bool:
@@ -80,25 +80,9 @@ def has_failed(completed: Completed, script: str) -> bool:
 
 
 def refuse_missing(wanted: Edits, planned: t.Iterable[PackageChange], completed: Completed) -> None:
-    """DNF goes on without what does not fit, and takes what only provides a name. Raises package_manager_failed, -unknown."""
-    coming = {name for change in planned if change.available for name in _names(change.name, change.arch)}
-    missing = [name for name in wanted.come if name not in coming]
-    why = problems(completed.stderr)
-    if missing and why and not unknown_packages(completed.stdout):
-        raise OvercError(
-            "package_manager_failed", f"{', '.join(missing)} cannot be installed: {'; '.join(why)}", **completed.facts()
-        )
-    if missing:
-        raise OvercError(
-            "package_unknown",
-            f"No repository offers a package of this very name: {', '.join(missing)}.",
-            packages=missing,
-            **completed.facts(),
-        )
-
-
-def _names(name: str, arch: str) -> tuple[str, str]:
-    return name, f"{name}.{arch}"
+    """Raises package_manager_failed, package_unknown. A problem may be that of another package, where a name is unknown."""
+    why = () if unknown_packages(completed.stdout) else problems(completed.stderr)
+    rpm_edits.refuse_missing(wanted.come, planned, why, completed)
 
 
 __all__ = ("SETTINGS", "Edits", "answered", "edits", "has_failed", "refuse_missing")

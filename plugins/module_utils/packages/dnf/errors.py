@@ -13,20 +13,10 @@ import typing as t
 
 from ...errors import OvercError
 from .. import rpmdb
+from ..dnf_words import NEEDED, NO_SPACE, problems
 
 if t.TYPE_CHECKING:
     from ...runner import Completed
-
-
-def problems(text: str) -> tuple[str, ...]:
-    """DNF's explanations (`` Problem 2: …`` with its dash lines), each as one sentence-like line."""
-    found: list[str] = []
-    for line in text.splitlines():
-        if re.match(r"^\s*Problem(?: \d+)?: ", line):
-            found.append(line.split(": ", 1)[1].strip())
-        elif found and re.match(r"^\s+- ", line):
-            found[-1] += "; " + line.strip()[2:].strip()
-    return tuple(found)
 
 
 _UNKNOWN: t.Final = (
@@ -41,16 +31,7 @@ def unknown_packages(text: str) -> tuple[str, ...]:
 
 
 _FAILURES: t.Final = (
-    (
-        "no_space",
-        "There is not enough free space",
-        re.compile(
-            r"more (?:space|inodes) needed on the|needs \S+ more (?:space|inodes) on the"
-            r"|No space left on device|Not enough (?:free )?space"
-            r"|Failed writing received data to disk",  # curl error 23 while downloading
-            re.IGNORECASE,
-        ),
-    ),
+    NO_SPACE,
     (
         "package_untrusted",
         "A package or repository failed its signature check",
@@ -61,13 +42,7 @@ _FAILURES: t.Final = (
             re.IGNORECASE,
         ),
     ),
-    (
-        "package_needed",
-        "DNF does not remove what the system needs",
-        re.compile(
-            r"result in removing (?:of )?(?:the following )?(?:protected packages|running kernel)", re.IGNORECASE
-        ),
-    ),
+    NEEDED,
     (
         "repository_failed",
         "A package repository could not be read",
@@ -158,4 +133,4 @@ def _error_lines(text: str) -> tuple[str, ...]:
     )
 
 
-__all__ = ("failure", "is_locked", "problems", "unknown_packages", "unsuccessful", "warnings")
+__all__ = ("failure", "is_locked", "unknown_packages", "unsuccessful", "warnings")

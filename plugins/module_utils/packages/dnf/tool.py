@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
+from ..dnf_settings import options
 from ..tool import copy_directory, run_when_free
 from . import configuration
 from .configuration import Configuration, Question
@@ -37,11 +38,6 @@ _SETTINGS: t.Final[dict[str, str]] = {
     "skip_if_unavailable": "False",
     "*.skip_if_unavailable": "False",
 }
-# The transaction that was announced is the one to perform: lists fetched meanwhile must not change it.
-LISTS_AS_THEY_ARE: t.Final = {"metadata_expire": "-1", "*.metadata_expire": "-1"}
-# By option as well: a setting of the same name would win over `--assumeno` and `-y`.
-NO: t.Final = {"assumeno": "True", "assumeyes": "False"}
-YES: t.Final = {"assumeyes": "True"}
 # The host's own aliases could make `upgrade` mean anything.
 _ENVIRONMENT: t.Final = {"DNF_DISABLE_ALIASES": "1"}
 
@@ -56,7 +52,7 @@ class DnfTool:
 
     def run(self, settings: t.Mapping[str, str], *arguments: str, pass_fds: t.Sequence[int] = ()) -> Completed:
         """Run DNF; while another DNF holds a lock, which it reports before it does anything, try again for a minute."""
-        argv = ["dnf", *_options({**_SETTINGS, **settings}), *arguments]
+        argv = ["dnf", *options({**_SETTINGS, **settings}), *arguments]
         return run_when_free(
             lambda: self._runner.run(argv, env=_ENVIRONMENT, pass_fds=pass_fds), is_locked, self._sleep
         )
@@ -67,11 +63,6 @@ class DnfTool:
             copies = posixpath.join(scratch, "asked") if scratch is not None else None
             self._known = configuration.ask(self._runner, question, copies)
         return self._known
-
-    def repomd_digests(self, cache: str) -> tuple[str, ...]:
-        """Of the lists in a directory: digests and where they are within it, sorted."""
-        listing = self._runner.run(["find", cache, "-name", "repomd.xml", "-exec", "sha256sum", "{}", "+"])
-        return tuple(sorted(line.replace(f" {cache}/", " ", 1) for line in listing.stdout.splitlines()))
 
     def on_copies(self, scratch: str) -> dict[str, str]:
         """Copy the host's lists and DNF's state into ``scratch``; settings that make DNF use the copies.
@@ -93,13 +84,9 @@ class DnfTool:
         }
 
 
-def _options(settings: t.Mapping[str, str]) -> list[str]:
-    return [f"--setopt={key}={value}" for key, value in settings.items()]
-
-
 def cache_settings(cache: str) -> dict[str, str]:
     """Settings that make DNF keep its lists and packages in ``cache``."""
     return {"cachedir": cache}
 
 
-__all__ = ("LISTS_AS_THEY_ARE", "NO", "YES", "DnfTool", "cache_settings")
+__all__ = ("DnfTool", "cache_settings")

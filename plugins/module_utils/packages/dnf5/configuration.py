@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-import urllib.parse
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ...errors import OvercError
+from ..dnf_configuration import DnfConfiguration, Repository
 from .errors import last_words, too_old
 
 if t.TYPE_CHECKING:
@@ -28,77 +28,14 @@ if t.TYPE_CHECKING:
 QUESTION: t.Final = ("--dump-main-config", "--dump-repo-config=*", "repo", "list", "--all", "--json")
 _HEAD: t.Final = re.compile(r'^=+ "(.+)" repository configuration: =+$')
 _TRUE: t.Final = ("1", "yes", "true", "on")  # libdnf5, OptionBool
-# Of `tsflags` (dnf5.conf(5)): with these rpm registers or checks less than it does, or runs no scripts
-_UNTRUE_FLAGS: t.Final = ("test", "justdb", "noscripts", "notriggers", "nocrypto")
 _STATE: t.Final = "/var/lib/dnf"
 
 
 @dataclass(frozen=True)
-class Repository:
-    """An enabled repository.
+class Configuration(DnfConfiguration):
+    """With ``has_destination``: packages are kept in a directory of their own, and looked for there."""
 
-    ``checked``: the signatures of its packages are; ``signed_lists``: that of its lists is; ``optional``: it may be skipped
-    when it cannot be read. ``packages`` and ``keys`` are addresses, those of the packages only where no list of mirrors
-    counts instead.
-    """
-
-    checked: bool
-    signed_lists: bool = False
-    optional: bool = False
-    packages: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """``cache`` of the package lists, persistent ``state``, ``read``: further directories that DNF 5 is configured in.
-
-    ``check_options``: the names of the option that has the signatures of packages checked. ``tsflags``: what rpm is told to
-    do differently. ``has_destination``: packages are kept in a directory of their own, and looked for there.
-    """
-
-    cache: str
-    state: str
-    read: tuple[str, ...] = ()
-    check_options: tuple[str, ...] = ("gpgcheck",)
-    tsflags: tuple[str, ...] = ()
     has_destination: bool = False
-    repositories: t.Mapping[str, Repository] = field(default_factory=dict)
-
-    @property
-    def unchecked(self) -> tuple[str, ...]:
-        """Ids of the repositories whose packages are not checked, sorted."""
-        return tuple(sorted(name for name, repository in self.repositories.items() if not repository.checked))
-
-    @property
-    def has_signed_lists(self) -> bool:
-        return any(repository.signed_lists for repository in self.repositories.values())
-
-    @property
-    def optional(self) -> tuple[str, ...]:
-        """Ids of the repositories that may be skipped when they cannot be read, sorted."""
-        return tuple(sorted(name for name, repository in self.repositories.items() if repository.optional))
-
-    @property
-    def whole_transaction(self) -> t.Mapping[str, str]:
-        """Settings with which rpm does all that it registers; none where the host asks for nothing else."""
-        kept = [flag for flag in self.tsflags if flag.lower() not in _UNTRUE_FLAGS]
-        # Values are added to those of dnf.conf, unless an empty one comes first
-        return {"tsflags": ",".join(["", *kept])} if len(kept) < len(self.tsflags) else {}
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """What DNF 5 reads from this host's own file tree: directories of packages, keys, files that configure it."""
-        urls = [url for repository in self.repositories.values() for url in (*repository.packages, *repository.keys)]
-        return tuple(dict.fromkeys([*self.read, *(path for path in map(_local_path, urls) if path)]))
-
-
-def _local_path(url: str) -> str | None:
-    """The path of a ``file:`` address, or of one without a scheme, which a key may have."""
-    if url.startswith("/"):
-        return url
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.unquote(parts.path) if parts.scheme == "file" and parts.path.startswith("/") else None
 
 
 def parse_effective(text: str) -> Configuration:
@@ -118,8 +55,8 @@ def parse_effective(text: str) -> Configuration:
         ("/etc/dnf", *_list(settings.get("reposdir", "")), *_list(settings.get("varsdir", ""))),
         tuple(name for name in ("gpgcheck", "pkg_gpgcheck") if name in settings),
         tuple(_list(settings.get("tsflags", ""))),
-        bool(settings.get("destdir")),
         {name: _repository(_settings(dumped[name])) for name in enabled},
+        bool(settings.get("destdir")),
     )
 
 
@@ -190,4 +127,4 @@ def understood(completed: Completed) -> Configuration:
     )
 
 
-__all__ = ("QUESTION", "Configuration", "Repository", "parse_effective", "understood")
+__all__ = ("QUESTION", "Configuration", "parse_effective", "understood")

@@ -18,7 +18,7 @@ import typing as t
 
 from ...errors import OvercError
 from ...runner import Completed
-from .. import rpmdb
+from .. import dnf_cache, rpmdb
 from ..advised import unadvised_in
 from ..contract import (
     Applied,
@@ -30,11 +30,11 @@ from ..contract import (
     Registered,
     packages_digest,
 )
+from ..dnf_settings import LISTS_AS_THEY_ARE, NO, YES
+from ..dnf_words import problems
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences
-from ..rpm_lists import refreshed_at
 from ..transaction_table import (
-    Row,
     Transaction,
     UnreadableTable,
     changes,
@@ -43,10 +43,10 @@ from ..transaction_table import (
 )
 from . import advisories, tool
 from . import edits as edit
-from .errors import failure, kept_files, problems, unknown_packages, unsuccessful, warnings
-from .fetched import Fetched, with_sizes, without
+from .errors import failure, kept_files, unknown_packages, unsuccessful, warnings
+from .fetched import Fetched, sized, without
 from .offers import Offer, left_out, matches, parse_offers
-from .tool import LISTS_AS_THEY_ARE, NARROW, NO, YES, DnfTool, cache_settings
+from .tool import NARROW, DnfTool, cache_settings
 from .verdict import judge
 
 if t.TYPE_CHECKING:
@@ -97,19 +97,15 @@ class Dnf5:
 
     def lists_age(self, *, scratch: str | None = None) -> ListsAge:
         known = self._dnf.configuration(scratch)
-        stamps = self._runner.run(
-            ["find", known.cache, "-name", "*primary.xml*", "-exec", "stat", "-c", "%Y %n", "{}", "+"]
-        )
-        at = refreshed_at(stamps.stdout, tuple(known.repositories))
-        return ListsAge(None if at is None else time.time() - at)
+        return dnf_cache.age(self._runner, known.cache, known.repositories)
 
     def refresh(self, *, skip_unavailable: bool = False) -> bool:
         """See ``PackageManager.refresh``; "their content" are the repomd.xml files of the cache."""
         cache = self._dnf.configuration().cache
-        before = self._dnf.repomd_digests(cache)
+        before = dnf_cache.digests(self._runner, cache)
         skipped = self._unavailable({}, refresh=True) if skip_unavailable else ()
         self._make_cache({}, skipped)
-        return self._dnf.repomd_digests(cache) != before
+        return dnf_cache.digests(self._runner, cache) != before
 
     def _make_cache(self, where: t.Mapping[str, str], skipped: tuple[str, ...]) -> None:
         """``-y`` lets DNF take over the keys for signed lists that the administrator configured as ``gpgkey``, and no others."""
@@ -155,7 +151,7 @@ class Dnf5:
         _refuse(completed)
         try:
             transaction = parse_transaction(completed.stdout)
-            if wanted and not _announced(transaction) and completed.rc in (0, 1):
+            if wanted and not transaction.announced and completed.rc in (0, 1):
                 edit.refuse_missing(wanted, (), completed)
             installed = self._before(transaction, completed)
             planned = changes(transaction, installed) if installed else ()
@@ -170,7 +166,7 @@ class Dnf5:
         if request.advisories is not None and planned:
             planned = self._advised(planned, where, skipped)
         return PackagePlan(
-            changes=with_sizes(self._dnf, planned, where) if sizes else planned,
+            changes=sized(self._dnf, planned, where) if sizes else planned,
             held_back=()
             if not request.upgrade
             else (
@@ -206,7 +202,9 @@ class Dnf5:
 
     def _lists_changed(self, copies: str) -> bool:
         """Whether the lists in this directory are other ones than the host's."""
-        return self._dnf.repomd_digests(copies) != self._dnf.repomd_digests(self._dnf.configuration().cache)
+        return dnf_cache.digests(self._runner, copies) != dnf_cache.digests(
+            self._runner, self._dnf.configuration().cache
+        )
 
     def _before(self, transaction: Transaction, completed: Completed) -> tuple[Package, ...]:
         """What is installed, where DNF announced something; () where it said that there is nothing to do.
@@ -215,7 +213,7 @@ class Dnf5:
 
         A table is an answer only together with the refusal that was ordered, and none only with "Nothing to do.".
         """
-        if _announced(transaction):
+        if transaction.announced:
             if not _was_answered_no(completed):
                 raise unsuccessful(completed, "resolving the upgrade")
             return self.installed()
@@ -352,10 +350,6 @@ def _refuse_excluded(request: PackageRequest, planned: t.Iterable[PackageChange]
             f"The upgrade would change what is excluded: {', '.join(touched)}. Nothing was changed.",
             **completed.facts(),
         )
-
-
-def _announced(transaction: Transaction) -> tuple[Row, ...]:
-    return (*transaction.installing, *transaction.upgrading, *transaction.downgrading, *transaction.removing)
 
 
 def _was_answered_no(completed: Completed) -> bool:

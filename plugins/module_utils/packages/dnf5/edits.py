@@ -8,8 +8,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ...errors import OvercError
-from .errors import problems
+from .. import rpm_edits
+from ..dnf_words import problems
+from ..rpm_edits import come_and_go
 
 if t.TYPE_CHECKING:
     from ...runner import Completed
@@ -28,10 +29,7 @@ class Edits:
 
 
 def edits(request: PackageRequest, installed: t.Sequence[Package]) -> Edits:
-    there = {name for package in installed for name in _names(package.name, package.arch)}
-    go = [f"{p.name}.{p.arch}" for name in request.remove for p in installed if name in _names(p.name, p.arch)]
-    come = [name for name in dict.fromkeys(request.install) if name not in there]
-    return Edits(tuple(come), tuple(dict.fromkeys(go)))
+    return Edits(*come_and_go(request, installed))
 
 
 def settings(wanted: Edits) -> dict[str, str]:
@@ -58,25 +56,8 @@ def command(request: PackageRequest, wanted: Edits, *options: str) -> list[str]:
 
 
 def refuse_missing(wanted: Edits, planned: t.Iterable[PackageChange], completed: Completed) -> None:
-    """DNF 5 takes what only provides a name as well. Raises package_unknown, package_manager_failed."""
-    coming = {name for change in planned if change.available for name in _names(change.name, change.arch)}
-    missing = [name for name in wanted.come if name not in coming]
-    why = problems(completed.stderr)
-    if missing and why:
-        raise OvercError(
-            "package_manager_failed", f"{', '.join(missing)} cannot be installed: {'; '.join(why)}", **completed.facts()
-        )
-    if missing:
-        raise OvercError(
-            "package_unknown",
-            f"No repository offers a package of this very name: {', '.join(missing)}.",
-            packages=missing,
-            **completed.facts(),
-        )
-
-
-def _names(name: str, arch: str) -> tuple[str, str]:
-    return name, f"{name}.{arch}"
+    """Raises package_unknown, package_manager_failed."""
+    rpm_edits.refuse_missing(wanted.come, planned, problems(completed.stderr), completed)
 
 
 __all__ = ("Edits", "command", "edits", "refuse_missing", "settings")

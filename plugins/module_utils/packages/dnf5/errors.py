@@ -14,6 +14,7 @@ import typing as t
 
 from ...errors import OvercError
 from .. import rpmdb
+from ..dnf_words import NEEDED, NO_SPACE, problems
 
 if t.TYPE_CHECKING:
     from ...runner import Completed
@@ -27,16 +28,7 @@ _UNKNOWN: t.Final = (
 _NOT_KNOWN: t.Final = re.compile(r'^Unknown argument "([^"]+)" for command "([^"]+)"', re.MULTILINE)
 _TRANSACTION: t.Final = "Transaction failed: "
 _FAILURES: t.Final = (
-    (
-        "no_space",
-        "There is not enough free space",
-        re.compile(
-            r"more (?:space|inodes) needed on the|needs \S+ more (?:space|inodes) on the"
-            r"|No space left on device|Not enough (?:free )?space"
-            r"|Failed writing received data to disk",  # curl error 23 while downloading
-            re.IGNORECASE,
-        ),
-    ),
+    NO_SPACE,
     (
         "package_untrusted",
         "A package or repository failed its signature check",
@@ -47,13 +39,7 @@ _FAILURES: t.Final = (
             re.IGNORECASE,
         ),
     ),
-    (
-        "package_needed",
-        "DNF does not remove what the system needs",
-        re.compile(
-            r"result in removing (?:of )?(?:the following )?(?:protected packages|running kernel)", re.IGNORECASE
-        ),
-    ),
+    NEEDED,
     (
         "repository_failed",
         "A package repository could not be read",
@@ -72,17 +58,6 @@ _UNPACKING: t.Final = re.compile(
 )
 _WARNING: t.Final = re.compile(r"^(?:>>> \[RPM\] )?(warning: .+|/\S.* (?:created|saved) as /.+)$", re.MULTILINE)
 _KEPT: t.Final = re.compile(r"(/\S.*) created as /.+\.rpmnew$")
-
-
-def problems(text: str) -> tuple[str, ...]:
-    """The resolver's explanations (``Problem 2: ...`` with its dash lines), each as one sentence-like line."""
-    found: list[str] = []
-    for line in text.splitlines():
-        if re.match(r"^\s*Problem(?: \d+)?: ", line):
-            found.append(line.split(": ", 1)[1].strip())
-        elif found and re.match(r"^\s+- ", line):
-            found[-1] += "; " + line.strip()[2:].strip()
-    return tuple(found)
 
 
 def unknown_packages(text: str) -> tuple[str, ...]:
@@ -192,7 +167,6 @@ __all__ = (
     "is_locked",
     "kept_files",
     "last_words",
-    "problems",
     "too_old",
     "transaction_failed",
     "unknown_packages",

@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import posixpath
 import typing as t
-from dataclasses import replace
 
 from ...errors import OvercError
-from ...values import decimal
 from .. import rpmdb
+from ..dnf_settings import LISTS_AS_THEY_ARE, YES
 from ..memory_file import in_memory
-from ..rpm_lists import SIZE_FORMAT, parse_sizes, repository_of
-from ..tool import copy_directory
+from ..rpm_lists import SIZE_FORMAT, parse_sizes, repository_of, with_sizes
+from ..tool import copy_directory, require_space
 from . import edits
 from .errors import failure, unsuccessful
 from .stored import NAME, Stored, UnreadableTransaction, parse_stored
-from .tool import LISTS_AS_THEY_ARE, NARROW, YES, DnfTool, cache_settings
+from .tool import NARROW, DnfTool, cache_settings
 
 if t.TYPE_CHECKING:
     from ...runner import Completed, Runner
     from ..contract import PackageChange, PackagePlan, PackageRequest
-
-_SPACE_MARGIN: t.Final = 16 << 20  # bytes; the copy of the lists, and what DNF makes of them
 
 
 class Fetched:
@@ -106,34 +103,21 @@ class Fetched:
         """Raises no_space. All that is in the plan is copied, also out of a repository in the host's own file tree."""
         planned = plan.changes
         if any(change.size is None for change in planned if change.available is not None):
-            planned = with_sizes(self._dnf, planned, LISTS_AS_THEY_ARE)
-        need = sum(change.size or 0 for change in planned) + _SPACE_MARGIN
-        shown = self._runner.run(["stat", "-f", "-c", "%a %S", self._directory]).stdout.split()
-        blocks, size = (decimal(word) for word in shown) if len(shown) == 2 else (None, None)
-        if blocks is not None and size is not None and blocks * size < need:
-            raise OvercError(
-                "no_space",
-                f"The root file system has {blocks * size} bytes free; downloading the packages needs {need}. Free some space "
-                "on it.",
-            )
+            planned = sized(self._dnf, planned, LISTS_AS_THEY_ARE)
+        require_space(self._runner, self._directory, sum(change.size or 0 for change in planned))
 
 
-def with_sizes(
-    dnf: DnfTool, planned: tuple[PackageChange, ...], where: t.Mapping[str, str]
-) -> tuple[PackageChange, ...]:
+def sized(dnf: DnfTool, planned: tuple[PackageChange, ...], where: t.Mapping[str, str]) -> tuple[PackageChange, ...]:
     """Add the exact download sizes; the table has installed sizes."""
     specs = [f"{c.name}-{c.available}.{c.arch}" for c in planned if c.available is not None]
     if not specs:
         return planned
     completed = dnf.run({**where, **LISTS_AS_THEY_ARE}, "-q", "repoquery", f"--queryformat={SIZE_FORMAT}", "--", *specs)
-    sizes = parse_sizes(completed.stdout) if completed.rc == 0 else {}
-    return tuple(
-        replace(c, size=sizes.get((c.name, c.arch, c.available))) if c.available is not None else c for c in planned
-    )
+    return with_sizes(planned, parse_sizes(completed.stdout) if completed.rc == 0 else {})
 
 
 def without(repositories: t.Sequence[str]) -> list[str]:
     return [f"--disable-repo={name}" for name in repositories]
 
 
-__all__ = ("Fetched", "with_sizes", "without")
+__all__ = ("Fetched", "sized", "without")

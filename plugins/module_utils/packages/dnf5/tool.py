@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import replace
 from types import MappingProxyType
 
+from ..dnf_settings import options
 from ..locks import Lock, quiet
 from ..tool import copy_directory, run_when_free
 from .configuration import QUESTION, Configuration, understood
@@ -36,11 +37,6 @@ _SETTINGS: t.Final[dict[str, str]] = {
     "skip_if_unavailable": "False",
     "*.skip_if_unavailable": "False",
 }
-# The transaction that was announced is the one to perform: lists fetched meanwhile must not change it.
-LISTS_AS_THEY_ARE: t.Final = {"metadata_expire": "-1", "*.metadata_expire": "-1"}
-# By option as well: a setting of the same name would win over `--assumeno` and `-y`.
-NO: t.Final = {"assumeno": "True", "assumeyes": "False"}
-YES: t.Final = {"assumeyes": "True"}
 # Columns are cut to the width that DNF 5 believes in, and every line of its progress is padded to it
 WIDE: t.Final = MappingProxyType({"COLUMNS": "2000", "DNF5_FORCE_COLUMNS": "2000", "FORCE_COLUMNS": "2000"})
 NARROW: t.Final = MappingProxyType({"COLUMNS": "160", "DNF5_FORCE_COLUMNS": "160", "FORCE_COLUMNS": "160"})
@@ -90,7 +86,7 @@ class DnfTool:
         # A variable of DNF's may be set in the environment, and its plugins' directories be named there
         foreign = sorted(name for name in os.environ if name.startswith(("DNF", "LIBDNF_")))
         clean = ["env", *(word for name in foreign for word in ("-u", name))] if foreign else []
-        done = self._runner.run([*clean, "dnf5", *_options(settings), *arguments], env=env, pass_fds=pass_fds)
+        done = self._runner.run([*clean, "dnf5", *options(settings), *arguments], env=env, pass_fds=pass_fds)
         # The padding means nothing, and there is more of it than of all else
         return replace(done, stdout=_PADDING.sub("  ", done.stdout), stderr=_PADDING.sub("  ", done.stderr))
 
@@ -105,11 +101,6 @@ class DnfTool:
             log = {"logdir": scratch} if scratch is not None else {}
             self._known = understood(self._call({**own, **log}, QUESTION))
         return self._known
-
-    def repomd_digests(self, cache: str) -> tuple[str, ...]:
-        """Of the lists in a directory: digests and where they are within it, sorted."""
-        listing = self._runner.run(["find", cache, "-name", "repomd.xml", "-exec", "sha256sum", "{}", "+"])
-        return tuple(sorted(line.replace(f" {cache}/", " ", 1) for line in listing.stdout.splitlines()))
 
     def on_copies(self, scratch: str) -> dict[str, str]:
         """Copy the host's lists and DNF's state into ``scratch``; settings that make DNF use the copies.
@@ -126,24 +117,17 @@ class DnfTool:
         }
 
 
-def _options(settings: t.Mapping[str, str]) -> list[str]:
-    return [f"--setopt={key}={value}" for key, value in settings.items()]
-
-
 def cache_settings(cache: str) -> dict[str, str]:
     """Settings that make DNF 5 keep its lists and packages in ``cache``."""
     return {"cachedir": cache, "system_cachedir": cache}
 
 
 __all__ = (
-    "LISTS_AS_THEY_ARE",
     "LOCK",
     "NARROW",
-    "NO",
     "PATIENCE",
     "SYSTEM_LOCK",
     "WIDE",
-    "YES",
     "DnfTool",
     "cache_settings",
 )

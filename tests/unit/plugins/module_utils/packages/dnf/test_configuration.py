@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.packages import transaction_table
+from ansible_collections.overc.system.plugins.module_utils.packages import dnf_configuration, transaction_table
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     PackagePlan,
     PackageRequest,
@@ -87,7 +87,7 @@ def test_signatures_are_forced_where_they_are_required(signed: bool) -> None:
 )
 def test_repositories_and_keys_in_the_hosts_own_tree(url: str, path: str | None) -> None:
     known = configuration.Configuration(
-        "/c", "/s", (), repositories={"a": configuration.Repository(True, packages=(url,))}
+        "/c", "/s", (), repositories={"a": dnf_configuration.Repository(True, packages=(url,))}
     )
     assert known.paths == ((path,) if path else ())
     assert known.is_local("a") is bool(path)
