@@ -18,7 +18,7 @@ import typing as t
 
 from ...btrfs import ioctl
 from ...errors import OvercError
-from ...system import own_archive
+from ...system import own_archive, syscalls
 from ...system.alone import alone
 from ...system.presence import NOT_THERE, is_directory, is_file, is_link, is_there
 from ...system.safe_path import OPEN_DIR, components, printable, read_file, write_atomically
@@ -180,6 +180,8 @@ def _put(places: Places, containers: t.Iterable[tuple[str, str]], program: bytes
     os.makedirs(os.path.dirname(places.wants), exist_ok=True)
     if not is_link(places.wants):
         os.symlink(f"../{UNIT}", places.wants)
+    # Also one that was there: the run that made it may have been cut off before it was on the disk
+    syscalls.fsync_directory(os.path.dirname(places.wants))
 
 
 def remember(places: Places, containers_dir: str, container: str) -> None:
