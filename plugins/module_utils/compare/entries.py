@@ -20,7 +20,7 @@ from .sides import Theirs
 MARK: t.Final = "carries an attribute trusted.overlay.*, which overlayfs takes for its own"
 SEALED: t.Final = "has fs-verity, which it would lose: a copy has none"
 NODE: t.Final = "is a character device 0:0, which overlayfs takes for a whiteout"
-_INLINE: t.Final = 2048  # btrfs keeps smaller files in its metadata: cloning those shares nothing
+INLINE: t.Final = 2048  # btrfs keeps smaller files in its metadata: cloning those shares nothing
 # What os.fsencode() does, without its checks, which are paid for every entry.
 _BYTES: t.Final = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
 
@@ -161,7 +161,7 @@ class Judge:
             return _KEEP, 0
         if mine.sparse != other.sparse:
             return _KEEP, 0  # holes are neither lost nor made: a swap file must have none
-        may_clone = may_clone and mine.size > _INLINE
+        may_clone = may_clone and mine.size > INLINE
         # one comparison for immutable & co., links, owner, group and mode, one for the time
         exact = mine.nlink == 1 and not mine.locked and mine.same_inode_facts(other)
         if not exact and not may_clone:
@@ -208,4 +208,4 @@ class Judge:
         )
 
 
-__all__ = ("MARK", "NODE", "SEALED", "Judge")
+__all__ = ("INLINE", "MARK", "NODE", "SEALED", "Judge")

@@ -39,16 +39,19 @@ class Kin:
     """What is known when one side is a btrfs snapshot of the other, or both have a common ancestor.
 
     ``generation``: from which on the two can differ. ``parted``: when that was, in seconds. Reading a file writes its inode
-    item too (its access time), so an inode in ``written`` that has the same change time on both sides, from before
-    ``settled``, is still the same: everything but the access time moves the change time, and no program can set it.
+    item too (its access time), so an inode in ``written`` that has the same change time on both sides, from before ``before``,
+    is still the same: everything but the access time moves the change time, and no program can set it. For the bytes of a file
+    that alone is proof from before ``settled`` only: the time is that of the call, and what it wrote can miss a snapshot
+    whose commit takes long.
     """
 
-    # seconds. The change time is that of the call; its bytes can miss a snapshot whose commit has begun and takes that long
+    # seconds: a change time has the granularity of the kernel's clock tick; commits that take longer are not heard of
+    _TICK: t.Final = 1
     _UNDER_WAY: t.Final = 60
 
     def __init__(self, generation: int, parted: int, find: t.Callable[[], frozenset[int] | None]) -> None:
-        self.generation, self.parted = generation, parted
-        self.settled = parted - self._UNDER_WAY
+        self.generation = generation
+        self.before, self.settled = parted - self._TICK, parted - self._UNDER_WAY
         self._find = find
         self._found: list[frozenset[int] | None] = []
 

@@ -99,7 +99,7 @@ class Walk:
             a, b = os.fstat(sides.mine), os.fstat(fd)
             if a.st_ino == b.st_ino and (
                 (kin.written is not None and a.st_ino not in kin.written)
-                or (a.st_ctime_ns == b.st_ctime_ns and a.st_ctime < kin.settled)
+                or (a.st_ctime_ns == b.st_ctime_ns and a.st_ctime < kin.before)
             ):
                 return number
         return -1

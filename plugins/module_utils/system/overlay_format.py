@@ -15,15 +15,15 @@ import os
 import stat
 import typing as t
 
-_PREFIX: t.Final = "trusted.overlay."
+PREFIX: t.Final = "trusted.overlay."
 _ESCAPED: t.Final = "trusted.overlay.overlay."
-_OPAQUE: t.Final = "trusted.overlay.opaque"
+OPAQUE: t.Final = "trusted.overlay.opaque"
 _PROTECTION: t.Final = "trusted.overlay.protattr"
 
 
 def is_mark(attribute: str) -> bool:
     """Whether an extended attribute of this name is overlayfs's own."""
-    return attribute.startswith(_PREFIX)
+    return attribute.startswith(PREFIX)
 
 
 def has_mark(target: int | str | bytes, *, follow: bool = True) -> bool:
@@ -34,7 +34,7 @@ def has_mark(target: int | str | bytes, *, follow: bool = True) -> bool:
 def seen_through(attribute: str) -> str | None:
     """The name under which a program sees an upper layer's attribute through the overlay; None if it does not."""
     if attribute.startswith(_ESCAPED):
-        return _PREFIX + attribute[len(_ESCAPED) :]
+        return PREFIX + attribute[len(_ESCAPED) :]
     return None if is_mark(attribute) else attribute
 
 
@@ -61,7 +61,7 @@ def make_whiteout(name: str, dir_fd: int) -> None:
 def is_opaque(fd: int) -> bool:
     """Whether a directory hides all that the layers below have in it."""
     try:
-        return os.getxattr(fd, _OPAQUE) == b"y"
+        return os.getxattr(fd, OPAQUE) == b"y"
     except OSError as error:
         if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
             return False
@@ -69,10 +69,12 @@ def is_opaque(fd: int) -> bool:
 
 
 def make_opaque(fd: int) -> None:
-    os.setxattr(fd, _OPAQUE, b"y")
+    os.setxattr(fd, OPAQUE, b"y")
 
 
 __all__ = (
+    "OPAQUE",
+    "PREFIX",
     "has_mark",
     "is_mark",
     "is_opaque",

@@ -51,7 +51,7 @@ def opened(container: Path, *sources: Path, ahead: int = 0) -> t.Iterator[tuple[
 
         def kin(path: Path) -> Kin | None:
             found = finder.of(open_(path))
-            return None if found is None else Kin(found.generation, found.parted + ahead, lambda: found.written)
+            return None if found is None else Kin(found.generation, found.before + 1 + ahead, lambda: found.written)
 
         yield (
             open_(container / "usr"),

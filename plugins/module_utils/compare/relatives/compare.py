@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import os
-import stat
 import typing as t
 
 from ...btrfs import ioctl
 from ...system import mount_table
+from ...system.overlay_format import is_whiteout
 from ...system.safe_path import open_dir, reopen_dir
 from ...system.workers import spread
 from ..entries import MARK
@@ -273,7 +273,7 @@ class _Comparing:
         if inode < 0:
             return True
         _size, _held, _links, mode, device, _flags = FACTS.unpack_from(self._theirs[0].inodes[inode])
-        return not (stat.S_ISCHR(mode) and not device)
+        return not is_whiteout(mode, device)
 
 
 def _settled(judge: Judge, most: int, jobs: int | None) -> t.Iterator[tuple[Pending, Verdict]]:

@@ -13,19 +13,18 @@ import stat
 import typing as t
 
 from ...btrfs.extents import only
-from ..entries import MARK, NODE, SEALED
+from ...system.overlay_format import OPAQUE, is_whiteout
+from ..entries import INLINE, MARK, NODE, SEALED
 from ..model import Tally
 from .reading import Reader
-from .survey import LOCKED, VERITY
+from .survey import LOCKED, MARKED_BY, VERITY
 from .tree import FACTS, LINKS_TO_MODE, MODIFIED, Tree, is_inline, is_plain, on_disk
 
-_MARK: t.Final = b"trusted.overlay."
-_OPAQUE: t.Final = b"trusted.overlay.opaque"
+_OPAQUE: t.Final = OPAQUE.encode()
 # Inode flags of btrfs (uapi/linux/btrfs_tree.h). Those that lsattr(1) shows: no data COW, no compression, sync, immutable,
 # append-only, nodump, noatime, dirsync, compressed, and fs-verity
 _NODATACOW: t.Final = 1 << 1
 SHOWN: t.Final = _NODATACOW | 1 << 3 | 1 << 5 | LOCKED | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | VERITY
-_CLONED_FROM: t.Final = 2048  # smaller files lie in the metadata: cloning those shares nothing
 
 _KEEP: t.Final = 0
 _CLONE: t.Final = 1
@@ -66,7 +65,7 @@ Verdict = tuple[int, int, int]
 
 
 def is_marked(attributes: t.Iterable[bytes]) -> bool:
-    return any(name.startswith(_MARK) for name in attributes)
+    return any(name.startswith(MARKED_BY) for name in attributes)
 
 
 def is_opaque(attributes: t.Mapping[bytes, bytes]) -> bool:
@@ -104,7 +103,7 @@ class Judge:
                 if self._same_symlink(file, attributes, number, other):
                     tally.drop(name, number, file, 0)
                     return
-        elif kind == stat.S_IFCHR and not file.rdev:
+        elif is_whiteout(file.mode, file.rdev):
             tally.refuse(name, NODE)
         if marked:
             tally.refuse(name, MARK)
@@ -183,7 +182,7 @@ class Judge:
         differ = (file.flags ^ flags) & SHOWN
         if differ & _NODATACOW:
             return _KEEP, 0  # the kernel clones nothing between the two
-        may_clone = may_clone and size > _CLONED_FROM
+        may_clone = may_clone and size > INLINE
         exact = (
             not differ
             and file.nlink == 1

@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ...btrfs.search import ITEMS_AT, LAST
+from ...system.overlay_format import PREFIX
 from ..model import Kin
 from .tree import (
     ATTRIBUTE,
@@ -33,7 +34,7 @@ from .tree import (
 
 _BUFFER: t.Final = 1 << 18  # bytes; larger ones cost more page faults than they save calls
 _END: t.Final = LAST - 255
-_MARK: t.Final = b"trusted.overlay."
+MARKED_BY: t.Final = PREFIX.encode()
 LOCKED: t.Final = 1 << 6 | 1 << 7  # immutable, append-only
 VERITY: t.Final = 1 << 32  # fs-verity, of the read-only half
 _WRITTEN: t.Final = struct.Struct("<8xQ")
@@ -121,7 +122,7 @@ def _read(  # noqa: C901, PLR0912 - a call for each item would cost more than al
 ) -> dict[int, _Doubt]:
     """All of it in one loop."""
     count, sizes, odd, below, theirs = found.count, found.size, found.odd, found.below, written.items
-    since, settled = kin.generation, kin.settled
+    since, before = kin.generation, kin.before
     facts, changed_at, written_in = FACTS.unpack_from, CHANGED.unpack_from, _WRITTEN.unpack_from
     doubts: dict[int, _Doubt] = {}
     size, parent, item = 0, -1, b""
@@ -133,7 +134,7 @@ def _read(  # noqa: C901, PLR0912 - a call for each item would cost more than al
             directory = what == stat.S_IFDIR
             doubt, same = False, True
             if written_in(data, at)[0] >= since or inode in theirs:
-                same = doubt = changed_at(data, at)[0] < settled
+                same = doubt = changed_at(data, at)[0] < before
                 if doubt:
                     item = bytes(data[at : at + 160])
                 else:
@@ -164,7 +165,7 @@ def _read(  # noqa: C901, PLR0912 - a call for each item would cost more than al
             if doubt and MADE.unpack_from(data, at)[0] >= since:
                 written.bytes.add(inode)
         elif kind == ATTRIBUTE:
-            if data.find(_MARK, at, at + length) >= 0:
+            if data.find(MARKED_BY, at, at + length) >= 0:
                 found.closed.add(inode if directory else parent)
         elif kind == EXTREF:
             for other, name in _further_names(data, at, at + length):
@@ -198,7 +199,7 @@ def _settle(
     asked = {inode for inode in doubts if inode not in written.items and inode not in written.bytes}
     items = {**written.items, **_items(theirs, asked, buffer)}
     for inode, doubt in doubts.items():
-        # (The change time is that of the call that wrote: the bytes may have come later.)
+        # (The bytes may have come later than the change time, see ``Kin``.)
         if inode not in written.bytes and inode in items and was_only_read(doubt.item, items[inode], kin):
             continue
         found.changed.add(inode)
@@ -224,4 +225,4 @@ def _items(theirs: Tree, wanted: t.Collection[int], buffer: bytearray) -> dict[i
     return found
 
 
-__all__ = ("LOCKED", "VERITY", "Survey", "survey")
+__all__ = ("LOCKED", "MARKED_BY", "VERITY", "Survey", "survey")

@@ -163,11 +163,11 @@ def is_directory(inode: bytes) -> bool:
 
 
 def was_only_read(a: bytes, b: bytes, kin: Kin) -> bool:
-    """Whether two items of one inode, which both sides have, differ in no more than an access time."""
+    """Whether two items of one inode, which both sides have, differ in no more than an access time (of bytes: see ``Kin``)."""
     return bool(
         a[_MADE] == b[_MADE]
         and MADE.unpack_from(a)[0] < kin.generation
-        and CHANGED.unpack_from(a)[0] < kin.settled
+        and CHANGED.unpack_from(a)[0] < kin.before
         and a[_SIZE_TO_FLAGS] == b[_SIZE_TO_FLAGS]
         and a[_CHANGED_AND_MODIFIED] == b[_CHANGED_AND_MODIFIED]
     )
