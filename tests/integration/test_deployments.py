@@ -111,6 +111,20 @@ def test_a_menu_that_leads_to_ours_no_more(adopted: Host) -> None:
     assert succeed(adopted, "info")["state"] == "staged"
 
 
+@pytest.mark.parametrize("size", ["100000", "300G"])
+def test_what_is_staged_and_got_a_kernel_of_zeros_is_dropped(adopted: Host, size: str) -> None:
+    offer(adopted, *new_kernel())
+    staged = succeed(adopted, "upgrade")
+    adopted.sh(
+        f"mount -o subvol={staged['staged']} $(findmnt -nvo SOURCE /) /mnt && "
+        "file=/boot/overc/files/$(sha256sum /mnt/boot/vmlinuz-6.1.0-11-lab | cut -d' ' -f1) && umount /mnt && "
+        f"test -s $file && : > $file && truncate -s {size} $file"
+    )
+    assert_refused(call(adopted, "upgrade"), "kernel_broken", "overc_host_rollback")
+    assert succeed(adopted, "rollback")["state"] == "clean"
+    assert succeed(adopted, "upgrade")["state"] == "staged"
+
+
 def test_what_is_staged_and_lost_its_modules_is_dropped(adopted: Host) -> None:
     """The command that the refusal names is one that helps."""
     offer(adopted, *new_kernel())

@@ -79,6 +79,17 @@ def test_modules_without_their_index(ready: Host) -> None:
     assert_unchanged(before, ready, history=False)
 
 
+def test_a_kernel_without_an_end_is_not_read_to_it(ready: Host) -> None:
+    """A script makes hundreds of gigabytes of nothing in no time, and reading them takes hours."""
+    ready.write(PLACE, "cp /boot/bzImage /boot/new; truncate -s 300G /boot/new; mv /boot/new /boot/bzImage\n")
+    before = snapshot_of_disk(ready)
+    assert_refused(
+        call(ready, "upgrade"), "kernel_broken", "/boot/bzImage of the new root", "more than any boot loader"
+    )
+    assert_unchanged(before, ready, history=False)
+    assert_no_leftovers(ready)
+
+
 @pytest.mark.parametrize("name", HARM)
 def test_refused_before_the_switch(ready: Host, name: str) -> None:
     harm, missing = HARM[name]

@@ -15,12 +15,15 @@ import struct
 import typing as t
 import zlib
 
+from ..errors import OvercError
 from ..system.presence import files_below, is_directory, is_link, is_plain_directory, is_there
 from ..system.rooted_path import resolve_in_root
 
 _UIMAGE_MAGIC: t.Final = 0x27051956
 _RELEASE = re.compile(r"[0-9][0-9A-Za-z.+_~-]*")
 _CHUNK: t.Final = 1 << 20
+# What a boot loader loads has its size in 32 bits: Documentation/arch/x86/boot.rst, syssize and ramdisk_size; so has FAT
+_LARGEST: t.Final = (1 << 32) - 1
 _VERMAGIC = re.compile(rb"\0vermagic=([!-~]{1,128}) ")
 _IS_MODULE = re.compile(r"\.ko(?P<packed>(?:\.(?:bz2|gz|xz|zst))?)$")
 _UNPACKERS: t.Final = {"": "io", ".gz": "gzip", ".xz": "lzma"}
@@ -54,6 +57,8 @@ def defect_of(head: bytes, size: int) -> str | None:
     """
     if size == 0:
         return "is empty"
+    if size > _LARGEST:
+        return f"has {size} bytes, more than any boot loader loads"
     if not any(head):
         return "consists of zeros"
     need = 0
@@ -70,6 +75,11 @@ def read_defect(path: str) -> str | None:
         return defect_of(stream.read(1 << 16), os.fstat(stream.fileno()).st_size)
 
 
+def is_too_large(path: str) -> bool:
+    """Whether no boot loader could load it: a script may make such a file in no time, and reading it takes hours."""
+    return os.lstat(path).st_size > _LARGEST
+
+
 def read_release(path: str) -> str | None:
     """``release_of`` for a file."""
     with open(path, "rb") as stream:
@@ -77,7 +87,14 @@ def read_release(path: str) -> str | None:
 
 
 def sha256_of(path: str) -> str:
-    """The sha256 of a regular file, hexadecimal. The file must not be a symbolic link."""
+    """The sha256 of a kernel or initrd, hexadecimal. The file must not be a symbolic link.
+
+    Raises kernel_broken for what is too large for any boot loader.
+    """
+    if is_too_large(path):
+        raise OvercError(
+            "kernel_broken", f"{path} has {os.lstat(path).st_size} bytes, more than any boot loader loads."
+        )
     digest = hashlib.sha256()
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(fd, "rb", buffering=0) as stream:
@@ -204,6 +221,7 @@ __all__ = (
     "foreign_modules",
     "hollow_releases",
     "indexed_releases",
+    "is_too_large",
     "module_releases",
     "modules_directory",
     "read_defect",

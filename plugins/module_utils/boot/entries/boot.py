@@ -19,6 +19,7 @@ from ...values import decimal
 from .. import guard
 from ..grub.environment import parse_environment, read_block
 from ..grub.protection import TRIAL_ARGUMENT, Protected
+from ..kernel import is_too_large, read_defect
 from ..trial import TrialBoot
 from .command_line import words_of
 from .menu import DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, find_hook, hook_text, is_ours, parse_menu, reads_hook
@@ -38,9 +39,9 @@ class EntryBoot(TrialBoot):
     """``menu`` as it was read. ``number``: the entry that was booted, by the kernel's command line, and whether ``on_trial``.
 
     ``waiting``: the deployment that was staged and not found good since, by the record. ``missing``: files of entries that
-    are not there, or empty. ``sizes``: bytes of kernel and initrd by id. ``free``: bytes where kernels are copied to.
-    ``initrd_problem``: why an initrd that is made in a new root would not boot, a sentence. ``begins_in``: deployments from
-    which GRUB was installed, so that it may need their roots.
+    are not there or empty, and those that show that they would not boot. ``sizes``: bytes of kernel and initrd by id.
+    ``free``: bytes where kernels are copied to. ``initrd_problem``: why an initrd that is made in a new root would not boot,
+    a sentence. ``begins_in``: deployments from which GRUB was installed, so that it may need their roots.
     """
 
     place: Place | None = None
@@ -180,7 +181,12 @@ def observe_entry_boot(
     return replace(
         found,
         begins_in=frozenset(begins),
-        missing=frozenset(file for (_number, file), size in sizes.items() if not size),
+        missing=frozenset(
+            file
+            for entry in menu.entries
+            for file in _files(entry)
+            if not sizes[entry.id, file] or _is_broken(found.path_of(file, top), is_kernel=file == entry.kernel)
+        ),
         sizes={entry.id: sum(sizes[entry.id, file] for file in _files(entry)) for entry in menu.entries},
     )
 
@@ -192,6 +198,10 @@ def _files(entry: Entry) -> tuple[str, ...]:
 def _size(path: str) -> int:
     found = status(path)
     return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else 0
+
+
+def _is_broken(path: str, *, is_kernel: bool) -> bool:
+    return bool(read_defect(path)) if is_kernel else is_too_large(path)
 
 
 def initrd_problem(root: str) -> str | None:

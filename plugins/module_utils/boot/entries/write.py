@@ -16,7 +16,7 @@ from ...system import syscalls
 from ...system.presence import is_plain_directory, is_plain_file, is_there
 from ...system.unfinished import NEW_SUFFIX
 from .. import partition
-from ..kernel import sha256_of
+from ..kernel import is_too_large, sha256_of
 from .menu import Menu, menu_text
 
 if t.TYPE_CHECKING:
@@ -105,7 +105,7 @@ def write_files(place: Place, sources: t.Mapping[str, str]) -> bool:
 
 def _is_whole(place: Place, digest: str) -> bool:
     path = os.path.join(place.files, digest)
-    return is_plain_file(path) and sha256_of(path) == digest
+    return is_plain_file(path) and not is_too_large(path) and sha256_of(path) == digest
 
 
 def missing_bytes(place: Place, sources: t.Mapping[str, str]) -> int:

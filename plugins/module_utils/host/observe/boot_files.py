@@ -16,8 +16,8 @@ from ...system.rooted_path import regular_file_in_root
 
 @dataclass(frozen=True)
 class BootFile:
-    """A file of the boot partition, or of a root's own /boot. ``sha256`` is None where it was not asked for; ``defect`` is
-    what shows that a kernel cannot boot.
+    """A file of the boot partition, or of a root's own /boot. ``sha256`` is None where it was not asked for, or the file is
+    larger than what boots; ``defect`` is what shows that it cannot boot.
     """
 
     path: str
@@ -32,12 +32,13 @@ def _boot_file(path: str, role: str, *, digest: bool) -> BootFile | None:
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode):
             return None
+        too_large = kernel.is_too_large(path)
         return BootFile(
             path=path,
             size=found.st_size,
             release=kernel.read_release(path),
-            sha256=kernel.sha256_of(path) if digest else None,
-            defect=kernel.read_defect(path) if role == "kernel" else None,
+            sha256=kernel.sha256_of(path) if digest and not too_large else None,
+            defect=kernel.read_defect(path) if role == "kernel" or too_large else None,
         )
     except (FileNotFoundError, NotADirectoryError):  # or gone since: who only looks takes no lock
         return None

@@ -89,13 +89,14 @@ def _kernel(facts: HostFacts) -> Requirement:
 
 def _kernel_is_whole(facts: HostFacts) -> Requirement:
     """An upgrade makes the backup pair of what runs: with a broken kernel nothing would be left that boots."""
-    file = facts.boot_files.get(facts.kernel or "")
+    files = [facts.boot_files.get(name or "") for name in (facts.kernel, facts.initrd)]
+    file = next((file for file in files if file is not None and file.defect), None)
     defect = file.defect if file is not None else None
     return Requirement(
         "kernel_whole",
         not defect,
         f"{file.path} {defect}" if file is not None and defect else "nothing shows that it would not boot",
-        "put that kernel file back (from the backup entry's, from the root's own /boot, or by installing its package again): the "
+        "put that file back (from the backup entry's, from the root's own /boot, or by installing its package again): the "
         "next normal boot needs it, and an upgrade would make a backup of it",
         "kernel_broken",
     )

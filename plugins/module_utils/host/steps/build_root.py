@@ -31,6 +31,9 @@ from .hidden import refuse_hidden
 from .new_root import PACKAGES, NewRoot
 from .places import default_kept, snapshot_base
 
+if t.TYPE_CHECKING:
+    from ..observe.facts import RootFacts
+
 _BOOT_MARGIN: t.Final = 64 << 10  # directory blocks, and room for the boot loader's own environment
 
 
@@ -88,6 +91,7 @@ def check_root(at: Apply) -> bool:
             "access_denied",
             "The packages made / of the new root immutable or append-only (lsattr -d /): it could get no other name.",
         )
+    _refuse_unread(at, new)
     before, after = digests(base.files), digests(new.files)
     refuse_incomplete(at, new, base)
     refuse_hidden(at, new.path, base.path)
@@ -143,6 +147,14 @@ def check_root(at: Apply) -> bool:
     _check_boot_space(at, sizes, efi.space_for(new.path, binaries))
     at.notes.update({"new_files": files, "new_release": release, "kernel_changed": "kernel" in changed})
     return True
+
+
+def _refuse_unread(at: Apply, new: RootFacts) -> None:
+    """Raises kernel_broken for a boot file that is too large to have been read."""
+    for role, file in new.files.items():
+        if file.sha256 is None and file.defect:
+            name = at.context.names.of(role)
+            raise OvercError("kernel_broken", f"The new {role}, {at.boot}/{name} of the new root, {file.defect}.")
 
 
 def _say_what_is_nested(at: Apply) -> None:

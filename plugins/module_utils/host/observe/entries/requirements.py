@@ -48,7 +48,7 @@ def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, 
         Requirement(
             "entry_files",
             not lost,
-            f"gone: {', '.join(lost)}" if lost else "the kernels that boot are there, and modules for them",
+            f"gone, or broken: {', '.join(lost)}" if lost else "the kernels that boot are there, and modules for them",
             _remedy_for_lost(facts, boot, chosen),
             "kernel_broken",
         ),

@@ -45,7 +45,9 @@ def entry_defects(facts: HostFacts, boot: EntryBoot, entry: Entry) -> tuple[str,
     if root.read_only:
         found.append(f"{entry.subvolume} has the btrfs property ro=true")
     found += [
-        f"{file} of deployment {entry.id} is gone" for file in (entry.kernel, entry.initrd) if file in boot.missing
+        f"{file} of deployment {entry.id} is gone, or broken"
+        for file in (entry.kernel, entry.initrd)
+        if file in boot.missing
     ]
     if entry.release and entry.release not in root.modules:
         found.append(f"{entry.subvolume} has no modules for its kernel {entry.release}")

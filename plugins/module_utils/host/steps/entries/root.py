@@ -122,6 +122,7 @@ def check_root(at: Apply) -> bool:
     files = boot_files_of(new.path, {"kernel": found.name, "initrd": certain(found.initrd, "the initrd")})
     _refuse_broken(new, found, files)
     refuse_unindexed(new, base, found.release)
+    digests = {role: kernel.sha256_of(path) for role, path in files.items()}
     pins, problem = pins_of(files["initrd"])
     if pins:
         raise OvercError(
@@ -131,7 +132,6 @@ def check_root(at: Apply) -> bool:
         )
     if problem:
         at.warnings.append(f"The initrd {found.initrd} was not looked into for the name of a subvolume ({problem}).")
-    digests = {role: kernel.sha256_of(path) for role, path in files.items()}
     boot, where = menu_of(at)
     if where.copies:
         need = missing_bytes(where, {digests[role]: path for role, path in files.items()}) + MARGIN

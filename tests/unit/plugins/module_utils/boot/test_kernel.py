@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot import kernel
+from ansible_collections.overc.system.plugins.module_utils.boot.names import BootNames
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
+from ansible_collections.overc.system.plugins.module_utils.host.observe.boot_files import observe_boot_files
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +74,8 @@ UIMAGE = struct.pack(">III", 0x27051956, 0, 0) + struct.pack(">I", 5000) + bytes
         (UIMAGE, 5063, "cut off"),
         (b"", 0, "empty"),
         (bytes(4096), 1 << 20, "zeros"),
+        (X86, (1 << 32) - 1, None),
+        (X86, 1 << 32, "more than any boot loader loads"),
         (b"\x1f\x8b" + bytes(1000), 1002, None),  # a format that does not tell
         (b"M", 1, None),
     ],
@@ -84,6 +89,20 @@ def test_the_defect_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "bzImage"
     path.touch()
     assert kernel.read_defect(str(path)) == "is empty"
+
+
+def test_what_no_boot_loader_loads_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with open(tmp_path / "initrd.img", "wb") as stream:
+        stream.write(X86)
+        stream.truncate(1 << 42)
+    path = str(tmp_path / "initrd.img")
+    with pytest.raises(OvercError) as refused:
+        kernel.sha256_of(path)
+    assert refused.value.error_id == "kernel_broken"
+    assert path in refused.value.message
+    (found,) = observe_boot_files(str(tmp_path), BootNames("bzImage", "initrd.img"), digest=True).values()
+    assert found.sha256 is None
+    assert "more than any boot loader loads" in (found.defect or "")
 
 
 def test_empty_directories_are_no_modules(tmp_path: Path) -> None:
