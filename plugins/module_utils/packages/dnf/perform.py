@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
+from ...runner import Completed
 from ..memory_file import in_memory
 from . import edits
 
 if t.TYPE_CHECKING:
-    from ...runner import Completed
     from ..contract import PackageRequest
     from .tool import DnfTool
 
@@ -25,7 +25,12 @@ def perform(
     wanted: edits.Edits,
     pass_fds: t.Sequence[int] = (),
 ) -> Completed:
-    """An upgrade, or with what is to come and to go a script for `dnf shell`."""
+    """An upgrade, or with what is to come and to go a script for `dnf shell`; no call where nothing is asked for.
+
+    A new deployment by force is made all the same then, and DNF without a name would upgrade everything in it.
+    """
+    if not wanted.script and (request.is_void or not request.upgrade):
+        return Completed((), 0, "", "")
     with contextlib.ExitStack() as files:
         excluded = [f"--exclude={name}" for name in request.exclude]
         if not wanted.script:
