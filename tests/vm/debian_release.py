@@ -76,7 +76,7 @@ def _called(guest: DebianGuest, module: str, options: str) -> dict[str, t.Any]:
 
 def there(guest: DebianGuest) -> None:
     guest.offer("v2")
-    options = f"release=trixie third_party_sources=keep reboot=true reboot_timeout={_PATIENCE:.0f}"
+    options = f"release=trixie third_party_sources=keep full=true reboot=true reboot_timeout={_PATIENCE:.0f}"
     said = _called(guest, UPGRADE, options)
     assert said["state"] == "clean", said
     assert len(said["upgrades"]) > 100
