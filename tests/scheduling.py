@@ -16,7 +16,9 @@ from tests.sampling import ALL
 
 # A day's part of the real boots has one file system, so all of it begins with the same states; the whole is for several
 _MACHINES = re.compile(r"^tests/vm/test_\w+\.py::.*\b(ext4|vfat)\b" if ALL else r"^tests/(vm)/")
-_DISKS = re.compile(r"^tests/integration/(test_crash|test_crash_automatic|test_host_states)\.py::")
+_DISKS = re.compile(
+    r"^tests/integration/(test_crash|test_crash_automatic|test_crash_package_managers|test_host_states)\.py::"
+)
 
 
 def group(nodeid: str) -> str:

@@ -64,7 +64,8 @@ options:
       - What is installed already is no change. What they need comes along. Where other packages would have to go for it, the
         upgrade is refused with V(removal_unasked), unless they are named in O(remove).
       - Part of the same transaction as everything else, with the same plan in check mode, proof, trial and way back. For
-        apt and DNF; others are refused with V(packages_unsupported).
+        apt, DNF and zypper; Smart is refused with V(packages_unsupported). With zypper not in one transaction with a V(dup), see
+        O(upgrade_mode): give O(upgrade=false) there.
     type: list
     elements: str
     default: []
@@ -112,7 +113,10 @@ options:
       - For apt, whose lists name none, these are the newest versions in the distribution's security pocket (C(*-security), or
         the label C(Debian-Security)), as unattended-upgrades takes them. What is new and needed may come from elsewhere; what
         needs another upgrade from elsewhere is kept back and told in RV(held_back).
-      - Elsewhere it is refused with V(packages_unsupported). Not with O(packages), O(install), O(remove), O(release).
+      - For zypper these are the needed patches of the category security, all in one transaction, also those that ask for a
+        reboot and those for zypper itself, and of what they name the newest version that is offered, as with C(zypper patch).
+        A patch that does not fit is left out and told in RV(held_back).
+      - For Smart it is refused with V(packages_unsupported). Not with O(packages), O(install), O(remove), O(release).
       - Repositories that say nothing of advisories are named in RV(unadvised_repositories), with a warning.
     type: str
     choices: [security]
@@ -123,7 +127,7 @@ options:
         repositories have, also older ones, and is refused where zypper would have to ask.
       - V(auto) takes V(dup) where C(/etc/os-release) names a rolling openSUSE (Tumbleweed, Slowroll, MicroOS, Aeon, Kalpa) and
         no O(packages) are named, otherwise V(update). RV(upgrade_mode) says which it was.
-      - Patches are not applied as such by either.
+      - Patches are not applied as such by either; for those of security see O(advisories).
     type: str
     choices: [auto, update, dup]
     default: auto
@@ -538,7 +542,7 @@ unadvised_repositories:
   type: list
   elements: str
 upgrade_mode:
-  description: What zypper was asked for, see O(upgrade_mode).
+  description: What zypper was asked for, see O(upgrade_mode); null with O(advisories) and where nothing is upgraded.
   returned: on hosts whose packages are zypper's
   type: str
   sample: update

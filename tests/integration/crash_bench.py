@@ -27,8 +27,9 @@ EVERYTHING: t.Final = bool(os.environ.get("OVERC_CRASH_ALL"))
 class Bench:
     """One host, put back to a prepared state again and again."""
 
-    def __init__(self, lab: Lab, name: str = "crash", *, automatic: bool = False) -> None:
-        self.host = lab.create(name, automatic=automatic)
+    def __init__(self, lab: Lab, name: str = "crash", **options: t.Any) -> None:
+        """``options`` of ``Lab.create``."""
+        self.host = lab.create(name, **options)
         self._disks: dict[str, Path] = {}
 
     def start(self, name: str, make: Callable[[], None] | None = None, *, entry: int | None = None) -> Host:

@@ -154,6 +154,12 @@ def steps_and_calls() -> list[tuple[Transaction, Point]]:
     return around + [(BY_NAME[name], Point(step, f"{call}#{count}")) for name, step, call, count in INSIDE]
 
 
+def with_packages() -> list[tuple[Transaction, Point]]:
+    """Those of the points around steps where packages are installed, for hosts with other package managers."""
+    upgrades = [transaction for transaction in TRANSACTIONS if transaction.module == UPGRADE]
+    return [(transaction, point) for transaction in upgrades for point in points(transaction.steps)]
+
+
 def automatic() -> list[tuple[Transaction, Point]]:
     """With automatic protection: around each step of each command, and between the calls of some."""
     around = [(transaction, point) for transaction in AUTOMATIC for point in points(transaction.steps)]

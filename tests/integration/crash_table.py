@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import sys
 import typing as t
 from collections import Counter
 from pathlib import Path
 
 from tests.integration import crash_report
 from tests.integration.crash_bench import EVERYTHING, WAYS
-from tests.integration.crash_points import IN_PACKAGES, automatic, repairs, steps_and_calls
+from tests.integration.crash_points import IN_PACKAGES, automatic, repairs, steps_and_calls, with_packages
 from tests.integration.crash_report import Row
+from tests.lab.layouts import DNF5, ZYPPER
 from tests.lab.settings import REPOSITORY
 from tests.marked import replace, table
 
@@ -38,6 +40,13 @@ _COMMANDS: t.Final = {
     "automatic-cancel": "automatic protection: rollback before the reboot",
     "automatic-replace": "automatic protection: upgrade of a host with a staged system",
 }
+FLAVOURS: t.Final = {DNF5: "DNF 5", ZYPPER: "zypper"}
+# The same, of other package managers
+_OF_PACKAGE_MANAGERS: t.Final = {
+    f"{flavour}-{command}": f"{name}: {_COMMANDS[command]}"
+    for flavour, name in FLAVOURS.items()
+    for command in ("first", "second", "replace", "packages")
+}
 _THEN: t.Final = {
     "reboot": "reboot",
     "powerloss": "power cut",
@@ -59,10 +68,36 @@ def expected() -> list[tuple[str, str]]:
     ]
 
 
-def render(rows: t.Sequence[Row]) -> str:
+def expected_of_package_managers() -> list[tuple[str, str]]:
+    return [
+        *(
+            (f"{flavour}-{transaction.name}", str(point))
+            for flavour in FLAVOURS
+            for transaction, point in with_packages()
+        ),
+        *((f"{flavour}-packages", moment) for flavour in FLAVOURS for moment in IN_PACKAGES),
+    ]
+
+
+class Table(t.NamedTuple):
+    """What a whole run tries, as (command, point), and what each command is."""
+
+    points: t.Callable[[], list[tuple[str, str]]]
+    commands: dict[str, str]
+
+
+# By the marks that they stand between
+MAIN: t.Final = "crash points"
+TABLES: t.Final = {
+    MAIN: Table(expected, _COMMANDS),
+    "crash points of package managers": Table(expected_of_package_managers, _OF_PACKAGE_MANAGERS),
+}
+
+
+def render(rows: t.Sequence[Row], wanted: Table) -> str:
     """``rows`` has every expected point; of a point that was tried again in the same way, the last time counts."""
     last = {(row["command"], row["point"], row["way"]): row for row in rows}
-    all_points = expected()
+    all_points = wanted.points()
     kills = [row for (command, point, _way), row in last.items() if (command, point) in set(all_points)]
 
     def cells(command: str) -> list[str]:
@@ -71,9 +106,9 @@ def render(rows: t.Sequence[Row]) -> str:
         ways = Counter(row["way"] for row in found)
         count = sum(name == command for name, _point in all_points)
         outcome = f"{failed} FAILED" if failed else "all converge"
-        return [_COMMANDS[command], str(count), *(str(ways[way]) for way in WAYS), outcome]
+        return [wanted.commands[command], str(count), *(str(ways[way]) for way in WAYS), outcome]
 
-    commands = [name for name in _COMMANDS if any(name == command for command, _point in all_points)]
+    commands = [name for name in wanted.commands if any(name == command for command, _point in all_points)]
     day = max(row["day"] for row in kills)
     summary = (
         f"{day}: {len(all_points)} points, {len(kills)} kills. Each was followed by a reboot, by a power cut that loses what "
@@ -83,17 +118,18 @@ def render(rows: t.Sequence[Row]) -> str:
     return "\n".join([summary, "", *table(head, map(cells, commands))])
 
 
-def write(rows: t.Sequence[Row], document: Path = DOCUMENT) -> None:
+def write(rows: t.Sequence[Row], document: Path = DOCUMENT, name: str = MAIN) -> None:
     """Refuses a run that left points out, and leaves the page as it is."""
-    wanted = set(expected())
-    unknown = {command for command, _point in wanted} - set(_COMMANDS)
+    wanted = set(TABLES[name].points())
+    unknown = {command for command, _point in wanted} - set(TABLES[name].commands)
     if unknown:
         raise SystemExit(f"{__file__}: these commands have no name for people: {', '.join(sorted(unknown))}")
     tried = wanted & {(row["command"], row["point"]) for row in rows}
     if tried != wanted:
         raise SystemExit(f"{len(tried)} of {len(wanted)} crash points were tried; {document.name} is left as it is")
-    replace(document, "crash points", render(rows))
+    replace(document, name, render(rows, TABLES[name]))
 
 
 if __name__ == "__main__":
-    write(crash_report.read())
+    for each in sys.argv[1:] or TABLES:
+        write(crash_report.read(), name=each)

@@ -47,7 +47,8 @@ def offer(host: Host, *files: Path, tmp: Path | None = None) -> None:
     for part in (own / "repodata").iterdir():
         text = base64.b64encode(part.read_bytes()).decode()
         host.run(f"mkdir -p {PLACE}/repodata && base64 -d > {PLACE}/repodata/{part.name}", stdin=text)
-    host.write("/etc/yum.repos.d/own.repo", f"[own]\nname=own\nbaseurl=file://{PLACE}\nenabled=1\ngpgcheck=1\n")
+    text = f"[own]\nname=own\nbaseurl=file://{PLACE}\nenabled=1\ngpgcheck=1\n"
+    host.write(host.repository_file("own"), f"{text}repo_gpgcheck=0\nautorefresh=1\n" if host.has_zypper else text)
 
 
 __all__ = ("build", "install", "offer")

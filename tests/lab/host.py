@@ -293,23 +293,24 @@ class Host:
 
     def release(self, name: str) -> None:
         """Follow release v1, v2 or v3 of the lab's repository from now on."""
-        self.write("/etc/zypp/vars.d/labrel" if self._has_zypper else "/etc/dnf/vars/labrel", f"{name}\n")
+        self.write("/etc/zypp/vars.d/labrel" if self.has_zypper else "/etc/dnf/vars/labrel", f"{name}\n")
 
     def enable_repo(self, name: str, *, gpgcheck: bool = True) -> None:
         """Add an optional repository, see packages.py; ``corrupt`` and ``missing`` exist as well."""
         text = f"[lab-{name}]\nname=lab-{name}\nbaseurl={repository_url(name)}\nenabled=1\ngpgcheck={int(gpgcheck)}\n"
-        more = "repo_gpgcheck=0\nautorefresh=1\n" if self._has_zypper else ""
-        self.write(self._repository_file(name), text + more)
+        more = "repo_gpgcheck=0\nautorefresh=1\n" if self.has_zypper else ""
+        self.write(self.repository_file(f"lab-{name}"), text + more)
 
     def disable_repo(self, name: str) -> None:
-        self.run(["rm", "-f", self._repository_file(name)])
+        self.run(["rm", "-f", self.repository_file(f"lab-{name}")])
 
     @property
-    def _has_zypper(self) -> bool:
+    def has_zypper(self) -> bool:
         return bool(self.record.get("flavour") == ZYPPER)
 
-    def _repository_file(self, name: str) -> str:
-        return f"/etc/{'zypp/repos.d' if self._has_zypper else 'yum.repos.d'}/lab-{name}.repo"
+    def repository_file(self, name: str) -> str:
+        """Where a repository of this name is configured."""
+        return f"/etc/{'zypp/repos.d' if self.has_zypper else 'yum.repos.d'}/{name}.repo"
 
     def write(self, path: str, text: str) -> None:
         """Write a file on the running host."""

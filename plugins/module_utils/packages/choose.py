@@ -60,8 +60,8 @@ RELEASE_UPGRADES: t.Final = ("apt",)
 # Those that have more than one way to upgrade, and tell vendors apart
 MODES: t.Final = ("zypper",)
 # Those whose drivers follow ``PackageRequest.install``, ``remove`` and ``upgrade``, and those that know ``advisories``
-INSTALLS: t.Final = ("apt", "dnf", "dnf5")
-ADVISORIES: t.Final = ("apt", "dnf", "dnf5")
+INSTALLS: t.Final = ("apt", "dnf", "dnf5", "zypper")
+ADVISORIES: t.Final = ("apt", "dnf", "dnf5", "zypper")
 
 # Each with its runner, which keeps that one's id from being another's
 _MADE: t.Final[dict[tuple[int, str], tuple[Runner, PackageManager]]] = {}

@@ -55,8 +55,29 @@ NEW = (
     package("lab-nosig", "2.0", repositories=UNSIGNED),
     package("lab-hang", "2.0", scriptlets={"post": "setsid sleep 30 & exit 0"}),
     conf("2.0"),
+    package("lab-in", "0.9"),
+    package("lab-in", "1.0", "Requires: lab-dep"),
+    package("lab-dep", "1.0"),
+    package("lab-leaf", "1.0", "Requires: lab-lib"),
+    package("lab-either", "1.0", "Requires: lab-choice"),
+    package("lab-one", "1.0", "Provides: lab-choice"),
+    package("lab-other", "1.0", "Provides: lab-choice", "Conflicts: lab-one"),
+    package("lab-against", "1.0", "Conflicts: lab-hold"),
+    package("lab-instead", "1.0", "Obsoletes: lab-down < 9", "Provides: lab-virtual"),
+    package("lab-pinned", "1.0", "Requires: lab-app = 1.0"),
 )
 GOOD = ("lab-app-2.0", "lab-lib-2.0", "lab-extra-1.0", "lab-new-2.0", "lab-epoch-2.0", "lab-conf-2.0")
+
+
+ADDED = (
+    "lab-in-0.9",
+    "lab-in-1.0",
+    "lab-dep-1.0",
+    "lab-leaf-1.0",
+    "lab-against-1.0",
+    "lab-instead-1.0",
+    "lab-pinned-1.0",
+)
 
 
 def driver(root: Root) -> Zypper:

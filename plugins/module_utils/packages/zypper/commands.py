@@ -140,6 +140,13 @@ class Commands:
         shown = self.runner.run(["find", where, "-type", "f", "(", *names, ")", "-exec", "sha256sum", "{}", "+"])
         return tuple(sorted(line.replace(f" {where}/", " ", 1) for line in shown.stdout.splitlines()))
 
+    def advised(self, directory: str | None = None) -> frozenset[str]:
+        """What the directories of those lists are called that name advisories."""
+        where = self.lists(directory)
+        tests = ("-name", "repomd.xml", "-exec", "grep", "-q", 'type="updateinfo"', "{}", ";", "-printf", r"%P\n")
+        found = self.runner.run(["find", where, "-mindepth", "3", "-maxdepth", "3", *tests]).stdout
+        return frozenset(path.partition("/")[0] for path in found.splitlines())
+
     def copy_lists(self, directory: str) -> None:
         """Make ``directory`` one for ``places``, with the host's lists and what libsolv made of them.
 

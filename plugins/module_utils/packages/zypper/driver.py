@@ -17,6 +17,7 @@ import typing as t
 from ...errors import OvercError
 from .. import rpmdb
 from ..contract import (
+    Advisories,
     Applied,
     ListsAge,
     Mode,
@@ -29,23 +30,22 @@ from ..contract import (
 )
 from ..locks import Database, Lock
 from ..proof import check_base, complaints, differences, not_as_announced
-from . import held, mode
+from . import held, mode, patches, words
 from .commands import Commands
 from .errors import (
     GOOD,
     failure,
     kept_files,
-    not_understood,
     readable,
     stream_of,
-    unknown_packages,
     unsuccessful,
     warnings,
-    words,
 )
-from .output import Summary, UnreadableOutput, parse_stream
+from .errors import words as said_words
+from .output import Summary
 from .plugins import no_plugins
 from .repositories import local_paths, refreshed_at, without_lists
+from .resolver import Resolver
 from .settings import CONFIGURED_IN
 
 if t.TYPE_CHECKING:
@@ -111,6 +111,10 @@ class Zypper:
         if request.is_void:
             return PackagePlan()
         chosen = self._mode(request)
+        installed = self.installed()
+        wanted = words.edits(request, installed) if request.edits else words.Edits()
+        if chosen is None and not wanted and request.advisories is None:
+            return PackagePlan()
         commands = self._commands
         commands.require_repositories()
         before = commands.digests() if scratch is not None else ()
@@ -123,82 +127,70 @@ class Zypper:
             raise OvercError(
                 "repository_failed", f"There are no package lists yet of: {', '.join(missing)}. Refresh them."
             )
-        installed = self.installed()
-        names = self._names(request, installed, scratch) if request.packages else ()
-        summary = self._resolved(request, chosen, names, scratch)
-        rows = summary.rows
+        resolver = Resolver(commands, request, installed, scratch)
+        if request.advisories is not None:
+            return self._patched(resolver, request.advisories, installed, before, scratch)
+        summary = resolver.edited(wanted, chosen) if wanted or chosen is None else resolver.upgrade(chosen)
         return PackagePlan(
-            changes=tuple(
-                PackageChange(row.name, row.arch, row.installed, row.available, row.repository) for row in rows
-            ),
-            held_back=self._held_back(request, summary, installed, scratch),
+            changes=_changes(summary),
+            held_back=self._held_back(request, summary, installed, scratch) if request.upgrade else (),
             lists_changed=scratch is not None and commands.digests(scratch) != before,
-            base=packages_digest(installed) if rows else None,
+            base=packages_digest(installed) if summary.rows else None,
             mode=chosen,
             other_vendor=summary.other_vendor,
         )
 
-    def _mode(self, request: PackageRequest) -> Mode:
-        """Raises bad_argument, packages_unsupported for what zypper does not do."""
-        if request.edits or not request.upgrade or request.advisories:
-            raise OvercError("packages_unsupported", "zypper is not asked for this in one transaction with an upgrade.")
+    def _patched(
+        self,
+        resolver: Resolver,
+        category: Advisories,
+        installed: t.Iterable[Package],
+        before: tuple[str, ...],
+        scratch: str | None,
+    ) -> PackagePlan:
+        """The plan of all needed patches. Raises package_manager_failed where it cannot be told which patch changes what."""
+        commands = self._commands
+        summary, about, left = resolver.patched(category)
+        changes = patches.with_patches(_changes(summary), about)
+        idle = sorted(set(about) - {name for change in changes for name in change.advisories})
+        if idle:
+            raise OvercError(
+                "package_manager_failed",
+                f"zypper says that these patches are needed, and none of the packages that would change is one of theirs: "
+                f"{', '.join(idle)}. Nothing was changed.",
+            )
+        advised = commands.advised(scratch)
+        return PackagePlan(
+            changes=changes,
+            held_back=left,
+            lists_changed=scratch is not None and commands.digests(scratch) != before,
+            base=packages_digest(installed) if changes else None,
+            unadvised=tuple(each.alias for each in commands.repositories if each.directory not in advised),
+            other_vendor=summary.other_vendor,
+        )
+
+    def _mode(self, request: PackageRequest) -> Mode | None:
+        """None where nothing is upgraded. Raises bad_argument, packages_unsupported for what zypper does not do."""
+        if request.advisories and request.mode == "dup":
+            raise OvercError(
+                "bad_argument",
+                "advisories: a distribution upgrade (dup) is one of all packages. Leave one of both out.",
+            )
+        if not request.upgrade or request.advisories:
+            return None
         chosen = request.mode or ("update" if request.packages else mode.ask(self._runner))
         if chosen == "dup" and request.packages:
             raise OvercError(
                 "bad_argument",
                 "packages: a distribution upgrade (dup) is one of all packages. Leave the names out, or ask for an update.",
             )
-        return chosen
-
-    def _names(self, request: PackageRequest, installed: t.Iterable[Package], directory: str | None) -> tuple[str, ...]:
-        """The packages that zypper is asked for: of a glob it would take one package, and of a name what provides it.
-
-        Raises package_unknown.
-        """
-        there = {package.name for package in installed if not held.matches(package.name, request.exclude)}
-        unknown = [name for name in request.named if not held.matching(there, [name])]
-        if unknown:
-            raise _unknown(unknown)
-        plain = [name for name in request.named if name in there]
-        globs = [name for name in request.named if name not in there]
-        doing = "listing what a glob matches"
-        found = (
-            self._commands.ask(
-                "list-updates", "--type", "package", doing=doing, directory=directory, exclude=request.exclude
-            ).updates
-            if globs
-            else ()
-        )
-        return tuple(dict.fromkeys([*plain, *held.matching(sorted(update.name for update in found), globs)]))
-
-    def _resolved(
-        self, request: PackageRequest, chosen: Mode, names: t.Sequence[str], directory: str | None
-    ) -> Summary:
-        if request.packages and not names:  # without any it would be all
-            return Summary()
-        completed = self._commands.zypper(
-            *("--no-refresh", *_upgrade(request, chosen), "--dry-run", "--", *names),
-            directory=directory,
-            exclude=request.exclude,
-            quiet=True,
-        )
-        unknown = unknown_packages(completed, names)
-        if unknown:
-            raise _unknown(unknown, **readable(completed).facts())
-        if completed.rc not in GOOD:
-            raise unsuccessful(completed, "resolving the upgrade")
-        try:
-            summary = parse_stream(completed.stdout).summary
-        except UnreadableOutput as error:
-            raise not_understood(completed, error) from error
-        if summary.other_vendor and not request.vendor_change:
+        if chosen == "dup" and request.edits:
             raise OvercError(
-                "vendor_change",
-                f"These packages would come from another vendor: {', '.join(summary.other_vendor)}.",
-                packages=list(summary.other_vendor),
-                **readable(completed).facts(),
+                "packages_unsupported",
+                "install and remove: with zypper they do not come in one transaction with a distribution upgrade (dup). Ask for "
+                "them with upgrade: false, in a run of their own.",
             )
-        return summary
+        return chosen
 
     def _held_back(
         self,
@@ -226,14 +218,15 @@ class Zypper:
 
     def download(self, request: PackageRequest, plan: PackagePlan, directory: str) -> tuple[str, ...]:
         """See ``PackageManager.download``. zypper checks the packages here already."""
-        check_base(plan, self.installed())
+        installed = self.installed()
+        check_base(plan, installed)
         cache = _cache(directory)
         made = self._runner.run(["mkdir", "-m", "0700", cache])
         if made.rc != 0:
             raise OvercError("package_manager_failed", f"{cache} cannot be made.", **made.facts())
         self._commands.copy_lists(cache)
         completed = self._commands.zypper(
-            *("--no-refresh", *_performing(request, plan, "--download-only")),
+            *("--no-refresh", *_with(words.performing(request, plan, installed), "--download-only")),
             directory=cache,
             exclude=request.exclude,
         )
@@ -256,14 +249,14 @@ class Zypper:
             self._refuse_unsigned(posixpath.join(cache, "packages"), plan.changes)
         with no_plugins(self._runner):
             completed = self._commands.zypper(
-                *("--no-refresh", *_performing(request, plan)),
+                *("--no-refresh", *words.performing(request, plan, before)),
                 directory=cache,
                 exclude=request.exclude,
                 pass_fds=pass_fds,
             )
         after = self.installed()
         done = differences(before, after)
-        failed_scripts = rpmdb.scriptlet_failures(words(completed))
+        failed_scripts = rpmdb.scriptlet_failures(said_words(completed))
         if completed.rc not in GOOD or failed_scripts:
             raise _failed(completed, failed_scripts, done)
         said = complaints(plan.changes, before, after)
@@ -297,44 +290,20 @@ class Zypper:
                 )
 
 
+def _changes(summary: Summary) -> tuple[PackageChange, ...]:
+    return tuple(
+        PackageChange(row.name, row.arch, row.installed, row.available, row.repository) for row in summary.rows
+    )
+
+
 def _cache(directory: str) -> str:
     return posixpath.join(directory, "cache")
 
 
-def _of(plan: PackagePlan) -> Mode:
-    return plan.mode or "update"
-
-
-def _upgrade(request: PackageRequest, chosen: Mode) -> list[str]:
-    """The command, as far as it is the same for the announcement, the download and the installation."""
-    vendor = "--allow-vendor-change" if request.vendor_change else "--no-allow-vendor-change"
-    only = ["--type", "package"] if chosen == "update" else []
-    return [chosen, *only, "--details", "--no-force-resolution", vendor]
-
-
-def _selection(request: PackageRequest, plan: PackagePlan) -> tuple[str, ...]:
-    """The names that the plan was resolved for, as far as it has something for them; none where it is one of all packages."""
-    if not request.packages:
-        return ()
-    found = [change.name for change in plan.changes if None not in (change.installed, change.available)]
-    return tuple(sorted(held.matching(found, request.named)))
-
-
-def _performing(request: PackageRequest, plan: PackagePlan, *options: str) -> list[str]:
-    """The command that downloads or installs what was planned. Without a name zypper would take all that is pending."""
-    names = _selection(request, plan)
-    if request.packages and not names:
-        return ["locks"]  # which changes nothing
-    return [*_upgrade(request, _of(plan)), *options, "--", *names]
-
-
-def _unknown(names: t.Sequence[str], **facts: t.Any) -> OvercError:
-    return OvercError(
-        "package_unknown",
-        f"Not installed, excluded, or not known to any repository: {', '.join(names)}.",
-        packages=list(names),
-        **facts,
-    )
+def _with(command: t.Sequence[str], option: str) -> list[str]:
+    """The command with this option, before its names."""
+    end = command.index("--") if "--" in command else len(command)
+    return [*command[:end], *([option] if end < len(command) else ()), *command[end:]]
 
 
 def _failed(completed: Completed, scripts: t.Sequence[str], done: t.Iterable[PackageChange]) -> OvercError:

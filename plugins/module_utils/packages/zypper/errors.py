@@ -105,7 +105,7 @@ _FAILURES: t.Final = (
 _HOLDER: t.Final = re.compile(r"locked by the application with pid (\d+) \((.*)\)\.?$", re.MULTILINE)
 _PROBLEM: t.Final = re.compile(r"^\s*Problem: (?:\d+: )?(.+)$", re.MULTILINE)
 _VENDOR: t.Final = re.compile(r"^\s*Solution \d+: (?:install )?(\S+) from vendor (.+)$", re.MULTILINE)
-_NOBODY: t.Final = re.compile(r"^No provider of '(.+)' found\.$", re.MULTILINE)
+_NOBODY: t.Final = re.compile(r"^(?:No provider of '(.+)' found|Package '(.+)' not found)\.$", re.MULTILINE)
 _NOT_INSTALLED: t.Final = re.compile(r"^Package '(.+)' is not installed\.$", re.MULTILINE)
 
 
@@ -127,7 +127,9 @@ def wants_key(completed: Completed) -> bool:
 def unknown_packages(completed: Completed, named: t.Collection[str]) -> tuple[str, ...]:
     """Which of these names (or globs) nobody has, or are not installed, sorted: zypper goes on without the second."""
     text = words(completed)
-    found = {match.group(1) for match in _NOBODY.finditer(text)} if completed.rc == _UNKNOWN else set()
+    found = (
+        {match.group(1) or match.group(2) for match in _NOBODY.finditer(text)} if completed.rc == _UNKNOWN else set()
+    )
     found |= {match.group(1) for match in _NOT_INSTALLED.finditer(text) if match.group(1) in named}
     return tuple(sorted(found))
 

@@ -58,6 +58,14 @@ class Update:
     repository: str
 
 
+class Patch(t.NamedTuple):
+    """An advisory, and whether the host is ``needed`` to have it."""
+
+    name: str
+    category: str
+    status: str
+
+
 @dataclass(frozen=True)
 class Summary:
     """The transaction: ``rows`` each once, ``other_vendor`` the names of those that come from another vendor, sorted.
@@ -80,6 +88,7 @@ class Stream:
     updates: tuple[Update, ...] = ()
     locks: tuple[str, ...] = ()
     repositories: tuple[t.Mapping[str, t.Any], ...] = ()
+    patches: tuple[Patch, ...] = ()
 
     @property
     def text(self) -> str:
@@ -125,6 +134,7 @@ class _Found:
         self._updates: list[Update] = []
         self._locks: list[str] = []
         self._repositories: list[t.Mapping[str, t.Any]] = []
+        self._patches: list[Patch] = []
 
     def take(self, reader: ET.XMLPullParser[t.Any], depth: int) -> int:
         """Read what came; how deep it ends."""
@@ -151,6 +161,8 @@ class _Found:
             self._summaries.append(_summary(element))
         elif tag == "update" and attributes.get("kind") == "package":
             self._updates.append(_update(element))
+        elif tag == "update" and attributes.get("kind") == "patch":
+            self._patches.append(Patch(*(_needed(element, key) for key in ("name", "category", "status"))))
         elif tag == "lock":
             self._locks.append(element.findtext("name") or "")
         elif tag == "repo":
@@ -168,6 +180,7 @@ class _Found:
             tuple(self._updates),
             tuple(self._locks),
             tuple(self._repositories),
+            tuple(self._patches),
         )
 
 
@@ -223,4 +236,4 @@ def _needed(element: ET.Element, key: str) -> str:
     return value
 
 
-__all__ = ("Row", "Stream", "Summary", "UnreadableOutput", "Update", "parse_stream")
+__all__ = ("Patch", "Row", "Stream", "Summary", "UnreadableOutput", "Update", "parse_stream")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages in and out and security alone on OverC hosts with DNF 4 and with DNF 5: planned, refused, done, and brought back."""
+"""Packages in and out and security alone on OverC hosts with DNF 4, 5 and zypper: planned, refused, done, brought back."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.integration.commands import assert_refused, assert_unchanged, call, s
 from tests.integration.disk_facts import snapshot_of_disk
 from tests.integration.own_packages import PLACE, build, install, offer
 from tests.lab import Host
-from tests.lab.layouts import DNF5, OVERC
+from tests.lab.layouts import DNF5, OVERC, ZYPPER
 from tests.lab.packages import Package
 from tests.lab.process import run
 
 if t.TYPE_CHECKING:
     from tests.integration.conftest import MakeHost
 
-ONLY = {"upgrade": False}
+ONLY = {"upgrade": False, "update_cache": False}
 # What createrepo_c's modifyrepo_c takes: one advisory of security for own-b 1.5, one of another kind for own-a
 ADVISORY = """\
 <update from="lab" status="stable" type="{kind}" version="1"><id>{id}</id><title>t</title><severity>Important</severity>
@@ -33,7 +33,7 @@ src="{name}-{version}-1.src.rpm"><filename>{name}-{version}-1.noarch.rpm</filena
 """
 
 
-@pytest.fixture(params=[OVERC, DNF5])
+@pytest.fixture(params=[OVERC, DNF5, ZYPPER])
 def host(make_host: MakeHost, request: pytest.FixtureRequest) -> Host:
     return make_host(flavour=request.param)
 
@@ -76,6 +76,15 @@ def test_in_and_out_and_security_and_back(host: Host, tmp_path: Path) -> None:
 
     wanted = {**ONLY, "install": ["own-c"], "remove": ["own-a"], "run": ["touch", "/etc/ran"]}
     succeed(host, "update")
+    if host.has_zypper:
+        host.run(["zypper", "--non-interactive", "addlock", "own-b"])
+        refused = call(host, "upgrade", {**ONLY, "remove": ["own-b"]})
+        assert_refused(refused, "package_manager_failed", "Locked (zypper locks) or excluded: own-b.")
+        host.run(["zypper", "--non-interactive", "removelock", "own-b"])
+    else:
+        host.sh("mkdir -p /etc/dnf/protected.d; echo own-b > /etc/dnf/protected.d/own.conf")
+        assert_refused(call(host, "upgrade", {**ONLY, "remove": ["own-b"]}), "package_needed", "own-b")
+        host.sh("rm /etc/dnf/protected.d/own.conf")
     before = snapshot_of_disk(host)
     checked = call(host, "upgrade", wanted, check=True)
     assert {c["name"]: (c["installed"], c["available"]) for c in checked["upgrades"]} == {
@@ -89,9 +98,6 @@ def test_in_and_out_and_security_and_back(host: Host, tmp_path: Path) -> None:
         ({**ONLY, "remove": ["lab-kernel"]}, "package_needed", "lab-kernel", "bzImage"),
     ):
         assert_refused(call(host, "upgrade", args), error_id, *words)
-    host.sh("mkdir -p /etc/dnf/protected.d; echo own-b > /etc/dnf/protected.d/own.conf")
-    assert_refused(call(host, "upgrade", {**ONLY, "remove": ["own-b"]}), "package_needed", "own-b")
-    host.sh("rm /etc/dnf/protected.d/own.conf")
     there = {**ONLY, "install": ["own-a", "own-e.noarch"], "remove": ["own-c"]}
     assert succeed(host, "upgrade", there)["changed"] is False
     assert_unchanged(before, host)
@@ -102,6 +108,7 @@ def test_in_and_out_and_security_and_back(host: Host, tmp_path: Path) -> None:
     host.reboot()
     assert installed(host) == "own-b-1.0 own-c-1.0 own-d-1.0"
     host.sh("test -e /etc/ran")
+    assert succeed(host, "upgrade", {**wanted, "run_creates": "/etc/ran"})["changed"] is False
 
     # What others needed stays, although nobody needs it any more; all that is pending with it, where that is wanted
     checked = call(host, "upgrade", {"remove": ["own-c"], "install": ["own-a"], "exclude": ["lab-*"]}, check=True)
@@ -126,6 +133,7 @@ def test_what_an_installation_would_push_out(host: Host, tmp_path: Path) -> None
     files = build(tmp_path, own("own-a", "1.0"), own("own-g", "1.0", "Obsoletes: own-a < 9", "Provides: own-virt"))
     install(host, files["own-a-1.0"])
     offer(host, *files.values())
+    succeed(host, "update")
     refused = call(host, "upgrade", {**ONLY, "install": ["own-g"]})
     assert_refused(refused, "removal_unasked", "own-a", "remove")
     assert_refused(call(host, "upgrade", {**ONLY, "install": ["own-virt"]}), "package_unknown", "own-virt")
