@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.lab.gc import collect
 from tests.lab.lab import Lab
-from tests.lab.layouts import DNF5, LAYOUTS, OVERC, ZYPPER
+from tests.lab.layouts import DNF5, FLAVOURS, OVERC, ZYPPER
 from tests.lab.process import LabError, say
 from tests.lab.settings import DEFAULT_DIRECTORY, DiskSize
 
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "--managers", default="dnf", help="package managers of the hosts: dnf, smart, apt, or several with commas"
     )
     up.add_argument(
-        "--flavour", default=OVERC, choices=(OVERC, DNF5, ZYPPER, *LAYOUTS), help="whose hosts they are, and layout"
+        "--flavour", default=OVERC, choices=(OVERC, DNF5, ZYPPER, *FLAVOURS), help="whose hosts they are, and layout"
     )
     up.set_defaults(call=_up)
 

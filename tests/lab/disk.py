@@ -159,6 +159,7 @@ def default_subvolume(top: Path) -> str:
 
 def personalise(loop: str, name: str, old: Identity, new: Identity) -> None:
     """Make a clone a machine of its own: names and UUIDs in every root subvolume and in the boot menu."""
+    machine = os.urandom(16).hex()
     swaps = {old.root_uuid: new.root_uuid, old.boot_uuid: new.boot_uuid}
 
     def replace(path: Path) -> None:
@@ -171,13 +172,22 @@ def personalise(loop: str, name: str, old: Identity, new: Identity) -> None:
     with top_level(loop) as top:
         for fstab in top.glob("*/etc/fstab"):
             etc = fstab.parent
+            before = (etc / "machine-id").read_text().strip()
+            # Golden disks without names of a machine on them have none
+            swaps.update({before: machine} if before else {})
             replace(fstab)
             (etc / "hostname").write_text(f"{name}\n")
             (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
-            (etc / "machine-id").write_text(f"{os.urandom(16).hex()}\n")
+            (etc / "machine-id").write_text(f"{machine}\n")
+            replace(etc / "kernel/cmdline")
         for menu in top.glob("*/boot/grub/grub.cfg"):
             replace(menu)
     with boot_partition(loop) as boot:
-        replace(boot / "grub" / "grub.cfg")
-        for stub in boot.glob("EFI/*/grub.cfg"):
-            replace(stub)
+        for file in ("grub/grub.cfg", "grub2/grub.cfg", "grub2/grubenv"):
+            replace(boot / file)
+        for text in (*boot.glob("EFI/*/grub.cfg"), *boot.glob("loader/entries/*.conf")):
+            replace(text)
+        for named in (*boot.glob("*-0-rescue-*"), *boot.glob("loader/entries/*.conf")):
+            for before, after in swaps.items():
+                if before in named.name:
+                    named.rename(named.with_name(named.name.replace(before, after)))

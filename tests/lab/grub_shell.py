@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab import blscfg
 from tests.lab.bootloader import ENVIRONMENT_SIZE, BootFailed, Restarted, format_environment, parse_environment
 from tests.lab.grub_language import Command, Condition, Function, Simple, Word, Wrong, parse
 from tests.lab.grub_test import evaluate
@@ -205,6 +206,14 @@ class Grub:
             elif not word.startswith("--") and not title:
                 title = word
         self.menu.append(Item(title, identity or title, block, kind == "submenu"))
+        return True
+
+    def _do_blscfg(self, _arguments: list[str]) -> bool:
+        """Fedora's: the snippets of the boot loader specification become entries, where this command stands."""
+        volume, path = self._place("/loader/entries")
+        files = [(file.name, file.read_text("utf-8", "replace")) for file in _below(volume.root(), path).glob("*")]
+        for found in blscfg.snippets(files, self._value):
+            self.menu.append(Item(found.title, found.id, tuple(parse("\n".join(found.lines))), False))
         return True
 
     def _show(self, default: str) -> None:

@@ -13,12 +13,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.lab import debian, disk, system, zypper
-from tests.lab.layouts import DNF5, LAYOUTS, OVERC, ZYPPER
+from tests.lab import debian, disk, fedora_kernels, system, zypper
+from tests.lab.layouts import DNF5, FEDORA, LAYOUTS, OVERC, ZYPPER
 from tests.lab.packages import all_packages
 from tests.lab.process import LabError, locked, run, say
 from tests.lab.rootfs import NEXT_PACKAGES, NEXT_SUITE, rootfs_tarball, smart_files
-from tests.lab.rpms import repositories
+from tests.lab.rpms import add_repositories, repositories
 from tests.lab.settings import (
     GATEWAY,
     HTTP_PORT,
@@ -56,7 +56,7 @@ _FILES = {
 }
 
 # It fails after every transaction on a host without createrepo_c
-_FILES_5 = {"etc/dnf/libdnf5-plugins/local.conf": "[main]\nname=local\nenabled=0\n"}
+DNF5_FILES = {**_FILES, "etc/dnf/libdnf5-plugins/local.conf": "[main]\nname=local\nenabled=0\n"}
 _PACKAGE_KEY = "etc/pki/rpm-gpg/RPM-GPG-KEY-lab"
 _FORGET_AFTER = 3 * 3600
 
@@ -71,6 +71,10 @@ def golden_image(size: DiskSize, flavour: str = OVERC) -> Path:
     inputs += [PACKAGE / "zypper.py"] if flavour == ZYPPER else []
     own = ["tests.lab.image", flavour, str(repositories())]
     builder = own if layout is None else ["tests.lab.debian", flavour]
+    if flavour == FEDORA:
+        inputs += [PACKAGE / f"{name}.py" for name in ("fedora", "fedora_kernels", "debian", "kernel", "layouts")]
+        add_repositories([fedora_kernels.kernel(version) for version in fedora_kernels.VERSIONS], room_mib=16)
+        builder = ["tests.lab.fedora", str(repositories())]
     key = digest(tarball.name, *builder, f"{size}", *inputs)
     image = cache_directory() / f"golden-{flavour}-{size.disk_mib}-{size.boot_mib}-{key}.img"
     with locked(cache_directory() / "golden.lock"):
@@ -89,7 +93,7 @@ def golden_image(size: DiskSize, flavour: str = OVERC) -> Path:
 
 
 def _root_of(flavour: str) -> Path:
-    if flavour == DNF5:
+    if flavour in (DNF5, FEDORA):
         return rootfs_tarball(NEXT_SUITE, NEXT_PACKAGES)
     if flavour == ZYPPER:
         return rootfs_tarball(zypper.SUITE, zypper.PACKAGES)
@@ -129,13 +133,17 @@ def _fill(loop: str, scratch: Path, tarball: Path, flavour: str, repository: Pat
     run(["tar", "-C", root, "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", tarball])
     run(["mount", "-t", "ext4", disk.partition(loop, 1), root / "boot"])
     _configure(root, disk.identity(loop), flavour)
-    (zypper.install if flavour == ZYPPER else _install)(root, repository)
+    if flavour == ZYPPER:
+        zypper.install(root, repository)
+    else:
+        names = {p.name for p in all_packages(big_mib=0) if p.version == "1.0" and p.preinstalled}
+        install_by_dnf(root, repository / "v1", sorted(names))
     run(["umount", root / "boot"])
     run(["umount", root])
 
 
 def _configure(root: Path, identity: disk.Identity, flavour: str) -> None:
-    own = {DNF5: {**_FILES, **_FILES_5}, ZYPPER: zypper.FILES}
+    own = {DNF5: DNF5_FILES, ZYPPER: zypper.FILES}
     system.configure(root, own.get(flavour, _FILES))
     if flavour == DNF5:
         (root / "usr/bin/dnf").symlink_to("dnf5")
@@ -153,18 +161,17 @@ def _configure(root: Path, identity: disk.Identity, flavour: str) -> None:
             (root / "usr/bin/smart").chmod(0o755)
 
 
-def _install(root: Path, repository: Path) -> None:
-    """Everything of version 1.0, by dnf itself, so that the package database is what dnf would have made."""
-    names = sorted({p.name for p in all_packages(big_mib=0) if p.version == "1.0" and p.preinstalled})
+def install_by_dnf(root: Path, repository: Path, names: list[str]) -> None:
+    """Packages, by dnf itself, so that the package database is what dnf would have made."""
     packages = root / "run/packages"
     packages.mkdir(parents=True)
-    run(["mount", "--bind", repository / "v1", packages])
+    run(["mount", "--bind", repository, packages])
     for kind, place in (("proc", "proc"), ("tmpfs", "dev")):
         run(["mount", "-t", kind, kind, root / place])
     run(["mknod", "-m666", root / "dev/null", "c", "1", "3"])
     run(["mknod", "-m666", root / "dev/urandom", "c", "1", "9"])
     key = root / _PACKAGE_KEY
-    key.parent.mkdir(parents=True)
+    key.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(public_key(), key)
     run(["chroot", root, "rpm", "--import", f"/{_PACKAGE_KEY}"])
     source = ["--repofrompath=l,file:///run/packages", "--repo=l", "--releasever=1"]

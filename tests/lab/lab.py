@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.lab import cgroup, disk, network, pool, ssh
 from tests.lab.host import Host
 from tests.lab.image import golden_image
-from tests.lab.layouts import DNF5, LAYOUTS, OVERC, ZYPPER
+from tests.lab.layouts import DNF5, FLAVOURS, OVERC, ZYPPER
 from tests.lab.process import LabError, locked, read_json, run, started_at, write_atomic
 from tests.lab.requirements import check_machine
 from tests.lab.rpms import repositories
@@ -154,7 +154,7 @@ class Lab:
             if fresh:
                 old = disk.identity(loop)
                 disk.personalise(loop, name, old, disk.renew_identity(loop))
-            if from_image is None and flavour not in LAYOUTS:
+            if from_image is None and flavour not in FLAVOURS:
                 # There `dnf` leads to `dnf5`; beside zypper there is no other one
                 wanted = {*managers, *({"dnf5"} if flavour == DNF5 else ())} if flavour != ZYPPER else set()
                 _equip(loop, backup, frozenset(wanted), automatic)

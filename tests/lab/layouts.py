@@ -16,19 +16,22 @@ from dataclasses import dataclass
 OVERC: t.Final = "overc"
 # OverC's layout as well, with DNF 5 and rpm 6 of Debian's next release, and ``dnf`` leading to it as in Fedora
 DNF5: t.Final = "dnf5"
+# Fedora's layout with the same programs: rebuilt, see fedora.py
+FEDORA: t.Final = "fedora"
 # The same with zypper and rpm of Debian 13
 ZYPPER: t.Final = "zypper"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """``suite``: Debian's name of the release. ``home``: a subvolume for /home, where there is one."""
+    """``suite``: Debian's name of the release. ``home``: a subvolume for /home, where there is one. ``directory``: GRUB's."""
 
     suite: str
     root: str
     home: str | None
     boot: str
     vendor: str = "debian"
+    directory: str = "grub"
 
     @property
     def boot_mount(self) -> str | None:
@@ -39,7 +42,9 @@ class Layout:
     def prefix(self) -> str:
         """Where GRUB finds its first file. Written into core.img on BIOS, with the name of the subvolume in it."""
         inside = f"(hd0,gpt2)/{self.root}/boot/grub"
-        return {"apart": "(hd0,gpt1)/grub", "inside": inside, "esp": f"(hd0,gpt1)/EFI/{self.vendor}"}[self.boot]
+        return {"apart": f"(hd0,gpt1)/{self.directory}", "inside": inside, "esp": f"(hd0,gpt1)/EFI/{self.vendor}"}[
+            self.boot
+        ]
 
     @property
     def platform(self) -> str:
@@ -57,5 +62,7 @@ def _all() -> dict[str, Layout]:
     return found
 
 
-# Every flavour but those in OverC's layout, which pins no subvolume and has a boot loader of its own in this lab
+# Those with Debian's packages
 LAYOUTS: t.Final = _all()
+# Every flavour but those in OverC's layout, which pins no subvolume and has a boot loader of its own in this lab
+FLAVOURS: t.Final = {**LAYOUTS, FEDORA: Layout("forky", "root", "home", "apart", "fedora", "grub2")}

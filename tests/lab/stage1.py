@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab import bootloader, grub_boot, linux
-from tests.lab.layouts import LAYOUTS
+from tests.lab.layouts import FLAVOURS
 from tests.lab.linux import MS_BIND, MS_MOVE, MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REMOUNT
 from tests.lab.settings import PYTHON_IN_HOST
 
@@ -51,9 +51,9 @@ def boot(machine: Machine, report: t.Callable[[bootloader.Entry], None]) -> t.No
         directory.mkdir()
     _make_dev(dev, machine)
     disk1, disk2 = f"{machine.loop}p1", f"{machine.loop}p2"
-    if machine.flavour in LAYOUTS:
+    if machine.flavour in FLAVOURS:
         firmware = grub_boot.Firmware(machine.loop, machine.boot_uuid, machine.root_uuid, view)
-        entry, release = grub_boot.choose(firmware, LAYOUTS[machine.flavour], machine.menu_choice, report)
+        entry, release = grub_boot.choose(firmware, FLAVOURS[machine.flavour], machine.menu_choice, report)
     else:
         choice = _read_menu(disk1, view, machine)
         entry = choice.entry
@@ -62,7 +62,7 @@ def boot(machine: Machine, report: t.Callable[[bootloader.Entry], None]) -> t.No
         release = _load(disk1, view, entry)
     _mount_root(disk2, root, entry)
     bootloader.check_root(root, release)
-    if machine.flavour in LAYOUTS:
+    if machine.flavour in FLAVOURS:
         grub_boot.mount_others(root, {machine.boot_uuid: disk1, machine.root_uuid: disk2})
     else:
         linux.mount(disk1, root / "boot", "ext4")
