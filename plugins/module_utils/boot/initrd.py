@@ -10,10 +10,19 @@ with zeros between them.
 from __future__ import annotations
 
 import bz2
+import contextlib
 import lzma
 import re
 import typing as t
 import zlib
+
+from ..errors import certain
+
+if t.TYPE_CHECKING:
+    from .unpack import Unpacker
+
+    # method, place in the file -> what is there, unpacked
+    Unpack = t.Callable[[str, int], t.BinaryIO]
 
 _HEADER: t.Final = 110
 _WANTED: t.Final = re.compile(rb"(?:\./|/)?etc/(?:cmdline\.d/[^/]+\.conf|cmdline|fstab)")
@@ -36,6 +45,7 @@ class _Source:
         self._unpack: t.Callable[[bytes], bytes] = lambda data: data
         self._buffer, self._at = b"", 0
         self._ended = False
+        self.is_plain = True
         self.taken = 0
 
     def look(self, size: int) -> bytes:
@@ -61,6 +71,20 @@ class _Source:
     def unpacked_by(self, unpack: t.Callable[[bytes], bytes]) -> None:
         self._buffer, self._at = unpack(self._buffer[self._at :]), 0
         self._unpack = unpack
+        self.is_plain = False
+
+    @property
+    def place(self) -> int:
+        """Bytes from the start of the file, as long as nothing of it was unpacked."""
+        return self._stream.tell() - (len(self._buffer) - self._at)
+
+    def replaced_by(self, stream: t.BinaryIO) -> None:
+        """What follows comes from there."""
+        self._stream, self._buffer, self._at, self._ended, self.is_plain = stream, b"", 0, False, False
+
+
+def _method(magic: bytes) -> str | None:
+    return next((name for start, name in _OTHERS.items() if magic.startswith(start)), None)
 
 
 def _unpacker(magic: bytes) -> t.Callable[[bytes], bytes]:
@@ -72,12 +96,12 @@ def _unpacker(magic: bytes) -> t.Callable[[bytes], bytes]:
     elif magic.startswith(b"BZh"):
         packed = bz2.BZ2Decompressor()
     else:
-        name = next((name for start, name in _OTHERS.items() if magic.startswith(start)), None)
+        name = _method(magic)
         raise _Unreadable(f"it is packed with {name}" if name else "its format is not known")
     return lambda data: b"" if packed.eof else packed.decompress(data)  # what is behind the end is padding
 
 
-def _members(source: _Source) -> t.Iterator[tuple[bytes, bytes]]:
+def _members(source: _Source, unpack: Unpack | None) -> t.Iterator[tuple[bytes, bytes]]:
     """(name, content) of the files that are wanted."""
     complete = True
     while True:
@@ -107,19 +131,26 @@ def _members(source: _Source) -> t.Iterator[tuple[bytes, bytes]]:
                 if not gone:
                     raise _Unreadable("its archive is cut off")
                 padded -= gone
+        elif unpack is not None and source.is_plain and (method := _method(head)) is not None:
+            source.replaced_by(unpack(method, source.place))
         else:
             source.unpacked_by(_unpacker(head))
 
 
-def pins_of(path: str) -> tuple[tuple[str, ...], str | None]:
+def pins_of(path: str, unpacker: Unpacker | None = None) -> tuple[tuple[str, ...], str | None]:
     """The options in an initrd that name a subvolume for the root, and why it was not, or not all, looked into.
 
-    Raises OSError.
+    ``unpacker``: for what Python's library cannot unpack. Raises OSError.
     """
     found: dict[str, None] = {}
     try:
-        with open(path, "rb") as stream:
-            for name, content in _members(_Source(stream)):
+        with contextlib.ExitStack() as opened:
+            stream = opened.enter_context(open(path, "rb"))
+
+            def unpack(method: str, start: int) -> t.BinaryIO:
+                return opened.enter_context(certain(unpacker, "the unpacker").open(method, path, start))
+
+            for name, content in _members(_Source(stream), unpack if unpacker is not None else None):
                 text = content.decode("utf-8", "replace")
                 lines = text.splitlines()
                 if name.endswith(b"fstab"):

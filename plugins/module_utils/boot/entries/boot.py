@@ -18,6 +18,7 @@ from ...system.rooted_path import regular_file_in_root, resolve_in_root
 from ...values import decimal
 from .. import guard
 from ..grub.environment import parse_environment, read_block
+from ..grub.password import asks_for_password
 from ..grub.protection import TRIAL_ARGUMENT, Protected
 from ..kernel import is_too_large, read_defect
 from ..trial import TrialBoot
@@ -149,6 +150,11 @@ def observe_entry_boot(
         problem = (
             f"{place.distribution_menu} does not read custom.cfg any more, so GRUB boots what it says (chmod +x "
             "/etc/grub.d/41_custom, then update-grub)"
+        )
+    asking = asks_for_password(place.distribution_menu)
+    if problem is None and asking is not None:
+        problem = (
+            f"{asking} makes GRUB ask for a password before it boots an entry of ours (superusers): the host would wait"
         )
     exists, values, block_problem = _read_block(place.block)
     words = words_of(text_of("/proc/cmdline") or "")

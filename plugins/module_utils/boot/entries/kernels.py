@@ -18,6 +18,8 @@ _KERNEL = re.compile(r"(?:vmlinuz|vmlinux|Image|kernel)-(?P<release>[0-9][0-9A-Z
 # As initramfs-tools, dracut and mkinitrd name them
 _INITRDS: t.Final = ("initrd.img-{}", "initramfs-{}.img", "initrd-{}", "initrd-{}.img")
 _PIECE = re.compile(r"(\D*)(\d*)")
+# dracut's copy of some kernel, for emergencies: not one of the root's own, and without modules
+_RESCUE: t.Final = "0-rescue-"
 # What else the packages of a kernel put beside it
 COMPANIONS: t.Final = ("config-{}", "System.map-{}")
 
@@ -55,7 +57,7 @@ def versioned(names: t.Collection[str]) -> tuple[Kernel, ...]:
     found = []
     for name in names:
         match = _KERNEL.fullmatch(name)
-        if match:
+        if match and not match["release"].startswith(_RESCUE):
             release = match["release"]
             initrds = [pattern.format(release) for pattern in _INITRDS if pattern.format(release) in names]
             found.append(Kernel(release, name, initrds[0] if initrds else None))

@@ -14,15 +14,22 @@ _PRETTY = re.compile(r"""^PRETTY_NAME=["']?([^"'\n]*)""", re.MULTILINE)
 _ODD = re.compile(r"[^A-Za-z0-9 ()/._+:-]")
 
 
-def title_of(root: str, number: int, release: str | None) -> str:
-    """``Debian GNU/Linux 12 (bookworm), Linux 6.1.0-50-amd64 (deployment 3)``."""
+def name_of(root: str) -> str | None:
+    """``Debian GNU/Linux 12 (bookworm)``, in letters that a menu can show; None where the root does not say."""
     for path in ("etc/os-release", "usr/lib/os-release"):
         place = regular_file_in_root(root, path)
         found = _PRETTY.search((text_of(place) if place else None) or "")
         if found:
-            name = _ODD.sub("", found.group(1)).strip() or "Linux"
-            return f"{name}, Linux {release or 'of its own'} (deployment {number})"
+            return _ODD.sub("", found.group(1)).strip() or "Linux"
+    return None
+
+
+def title_of(root: str, number: int, release: str | None) -> str:
+    """``Debian GNU/Linux 12 (bookworm), Linux 6.1.0-50-amd64 (deployment 3)``."""
+    name = name_of(root)
+    if name is not None:
+        return f"{name}, Linux {release or 'of its own'} (deployment {number})"
     return f"Linux {release or ''} (deployment {number})"
 
 
-__all__ = ("title_of",)
+__all__ = ("name_of", "title_of")

@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:
     from ...runner import Runner
     from .place import Place
 
+# As most distributions and as Fedora and openSUSE name it
+_CHECKERS: t.Final = ("grub-script-check", "grub2-script-check")
 _DIGEST: t.Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -73,10 +75,11 @@ def write_menu(runner: Runner, place: Place, menu: Menu) -> None:
         text = menu_text(menu)
     except ValueError as error:
         raise OvercError("layout_unsupported", f"No boot entry can be written: {error}.") from error
-    if runner.find("grub-script-check") is not None:
+    checker = next((name for name in _CHECKERS if runner.find(name) is not None), None)
+    if checker is not None:
         beside = f"{place.menu}.check{NEW_SUFFIX}"
         write_text(beside, text)
-        done = runner.run(("grub-script-check", beside))
+        done = runner.run((checker, beside))
         os.unlink(beside)
         if done.rc != 0:
             raise OvercError(

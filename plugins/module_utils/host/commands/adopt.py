@@ -25,6 +25,7 @@ from ...boot.entries.place import FILES, Place, find_place, uuid_of
 from ...boot.entries.start import named_by_stubs
 from ...boot.entries.write import make_directories, missing_bytes, write_files, write_menu, write_text
 from ...boot.grub.environment import EMPTY, change_environment
+from ...boot.grub.password import asks_for_password
 from ...boot.kernel import module_releases, sha256_of
 from ...errors import OvercError, certain
 from ...system import syscalls
@@ -205,9 +206,8 @@ def _problems_of_grub(facts: HostFacts, place: Place) -> t.Iterator[str]:
     text, booted = text_of(grub_cfg) or "", certain(facts.booted, "the running root")
     if not reads_hook(text):
         yield f"{grub_cfg} does not read custom.cfg (chmod +x /etc/grub.d/41_custom, then update-grub)"
-    for path, said in ((grub_cfg, text), (place.hook, text_of(place.hook) or "")):
-        if "superusers" in said:
-            yield f"{path} asks for a password (superusers), and would ask for one before each of our entries"
+    for path in filter(None, (asks_for_password(grub_cfg), asks_for_password(place.hook))):
+        yield f"{path} asks for a password (superusers), and would ask for one before each of our entries"
     stubs = named_by_stubs(mounts())
     if stubs and not place.copies and booted.path not in stubs:
         yield f"GRUB looks for its menu in {', '.join(sorted(stubs))}, and {booted.path} runs (boot that, or run grub-install)"

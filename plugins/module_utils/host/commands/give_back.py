@@ -14,7 +14,6 @@ import typing as t
 from dataclasses import replace
 
 from ...boot import guard, partition
-from ...boot.entries.boot import ADOPTED
 from ...boot.entries.menu import Menu, find_hook
 from ...boot.entries.write import remove_unused, write_text
 from ...errors import certain
@@ -60,11 +59,12 @@ def absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any]
     ours = find_hook(hook_before)
     hook_after = hook_before.replace(ours, "") if ours else hook_before
     others = [entry.subvolume for entry in boot.menu.entries if entry.id != runs and facts.of_entry(entry.id)]
-    if runs != ADOPTED:
+    to_change = own_menu.is_needed(facts, place, runs)
+    if to_change:
         own_menu.refuse_impossible(host, facts, place)
     if not host.check_mode:
-        if runs != ADOPTED:
-            own_menu.let_distribution_boot(host, facts, place)
+        if to_change:
+            host.warnings.extend(own_menu.let_distribution_boot(host, facts, place))
         if hook_after.strip():
             write_text(place.hook, hook_after, mode_of(place.hook))
         else:
@@ -78,7 +78,7 @@ def absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any]
         reload_units(host)
     if others:
         host.warnings.append(
-            f"These roots stay, and no menu boots them any more: {', '.join(others)}. Delete them with btrfs subvolume delete "
+            f"These roots stay, and our menu boots them no more: {', '.join(others)}. Delete them with btrfs subvolume delete "
             "when you are sure."
         )
     return {**result_of(host, facts, place, True, (hook_before, hook_after)), "left": others}

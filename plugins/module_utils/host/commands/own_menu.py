@@ -9,14 +9,18 @@ import os
 import typing as t
 
 from ...boot import partition
+from ...boot.entries.boot import ADOPTED
 from ...boot.entries.kernels import choose, files_of, kernels_in
 from ...boot.grub.config import parse_grub_config
 from ...boot.kernel import sha256_of
 from ...errors import OvercError, certain
 from ...system.presence import is_plain_file, text_of
 from ...system.rooted_path import regular_file_in_root
+from ..observe.entries.state import number_of
+from . import own_snippets
 
 if t.TYPE_CHECKING:
+    from ...boot.entries.kernels import Kernel
     from ...boot.entries.place import Place
     from ..observe.facts import HostFacts
     from ..session import Host
@@ -24,8 +28,17 @@ if t.TYPE_CHECKING:
 _TOOLS: t.Final = ("grub-mkconfig", "grub2-mkconfig")
 
 
+def is_needed(facts: HostFacts, place: Place, number: int | None) -> bool:
+    """Whether the distribution's menu has to be changed so that it boots what runs, which is deployment ``number``."""
+    if number != ADOPTED:
+        return True
+    found = own_snippets.observe(place, facts.layout.boot_dir) if place.copies else None
+    # Another deployment ran for a while, and its grub2-mkconfig or kernel-install wrote for itself
+    return found is not None and not own_snippets.boots(found, certain(facts.booted, "the running root").path)
+
+
 def refuse_impossible(host: Host, facts: HostFacts, place: Place) -> None:
-    """Before anything changes. Raises layout_unsupported, tool_missing."""
+    """Before anything changes. Raises layout_unsupported, tool_missing, inconsistent."""
     booted = certain(facts.booted, "the running root")
     if not place.copies:
         raise OvercError(
@@ -34,7 +47,11 @@ def refuse_impossible(host: Host, facts: HostFacts, place: Place) -> None:
             f"{booted.path}, which runs. Return to deployment 0 (overc_host_rollback with to: 0, reboot) and run this again. "
             "Nothing was changed.",
         )
-    if _tool(host) is None:
+    found = own_snippets.observe(place, facts.layout.boot_dir)
+    if found is not None:
+        _root, _where, chosen = _chosen(facts)
+        own_snippets.changes_for(found, booted.path, chosen, facts.roots[booted.path].modules)
+    elif _tool(host) is None:
         raise OvercError(
             "tool_missing",
             "grub-mkconfig is not installed, which would write the distribution's menu. Nothing was changed.",
@@ -45,26 +62,43 @@ def _tool(host: Host) -> str | None:
     return next((name for name in _TOOLS if host.runner.find(name) is not None), None)
 
 
-def let_distribution_boot(host: Host, facts: HostFacts, place: Place) -> None:
-    """Kernel and initrd of what runs come to /boot, and the distribution's menu is made of them; only if its first entry boots
-    what runs it takes the place of the one before.
-
-    Raises package_manager_failed where the tool fails, inconsistent where its menu would boot something else.
-    """
-    booted = certain(facts.booted, "the running root")
-    root, boot_dir = f"{facts.top}/{booted.path}", facts.layout.boot_dir
-    chosen = choose(kernels_in(root), facts.roots[booted.path].modules)
+def _chosen(facts: HostFacts) -> tuple[str, str, Kernel]:
+    """The kernel of what runs, and where it is: the root, and the directory in it."""
+    booted, boot = certain(facts.booted, "the running root"), certain(facts.entry_boot, "the boot loader's menu")
+    modules = facts.roots[booted.path].modules
+    root, where = f"{facts.top}/{booted.path}", "boot"
+    if number_of(facts, boot) == ADOPTED:
+        root, where = "/", facts.layout.boot_dir.lstrip("/")
+    there = kernels_in(root, where)
+    runs = [kernel for kernel in there if kernel.release == os.uname().release] if root == "/" else []
+    chosen = choose(runs, modules) or choose(there, modules)
     if chosen is None:
         raise OvercError("inconsistent", f"{booted.path} has no kernel of its own in /boot. Nothing was changed.")
-    for name in files_of(chosen.release):
-        source = regular_file_in_root(root, f"boot/{name}")
-        target = os.path.join(boot_dir, name)
-        if source is None:
-            continue
-        digest = sha256_of(source)
-        if not is_plain_file(target) or sha256_of(target) != digest:
-            partition.write_beside(source, boot_dir, name, digest)
-            partition.swap_in(boot_dir, [name])
+    return root, where, chosen
+
+
+def let_distribution_boot(host: Host, facts: HostFacts, place: Place) -> tuple[str, ...]:
+    """Kernel and initrd of what runs come to /boot, and the distribution's menu is made of them; only if its first entry boots
+    what runs it takes the place of the one before. Where it consists of snippets, these are written, and one is chosen.
+
+    Returns sentences about what else it boots. Raises package_manager_failed where the tool fails, inconsistent where its menu
+    would boot something else, layout_unsupported.
+    """
+    booted = certain(facts.booted, "the running root")
+    boot_dir = facts.layout.boot_dir
+    root, _where, chosen = _chosen(facts)
+    if root != "/":
+        _bring(root, boot_dir, chosen.release)
+    found = own_snippets.observe(place, boot_dir)
+    if found is not None:
+        partition.sync(boot_dir)
+        changes = own_snippets.changes_for(found, booted.path, chosen, facts.roots[booted.path].modules)
+        own_snippets.carry_out(found, changes, booted.path, place.distribution_menu)
+        return tuple(
+            f"The entry {each.id} of the distribution's menu boots another root, {each.subvolume or 'which it does not name'}. "
+            f"Take {each.id}.conf out of {found.directory} before you delete that one."
+            for each in changes.others
+        )
     config = os.path.join(os.path.dirname(place.hook), "grub.cfg")
     new = f"{config}.overc-new"
     done = host.runner.run((certain(_tool(host), "grub-mkconfig"), "-o", new))
@@ -84,6 +118,20 @@ def let_distribution_boot(host: Host, facts: HostFacts, place: Place) -> None:
     partition.sync(boot_dir)
     os.rename(new, config)
     partition.sync(boot_dir)
+    return ()
 
 
-__all__ = ("let_distribution_boot", "refuse_impossible")
+def _bring(root: str, boot_dir: str, release: str) -> None:
+    """The files of a root's own kernel to the boot partition, each replaced as a whole."""
+    for name in files_of(release):
+        source = regular_file_in_root(root, f"boot/{name}")
+        target = os.path.join(boot_dir, name)
+        if source is None:
+            continue
+        digest = sha256_of(source)
+        if not is_plain_file(target) or sha256_of(target) != digest:
+            partition.write_beside(source, boot_dir, name, digest)
+            partition.swap_in(boot_dir, [name])
+
+
+__all__ = ("is_needed", "let_distribution_boot", "refuse_impossible")

@@ -11,6 +11,7 @@ import typing as t
 from ...boot import efi, signature
 from ...boot.initrd import pins_of
 from ...boot.kernel import foreign_modules
+from ...boot.unpack import Unpacker
 from ...errors import OvercError, certain
 from ...packages.choose import locks
 from ...packages.locks import quiet
@@ -172,7 +173,7 @@ def _say_what_is_nested(at: Apply) -> None:
 
 def _look_into_initrd(at: Apply, path: str) -> None:
     """An initrd that was made in the new root may name the subvolume that it was made in, under its unfinished name."""
-    pins, problem = pins_of(path)
+    pins, problem = pins_of(path, Unpacker(at.runner, create_state_dir(at.top)))
     if pins:
         raise OvercError(
             "layout_unsupported",

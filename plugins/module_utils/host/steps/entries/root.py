@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import os
-import stat
 import typing as t
 
 from ....boot import guard, kernel
 from ....boot.entries.kernels import Kernel, choose, files_of, kernels_in, unusable_in
 from ....boot.entries.write import missing_bytes
 from ....boot.initrd import pins_of
+from ....boot.unpack import Unpacker
 from ....errors import OvercError, certain
-from ....system import fstab
 from ....system.flags import is_locked
-from ....system.presence import is_plain_file, text_of
+from ....system.own_dirs import create_state_dir
+from ....system.presence import is_plain_file
 from ....system.rooted_path import plain_parent, regular_file_in_root
 from ....system.unfinished import NEW_SUFFIX
 from ...observe.entries.requirements import MARGIN
@@ -25,6 +25,7 @@ from ..complete import refuse_incomplete, refuse_unindexed
 from ..hidden import refuse_hidden
 from ..places import place
 from ..switch import carry_over_paths
+from .own_subvolume import rewrite_fstab, rewrite_kernel_words
 from .remember import seal
 
 if t.TYPE_CHECKING:
@@ -44,37 +45,15 @@ def prepare_root(at: Apply) -> bool:
     root's own /boot gets the kernels that are on it, or packages would not make initrds for them.
     """
     new = at.root(at.made_root()).path
-    changed = _rewrite_fstab(new, at.context.root_name)
+    changed = rewrite_fstab(new, at.context.root_name)
     _boot, where = menu_of(at)
+    changed = rewrite_kernel_words(new, at.context.root_name, where.distribution_menu) or changed
     if where.copies:
         releases = at.base().modules
         for found in kernels_in("/", at.boot.lstrip("/")):
             if found.release in releases:
                 changed = _copy_kernel(at, new, found.release) or changed
     return changed
-
-
-def _rewrite_fstab(root: str, subvolume: str) -> bool:
-    parent = plain_parent(root, "etc/fstab")
-    path = os.path.join(parent or root, "fstab")
-    before = text_of(path) if parent and is_plain_file(path) else None
-    if before is None:
-        raise OvercError(
-            "layout_unsupported", "/etc/fstab of the new root is no regular file, so it cannot be rewritten."
-        )
-    after = fstab.set_subvolume(before, subvolume)
-    if after == before:
-        return False
-    found, new = os.lstat(path), path + NEW_SUFFIX
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as stream:
-        os.fchown(stream.fileno(), found.st_uid, found.st_gid)
-        os.fchmod(stream.fileno(), stat.S_IMODE(found.st_mode))
-        stream.write(os.fsencode(after))
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(new, path)
-    return True
 
 
 def _copy_kernel(at: Apply, root: str, release: str) -> bool:
@@ -123,7 +102,7 @@ def check_root(at: Apply) -> bool:
     _refuse_broken(new, found, files)
     refuse_unindexed(new, base, found.release)
     digests = {role: kernel.sha256_of(path) for role, path in files.items()}
-    pins, problem = pins_of(files["initrd"])
+    pins, problem = pins_of(files["initrd"], Unpacker(at.runner, create_state_dir(at.top)))
     if pins:
         raise OvercError(
             "layout_unsupported",
@@ -207,14 +186,21 @@ def install_guard(at: Apply) -> bool:
 
 
 def name_root(at: Apply) -> bool:
-    """The new root gets its name, durably; nothing ever had it."""
+    """The new root gets its name, durably; nothing ever had it. What names that root to itself was written before packages
+    ran, and one of their scripts may have taken the name that the root had then.
+    """
+    made = at.facts.by_uuid(at.made_root().uuid)
+    if made is not None and made.path != at.context.root_name:
+        rewrite_kernel_words(at.root(made).path, at.context.root_name, menu_of(at)[1].distribution_menu)
     return place(at, at.context.root_name, None)
 
 
 def carry_over(at: Apply) -> bool:
     """Bring declared paths of the running root up to date in the new root, whose fstab names that one whatever is brought."""
     changed = carry_over_paths(at)
-    changed = _rewrite_fstab(at.root(at.made_root()).path, at.context.root_name) or changed
+    new = at.root(at.made_root()).path
+    changed = rewrite_fstab(new, at.context.root_name) or changed
+    changed = rewrite_kernel_words(new, at.context.root_name, menu_of(at)[1].distribution_menu) or changed
     seal(at)
     return changed
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of /etc is not the administrator's: the files that a root needs for its trial, and which subvolume its fstab names."""
+"""What of /etc is not the administrator's: files that a root needs for its trial, and the subvolume that it names as itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ....boot import guard
+from ....boot.entries import kernel_words
 from ....system import fstab
 
 if t.TYPE_CHECKING:
@@ -30,10 +31,13 @@ def pieces_of(facts: HostFacts) -> tuple[guard.Piece, ...]:
 
 
 def rewrites_of(facts: HostFacts, subvolume: str) -> dict[str, Rewrite]:
-    """Where each deployment has a boot entry of its own, the fstab in the root ``subvolume`` names that one for /."""
+    """Where each deployment has a boot entry of its own, these files in the root ``subvolume`` name that one for /."""
     if facts.entry_boot is None:
         return {}
-    return {"fstab": lambda text: os.fsencode(fstab.set_subvolume(os.fsdecode(text), subvolume))}
+    return {
+        "fstab": lambda text: os.fsencode(fstab.set_subvolume(os.fsdecode(text), subvolume)),
+        "kernel/cmdline": lambda text: os.fsencode(kernel_words.set_subvolume(os.fsdecode(text), subvolume)),
+    }
 
 
 __all__ = ("pieces_of", "rewrites_of")

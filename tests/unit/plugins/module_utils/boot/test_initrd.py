@@ -6,11 +6,15 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import shutil
+import subprocess
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.initrd import pins_of
+from ansible_collections.overc.system.plugins.module_utils.boot.unpack import Unpacker
+from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 
 def cpio(files: dict[str, bytes]) -> bytes:
@@ -77,3 +81,42 @@ def test_not_looked_into(tmp_path: Path, data: bytes, why: str) -> None:
 def test_empty(tmp_path: Path) -> None:
     (tmp_path / "initrd").write_bytes(b"")
     assert pins_of(str(tmp_path / "initrd")) == ((), None)
+
+
+# With options for the format that the kernel unpacks
+_PROGRAMS: t.Final = {"zstd": ("-q", "-c"), "lz4": ("-l", "-q", "-c")}
+
+
+class Programs:
+    """Runs what it is told to. ``without``: programs that are not there."""
+
+    def __init__(self, *without: str) -> None:
+        self.without = without
+
+    def find(self, program: str) -> str | None:
+        return None if program in self.without else shutil.which(program)
+
+    def run(
+        self, argv: t.Sequence[str], *, env: t.Mapping[str, str] | None = None, pass_fds: t.Sequence[int] = ()
+    ) -> Completed:
+        done = subprocess.run(argv, env=env, pass_fds=pass_fds, capture_output=True, text=True, check=False)
+        return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("early", [b"", EARLY])
+@pytest.mark.parametrize("program", [name for name in _PROGRAMS if shutil.which(name)])
+def test_packed_with_what_only_a_program_unpacks(tmp_path: Path, program: str, early: bytes) -> None:
+    """As dracut does by itself: zstd on Fedora and openSUSE. The part before it, for the processor, is not packed."""
+    path = tmp_path / "initrd"
+    unpacker = Unpacker(Programs(), str(tmp_path))
+    for content, pins in ((PINNED, ("subvolid=257", "subvol=/rootfs_upgrade.overc-new")), (CLEAN, ())):
+        packed = subprocess.run([program, *_PROGRAMS[program]], input=content, capture_output=True, check=True).stdout
+        path.write_bytes(early + packed)
+        assert pins_of(str(path), unpacker) == (pins, None)
+    path.write_bytes(early + packed[: len(packed) // 2])
+    assert program in str(pins_of(str(path), unpacker)[1])
+    path.write_bytes(early + packed)
+    assert "not installed" in str(pins_of(str(path), Unpacker(Programs(program), str(tmp_path)))[1])
+    small = Unpacker(Programs(), str(tmp_path), most=100)
+    assert pins_of(str(path), small)[1] is not None, "an end is set to what it unpacks"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["initrd"], "nothing is left"

@@ -1,0 +1,271 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts in Fedora's layout, rebuilt in the lab (tests/lab/fedora.py): adopted, upgraded with a new kernel, tried, confirmed,
+taken back, given back. DNF 5 and kernel-install are real.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable
+
+import pytest
+
+from tests.integration.commands import Result, assert_refused, call, succeed
+from tests.integration.test_deployments import adopt, cmdline, root
+from tests.lab import Host
+from tests.lab.bootloader import format_environment, parse_environment
+from tests.lab.fedora_kernels import FIRST_KERNEL, NEW_KERNEL, NEWER
+from tests.lab.kernel import kernel_release
+from tests.lab.layouts import FEDORA
+from tests.sampling import rotating
+
+MakeHost = Callable[..., Host]
+FIRST, SECOND = "root", "root.overc-1"
+# All that is the distribution's on /boot; the block of its GRUB apart, because each boot writes it
+_THEIRS: t.Final = (
+    "cd /boot; find . -path ./overc -prune -o -type f ! -name grubenv ! -name custom.cfg -print0 | sort -z"
+    " | xargs -0 sha256sum"
+)
+
+
+@pytest.fixture
+def host(make_host: MakeHost) -> Host:
+    return make_host(flavour=FEDORA)
+
+
+def theirs(host: Host) -> str:
+    return host.sh(_THEIRS)
+
+
+def block(host: Host) -> dict[str, str]:
+    return parse_environment((host.root / "boot/grub2/grubenv").read_bytes())
+
+
+def set_block(host: Host, **values: str) -> None:
+    (host.root / "boot/grub2/grubenv").write_bytes(format_environment({**block(host), **values}))
+    host.sh("sync")
+
+
+def snippet_of(host: Host, release: str) -> str:
+    return host.sh(f"cat /boot/loader/entries/$(cat /etc/machine-id)-{release}.conf")
+
+
+def ours_in(host: Host) -> list[str]:
+    return [word for word in cmdline(host) if word.startswith("overc.")]
+
+
+def kernel(host: Host) -> str:
+    """The release of the kernel that was loaded: its text is where its header says."""
+    loaded = host.sh("sed 's/^BOOT_IMAGE=//; s/ .*//' /proc/cmdline")
+    return kernel_release((host.root / "boot" / loaded.lstrip("/")).read_bytes())
+
+
+def offer_kernel(host: Host) -> None:
+    host.enable_repo(NEWER)
+    host.release("v2")
+
+
+def upgrade(host: Host) -> Result:
+    """With a new kernel, tried and found good."""
+    offer_kernel(host)
+    staged = succeed(host, "upgrade")
+    host.reboot()
+    succeed(host, "confirm")
+    return staged
+
+
+def test_it_is_what_is_known_of_the_layout(host: Host) -> None:
+    """An upgrade in place, as an administrator does it, and the older kernel chosen in the menu."""
+    assert (root(host), ours_in(host), kernel(host)) == (FIRST, [], FIRST_KERNEL)
+    assert "rootflags=subvol=root" in cmdline(host)
+    assert host.sh("findmnt -no FSTYPE /boot; findmnt -no FSROOT /home; btrfs subvolume get-default /").split("\n") == [
+        "ext4", "/home", "ID 5 (FS_TREE)",
+    ]  # fmt: skip
+    identity = host.sh("cat /etc/machine-id")
+    assert block(host)["saved_entry"] == f"{identity}-{FIRST_KERNEL}"
+    offer_kernel(host)
+    host.sh("dnf -q -y upgrade kernel-core")
+    assert block(host)["saved_entry"] == f"{identity}-{NEW_KERNEL}"
+    assert host.sh("rpm -q kernel-core | wc -l; ls /boot/vmlinuz-0-rescue-* | wc -l").split() == ["2", "1"]
+    set_block(host, boot_success="1")
+    host.reboot()
+    assert (kernel(host), block(host)["boot_success"]) == (NEW_KERNEL, "0")
+    host.boot_entry(f"{identity}-{FIRST_KERNEL}")
+    host.reboot()
+    assert kernel(host) == FIRST_KERNEL
+    host.boot_entry(0)  # the newest comes first, whatever the order of the files
+    host.reboot()
+    assert kernel(host) == NEW_KERNEL
+
+
+def test_there_and_back(host: Host) -> None:
+    before, values = theirs(host), block(host)
+    refused = call(host, "upgrade")
+    assert_refused(refused, "layout_unsupported", "overc_bootloader")
+    adopted = adopt(host)
+    assert (adopted["protection"], adopted["boot_method"], adopted["grub_config"]) == (
+        "automatic", "grub-entry", "/boot/grub2/custom.cfg",
+    )  # fmt: skip
+    assert adopt(host)["changed"] is False
+    host.reboot()
+    assert (root(host), ours_in(host)) == (FIRST, [])
+    assert succeed(host, "info")["state"] == "clean"
+
+    offer_kernel(host)
+    shown = succeed(host, "upgrade", check=True)
+    assert {each["name"]: each["installed"] for each in shown["upgrades"]}["kernel-core"] is None, "beside the old one"
+    staged = succeed(host, "upgrade")
+    assert (staged["state"], staged["staged"], staged.get("warnings", [])) == ("staged", SECOND, []), staged
+    assert (theirs(host), block(host)) == (before, values), "kernel-install wrote into its own root"
+    set_block(host, boot_success="1")
+    host.reboot()
+    assert (root(host), kernel(host)) == (SECOND, NEW_KERNEL)
+    assert {"overc.id=1", "overc.trial=1", "rhgb", "quiet"} <= set(cmdline(host))
+    # The distribution's own counting goes on: GRUB reset it, and whoever boots says that it is well
+    assert block(host) == values
+    assert host.sh("cat /etc/kernel/cmdline").endswith("ro rootflags=subvol=root.overc-1 rhgb quiet")
+    assert f"subvol={SECOND} " in host.sh("grep ' / ' /etc/fstab")
+    confirmed = succeed(host, "confirm")
+    assert (confirmed["state"], confirmed["changed"]) == ("clean", True)
+    host.reboot()
+    assert (root(host), "overc.trial=1" in cmdline(host)) == (SECOND, False)
+    assert succeed(host, "upgrade")["changed"] is False
+    assert (theirs(host), block(host)) == (before, values)
+
+    assert succeed(host, "rollback")["staged"] == FIRST
+    host.reboot()
+    assert (root(host), kernel(host)) == (FIRST, FIRST_KERNEL)
+    succeed(host, "confirm")
+    given = adopt(host, state="absent")
+    assert (given["changed"], given["left"]) == (True, [SECOND])
+    assert host.run("ls /boot/overc /boot/grub2/custom.cfg", check=False).stdout == ""
+    host.reboot()
+    assert (root(host), ours_in(host)) == (FIRST, [])
+    assert (theirs(host), block(host)) == (before, values)
+
+
+def test_a_later_deployment_becomes_the_distributions_own(host: Host) -> None:
+    adopt(host)
+    upgrade(host)
+    identity = host.sh("cat /etc/machine-id")
+    host.sh("echo 'GRUB_CMDLINE_LINUX=\"rootflags=subvol=root rhgb\"' >> /etc/default/grub")
+    before = theirs(host)
+    assert_refused(adopt_absent(host), "layout_unsupported", "/etc/default/grub", "root")
+    assert theirs(host) == before
+    host.sh("sed -i /subvol=/d /etc/default/grub")
+    gone = adopt(host, state="absent")
+    assert gone["left"] == [FIRST], gone
+    assert "distribution's menu" not in str(gone["warnings"]), "nothing of it boots another root"
+    assert block(host)["saved_entry"] == f"{identity}-{NEW_KERNEL}"
+    assert "overc." not in snippet_of(host, NEW_KERNEL)
+    for release in (NEW_KERNEL, FIRST_KERNEL):
+        assert " rootflags=subvol=root.overc-1 " in snippet_of(host, release)
+    host.reboot()
+    assert (root(host), kernel(host), ours_in(host)) == (SECOND, NEW_KERNEL, [])
+    host.boot_entry(f"{identity}-{FIRST_KERNEL}")
+    host.reboot()
+    assert (root(host), kernel(host)) == (SECOND, FIRST_KERNEL), "the older kernel boots the same system"
+    host.boot_entry(f"{identity}-0-rescue")
+    host.reboot()
+    assert root(host) == SECOND
+    # It is an ordinary host again, and can become one with deployments again
+    assert adopt(host)["changed"]
+    host.release("v3")
+    assert succeed(host, "upgrade")["staged"] == "root.overc-2"
+    host.reboot()
+    assert root(host) == "root.overc-2"
+
+
+def adopt_absent(host: Host) -> Result:
+    return host.module("overc_bootloader", {"state": "absent"})
+
+
+@pytest.mark.parametrize("how", ["grub2-mkconfig", "kernel-install"])
+def test_what_a_later_deployment_wrote_for_itself(host: Host, how: str) -> None:
+    """Its menu then boots that one; given back on the first one, it has to boot the first one again."""
+    adopt(host)
+    upgrade(host)
+    if how == "grub2-mkconfig":
+        host.sh("grub2-mkconfig -o /boot/grub2/grub.cfg")
+    else:
+        host.sh(f"kernel-install add {NEW_KERNEL} /lib/modules/{NEW_KERNEL}/vmlinuz")
+    written = host.sh("cat /boot/loader/entries/*.conf")
+    assert "subvol=root.overc-1" in written
+    assert "overc." not in written.replace("root.overc-1", ""), "words of ours are for our own entries"
+    succeed(host, "rollback")
+    host.reboot()
+    succeed(host, "confirm")
+    assert root(host) == FIRST
+    result = adopt(host, state="absent")
+    if how == "kernel-install":
+        assert f"{NEW_KERNEL} of the distribution's menu boots another root, {SECOND}" in str(result["warnings"])
+    host.reboot()
+    assert (root(host), kernel(host), ours_in(host)) == (FIRST, FIRST_KERNEL, [])
+
+
+def test_what_is_refused(host: Host) -> None:
+    host.write("/boot/grub2/user.cfg", "GRUB2_PASSWORD=grub.pbkdf2.sha512.10000.0\n")
+    before = theirs(host)
+    assert_refused(host.module("overc_bootloader", {}), "layout_unsupported", "user.cfg", "password")
+    assert theirs(host) == before
+    host.sh("rm /boot/grub2/user.cfg")
+    adopt(host)
+    offer_kernel(host)
+    # dracut writes the name of the unfinished root into its initrd
+    host.write("/etc/dracut.conf.d/own.conf", 'hostonly_cmdline="yes"\n')
+    failed = call(host, "upgrade")
+    assert_refused(failed, "layout_unsupported", "hostonly_cmdline=no", "subvol=")
+    assert failed["state"] == "clean"
+    host.sh("rm /etc/dracut.conf.d/own.conf")
+    assert succeed(host, "upgrade")["state"] == "staged"
+    # Somebody sets a password now: GRUB would stop at each entry of ours
+    host.write("/boot/grub2/user.cfg", "GRUB2_PASSWORD=grub.pbkdf2.sha512.10000.0\n")
+    info = succeed(host, "info")
+    assert (info["state"], [each["id"] for each in info["requirements"] if not each["ok"]]) == (
+        "unsupported", ["menu_hooked"],
+    ), info  # fmt: skip
+
+
+# The process dies right before the change of a name, or of GRUB's block, with this number
+_KILL: t.Final = """\
+import os, signal
+left = {number}
+def dying(call):
+    def instead(*args, **more):
+        global left
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*args, **more)
+    return instead
+for name in ("unlink", "rename", "mkdir", "rmdir", "pwrite"):
+    setattr(os, name, dying(getattr(os, name)))
+"""
+
+
+@pytest.mark.crash
+def test_given_back_and_killed_at_any_change_of_a_name(host: Host) -> None:
+    """What boots is what runs, whether our entries or the distribution's decide by then."""
+    adopt(host)
+    upgrade(host)
+    host.poweroff()
+    saved = host.save()
+    for number in rotating(list(range(1, 28)), 9):
+        host.restore(saved)
+        host.start()
+        process = host.module_start(
+            "overc_bootloader", {"state": "absent"}, prelude=_KILL.format(number=number)
+        ).process
+        process.communicate()
+        came_to_its_end = process.returncode == 0
+        host.powerloss()
+        host.start()
+        assert (root(host), kernel(host)) == (SECOND, NEW_KERNEL), number
+        adopt(host, state="absent")
+        host.reboot()
+        assert (root(host), kernel(host), ours_in(host)) == (SECOND, NEW_KERNEL, []), number
+        host.poweroff()
+        if came_to_its_end:
+            break
