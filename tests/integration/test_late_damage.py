@@ -33,6 +33,9 @@ def test_what_was_declared_is_damaged_before_the_first_start(host: Host, how: st
     assert ".overc/late/" in str(told["reason"])
     for check in (True, False):
         assert_refused(call(host, "upgrade", check=check), "late_carry_failed", "carry_late", ".overc/late/")
+    anew = succeed(host, "upgrade", {"force": True}, check=True)
+    assert "rootfs_upgrade is replaced" in str(anew["warnings"]), anew["warnings"]
+    assert "Give carry_late once more" in str(anew["warnings"])
     # Said again, it is declared again: that there is nothing to bring, too
     for paths in ([], PATHS):
         again = succeed(host, "upgrade", {"carry_late": paths})

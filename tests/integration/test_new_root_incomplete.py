@@ -67,6 +67,17 @@ HARM: dict[str, tuple[str, str]] = {
         "rm /etc/systemd/system/default.target /lib/systemd/system/default.target; :",
         "default.target",
     ),
+    "a first target that is masked": (
+        "ln -sfn /dev/null /etc/systemd/system/default.target",
+        "default.target",
+    ),
+    "a first target that ends everything": (
+        "ln -sfn /usr/lib/systemd/system/poweroff.target /etc/systemd/system/default.target",
+        "default.target",
+    ),
+    "what lets people in": ("rm /usr/sbin/sshd", "no /usr/sbin/sshd"),
+    "it may not be started": ("chmod 0644 /usr/sbin/sshd", "no /usr/sbin/sshd"),
+    "what we come by": ("rm -r /usr/lib/python3*/ctypes", "no Python that works"),
 }
 
 
@@ -75,7 +86,7 @@ def test_modules_without_their_index(ready: Host) -> None:
     ready.write(PLACE, "rm /lib/modules/*/modules.dep\n")
     before = snapshot_of_disk(ready)
     result = call(ready, "upgrade")
-    assert_refused(result, "kernel_modules_missing", "modules.dep for kernel 1.0-lab")
+    assert_refused(result, "kernel_modules_missing", "modules.dep for its kernel 1.0-lab")
     assert_unchanged(before, ready, history=False)
 
 
@@ -131,6 +142,11 @@ def test_the_modules_of_an_unchanged_kernel(ready: Host) -> None:
         ("rm rootfs/usr/lib/*/ld-linux*", "init that could be started"),
         ("rm rootfs/usr/bin/sh", "/bin/sh"),
         ("echo '/dev/none /srv ext4 defaults 0 2' >> rootfs/etc/fstab", "device for each line of its /etc/fstab"),
+        ("rm rootfs/usr/lib/modules/*/modules.dep", "modules.dep for its kernel 1.0-lab"),
+        (
+            "rm -r rootfs/usr/lib/modules/*/kernel; truncate -s 0 rootfs/usr/lib/modules/*/modules.dep",
+            "module for its kernel 1.0-lab",
+        ),
     ],
 )
 def test_a_rollback_target(host: Host, harm: str, missing: str) -> None:

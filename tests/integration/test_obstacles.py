@@ -263,6 +263,24 @@ def test_an_immutable_file_to_carry_over_is_refused_first(host: Host) -> None:
     assert_no_leftovers(host)
 
 
+def test_an_fstab_that_waits_for_what_is_not_there(host: Host) -> None:
+    """Into what is staged it is not brought; what is made of a root with such a line is as good, and that is told."""
+    upgrade_to(host, "v2", carry_over=["/etc"])
+    host.sh("cp /etc/fstab /etc/fstab.kept; echo '/dev/none /mnt ext4 defaults 0 2' >>/etc/fstab")
+    before = snapshot_of_disk(host)
+    for path in ("/etc", "/etc/fstab"):
+        for check in (True, False):
+            refused = call(host, "upgrade", {"carry_over": [path]}, check=check)
+            assert_refused(
+                refused, "bad_argument", "/dev/none (for /mnt)", "rootfs_upgrade would not come up", "nofail"
+            )
+    assert_unchanged(before, host)
+    anew = succeed(host, "upgrade", {"force": True}, check=True)
+    assert "/dev/none (for /mnt)" in str(anew["warnings"])
+    host.sh("sed -i '/none/s/defaults/defaults,nofail/' /etc/fstab")
+    assert succeed(host, "upgrade", {"carry_over": ["/etc"]})["carried_over"] == ["/etc"]
+
+
 def test_a_killed_write_of_the_record_leaves_nothing(host: Host) -> None:
     upgrade_to(host, "v2")
     in_top(host, "echo torn >.overc/record.json.overc-new")

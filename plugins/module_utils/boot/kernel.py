@@ -16,7 +16,7 @@ import typing as t
 import zlib
 
 from ..errors import OvercError
-from ..system.presence import files_below, is_directory, is_link, is_plain_directory, is_there
+from ..system.presence import files_below, is_directory, is_link, is_plain_directory, is_there, status
 from ..system.rooted_path import resolve_in_root
 
 _UIMAGE_MAGIC: t.Final = 0x27051956
@@ -146,10 +146,11 @@ def hollow_releases(root: str, releases: t.Iterable[str]) -> frozenset[str]:
 
 
 def _is_hollow(home: str) -> bool:
-    names = {name for _directory, files in files_below(home) for name in files}
-    if "modules.dep" not in names or any(_IS_MODULE.search(name) for name in names):
+    index = status(os.path.join(home, "modules.dep"))
+    if index is None or index.st_size:  # as almost always: each look at a host asks this of each of its roots
         return False
-    return not names & {"modules.builtin", "modules.order"} and not os.lstat(os.path.join(home, "modules.dep")).st_size
+    names = {name for _directory, files in files_below(home) for name in files}
+    return not names & {"modules.builtin", "modules.order"} and not any(_IS_MODULE.search(name) for name in names)
 
 
 def modules_directory(root: str, release: str) -> str | None:

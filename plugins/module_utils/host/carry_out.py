@@ -52,11 +52,12 @@ def carry_out(
     if "create_root" in plan.steps:
         refuse_busy_packages(host, facts)
     if host.check_mode:
+        found = summary(facts, state)
         return {
             **result,
-            "msg": words.would(plan, result.get("upgrades") or ()),
+            "msg": words.would(plan, result.get("upgrades") or (), found["next_boot"]),
             "actions": planned(plan),
-            **summary(facts, state),
+            **found,
             **words.predicted(plan),
         }
     actions, at = transaction.apply(host.runner, facts, plan, host.now, lock_fds=host.lock_fds, upgrade=upgrade)
@@ -65,8 +66,9 @@ def carry_out(
         after, state = host.observe()
     except (OvercError, OSError) as raised:
         raise _unseen(plan, {**at.result, "actions": actions}, as_error(raised, "Looking at the host")) from raised
-    msg = words.done(plan, result.get("upgrades") or ())
-    return {**result, **at.result, "msg": msg, "actions": actions, **summary(after, state)}
+    reached = summary(after, state)
+    msg = words.done(plan, result.get("upgrades") or (), reached["next_boot"])
+    return {**result, **at.result, "msg": msg, "actions": actions, **reached}
 
 
 def _unseen(plan: Plan, result: dict[str, t.Any], error: OvercError) -> OvercError:

@@ -12,6 +12,9 @@ from ..people import plural
 if t.TYPE_CHECKING:
     from .plan.model import Plan
 
+# Steps of plans that decide what boots, or that it waits
+_DECIDES: t.Final = frozenset(("create_root", "set_default", "record", "choose"))
+
 Changes = t.Sequence[t.Mapping[str, t.Any]]
 
 
@@ -36,8 +39,10 @@ def change_line(change: t.Mapping[str, t.Any]) -> str:
     return f"{change['name']} {change['installed']} -> {change['available']}"
 
 
-def done(plan: Plan, changes: Changes = ()) -> str:
-    """What is so once a plan with steps was carried out. ``changes`` are what an upgrade did to packages."""
+def done(plan: Plan, changes: Changes = (), boots: str | None = None) -> str:
+    """What is so once a plan with steps was carried out. ``changes`` are what an upgrade did to packages, ``boots`` what boots
+    next where the plan does not decide it.
+    """
     context = plan.context
     if context is None:
         return plan.reason
@@ -47,12 +52,10 @@ def done(plan: Plan, changes: Changes = ()) -> str:
     if plan.operation == "cancel":
         # There the base is the deployment that is given up, see plan/commands.py
         return f"the staged {runs} is cancelled; {root} runs and boots next"
-    if "create_root" not in plan.steps and plan.operation != "rollback":
-        return _last_moment(plan, root)
+    if is_last_moment(plan):
+        return _last_moment(plan, root, boots)
     if plan.operation == "rollback" and context.number is not None and context.target == context.base:
         return f"{root} runs and boots by default"
-    if plan.operation == "rollback" and not {"set_default", "record"} & set(plan.steps):
-        return _last_moment(plan, root)
     what = {
         "upgrade": f"{packages_words(changes) or 'no package changed'} in {root}, which was made from {runs}",
         "rollback": f"the host returns from {runs} to {root}",
@@ -80,12 +83,22 @@ def _boots(plan: Plan, root: str) -> str:
     return f"{backup} boots until the trial of {root} is armed"
 
 
-def _last_moment(plan: Plan, root: str) -> str:
+def is_last_moment(plan: Plan) -> bool:
+    """Whether it only completes what waits for its reboot already."""
+    return plan.operation in ("upgrade", "rollback", "restore") and not _DECIDES & set(plan.steps)
+
+
+def _last_moment(plan: Plan, root: str, boots: str | None) -> str:
     words = [f"declared paths are carried over to {root} once more"] if "carry_over" in plan.steps else []
     if "declare_late" in plan.steps and plan.context is not None:
         paths = ", ".join(plan.context.carry_late) or "nothing"
         words.append(f"{root} brings over {paths} when it first starts")
-    words += [f"the next boot tries {root}"] if "arm_trial" in plan.steps else [f"{root} boots next"]
+    if "arm_trial" in plan.steps:
+        words.append(f"the next boot tries {root}")
+    elif boots is None or boots == root:
+        words.append(f"{root} boots next")
+    else:
+        words.append(f"{boots} boots until the trial of {root} is armed")
     return "; ".join(words)
 
 
@@ -94,9 +107,9 @@ def left_behind_line(entry: t.Mapping[str, t.Any]) -> str:
     return f"{entry['path']} ({entry['change']})"
 
 
-def would(plan: Plan, changes: Changes = ()) -> str:
+def would(plan: Plan, changes: Changes = (), boots: str | None = None) -> str:
     """The same in check mode, where nothing of it was done."""
-    return f"this would be so: {done(plan, changes)}"
+    return f"this would be so: {done(plan, changes, boots)}"
 
 
 def found(
@@ -147,6 +160,8 @@ def predicted(plan: Plan) -> dict[str, t.Any]:
     stays: dict[str, t.Any] = {"staged": None, "staged_uuid": None, "reboot_required": False, "trial": None}
     if plan.operation == "confirm":
         return {"predicted": True, "state": "clean", "next_boot": root, **stays}
+    if is_last_moment(plan):  # all else is as it was found
+        return {"predicted": True, **({"next_boot": root} if "arm_trial" in plan.steps else {})}
     if plan.operation == "cancel" or (plan.context.number is not None and target == plan.context.base):
         return {"predicted": True, "state": "clean", "default": root, "next_boot": root, **stays}
     state = "backup" if plan.operation == "restore" else "staged"

@@ -11,19 +11,22 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
+from ...errors import OvercError
 from ...packages.choose import detect
 from ...packages.contract import PackagePlan
 from ...system.failed_units import failed_units
+from ...system.mount_table import is_below
 from ..carry_out import carry_out
 from ..late.wish import WAITING
 from ..left_behind import left_behind, refuse_or_say, refuse_or_say_deleted
 from ..observe.carried_over import sentence_of
+from ..observe.essentials import FSTAB, absent_devices
 from ..observe.facts import HostFacts
 from ..observe.late_paths import brought, late_of, refuse_system
 from ..observe.state import HostState
 from ..observe.state_at_risk import state_at_risk
 from ..plan.commands import UpgradeWish, can_be_armed, plan_upgrade
-from ..plan.late import refuse_lost
+from ..plan.late import dropped_with, refuse_lost
 from ..plan.package_steps import asked_for, not_asked_for_again
 from ..plan.policy import gpg_policy, release_space, state_policy
 from ..result import difference, nothing_to_do
@@ -33,6 +36,7 @@ from ..steps.etc.merge import ETC, Etc
 from ..steps.etc.own import pieces_of, rewrites_of
 
 if t.TYPE_CHECKING:
+    from ...btrfs.subvolumes import Subvolume
     from ...packages.contract import PackageManager
     from ..session import Host
     from .options import UpgradeOptions
@@ -80,10 +84,10 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
     plan = plan_upgrade(facts, state, packages, wish)
     result["replaced"] = plan.replaced
     if plan.replaced and facts.default is not None:
-        known = facts.record.deployments.get(facts.default.uuid)
-        lost = not_asked_for_again(facts.default.path, known.asked if known else (), asked)
-        host.warnings += [lost] if lost else []
+        _say_what_is_replaced(host, facts, facts.default, asked, options)
     anew = "create_root" in plan.steps
+    if anew or options.carry_over:
+        _say_what_is_waited_for(host, facts, options, None if anew else facts.default)
     if state.name == "staged" and not anew:
         if etc is not None:
             etc.merge.refuse_unknown()
@@ -170,6 +174,37 @@ def _tell_conflicts(host: Host, etc: _MergeOfEtc, result: dict[str, t.Any]) -> N
     said = sentence_of(etc.conflicts)
     if said and not etc.stale:  # else the step says so
         host.warnings.append(said)
+
+
+def _say_what_is_replaced(
+    host: Host, facts: HostFacts, staged: Subvolume, asked: tuple[str, ...], options: UpgradeOptions
+) -> None:
+    known = facts.record.deployments.get(staged.uuid)
+    lost = not_asked_for_again(staged.path, known.asked if known else (), asked)
+    host.warnings += [said for said in (lost, dropped_with(facts, staged, options.carry_late)) if said]
+
+
+def _say_what_is_waited_for(host: Host, facts: HostFacts, options: UpgradeOptions, staged: Subvolume | None) -> None:
+    """The running root may need devices to start that are not there any more: nothing shows that until the reboot.
+
+    Raises bad_argument where they would be brought into a root that waits without them.
+    """
+    into = staged if any(is_below(FSTAB, path) for path in options.carry_over) else None
+    absent = absent_devices(_running_root(facts), f"{facts.top}/{into.path}" if into is not None else None)
+    own = ("", facts.layout.boot_dir)  # may be called in many ways, and is there
+    said = ", ".join(f"{source} (for {target})" for source, target in absent if target.rstrip("/") not in own)
+    if not said:
+        return
+    if into is not None:
+        raise OvercError(
+            "bad_argument",
+            f"carry_over: {FSTAB} has lines for devices that are not there: {said}. With them {into.path} would not come "
+            "up. Nothing was changed; attach them, give the lines the option nofail, or take them out.",
+        )
+    host.warnings.append(
+        f"{FSTAB} has lines for devices that are not there: {said}. Without the option nofail neither what runs nor what is made "
+        "of it comes up at the next start."
+    )
 
 
 def _say_what_is_deleted(host: Host, facts: HostFacts, options: UpgradeOptions) -> None:

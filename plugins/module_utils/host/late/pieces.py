@@ -25,7 +25,7 @@ SCRIPT: t.Final = "usr/lib/overc/late-carry"
 UNIT: t.Final = "overc-late-carry.service"
 _UNITS: t.Final = "usr/lib/systemd/system"
 _WANTS: t.Final = f"{_UNITS}/sysinit.target.wants/{UNIT}"
-_PYTHONS: t.Final = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/local/bin/python3")
+PYTHONS: t.Final = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/local/bin/python3")
 _MODE: t.Final = 0o755
 
 # Before whatever is mounted by fstab, and before whoever keeps something in /var: this is not only for services
@@ -76,12 +76,12 @@ def install(root: str, python: str | None) -> bool:
 
 
 def _python_of(root: str, python: str | None) -> str:
-    for path in (python, *_PYTHONS):
+    for path in (python, *PYTHONS):
         if path and path.startswith("/") and find_program(root, path) is not None:
             return path
     raise OvercError(
         "late_carry_failed",
-        f"carry_late needs a Python in the new root, and there is none at {python or _PYTHONS[0]} or {', '.join(_PYTHONS)}.",
+        f"carry_late needs a Python in the new root, and there is none at {python or PYTHONS[0]} or {', '.join(PYTHONS)}.",
     )
 
 
@@ -119,4 +119,4 @@ def remove(root: str) -> bool:
     return changed
 
 
-__all__ = ("PROGRAM", "SCRIPT", "UNIT", "install", "remove")
+__all__ = ("PROGRAM", "PYTHONS", "SCRIPT", "UNIT", "install", "remove")

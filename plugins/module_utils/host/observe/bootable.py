@@ -38,7 +38,24 @@ def defects_of(facts: HostFacts, subvolume: Subvolume) -> tuple[str, ...]:
     release = kernel.release if kernel is not None else None
     if release and release not in root.modules and any(entry.modules for entry in facts.roots.values()):
         found.append(f"{subvolume.path} has no modules for its kernel {release}")
+    unusable = unusable_modules(root, running, release)
+    if unusable:
+        found.append(f"{subvolume.path} {unusable}")
     return tuple(found)
+
+
+def unusable_modules(root: RootFacts, known: RootFacts | None, release: str | None) -> str | None:
+    """What a root that has modules of a kernel lacks, so that none of them would be found at boot; None where nothing shows that.
+
+    ``known`` is a root that came up: it shows that modules have an index here, this kernel's too if it has them already.
+    """
+    if known is None or release not in root.modules or not known.indexed or release in known.modules - known.indexed:
+        return None
+    if release not in root.indexed:
+        return f"has no modules.dep for its kernel {release}: depmod did not run, none would be found"
+    if release in root.hollow and known.indexed - known.hollow:
+        return f"has no module for its kernel {release}, only the empty index that depmod made"
+    return None
 
 
 def lacks(root: RootFacts, known: RootFacts | None = None) -> tuple[str, ...]:
@@ -53,4 +70,4 @@ def lacks(root: RootFacts, known: RootFacts | None = None) -> tuple[str, ...]:
     return (*init, *sorted(needed - root.has))
 
 
-__all__ = ("defects_of", "lacks")
+__all__ = ("defects_of", "lacks", "unusable_modules")

@@ -21,12 +21,21 @@ DIRECTORIES: t.Final = ("/dev", "/proc", "/run", "/sys")
 _FILES: t.Final = ("/etc/fstab", "/etc/group")
 _ACCOUNTS: t.Final = ("/etc/passwd", "/etc/shadow")
 _PROGRAMS: t.Final = ("/bin/sh",)
+FSTAB: t.Final = "/etc/fstab"
 DEVICES: t.Final = "device for each line of its /etc/fstab"
 # fstab(5): how a device is called there, and where udev has its links
 _BY: t.Final = {kind: f"/dev/disk/by-{kind.lower()}" for kind in ("UUID", "LABEL", "PARTUUID", "PARTLABEL")}
 _PLAIN: t.Final = re.compile(r"[A-Za-z0-9._-]+")  # udev writes other characters in its own way
 FIRST_TARGET: t.Final = "default.target of systemd"
-# systemd.special(7), systemd.unit(5): where the first target is looked for
+# systemd.special(7): with these as the first target nobody is let in, or the host goes off again
+_NO_SYSTEM: t.Final = frozenset(
+    f"{name}.target"
+    for name in ("emergency", "exit", "halt", "hibernate", "kexec", "poweroff", "reboot", "rescue", "shutdown", "sleep",
+                 "soft-reboot", "suspend")
+)  # fmt: skip
+# What each first target needs, one way or the other (bootup(7))
+_BEFORE_ALL: t.Final = ("sysinit.target", "basic.target")
+# systemd.special(7), systemd.unit(5): where units are looked for, first the administrator's
 _UNITS: t.Final = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
 
@@ -105,8 +114,27 @@ def _is_filled(root: str, path: str) -> bool:
 
 
 def _target(root: str) -> bool:
-    places = (resolve_in_root(root, f"{directory}/default.target") for directory in _UNITS)
-    return any(place is not None and stat.S_ISREG(os.lstat(place).st_mode) for place in places)
+    first = _unit(root, "default.target")
+    if first is None:
+        return False
+    name = os.path.basename(first)
+    known = (_unit(root, other) for other in (name, *_BEFORE_ALL) if other == name or _is_anywhere(root, other))
+    return name not in _NO_SYSTEM and None not in known
 
 
-__all__ = ("DEVICES", "DIRECTORIES", "FIRST_TARGET", "absent_devices", "essentials_of", "unlocked_at_boot")
+def _is_anywhere(root: str, name: str) -> bool:
+    return any(is_there(os.path.join(home, name)) for home in _homes(root))
+
+
+def _homes(root: str) -> list[str]:
+    return [home for home in (resolve_in_root(root, directory) for directory in _UNITS) if home is not None]
+
+
+def _unit(root: str, name: str) -> str | None:
+    """The file of a unit, None where there is none or it is masked: the first place that has the name decides."""
+    home = next((home for home in _homes(root) if is_there(os.path.join(home, name))), None)
+    found = resolve_in_root(root, os.path.join(os.path.relpath(home, root), name)) if home is not None else None
+    return found if found is not None and stat.S_ISREG(os.lstat(found).st_mode) else None
+
+
+__all__ = ("DEVICES", "DIRECTORIES", "FIRST_TARGET", "FSTAB", "absent_devices", "essentials_of", "unlocked_at_boot")

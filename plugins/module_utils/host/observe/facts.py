@@ -46,12 +46,14 @@ GRUB_CONFIGS: t.Final = ("grub/grub.cfg", "grub2/grub.cfg", "EFI/BOOT/grub.cfg",
 class RootFacts:
     """What is known of one root subvolume. ``files`` are the boot files it carries in its own tree, by role; ``init``:
     what a kernel would start first; ``has``: what else it needs to come up, as far as it has it; ``read_only``: its btrfs
-    property.
+    property. Of the releases in ``modules``, depmod listed those of ``indexed``, and had nothing to list for ``hollow``.
     """
 
     subvolume: btrfs.Subvolume
     path: str
     modules: frozenset[str] = frozenset()
+    indexed: frozenset[str] = frozenset()
+    hollow: frozenset[str] = frozenset()
     fstab_pins: tuple[str, ...] = ()
     init: init.Program | None = None
     has: frozenset[str] = frozenset()
@@ -172,10 +174,13 @@ def observe_root(
     path = os.path.join(top, subvolume.path)
     fstab = regular_file_in_root(path, "etc/fstab")
     first = init.find_init(path, named_init, initrd=names is not None and names.initrd is not None)
+    modules = kernel.module_releases(path)
     return RootFacts(
         subvolume=subvolume,
         path=path,
-        modules=kernel.module_releases(path),
+        modules=modules,
+        indexed=kernel.indexed_releases(path, modules),
+        hollow=kernel.hollow_releases(path, modules),
         fstab_pins=subvolume_pins(text_of(fstab) or "") if fstab else (),
         init=first,
         has=essentials_of(path, first, boot_dir),

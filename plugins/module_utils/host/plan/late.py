@@ -60,6 +60,18 @@ def refuse_lost(facts: HostFacts, root: Subvolume, paths: Paths, also: str = "")
     )
 
 
+def dropped_with(facts: HostFacts, root: Subvolume, paths: Paths) -> str | None:
+    """What to say where ``root`` was to bring something over when it first starts, and what takes its place is not to."""
+    known = facts.late.get(root.uuid)
+    if known is None or paths is not None or known.status == DONE:
+        return None
+    what = ", ".join(known.paths) or "what it was to (that cannot be read any more)"
+    return (
+        f"{root.path} is replaced, and would have brought over {what} when it first started; what takes its place brings nothing "
+        "over. Give carry_late once more if it should."
+    )
+
+
 def to_forget(facts: HostFacts, uuid: str) -> bool:
     """Whether something was declared for a root earlier that it did not bring, and is not to bring now."""
     known = facts.late.get(uuid)
@@ -95,6 +107,7 @@ def refuse_not_brought(facts: HostFacts) -> None:
 __all__ = (
     "STEP",
     "Paths",
+    "dropped_with",
     "last_moment_reason",
     "last_moment_steps",
     "late_differs",

@@ -5,14 +5,23 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 import typing as t
 
-from ...boot.kernel import hollow_releases, indexed_releases
+from ...boot.init import find_program
 from ...errors import OvercError, certain
-from ..observe.bootable import lacks
+from ...system.rooted_path import resolve_in_root
+from ..late.pieces import PYTHONS
+from ..observe.bootable import lacks, unusable_modules
 from ..observe.essentials import DEVICES, absent_devices, unlocked_at_boot
+from ..observe.needed import needed_programs
 from .context import Apply
 from .new_root import NewRoot
+
+# What a module of this collection, and Ansible before it, would miss first; of several packages of a distribution
+_IMPORTED: t.Final = ("ctypes", "json", "hashlib", "shutil", "subprocess", "tempfile", "zlib")
 
 if t.TYPE_CHECKING:
     from ...boot.init import Program
@@ -24,6 +33,7 @@ def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
     """Raises root_incomplete. Kernel and modules are looked at elsewhere."""
     missing = [word for word in lacks(new, base) if word != DEVICES]  # named below, one by one
     kept = unlocked_at_boot(new.path)
+    missing += [path for path in needed_programs() if path not in missing and _is_lost(base.path, new.path, path)]
     missing += [f"line for {name} in /etc/crypttab" for name in unlocked_at_boot(base.path) if name not in kept]
     missing += [
         f"device {source}, which a new line of its /etc/fstab mounts on {target} (without nofail the host would not come up)"
@@ -36,28 +46,48 @@ def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
     root_mount = certain(at.facts.root_mount, "the mount of the root")
     with NewRoot(at.runner, root_mount.source, at.made_root().id, at.lock_fds) as inside:
         said = _libraries_missing(inside, new.init)
+        python = _python_fails(inside, base.path, new.path)
     # Not every loader can be asked, and what one says of the running init is no defect
     if said and not _libraries_missing(at.runner, base.init):
         raise OvercError("root_incomplete", f"The init of the new root, {new.init.path}, cannot be loaded: {said}.")
+    if python:
+        raise OvercError("root_incomplete", f"After the packages ran, the new root has no Python that works: {python}.")
+
+
+def _is_lost(base: str, new: str, path: str) -> bool:
+    """Whether a file of the one root is not in the other, or empty there, or can no longer be executed. Init is told apart."""
+    before = resolve_in_root(base, path)
+    if before is None or path == "/sbin/init":
+        return False
+    after = resolve_in_root(new, path)
+    if after is None:
+        return True
+    one, two = os.lstat(before), os.lstat(after)
+    if not stat.S_ISREG(one.st_mode) or not one.st_size:
+        return False
+    return not stat.S_ISREG(two.st_mode) or not two.st_size or bool(one.st_mode & 0o111 and not two.st_mode & 0o111)
+
+
+def _python_fails(inside: Runner, base: str, new: str) -> str | None:
+    """Why none of those that the other root has can run this collection; None where one can, or there never was one."""
+    known = [path for path in (sys.executable, *PYTHONS) if path and find_program(base, path) is not None]
+    said = None
+    for path in dict.fromkeys(known):
+        if find_program(new, path) is None:
+            said = said or f"{path} is not there"
+            continue
+        done = inside.run((path, "-I", "-c", f"import {', '.join(_IMPORTED)}"))
+        if done.rc == 0:
+            return None
+        said = (done.stderr.strip() or f"{path} exits with {done.rc}").splitlines()[-1]
+    return said
 
 
 def refuse_unindexed(new: RootFacts, base: RootFacts, release: str) -> None:
-    """Raises kernel_modules_missing for the kernel that is to boot, where the root before shows that modules have an index, this
-    kernel's too if it has them already.
-    """
-    indexed = indexed_releases(base.path, base.modules)
-    if not indexed or release not in new.modules or release in base.modules - indexed:
-        return
-    if not indexed_releases(new.path, (release,)):
-        raise OvercError(
-            "kernel_modules_missing",
-            f"The new root has no modules.dep for kernel {release}: depmod did not run, none would be found.",
-        )
-    if hollow_releases(new.path, (release,)) and indexed - hollow_releases(base.path, indexed):
-        raise OvercError(
-            "kernel_modules_missing",
-            f"The new root has no module for kernel {release}, only the empty index that depmod made.",
-        )
+    """Raises kernel_modules_missing for the kernel that is to boot, where none of its modules would be found."""
+    said = unusable_modules(new, base, release)
+    if said:
+        raise OvercError("kernel_modules_missing", f"The new root {said}.")
 
 
 def _libraries_missing(runner: Runner, program: Program) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ....errors import OvercError
-from ...observe.bootable import lacks
+from ...observe.bootable import lacks, unusable_modules
 
 if t.TYPE_CHECKING:
     from ....boot.entries.boot import EntryBoot
@@ -51,6 +51,9 @@ def entry_defects(facts: HostFacts, boot: EntryBoot, entry: Entry) -> tuple[str,
     ]
     if entry.release and entry.release not in root.modules:
         found.append(f"{entry.subvolume} has no modules for its kernel {entry.release}")
+    unusable = unusable_modules(root, running, entry.release)
+    if unusable:
+        found.append(f"{entry.subvolume} {unusable}")
     return tuple(found)
 
 

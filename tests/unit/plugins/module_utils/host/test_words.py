@@ -86,6 +86,20 @@ def test_last_moment_says_what_it_did() -> None:
     assert words.done(both) == (
         "declared paths are carried over to rootfs_upgrade once more; the next boot tries rootfs_upgrade"
     )
+    unarmed = upgrade(waits, carry_over=("/etc",), stale=True, arm=False)
+    said = "declared paths are carried over to rootfs_upgrade once more; "
+    assert words.done(unarmed, (), "rootfs_bakup") == (
+        f"{said}rootfs_bakup boots until the trial of rootfs_upgrade is armed"
+    )
+    assert words.done(unarmed, (), "rootfs_upgrade") == f"{said}rootfs_upgrade boots next"
+
+
+@pytest.mark.parametrize("facts", [make.armed(), make.automatic(make.staged(), saved_entry="1"), make.staged()])
+@pytest.mark.parametrize("arm", [True, False])
+def test_who_only_carries_over_leaves_what_boots_as_it_is(facts: HostFacts, arm: bool) -> None:
+    plan = upgrade(facts, carry_over=("/etc",), stale=True, arm=arm)
+    arms = "arm_trial" in plan.steps
+    assert words.predicted(plan) == {"predicted": True, **({"next_boot": "rootfs_upgrade"} if arms else {})}
 
 
 def test_nothing_to_do_names_what_runs_once() -> None:

@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.init import Program
 from ansible_collections.overc.system.plugins.module_utils.host.observe import essentials
-from ansible_collections.overc.system.plugins.module_utils.host.observe.bootable import defects_of, lacks
+from ansible_collections.overc.system.plugins.module_utils.host.observe.bootable import (
+    defects_of,
+    lacks,
+    unusable_modules,
+)
 from ansible_collections.overc.system.plugins.module_utils.host.observe.essentials import (
     DEVICES,
     absent_devices,
@@ -80,6 +84,28 @@ def test_all_of_it(root: Path) -> None:
         (lambda root: (root / "bin/busybox").unlink(), "/bin/sh"),
         (lambda root: (root / "lib/systemd/system/graphical.target").unlink(), "default.target of systemd"),
         (lambda root: (root / "lib/systemd/system/default.target").unlink(), "default.target of systemd"),
+        (
+            lambda root: (root / "etc/systemd/system/default.target").symlink_to("/dev/null"),
+            "default.target of systemd",
+        ),
+        (
+            lambda root: (root / "etc/systemd/system/graphical.target").symlink_to("/dev/null"),
+            "default.target of systemd",
+        ),
+        (
+            lambda root: (
+                (root / "lib/systemd/system/poweroff.target").touch(),
+                (root / "etc/systemd/system/default.target").symlink_to("/lib/systemd/system/poweroff.target"),
+            ),
+            "default.target of systemd",
+        ),
+        (
+            lambda root: (
+                (root / "lib/systemd/system/basic.target").touch(),
+                (root / "etc/systemd/system/basic.target").symlink_to("/dev/null"),
+            ),
+            "default.target of systemd",
+        ),
     ],
 )
 def test_each_of_it(root: Path, harm: Callable[[Path], object], missing: str) -> None:
@@ -106,6 +132,26 @@ def test_a_rollback_target_is_compared_with_what_runs() -> None:
     facts = replace(facts, roots=roots)
     assert defects_of(facts, prior.subvolume) == ("rootfs has no /etc/fstab",)
     assert defects_of(facts, running.subvolume) == ()
+
+
+@pytest.mark.parametrize(
+    ("indexed", "hollow", "said"),
+    [
+        ({"1.0", "2.0"}, set(), None),
+        ({"2.0"}, set(), "has no modules.dep for its kernel 1.0: depmod did not run, none would be found"),
+        ({"1.0", "2.0"}, {"1.0"}, "has no module for its kernel 1.0, only the empty index that depmod made"),
+    ],
+)
+def test_modules_that_nothing_would_find(indexed: set[str], hollow: set[str], said: str | None) -> None:
+    """Of a target to return to as well: known is what comes up with an index."""
+    releases = frozenset({"1.0", "2.0"})
+    known = replace(make.root("rootfs_upgrade"), modules=frozenset({"2.0"}), indexed=frozenset({"2.0"}))
+    old = replace(make.root("rootfs"), modules=releases, indexed=frozenset(indexed), hollow=frozenset(hollow))
+    assert unusable_modules(old, known, "1.0") == said
+    # No index anywhere, or this very kernel runs without one
+    assert unusable_modules(old, replace(known, indexed=frozenset()), "1.0") is None
+    assert unusable_modules(replace(old, indexed=frozenset()), replace(known, modules=releases), "1.0") is None
+    assert unusable_modules(old, None, "1.0") is None
 
 
 def test_a_backup_without_what_it_needs_protects_nothing() -> None:

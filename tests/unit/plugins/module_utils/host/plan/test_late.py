@@ -19,7 +19,7 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.late_pat
 )
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive
 from ansible_collections.overc.system.plugins.module_utils.host.plan import commands, repair
-from ansible_collections.overc.system.plugins.module_utils.host.plan.late import with_late
+from ansible_collections.overc.system.plugins.module_utils.host.plan.late import dropped_with, with_late
 
 from tests.unit import entry_factory as with_entries
 from tests.unit import host_factory as make
@@ -147,3 +147,23 @@ def test_a_way_back_that_waits_with_damaged_declarations_is_told_or_declared_ane
         assert "carry_late" in refused.value.message
         plan = commands.plan_rollback(damaged, derive(damaged), late=paths)
         assert plan.steps[:1] == ("declare_late",)
+
+
+@pytest.mark.parametrize(
+    ("status", "paths", "wanted", "said"),
+    [
+        (WAITING, PATHS, None, "brought over /srv when"),
+        (FAILED, (), None, "cannot be read any more"),
+        (WAITING, PATHS, (), None),
+        (WAITING, PATHS, ("/home",), None),
+        (DONE, PATHS, None, None),
+    ],
+)
+def test_what_is_made_anew_and_brings_nothing_is_told(
+    status: str, paths: tuple[str, ...], wanted: tuple[str, ...] | None, said: str | None
+) -> None:
+    facts = declared(make.staged(), "rootfs_upgrade", status, paths)
+    assert facts.default is not None
+    found = dropped_with(facts, facts.default, wanted)
+    assert said in found if said and found else found is said
+    assert dropped_with(make.staged(), facts.default, None) is None

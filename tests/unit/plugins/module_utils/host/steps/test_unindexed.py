@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.overc.system.plugins.module_utils.boot.kernel import hollow_releases, indexed_releases
 from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import RootFacts
@@ -23,7 +25,13 @@ def root(path: Path, **indexed: bool) -> RootFacts:
         if index:
             (home / "modules.dep").touch()
     found = Subvolume(id=256, generation=1, parent=5, uuid=path.name, parent_uuid=None, path=path.name)
-    return RootFacts(found, str(path), frozenset(indexed))
+    return seen(RootFacts(found, str(path), frozenset(indexed)))
+
+
+def seen(found: RootFacts) -> RootFacts:
+    """With what is there now."""
+    indexed, hollow = (look(found.path, found.modules) for look in (indexed_releases, hollow_releases))
+    return replace(found, indexed=indexed, hollow=hollow)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +75,7 @@ def test_an_index_of_nothing(tmp_path: Path, there: tuple[str, ...], refused: bo
     for name in there:
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_bytes(b"x")
+    after = seen(after)
     if not refused:
         refuse_unindexed(after, before, "two")
         return
@@ -74,4 +83,4 @@ def test_an_index_of_nothing(tmp_path: Path, there: tuple[str, ...], refused: bo
         refuse_unindexed(after, before, "two")
     assert error.value.error_id == "kernel_modules_missing"
     (home / "modules.dep").write_text("kernel/lab.ko:\n")  # somebody else's modules, on another file system
-    refuse_unindexed(after, before, "two")
+    refuse_unindexed(seen(after), before, "two")
