@@ -281,6 +281,29 @@ def test_an_fstab_that_waits_for_what_is_not_there(host: Host) -> None:
     assert succeed(host, "upgrade", {"carry_over": ["/etc"]})["carried_over"] == ["/etc"]
 
 
+_AT = """\
+import subprocess
+from ansible_collections.overc.system.plugins.module_utils.host import transaction
+def meanwhile(when, step):
+    if (when, step) == ("after", "run_packages"):
+        subprocess.run({command!r}, shell=True, check=True)
+transaction.step_hook = meanwhile
+"""
+
+
+def test_a_snapshot_that_takes_the_place_of_the_new_root_is_not_taken_for_it(host: Host) -> None:
+    """It is a snapshot of the same root, and nothing was upgraded in it."""
+    host.release("v2")
+    meanwhile = (
+        "mkdir /run/top && mount -o subvolid=5 $(findmnt -nvo SOURCE /) /run/top && cd /run/top && "
+        "mv rootfs_upgrade.overc-new elsewhere && btrfs subvolume snapshot rootfs rootfs_upgrade.overc-new"
+    )
+    refused = call(host, "upgrade", prelude=_AT.format(command=meanwhile))
+    assert_refused(refused, "inconsistent", "rootfs_upgrade.overc-new is gone or was replaced")
+    host.sh("umount /run/top")
+    assert (refused["state"], succeed(host, "info")["booted"]["subvolume"]) == ("clean", "rootfs")
+
+
 def test_a_killed_write_of_the_record_leaves_nothing(host: Host) -> None:
     upgrade_to(host, "v2")
     in_top(host, "echo torn >.overc/record.json.overc-new")

@@ -125,8 +125,8 @@ class Apply:
         return new_root_of(self.facts, self.context)
 
     def made_root(self) -> btrfs.Subvolume:
-        found = self.new_root()
-        if found is None or found.parent_uuid != self.context.base:
+        found, made = self.new_root(), self.notes.get("new_uuid")
+        if found is None or found.parent_uuid != self.context.base or (made is not None and made != found.uuid):
             raise OvercError(
                 "inconsistent", f"The new root {self.context.root_name}{NEW_SUFFIX} is gone or was replaced."
             )
