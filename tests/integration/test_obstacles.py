@@ -285,7 +285,7 @@ _AT = """\
 import subprocess
 from ansible_collections.overc.system.plugins.module_utils.host import transaction
 def meanwhile(when, step):
-    if (when, step) == ("after", "run_packages"):
+    if (when, step) == {point!r}:
         subprocess.run({command!r}, shell=True, check=True)
 transaction.step_hook = meanwhile
 """
@@ -298,10 +298,26 @@ def test_a_snapshot_that_takes_the_place_of_the_new_root_is_not_taken_for_it(hos
         "mkdir /run/top && mount -o subvolid=5 $(findmnt -nvo SOURCE /) /run/top && cd /run/top && "
         "mv rootfs_upgrade.overc-new elsewhere && btrfs subvolume snapshot rootfs rootfs_upgrade.overc-new"
     )
-    refused = call(host, "upgrade", prelude=_AT.format(command=meanwhile))
+    refused = call(host, "upgrade", prelude=_AT.format(point=("after", "run_packages"), command=meanwhile))
     assert_refused(refused, "inconsistent", "rootfs_upgrade.overc-new is gone or was replaced")
     host.sh("umount /run/top")
     assert (refused["state"], succeed(host, "info")["booted"]["subvolume"]) == ("clean", "rootfs")
+
+
+def test_another_tool_sets_the_default_between_the_steps_of_a_switch(host: Host) -> None:
+    """The new kernel with the old root boots nothing: ours is set again, and what cannot be mended any more is no success."""
+    host.release("v2")
+    meanwhile = "btrfs subvolume set-default $(btrfs inspect-internal rootid /) /"
+    done = succeed(host, "upgrade", prelude=_AT.format(point=("before", "swap_kernel"), command=meanwhile))
+    assert (done["state"], done["next_boot"]) == ("staged", "rootfs_upgrade")
+    assert "it is rootfs_upgrade again" in str(done["warnings"])
+    succeed(host, "rollback")
+    too_late = call(host, "upgrade", prelude=_AT.format(point=("after", "record"), command=meanwhile))
+    assert_refused(too_late, "inconsistent", "carried out to its end", "Do not reboot", changed=True)
+    assert too_late["state"] == "inconsistent"
+    host.sh("btrfs subvolume set-default $(btrfs subvolume list / | awk '$NF == \"rootfs_upgrade\" {print $2}') /")
+    host.reboot()
+    assert_runs(host, "rootfs_upgrade", "2.0")
 
 
 def test_a_killed_write_of_the_record_leaves_nothing(host: Host) -> None:

@@ -67,8 +67,31 @@ def carry_out(
     except (OvercError, OSError) as raised:
         raise _unseen(plan, {**at.result, "actions": actions}, as_error(raised, "Looking at the host")) from raised
     reached = summary(after, state)
+    if state.name == "inconsistent":
+        raise _contradicted(plan, {**at.result, "actions": actions}, reached, state)
+    _say_who_else_chose(host, plan, reached)
     msg = words.done(plan, result.get("upgrades") or (), reached["next_boot"])
     return {**result, **at.result, "msg": msg, "actions": actions, **reached}
+
+
+def _contradicted(plan: Plan, result: dict[str, t.Any], reached: dict[str, t.Any], state: HostState) -> OvercError:
+    """All was done, and somebody else did something meanwhile that does not go with it."""
+    facts = {**result, **reached, "changed": True, "contradictions": list(state.contradictions)}
+    return OvercError(
+        "inconsistent",
+        f"The {plan.operation} was carried out to its end, and somebody else changed the host meanwhile: "
+        f"{' '.join(state.contradictions)} Do not reboot before that is mended.",
+        **facts,
+    )
+
+
+def _say_who_else_chose(host: Host, plan: Plan, reached: dict[str, t.Any]) -> None:
+    wanted = words.predicted(plan).get("next_boot")
+    if wanted is not None and wanted != reached["next_boot"]:
+        host.warnings.append(
+            f"{wanted} was to boot next, and what boots next is {reached['next_boot'] or 'not known'}: somebody else changed "
+            "that meanwhile."
+        )
 
 
 def _unseen(plan: Plan, result: dict[str, t.Any], error: OvercError) -> OvercError:

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ...boot.efi import efi_binaries, install_efi
+from ...btrfs import roots
 from ...errors import OvercError
 from ...system import syscalls
 from ...system.unfinished import NEW_SUFFIX
@@ -16,6 +19,10 @@ from .context import Apply
 from .etc.merge import ETC, Etc
 from .etc.own import pieces_of, rewrites_of
 from .places import exchange, make_default, place
+from .record import record
+
+if t.TYPE_CHECKING:
+    from ...btrfs.subvolumes import Subvolume
 
 
 def place_root(at: Apply) -> bool:
@@ -71,6 +78,26 @@ def set_default(at: Apply) -> bool:
     return make_default(at, at.target())
 
 
+def record_switch(at: Apply) -> bool:
+    """What was switched to is remembered, and is still what boots: other tools set a default subvolume too."""
+    if "set_default" in at.plan.steps:
+        _keep_default(at, at.target())
+    return record(at)
+
+
+def _keep_default(at: Apply, target: Subvolume) -> None:
+    """Its kernel is in place by now: with another default subvolume, as other tools set it, nothing would boot."""
+    now = roots.get_default(at.top)
+    if now == target.id:
+        return
+    at.refresh()
+    if make_default(at, target):
+        at.warnings.append(
+            f"Somebody set the default subvolume to id {now} meanwhile, which does not go with the kernel of {target.path}; it "
+            f"is {target.path} again."
+        )
+
+
 def install_efi_binaries(at: Apply) -> bool:
     """EFI binaries travel with the root, as in the original tool: those that differ between the roots."""
     target = at.root(at.target())
@@ -106,6 +133,7 @@ __all__ = (
     "install_efi_binaries",
     "keep_booted",
     "place_root",
+    "record_switch",
     "set_default",
     "swap_kernel",
     "unplace_root",

@@ -15,7 +15,6 @@ from .context import Apply
 from .entries import choice, menu, remember, root
 from .keep_modules import keep_modules
 from .places import restore_default
-from .record import record
 from .run_commands import run_commands
 from .switch import (
     cancel_default,
@@ -24,6 +23,7 @@ from .switch import (
     install_efi_binaries,
     keep_booted,
     place_root,
+    record_switch,
     set_default,
     swap_kernel,
     unplace_root,
@@ -59,7 +59,7 @@ STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "await_trial": trial.await_trial,
     "disarm": trial.disarm,
     "confirm": trial.confirm,
-    "record": record,
+    "record": record_switch,
     "drop_replaced": drop_replaced,
     "restore_default": restore_default,
     "unplace_root": unplace_root,
