@@ -300,7 +300,6 @@ def test_a_snapshot_that_takes_the_place_of_the_new_root_is_not_taken_for_it(hos
     )
     refused = call(host, "upgrade", prelude=_AT.format(point=("after", "run_packages"), command=meanwhile))
     assert_refused(refused, "inconsistent", "rootfs_upgrade.overc-new is gone or was replaced")
-    host.sh("umount /run/top")
     assert (refused["state"], succeed(host, "info")["booted"]["subvolume"]) == ("clean", "rootfs")
 
 
