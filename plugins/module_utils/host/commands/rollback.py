@@ -16,6 +16,7 @@ from ..observe.brought_back import brought_back
 from ..observe.late_paths import outermost, refuse_by_name, refuse_late, refuse_late_return
 from ..observe.state_at_risk import state_at_risk
 from ..plan.commands import plan_rollback
+from ..plan.late import declared, idle
 from ..result import difference, nothing_to_do
 
 if t.TYPE_CHECKING:
@@ -44,8 +45,10 @@ def rollback(
         return preview
     plan = plan_rollback(facts, state, arm=arm, to=number, late=late)
     result: dict[str, t.Any] = {"operation": plan.operation, "failed_units": failed_units(host.runner, host.warnings)}
+    said = idle(facts, plan, late)
+    host.warnings += [said] if said else []
     if plan.operation != "cancel":
-        result["carry_late"] = list(late or ())
+        result["carry_late"] = declared(facts, plan, late)
         refuse_late(facts, late or ())
         target = facts.by_uuid(plan.context.target or "") if plan.context is not None else None
         if target is not None and plan.operation == "rollback" and "declare_late" in plan.steps:

@@ -26,7 +26,7 @@ from ..observe.late_paths import brought, late_of, refuse_system
 from ..observe.state import HostState
 from ..observe.state_at_risk import state_at_risk
 from ..plan.commands import UpgradeWish, can_be_armed, plan_upgrade
-from ..plan.late import dropped_with, refuse_lost
+from ..plan.late import declared, dropped_with, refuse_lost
 from ..plan.package_steps import asked_for, not_asked_for_again
 from ..plan.policy import gpg_policy, release_space, state_policy
 from ..result import difference, nothing_to_do
@@ -93,7 +93,7 @@ def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]
             etc.merge.refuse_unknown()
             _tell_conflicts(host, etc, result)
         result["left_behind"] = _left_behind(host, facts, options, etc)
-    result["carry_late"] = list(options.carry_late or ())
+    result["carry_late"] = declared(facts, plan, options.carry_late)
     if not plan.changed:
         return {**result, **nothing_to_do(facts, state, plan.reason)}
     unchecked = found.manager.unchecked(demanded=options.request.signed) if packages.changes else ()

@@ -38,6 +38,11 @@ _BOOKKEEPING: t.Final = re.compile(
     rf"|.*{re.escape(NEW_SUFFIX)}"
     r")"
 )
+# Among those, what people and programs decide once, and miss: who may run without being logged in, the keys of credentials and
+# of homes, which packages were asked for, networks that were set up
+_DECIDED: t.Final = re.compile(
+    r"/var/lib/(?:systemd/(?:linger|home|credential\.secret)(?:/.*)?|apt/extended_states|connman/[^/]+\.config)"
+)
 _KEYS: t.Final = re.compile(
     r"/etc/(?:ssh|pki|ssl|letsencrypt|wireguard|ipsec\.d|openvpn|krb5\.keytab|swanctl)(?:/.*)?|.*/\.(?:ssh|gnupg)(?:/.*)?"
 )
@@ -53,7 +58,7 @@ def kind_of(path: str) -> Kind:
         noise = path in _DATABASES or _DATABASE_NOISE.search(path)
         return "bookkeeping" if noise else "packages"
     if _BOOKKEEPING.fullmatch(path):
-        return "bookkeeping"
+        return "data" if _DECIDED.fullmatch(path) else "bookkeeping"
     if _KEYS.fullmatch(path):
         return "keys"
     if path.startswith("/etc/"):

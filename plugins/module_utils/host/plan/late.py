@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from ...btrfs.subvolumes import Subvolume
     from ..late.wish import Late
     from ..observe.facts import HostFacts
+    from .model import Plan
 
 Paths = t.Optional["tuple[str, ...]"]
 STEP: t.Final = "declare_late"
@@ -58,6 +59,23 @@ def refuse_lost(facts: HostFacts, root: Subvolume, paths: Paths, also: str = "")
         f"Nothing was changed. Give carry_late once more (an empty list, if nothing is to be brought){also}.",
         carry_late=known.shown(),
     )
+
+
+def declared(facts: HostFacts, plan: Plan, paths: Paths) -> list[str]:
+    """What is brought over at the first start of what waits after a plan: what the plan declares, or what was declared before."""
+    if STEP in plan.steps:
+        return list(paths or ())
+    booted, default = facts.booted, facts.default
+    waits = default is not None and booted is not None and default.id != booted.id and "create_root" not in plan.steps
+    known = facts.late.get(default.uuid) if waits and default is not None else None
+    return list(known.paths) if known is not None and known.status == WAITING else []
+
+
+def idle(facts: HostFacts, plan: Plan, paths: Paths) -> str | None:
+    """What to say where paths are given, and nothing starts after this that could bring them over."""
+    if not paths or (plan.operation != "cancel" and declared(facts, plan, paths)):
+        return None
+    return f"carry_late: nothing is brought over, for {plan.reason}: no other system starts."
 
 
 def dropped_with(facts: HostFacts, root: Subvolume, paths: Paths) -> str | None:
@@ -107,7 +125,9 @@ def refuse_not_brought(facts: HostFacts) -> None:
 __all__ = (
     "STEP",
     "Paths",
+    "declared",
     "dropped_with",
+    "idle",
     "last_moment_reason",
     "last_moment_steps",
     "late_differs",

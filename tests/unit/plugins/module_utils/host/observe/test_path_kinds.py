@@ -15,7 +15,9 @@ PATHS = {
     "packages": ["/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/Packages.db", "/var/lib/dpkg/status"],
     "configuration": ["/etc/motd", "/etc/systemd/system/x.service", "/etc/resolv.conf", "/etc/cron.d/x"],
     "programs": ["/usr/local/bin/x", "/opt/x"],
-    "data": ["/srv/x", "/home/a/x", "/var/lib/app/x", "/root/x", "/var/spool/cron/crontabs/root", "/data/x"],
+    "data": ["/srv/x", "/home/a/x", "/var/lib/app/x", "/root/x", "/var/spool/cron/crontabs/root", "/data/x",
+             "/var/lib/systemd/linger/ann", "/var/lib/systemd/credential.secret", "/var/lib/systemd/home/local.private",
+             "/var/lib/apt/extended_states", "/var/lib/connman/office.config"],
     "system": ["/usr/bin/x", "/lib/modules/x", "/boot/x", "/x", "/usr/local"],
     "bookkeeping": [
         "/var/log", "/var/log/messages", "/var/cache/dnf/x", "/tmp/x", "/run/x", "/etc/mtab", "/etc/passwd-", "/etc/.pwd.lock",

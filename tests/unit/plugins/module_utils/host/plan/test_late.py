@@ -19,7 +19,14 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.late_pat
 )
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive
 from ansible_collections.overc.system.plugins.module_utils.host.plan import commands, repair
-from ansible_collections.overc.system.plugins.module_utils.host.plan.late import dropped_with, with_late
+from ansible_collections.overc.system.plugins.module_utils.host.plan.late import (
+    declared as declared_by,
+)
+from ansible_collections.overc.system.plugins.module_utils.host.plan.late import (
+    dropped_with,
+    idle,
+    with_late,
+)
 
 from tests.unit import entry_factory as with_entries
 from tests.unit import host_factory as make
@@ -167,3 +174,25 @@ def test_what_is_made_anew_and_brings_nothing_is_told(
     found = dropped_with(facts, facts.default, wanted)
     assert said in found if said and found else found is said
     assert dropped_with(make.staged(), facts.default, None) is None
+
+
+def back(facts: HostFacts, late: tuple[str, ...] | None = PATHS) -> t.Any:
+    return commands.plan_rollback(facts, derive(facts), late=late)
+
+
+def test_what_will_be_brought_over_is_told_as_it_will_be() -> None:
+    """Not as it was asked for: where what runs stays, nothing ever brings it over, and that is said."""
+    returns = make.upgraded()
+    assert (declared_by(returns, back(returns), PATHS), idle(returns, back(returns), PATHS)) == (["/srv"], None)
+    waits = declared(make.rollback_staged(), "rootfs")
+    assert (declared_by(waits, back(waits), PATHS), idle(waits, back(waits), PATHS)) == (["/srv"], None)
+    assert declared_by(waits, back(waits, None), None) == ["/srv"]
+    cancelled = back(make.staged())
+    assert cancelled.operation == "cancel"
+    assert "nothing is brought over" in (idle(make.staged(), cancelled, PATHS) or "")
+    assert idle(make.staged(), cancelled, None) is None
+    elsewhere = with_entries.elsewhere()
+    stays = back(elsewhere)
+    assert stays.changed
+    assert declared_by(elsewhere, stays, PATHS) == []
+    assert "nothing is brought over" in (idle(elsewhere, stays, PATHS) or "")
