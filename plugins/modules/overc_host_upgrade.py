@@ -64,8 +64,7 @@ options:
       - What is installed already is no change. What they need comes along. Where other packages would have to go for it, the
         upgrade is refused with V(removal_unasked), unless they are named in O(remove).
       - Part of the same transaction as everything else, with the same plan in check mode, proof, trial and way back. For
-        apt, DNF and zypper; Smart is refused with V(packages_unsupported). With zypper not in one transaction with a V(dup), see
-        O(upgrade_mode): give O(upgrade=false) there.
+        apt, DNF and zypper; Smart is refused with V(packages_unsupported).
     type: list
     elements: str
     default: []

@@ -31,6 +31,13 @@ def conf(version: str) -> Package:
     return package("lab-conf", version, files={CONF: f"{version}\n".encode()}, config=frozenset({CONF}))
 
 
+def beside(version: str) -> Package:
+    """Of these, as of kernels, one version may be installed beside the other."""
+    files = {f"/usr/share/lab-multi-{version}": b"x"}
+    header = ("Vendor: lab", "Provides: multiversion(lab)")
+    return Package("lab-multi", version, header=header, files=files, repositories=())
+
+
 OLD = (
     package("lab-base", "1.0", "Provides: /bin/sh"),
     *(
@@ -55,6 +62,7 @@ NEW = (
     package("lab-nosig", "2.0", repositories=UNSIGNED),
     package("lab-hang", "2.0", scriptlets={"post": "setsid sleep 30 & exit 0"}),
     conf("2.0"),
+    *(beside(version) for version in ("1.0", "2.0", "3.0")),
     package("lab-in", "0.9"),
     package("lab-in", "1.0", "Requires: lab-dep"),
     package("lab-dep", "1.0"),

@@ -84,6 +84,29 @@ def test_one_in_place_of_another(root: Root) -> None:
     check(root, edit("lab-other", remove=("lab-one",)), {"lab-other": (None, "1.0-1"), "lab-one": ("1.0-1", None)})
 
 
+MULTI = "[main]\nmultiversion = provides:multiversion(lab)\n"
+
+
+def test_versions_beside_one_another(root: Root) -> None:
+    """As of kernels: a new one comes beside the others, and by name all of them go."""
+    root.offer("lab-in-1.0", "lab-dep-1.0", "lab-multi-3.0")
+    root.write("/etc/zypp/zypp.conf", MULTI)
+    put(root, "lab-multi-1.0", "lab-multi-2.0")
+    request = edit("lab-in", upgrade=True)
+    plan = pending(root, request)
+    assert told(plan) == {"lab-in": (None, "1.0-1"), "lab-dep": (None, "1.0-1"), "lab-multi": (None, "3.0-1")}
+    _applied, new = apply(root, request, plan)
+    assert sorted(new.sh("rpm -q --qf '%{VERSION} ' lab-multi").split()) == ["1.0", "2.0", "3.0"]
+    shutil.rmtree(new.scratch)
+    gone = pending(root, edit(remove=("lab-multi",)))
+    assert [(change.name, change.installed) for change in gone.changes] == [
+        ("lab-multi", "1.0-1"),
+        ("lab-multi", "2.0-1"),
+    ]
+    _applied, new = apply(root, edit(remove=("lab-multi",)), gone)
+    assert "lab-multi" not in new.versions()
+
+
 def test_what_is_there_or_not_is_no_change(root: Root) -> None:
     root.offer(*GOOD, *ADDED)
     assert pending(root, edit("lab-app", "lab-lib.noarch", remove=("lab-in",))) == PackagePlan()
@@ -146,7 +169,19 @@ def test_another_vendor_comes_only_where_it_may(root: Root) -> None:
     assert (told(plan)["lab-vendor"], plan.other_vendor) == (("1.0-1", "2.0-1"), ("lab-vendor",))
 
 
-def test_not_with_a_distribution_upgrade(root: Root) -> None:
-    root.offer(*GOOD, *ADDED)
-    failing(lambda: pending(root, edit("lab-in", upgrade=True, mode="dup")), "packages_unsupported", "upgrade: false")
+def test_with_a_distribution_upgrade(root: Root) -> None:
+    """To what the repositories have, also older: what a dup does, with what comes and goes beside it."""
+    root.offer(*GOOD, *(name for name in ADDED if name != "lab-instead-1.0"), "lab-down-4.0")
+    pure = pending(root, PackageRequest(mode="dup"))
+    assert told(pure)["lab-down"] == ("5.0-1", "4.0-1")
+    request = edit("lab-in", remove=("lab-hold",), upgrade=True, mode="dup")
+    wanted = {
+        **told(pure), "lab-in": (None, "1.0-1"), "lab-dep": (None, "1.0-1"), "lab-hold": ("1.0-1", None),
+    }  # fmt: skip
+    check(root, request, wanted)
+    assert pending(root, request).mode == "dup"
+    less = edit(remove=("lab-lib",), upgrade=True, mode="dup")
+    assert told(pending(root, less)) == {
+        **{name: versions for name, versions in told(pure).items() if name != "lab-extra"}, "lab-lib": ("1.0-1", None),
+    }  # fmt: skip
     assert told(pending(root, edit("lab-dep", mode="dup"))) == {"lab-dep": (None, "1.0-1")}

@@ -11,6 +11,7 @@ from ansible_collections.overc.system.plugins.module_utils.packages.contract imp
 
 from tests.contract.proofs import failing, told
 from tests.contract.zypper.shared import apply, driver, pending
+from tests.contract.zypper.test_edits import MULTI, put
 from tests.lab.process import run
 
 if t.TYPE_CHECKING:
@@ -101,6 +102,17 @@ def test_what_does_not_fit_is_left_out_and_told(root: Root) -> None:
     offer(root, ["lab-unsat-2.0"], {"LAB-2": ("security", fixed("lab-unsat", "2.0"))})
     alone = pending(root, SECURITY)
     assert (alone.changes, len(alone.held_back)) == ((), 1)
+
+
+def test_a_patch_of_what_comes_beside_the_installed_one(root: Root) -> None:
+    """As kernels do, all of whose versions count as one that is too old."""
+    offer(root, ["lab-multi-2.0"], {"LAB-1": ("security", fixed("lab-multi", "2.0"))})
+    root.write("/etc/zypp/zypp.conf", MULTI)
+    put(root, "lab-multi-1.0")
+    plan = pending(root, SECURITY)
+    assert (told(plan), advised(plan)) == ({"lab-multi": (None, "2.0-1")}, {"lab-multi": ("LAB-1",)})
+    _applied, new = apply(root, SECURITY, plan)
+    assert sorted(new.sh("rpm -q --qf '%{VERSION} ' lab-multi").split()) == ["1.0", "2.0"]
 
 
 def test_what_nobody_says_is_told(root: Root) -> None:

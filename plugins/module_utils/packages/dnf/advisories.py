@@ -26,7 +26,7 @@ def with_advisories(planned: t.Iterable[PackageChange], listed: str) -> tuple[Pa
             found.setdefault((match.group(2), match.group(4)), []).append(match.group(1))
     return tuple(
         replace(change, advisories=tuple(sorted(set(found.get((change.name, change.arch), ())))))
-        if change.installed and change.available
+        if change.available  # a kernel comes beside the one that is installed
         else change
         for change in planned
     )

@@ -184,12 +184,6 @@ class Zypper:
                 "bad_argument",
                 "packages: a distribution upgrade (dup) is one of all packages. Leave the names out, or ask for an update.",
             )
-        if chosen == "dup" and request.edits:
-            raise OvercError(
-                "packages_unsupported",
-                "install and remove: with zypper they do not come in one transaction with a distribution upgrade (dup). Ask for "
-                "them with upgrade: false, in a run of their own.",
-            )
         return chosen
 
     def _held_back(

@@ -39,7 +39,7 @@ def packages_of(described: Stream) -> dict[str, frozenset[str]]:
 def with_patches(
     planned: t.Iterable[PackageChange], about: t.Mapping[str, t.Collection[str]]
 ) -> tuple[PackageChange, ...]:
-    """The changes, each with the patches that are about what it replaces or removes."""
+    """The changes, each with the patches that are about its package, be it new beside an older one."""
     return tuple(
         replace(
             change, advisories=tuple(sorted(name for name, packages in about.items() if _is_about(packages, change)))
@@ -49,7 +49,7 @@ def with_patches(
 
 
 def _is_about(packages: t.Collection[str], change: PackageChange) -> bool:
-    return change.installed is not None and bool({change.name, f"{change.name}.{change.arch}"} & set(packages))
+    return bool({change.name, f"{change.name}.{change.arch}"} & set(packages))
 
 
 __all__ = ("LIST", "needed", "packages_of", "with_patches")

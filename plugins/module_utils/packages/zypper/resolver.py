@@ -50,11 +50,10 @@ class Resolver:
         along = self._along(wanted) if wanted.go else ()
         # As if what goes were not to be upgraded: so nothing comes that only its new version would need
         pending = self.upgrade(chosen, [row.name for row in along]).rows if chosen is not None else ()
-        changes = (*(row for row in pending if row.available is not None), *along)
         by_name = {package.name for package in self._installed}
-        if len(changes) < len(pending) + len(along):  # something comes in the place of something else
+        if chosen == "dup" or any(row.available is None for row in pending):  # something comes in the place of another
             by_name.update(row.name for row in pending)
-        return self._transaction(wanted, words.named(changes, by_name))
+        return self._transaction(wanted, chosen, words.named((*pending, *along), by_name))
 
     def _along(self, wanted: words.Edits) -> tuple[Row, ...]:
         """All that goes."""
@@ -94,8 +93,8 @@ class Resolver:
         command.insert(command.index("--"), "--dry-run")
         return self._run(command)
 
-    def _transaction(self, wanted: words.Edits, arguments: t.Sequence[str]) -> Summary:
-        command = words.coming_and_going(self._request, *wanted.come, *arguments)
+    def _transaction(self, wanted: words.Edits, chosen: Mode | None, arguments: t.Sequence[str]) -> Summary:
+        command = words.coming_and_going(self._request, chosen, *wanted.come, *arguments)
         command.insert(command.index("--"), "--dry-run")
         completed = self._run(command)
         summary = self._understood(completed, wanted.come, wanted)

@@ -57,9 +57,10 @@ def upgrade(request: PackageRequest, chosen: Mode) -> list[str]:
     return [chosen, *only, *_common(request)]
 
 
-def coming_and_going(request: PackageRequest, *arguments: str) -> list[str]:
-    """``arguments`` as ``named`` has them."""
-    return ["install", "--name", *_common(request), "--", *arguments]
+def coming_and_going(request: PackageRequest, chosen: Mode | None, *arguments: str) -> list[str]:
+    """``arguments`` as ``named`` has them, with all that is pending where an upgrade is ``chosen``."""
+    older = ["--oldpackage"] if chosen == "dup" else []  # as a dup does it
+    return ["install", "--name", *older, *_common(request), "--", *arguments]
 
 
 def going_along(request: PackageRequest, wanted: Edits) -> list[str]:
@@ -107,9 +108,9 @@ def performing(request: PackageRequest, plan: PackagePlan, installed: t.Sequence
     if wanted:
         by_name = {*wanted.come, *(package.name for package in installed)}
         along = [line for line in plan.changes if line.available is None and not _written(line) & set(request.remove)]
-        if request.upgrade and along:  # something may come in its place
+        if plan.mode == "dup" or (request.upgrade and along):  # something may come in its place
             by_name.update(line.name for line in plan.changes)
-        return coming_and_going(request, *named(plan.changes, by_name))
+        return coming_and_going(request, plan.mode, *named(plan.changes, by_name))
     names = _selection(request, plan.changes)
     return [*upgrade(request, plan.mode or "update"), "--", *names] if names or not request.packages else list(NOTHING)
 

@@ -68,5 +68,5 @@ def test_a_change_names_what_is_about_its_package() -> None:
     )
     patches = {"P-2": {"app.x86_64", "new"}, "P-1": {"app", "old"}}
     assert [change.advisories for change in with_patches(changes, patches)] == [
-        ("P-1", "P-2"), ("P-1",), ("P-1",), (),
+        ("P-1", "P-2"), ("P-1",), ("P-1",), ("P-2",),
     ]  # fmt: skip

@@ -42,6 +42,15 @@ def test_what_comes_in_the_place_of_something_is_asked_for() -> None:
     assert "need.noarch=1:3-1" not in arguments(PackageRequest(install=("new",), upgrade=False), NEW, NEED, GONE)
 
 
+def test_a_distribution_upgrade_may_bring_older_ones_and_all_of_it_is_named() -> None:
+    older = PackageChange("app", "noarch", "1-1", "0-1")
+    plan = PackagePlan((older, NEED), mode="dup")
+    command = words.performing(PackageRequest(install=("new",), mode="dup"), plan, INSTALLED)
+    assert "--oldpackage" in command
+    assert command[-2:] == ["app.noarch=0-1", "need.noarch=1:3-1"]
+    assert "--oldpackage" not in words.performing(PackageRequest(install=("new",)), PackagePlan((older,)), INSTALLED)
+
+
 def test_another_version_beside_the_installed_one_is_asked_for() -> None:
     other = PackageChange("app", "noarch", None, "2-1")
     assert arguments(PackageRequest(remove=("lib.i586",)), other, GONE) == ["app.noarch=2-1", "-lib.i586=1-1"]
