@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.boot import EntryBoot
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.menu import Entry, Menu
-from ansible_collections.overc.system.plugins.module_utils.boot.entries.place import Place
+from ansible_collections.overc.system.plugins.module_utils.boot.entries.place import GrubPlace
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.protection import Protected
 from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
 from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
@@ -23,7 +23,7 @@ from tests.unit.host_factory import INIT, PENDING, SPACE, clean
 
 STEM: t.Final = "@rootfs"
 GENERATION: t.Final = 10
-PLACE: t.Final = Place("/boot/overc", "/boot", "b007", "/overc", "/boot/grub/custom.cfg", True)
+PLACE: t.Final = GrubPlace("/boot/overc", "/boot", "b007", "/overc", "/boot/grub/custom.cfg", True)
 
 
 def name(number: int) -> str:

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.boot import EntryBoot
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.menu import DEFAULT, TRY, Entry, Menu
-from ansible_collections.overc.system.plugins.module_utils.boot.entries.place import FILES, Place
+from ansible_collections.overc.system.plugins.module_utils.boot.entries.method import FILES
+from ansible_collections.overc.system.plugins.module_utils.boot.entries.place import GrubPlace
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.protection import Protected
 from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
 from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
@@ -45,10 +46,10 @@ def _root(name: str, root: Root) -> RootFacts:
     return RootFacts(subvolume, f"/top/{name}", modules, init=host_factory.INIT, has=frozenset(DIRECTORIES))
 
 
-def _place(host: Entries) -> Place:
+def _place(host: Entries) -> GrubPlace:
     directory = "/boot" if host.copies else "/boot/efi"
     problem = "GRUB cannot write there" if host.manual else None
-    return Place(f"{directory}/overc", directory, "b007", "/overc", "/boot/grub/custom.cfg", host.copies, problem)
+    return GrubPlace(f"{directory}/overc", directory, "b007", "/overc", "/boot/grub/custom.cfg", host.copies, problem)
 
 
 @functools.lru_cache(maxsize=_MANY)

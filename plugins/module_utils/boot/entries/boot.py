@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What GRUB does on a host whose deployments have entries of their own: the menu, the block, and what came of the last boot."""
+"""What the boot loader does where each deployment has an entry of its own: entries, choice, and what came of the last boot."""
 
 from __future__ import annotations
 
@@ -11,28 +11,26 @@ import stat
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ...errors import OvercError
 from ...system.mount_table import mount_at
 from ...system.presence import is_directory, status, text_of
 from ...system.rooted_path import regular_file_in_root, resolve_in_root
 from ...values import decimal
 from .. import guard
-from ..grub.environment import parse_environment, read_block
-from ..grub.password import asks_for_password
 from ..grub.protection import TRIAL_ARGUMENT, Protected
 from ..kernel import is_too_large, read_defect
 from ..trial import TrialBoot
 from .command_line import words_of
-from .menu import DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, find_hook, hook_text, is_ours, parse_menu, reads_hook
-from .place import ESP_DIRECTORIES, MENU, SELECTOR, Place, find_place
-from .start import has_own_core, named_by_stubs
+from .menu import ADOPTED, DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, is_ours, parse_menu
+from .method import SELECTOR
+from .place import MENU, find_place
+from .start import ESP_DIRECTORIES
 
 if t.TYPE_CHECKING:
     from ...runner import Runner
     from ...system.mount_table import Mount
+    from .method import Place
 
 _MODULES: t.Final = re.compile(r"""\s*MODULES=["']?(\w+)""")
-ADOPTED: t.Final = 0  # the id of the system as it was installed
 
 
 @dataclass(frozen=True)
@@ -116,23 +114,10 @@ def find_menu(mounts: t.Sequence[Mount], boot_dir: str) -> str | None:
     return next((text for text in texts if is_ours(text)), None)
 
 
-def read_menu(path: str) -> tuple[Menu, str | None]:
-    """The menu, and what is wrong with it as a sentence."""
-    text = text_of(path)
-    if text is None:
-        return Menu(), f"{path} is gone"
-    try:
-        return parse_menu(text), None
-    except ValueError as error:
-        return Menu(), f"{path} cannot be believed: {error}"
+def adopted_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, booted: str) -> Place | None:
+    """Where the entries of this host are, None where it has none. ``booted``: the path of the running subvolume.
 
-
-def observe_entry_boot(
-    runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, booted: str
-) -> EntryBoot | None:
-    """Read menu and block; None where this host has no menu of ours. ``booted``: the path of the running subvolume.
-
-    Raises layout_unsupported where there is a menu and no way of GRUB to it.
+    Raises layout_unsupported where there are entries and no way of the boot loader to them.
     """
     text = find_menu(mounts, boot_dir)
     if text is None:
@@ -141,22 +126,27 @@ def observe_entry_boot(
         anchor = parse_menu(text).of(ADOPTED)
     except ValueError:
         anchor = None
-    place = find_place(runner, mounts, boot_dir, top, anchor.subvolume if anchor else booted)
-    menu, problem = read_menu(place.menu)
-    hooked = find_hook(text_of(place.hook) or "") == hook_text(place.device, place.grub_directory)
-    if problem is None and not hooked:
-        problem = f"{place.hook} does not lead to {place.menu}, so GRUB boots what the distribution's menu says"
-    if problem is None and not reads_hook(text_of(place.distribution_menu) or ""):
-        problem = (
-            f"{place.distribution_menu} does not read custom.cfg any more, so GRUB boots what it says (chmod +x "
-            "/etc/grub.d/41_custom, then update-grub)"
-        )
-    asking = asks_for_password(place.distribution_menu)
-    if problem is None and asking is not None:
-        problem = (
-            f"{asking} makes GRUB ask for a password before it boots an entry of ours (superusers): the host would wait"
-        )
-    exists, values, block_problem = _read_block(place.block)
+    return find_place(runner, mounts, boot_dir, top, anchor.subvolume if anchor else booted)
+
+
+def new_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, booted: str) -> Place:
+    """Where the entries of a host that has none yet belong. Raises layout_unsupported where there is no supported loader."""
+    return find_place(runner, mounts, boot_dir, top, booted)
+
+
+def observe_entry_boot(
+    runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, booted: str
+) -> EntryBoot | None:
+    """Read entries and choice; None where this host has no entries of ours. ``booted``: the path of the running subvolume.
+
+    Raises layout_unsupported where there are entries and no way of the boot loader to them.
+    """
+    place = adopted_place(runner, mounts, boot_dir, top, booted)
+    if place is None:
+        return None
+    menu, problem = place.read_menu()
+    problem = problem or place.unled() or place.unreachable() or place.waits()
+    exists, values, block_problem = place.read_choice()
     words = words_of(text_of("/proc/cmdline") or "")
     numbers = [decimal(word[len(ID_ARGUMENT) :]) for word in words if word.startswith(ID_ARGUMENT)]
     wanted = guard.pieces(menu.settings, place.mount_point, place.block, numbered=True)
@@ -179,14 +169,10 @@ def observe_entry_boot(
         free=usage.f_bavail * usage.f_frsize,
         initrd_problem=initrd_problem(os.path.join(top, booted)),
     )
-    stubs = named_by_stubs(mounts)
-    begins = {entry.id for entry in menu.entries if entry.subvolume in stubs}
-    if anchor is not None and not place.copies:
-        begins |= {entry.id for entry in menu.entries if has_own_core(top, entry.subvolume, anchor.subvolume)}
     sizes = {(entry.id, file): _size(found.path_of(file, top)) for entry in menu.entries for file in _files(entry)}
     return replace(
         found,
-        begins_in=frozenset(begins),
+        begins_in=place.begins_in(mounts, top, menu),
         missing=frozenset(
             file
             for entry in menu.entries
@@ -227,15 +213,4 @@ def initrd_problem(root: str) -> str | None:
     return f"/{modules[1]} says MODULES=dep, and in a new root no disk is seen that an initrd could depend on"
 
 
-def _read_block(path: str) -> tuple[bool, dict[str, str], str | None]:
-    try:
-        return True, parse_environment(read_block(path)), None
-    except FileNotFoundError:
-        return False, {}, f"{path} is gone"
-    except OSError as error:
-        return True, {}, f"{path} cannot be read: {error.strerror}"
-    except OvercError as error:
-        return True, {}, error.message
-
-
-__all__ = ("ADOPTED", "EntryBoot", "find_menu", "initrd_problem", "observe_entry_boot", "read_menu")
+__all__ = ("ADOPTED", "EntryBoot", "adopted_place", "find_menu", "initrd_problem", "new_place", "observe_entry_boot")

@@ -38,6 +38,7 @@ from ...values import build, load_object
 from ..grub.protection import TRIAL_ARGUMENT
 from ..timeouts import Timeouts
 
+ADOPTED: t.Final = 0  # the id of the system as it was installed
 DEFAULT: t.Final = "overc_default"
 TRY: t.Final = "overc_try"
 ID_ARGUMENT: t.Final = "overc.id="
@@ -229,6 +230,7 @@ def find_hook(text: str) -> str | None:
 
 
 __all__ = (
+    "ADOPTED",
     "DEFAULT",
     "ID_ARGUMENT",
     "TRY",

@@ -5,55 +5,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ...errors import OvercError
 from ...system.mount_table import mount_at
 from ...system.presence import text_of
+from ...system.unfinished import NEW_SUFFIX
+from .. import partition
+from ..grub.environment import EMPTY, change_environment, parse_environment, read_block, write_environment
+from ..grub.password import asks_for_password
+from ..grub.snippets import runs_snippets
 from ..trial import WRITABLE_FILESYSTEMS, mapped_kind
-from .menu import find_hook
+from .device import uuid_of
+from .menu import ADOPTED, DEFAULT, Menu, find_hook, hook_text, menu_text, parse_menu, reads_hook
+from .method import SELECTOR, Choice, Place, read_block_at
+from .start import ESP_DIRECTORIES, GRUB_DIRECTORIES, has_own_core, named_by_stubs
+from .write import mode_of, remove_empty, remove_files, unused, write_text
 
 if t.TYPE_CHECKING:
     from ...runner import Runner
     from ...system.mount_table import Mount
 
-SELECTOR: t.Final = "overc"
 MENU: t.Final = "menu.cfg"
-BLOCK: t.Final = "env"
-FILES: t.Final = "files"
 HOOK: t.Final = "custom.cfg"
-GRUB_DIRECTORIES: t.Final = ("grub", "grub2")
-ESP_DIRECTORIES: t.Final = ("/boot/efi", "/efi", "/boot/EFI")
+# As most distributions and as Fedora and openSUSE name it
+_CHECKERS: t.Final = ("grub-script-check", "grub2-script-check")
 _FROM_HOOK = re.compile(
     r"--set=overc_device (?P<device>[0-9A-Fa-f-]+)\nset overc_dir=\"\(\$\{overc_device\}\)(?P<directory>/[^\"\s]+)\""
 )
 
 
-@dataclass(frozen=True)
-class Place:
-    """``directory``: the selector on this host, ``mount_point`` the mount that it is on; ``device`` the UUID of that file
-    system and ``grub_directory`` the path on it. ``hook``: the custom.cfg that GRUB reads. ``copies``: kernels are copied
-    there; else GRUB reads them from the root subvolumes. ``problem``: why GRUB cannot write there, a sentence.
-    """
+class GrubPlace(Place):
+    """``hook``: the custom.cfg that GRUB reads."""
 
-    directory: str
-    mount_point: str
-    device: str
-    grub_directory: str
-    hook: str
-    copies: bool
-    problem: str | None = None
+    method = "grub-entry"
+    loader = "GRUB"
 
     @property
     def menu(self) -> str:
         return os.path.join(self.directory, MENU)
-
-    @property
-    def block(self) -> str:
-        return os.path.join(self.directory, BLOCK)
 
     @property
     def distribution_menu(self) -> str:
@@ -61,21 +54,119 @@ class Place:
         return os.path.join(os.path.dirname(self.hook), "grub.cfg")
 
     @property
-    def files(self) -> str:
-        return os.path.join(self.directory, FILES)
+    def apart(self) -> bool:
+        return self.copies
 
+    def read_menu(self) -> tuple[Menu, str | None]:
+        text = text_of(self.menu)
+        if text is None:
+            return Menu(), f"{self.menu} is gone"
+        try:
+            return parse_menu(text), None
+        except ValueError as error:
+            return Menu(), f"{self.menu} cannot be believed: {error}"
 
-def uuid_of(runner: Runner, device: str) -> str:
-    """The UUID of the file system on a device. Raises layout_unsupported where it has none."""
-    done = runner.run(("blkid", "-c", "/dev/null", "-s", "UUID", "-o", "value", device))
-    found = done.stdout.strip()
-    if done.rc != 0 or not found:
-        raise OvercError(
-            "layout_unsupported",
-            f"The file system on {device} has no UUID by which GRUB could find it.",
-            **done.facts(),
+    def read_choice(self) -> Choice:
+        return read_block_at(self.block)
+
+    def unled(self) -> str | None:
+        if find_hook(text_of(self.hook) or "") == hook_text(self.device, self.below):
+            return None
+        return f"{self.hook} does not lead to {self.menu}, so GRUB boots what the distribution's menu says"
+
+    def unreachable(self) -> str | None:
+        if reads_hook(text_of(self.distribution_menu) or ""):
+            return None
+        return (
+            f"{self.distribution_menu} does not read custom.cfg any more, so GRUB boots what it says (chmod +x "
+            "/etc/grub.d/41_custom, then update-grub)"
         )
-    return found
+
+    def waits(self) -> str | None:
+        asking = asks_for_password(self.distribution_menu)
+        if asking is None:
+            return None
+        return (
+            f"{asking} makes GRUB ask for a password before it boots an entry of ours (superusers): the host would wait"
+        )
+
+    @property
+    def by_kernel_install(self) -> bool:
+        return runs_snippets(text_of(self.distribution_menu) or "")
+
+    def begins_in(self, mounts: t.Sequence[Mount], top: str, menu: Menu) -> frozenset[int]:
+        """Where GRUB was installed from them; only where /boot is in the root it needs one."""
+        stubs = named_by_stubs(mounts)
+        found = {entry.id for entry in menu.entries if entry.subvolume in stubs}
+        anchor = menu.of(ADOPTED)
+        if anchor is not None and not self.copies:
+            found |= {entry.id for entry in menu.entries if has_own_core(top, entry.subvolume, anchor.subvolume)}
+        return frozenset(found)
+
+    def begin(self, chosen: int | None) -> None:
+        values = {DEFAULT: str(chosen)} if chosen is not None else {}
+        write_text(self.block, os.fsdecode(change_environment(EMPTY, values)))
+
+    def hook_after(self, before: str, append: bool) -> str:
+        ours, found = hook_text(self.device, self.below), find_hook(before)
+        if found is not None:
+            return before.replace(found, ours)
+        if before.strip() and not append:
+            raise OvercError(
+                "custom_cfg_foreign",
+                f"{self.hook} has lines of somebody else. Look whether they decide what boots; if not, run this again with "
+                "adopt_custom_cfg: append. Nothing was changed.",
+            )
+        return f"{before}{'' if not before or before.endswith(chr(10)) else chr(10)}{ours}"
+
+    def write_menu(self, runner: Runner, _before: Menu, after: Menu) -> None:
+        """The whole menu, where GRUB's own checker, if the host has it, understands it."""
+        try:
+            text = menu_text(after)
+        except ValueError as error:
+            raise OvercError("layout_unsupported", f"No boot entry can be written: {error}.") from error
+        checker = next((name for name in _CHECKERS if runner.find(name) is not None), None)
+        if checker is not None:
+            beside = f"{self.menu}.check{NEW_SUFFIX}"
+            write_text(beside, text)
+            done = runner.run((checker, beside))
+            os.unlink(beside)
+            if done.rc != 0:
+                raise OvercError(
+                    "internal", "GRUB does not understand the menu that was made. Please report it.", **done.facts()
+                )
+        write_text(self.menu, text)
+
+    def choose(self, changes: t.Mapping[str, str | None]) -> tuple[bool, dict[str, str]]:
+        """One write of GRUB's block."""
+        changed = write_environment(self.block, changes)
+        return changed, parse_environment(read_block(self.block))
+
+    def remove_unused(self, menu: Menu) -> bool:
+        return remove_files(self, unused(self, menu))
+
+    def hook_without(self, before: str) -> str:
+        ours = find_hook(before)
+        return before.replace(ours, "") if ours else before
+
+    def leave(self) -> None:
+        after = self.hook_without(text_of(self.hook) or "")
+        if after.strip():
+            write_text(self.hook, after, mode_of(self.hook))
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.hook)
+            partition.sync(os.path.dirname(self.hook))
+
+    def remove(self) -> None:
+        self.remove_unused(Menu())
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.block)
+        remove_empty(self.files)
+        partition.sync(self.directory)
+        os.unlink(self.menu)
+        remove_empty(self.directory)
+        partition.sync(os.path.dirname(self.directory))
 
 
 def grub_directory(boot: str) -> str | None:
@@ -93,7 +184,7 @@ def _esp(mounts: t.Sequence[Mount]) -> Mount | None:
     return next((mount for mount in found if mount is not None and mount.fstype in WRITABLE_FILESYSTEMS), None)
 
 
-def find_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, anchor: str) -> Place:
+def find_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, anchor: str) -> GrubPlace:
     """Where the menu belongs on this host, whether it is there yet or not. ``anchor``: the subvolume of deployment 0.
 
     Raises layout_unsupported where GRUB's own menu cannot be found.
@@ -122,7 +213,7 @@ def find_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: st
         path = "/" + os.path.join(anchor, boot_dir.lstrip("/"), SELECTOR)
         problem = f"{boot_dir} is on btrfs, where GRUB reads and does not write, and there is no EFI system partition"
         source = root.source if root else ""
-    return Place(
+    return GrubPlace(
         directory, mount_point, uuid_of(runner, source), path, os.path.join(grub, HOOK), apart is not None, problem
     )
 
@@ -146,16 +237,4 @@ def adopted(boot_dir: str) -> tuple[str, str] | None:
     return None
 
 
-__all__ = (
-    "BLOCK",
-    "FILES",
-    "GRUB_DIRECTORIES",
-    "HOOK",
-    "MENU",
-    "SELECTOR",
-    "Place",
-    "adopted",
-    "find_place",
-    "grub_directory",
-    "uuid_of",
-)
+__all__ = ("HOOK", "MENU", "GrubPlace", "adopted", "find_place", "grub_directory")

@@ -13,11 +13,12 @@ from ...system.mount_table import mount_at
 from ...system.presence import is_directory, text_of
 from ...system.rooted_path import regular_file_in_root
 from ..kernel import sha256_of
-from .place import ESP_DIRECTORIES, GRUB_DIRECTORIES
 
 if t.TYPE_CHECKING:
     from ...system.mount_table import Mount
 
+GRUB_DIRECTORIES: t.Final = ("grub", "grub2")
+ESP_DIRECTORIES: t.Final = ("/boot/efi", "/efi", "/boot/EFI")
 _PREFIX: t.Final = re.compile(r"prefix=\(\$root\)'?/(?P<subvolume>[^'\s]+)/boot/grub2?'?")
 
 
@@ -52,4 +53,4 @@ def _cores(root: str) -> dict[str, str]:
     return found
 
 
-__all__ = ("has_own_core", "named_by_stubs")
+__all__ = ("ESP_DIRECTORIES", "GRUB_DIRECTORIES", "has_own_core", "named_by_stubs")

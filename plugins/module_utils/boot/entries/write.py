@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writing the selector: the menu and the kernels beside it, never in place, and durably before anything relies on them."""
+"""Writing the selector: texts, and the kernels beside them, never in place, and durably before anything relies on them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ import contextlib
 import errno
 import os
 import re
+import stat
 import typing as t
 
 from ...errors import OvercError
 from ...system import syscalls
-from ...system.presence import is_plain_directory, is_plain_file, is_there
+from ...system.presence import is_plain_directory, is_plain_file, is_there, status
 from ...system.unfinished import NEW_SUFFIX
 from .. import partition
 from ..kernel import is_too_large, sha256_of
-from .menu import Menu, menu_text
 
 if t.TYPE_CHECKING:
-    from ...runner import Runner
-    from .place import Place
+    from .menu import Menu
+    from .method import Place
 
-# As most distributions and as Fedora and openSUSE name it
-_CHECKERS: t.Final = ("grub-script-check", "grub2-script-check")
 _DIGEST: t.Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -66,28 +64,6 @@ def write_text(path: str, text: str, mode: int = 0o600) -> None:
     partition.sync(os.path.dirname(path))
 
 
-def write_menu(runner: Runner, place: Place, menu: Menu) -> None:
-    """The whole menu, where GRUB's own checker, if the host has it, understands it.
-
-    Raises boot_write_failed, no_space, layout_unsupported.
-    """
-    try:
-        text = menu_text(menu)
-    except ValueError as error:
-        raise OvercError("layout_unsupported", f"No boot entry can be written: {error}.") from error
-    checker = next((name for name in _CHECKERS if runner.find(name) is not None), None)
-    if checker is not None:
-        beside = f"{place.menu}.check{NEW_SUFFIX}"
-        write_text(beside, text)
-        done = runner.run((checker, beside))
-        os.unlink(beside)
-        if done.rc != 0:
-            raise OvercError(
-                "internal", "GRUB does not understand the menu that was made. Please report it.", **done.facts()
-            )
-    write_text(place.menu, text)
-
-
 def _failed(path: str, error: OSError) -> OvercError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return OvercError(
@@ -116,27 +92,54 @@ def missing_bytes(place: Place, sources: t.Mapping[str, str]) -> int:
     return sum(os.lstat(path).st_size for digest, path in sources.items() if not _is_whole(place, digest))
 
 
-def remove_unused(place: Place, menu: Menu) -> bool:
-    """Remove the kernels and initrds that no entry names any more, and what was left unfinished."""
-    removed = [name for name in _names(place.directory) if name.endswith(NEW_SUFFIX)]
-    paths = [os.path.join(place.directory, name) for name in removed]
+def unused(place: Place, menu: Menu) -> list[str]:
+    """The kernels and initrds that no entry names any more, and what was left unfinished in the selector: paths."""
+    paths = [os.path.join(place.directory, name) for name in names_in(place.directory) if name.endswith(NEW_SUFFIX)]
     used = {os.path.basename(file) for entry in menu.entries for file in (entry.kernel, entry.initrd) if file}
-    for name in _names(place.files):
+    for name in names_in(place.files):
         if (_DIGEST.fullmatch(name) and name not in used) or name.endswith(NEW_SUFFIX):
             paths.append(os.path.join(place.files, name))
-    paths = [path for path in paths if is_plain_file(path)]
-    for path in paths:
+    return paths
+
+
+def remove_files(place: Place, paths: t.Iterable[str]) -> bool:
+    """Remove those of our files that are there, durably; True if one was. Raises boot_write_failed."""
+    there = [path for path in paths if is_plain_file(path)]
+    for path in there:
         try:
             os.unlink(path)
         except OSError as error:
             raise _failed(path, error) from error
-    if paths:
+    if there:
         partition.sync(place.directory)
-    return bool(paths)
+    return bool(there)
 
 
-def _names(directory: str) -> list[str]:
+def remove_empty(path: str) -> None:
+    """A directory of ours; what somebody put into it stays, and with it the directory."""
+    if is_plain_directory(path) and not os.listdir(path):
+        os.rmdir(path)
+
+
+def mode_of(path: str) -> int:
+    """The permissions of somebody's file stay: a password may be in it."""
+    found = status(path, follow=True)
+    return stat.S_IMODE(found.st_mode) if found is not None else 0o644
+
+
+def names_in(directory: str) -> list[str]:
+    """What is in a directory; nothing where there is none."""
     return sorted(os.listdir(directory)) if is_there(directory) else []
 
 
-__all__ = ("make_directories", "missing_bytes", "remove_unused", "write_files", "write_menu", "write_text")
+__all__ = (
+    "make_directories",
+    "missing_bytes",
+    "mode_of",
+    "names_in",
+    "remove_empty",
+    "remove_files",
+    "unused",
+    "write_files",
+    "write_text",
+)

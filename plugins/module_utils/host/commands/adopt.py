@@ -11,33 +11,33 @@ simply repeated.
 from __future__ import annotations
 
 import os
-import stat
 import typing as t
 from dataclasses import dataclass, replace
 
 from ...boot import guard, partition
-from ...boot.entries.boot import ADOPTED, EntryBoot, initrd_problem, read_menu
+from ...boot.entries.boot import ADOPTED, EntryBoot, initrd_problem, new_place
 from ...boot.entries.command_line import arguments_for
+from ...boot.entries.device import uuid_of
 from ...boot.entries.kernels import Kernel, choose, kernels_in
 from ...boot.entries.make import title_of
-from ...boot.entries.menu import DEFAULT, Entry, Menu, find_hook, hook_text, reads_hook
-from ...boot.entries.place import FILES, Place, find_place, uuid_of
+from ...boot.entries.menu import Entry, Menu
+from ...boot.entries.place import GrubPlace
 from ...boot.entries.start import named_by_stubs
-from ...boot.entries.write import make_directories, missing_bytes, write_files, write_menu, write_text
-from ...boot.grub.environment import EMPTY, change_environment
+from ...boot.entries.write import make_directories, missing_bytes, mode_of, write_files, write_text
 from ...boot.grub.password import asks_for_password
 from ...boot.kernel import module_releases, sha256_of
 from ...errors import OvercError, certain
 from ...system import syscalls
 from ...system.mount_table import mounts
 from ...system.own_dirs import STATE_DIR
-from ...system.presence import is_directory, is_plain_directory, is_there, status, text_of
+from ...system.presence import is_directory, is_plain_directory, is_there, text_of
 from ...system.rooted_path import regular_file_in_root
 from ..observe.entries.requirements import MARGIN
 from ..observe.protection import protection_of
 from ..store.record import Deployment, write_record
 
 if t.TYPE_CHECKING:
+    from ...boot.entries.method import Place
     from ...boot.timeouts import Timeouts
     from ..observe.facts import HostFacts
     from ..observe.state_model import HostState
@@ -50,22 +50,22 @@ def present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts
     booted = certain(facts.booted, "the running root")
     top = certain(facts.top, "the top of the btrfs file system")
     boot = facts.entry_boot
-    anchor = boot.menu.of(ADOPTED) if boot else None
-    place = find_place(host.runner, mounts(), facts.layout.boot_dir, top, anchor.subvolume if anchor else booted.path)
-    before, problem = read_menu(place.menu)
+    place = boot.place if boot is not None else None
+    if place is None:
+        place = new_place(host.runner, mounts(), facts.layout.boot_dir, top, booted.path)
+    before, problem = place.read_menu()
     if boot is not None and problem is not None:
         raise OvercError(
             "bootloader_changed",
             f"{problem}. Put it back from a backup, or move it away and run this again. Nothing was changed.",
         )
     hook_before = text_of(place.hook) or ""
-    hook_after = _hooked(place, hook_before, append=append)
+    hook_after = place.hook_after(hook_before, append)
+    unreachable = place.unreachable()
     if boot is None:
-        _refuse_unusable(host, facts, place)
-    elif not reads_hook(text_of(place.distribution_menu) or ""):
-        raise OvercError(
-            "layout_unsupported", f"{boot.menu_problem}. Nothing was changed; do that, then run this again."
-        )
+        _refuse_unusable(host, facts, place, unreachable)
+    elif unreachable is not None:
+        raise OvercError("layout_unsupported", f"{unreachable}. Nothing was changed; do that, then run this again.")
     numbers = [entry.id for entry in before.entries if entry.uuid == booted.uuid]
     number = numbers[0] if numbers else ADOPTED
     if before.entries and not numbers:
@@ -79,7 +79,7 @@ def present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts
     _refuse_full(place, sources)
     menu = replace(before.with_entry(entry), settings=settings)
     wanted = guard.pieces(settings, place.mount_point, place.block, numbered=True) if place.problem is None else ()
-    todo = _Todo(place, number, sources, menu if menu != before else None, wanted, hook_before, hook_after)
+    todo = _Todo(place, number, sources, before, menu, wanted, hook_before, hook_after)
     changed = todo.anything()
     if changed and not host.check_mode:
         _carry_out(host, facts, todo)
@@ -102,19 +102,26 @@ def _refuse_undecided(facts: HostFacts) -> None:
 
 @dataclass(frozen=True)
 class _Todo:
-    """What a set-up comes to. ``menu``: None where it is as it should be."""
+    """What a set-up comes to. ``before``, ``menu``: the entries that are there, and those that shall be."""
 
     place: Place
     number: int
     sources: t.Mapping[str, str]
-    menu: Menu | None
+    before: Menu
+    menu: Menu
     guard: tuple[guard.Piece, ...]
     hook_before: str
     hook_after: str
 
     def anything(self) -> bool:
         missing = guard.differing("/", self.guard)
-        return bool(self.menu or missing or self.hook_before != self.hook_after or not is_there(self.place.block))
+        hook = self.hook_before != self.hook_after
+        return bool(self.menu != self.before or missing or hook or self.begins)
+
+    @property
+    def begins(self) -> bool:
+        """Whether what boots has to be said anew: it is said nowhere, or in a way that cannot be believed."""
+        return not is_there(self.place.block) or (self.hook_before == self.hook_after and bool(self.place.unled()))
 
 
 def _carry_out(host: Host, facts: HostFacts, todo: _Todo) -> None:
@@ -122,23 +129,16 @@ def _carry_out(host: Host, facts: HostFacts, todo: _Todo) -> None:
     make_directories(place)
     if place.copies:
         write_files(place, todo.sources)
-    if not is_there(place.block):
-        chosen = {DEFAULT: str(todo.number)} if todo.number != ADOPTED else {}
-        write_text(place.block, os.fsdecode(change_environment(EMPTY, chosen)))
-    if todo.menu is not None:
-        write_menu(host.runner, place, todo.menu)
+    if todo.begins:
+        place.begin(todo.number if todo.number != ADOPTED else None)
+    if todo.menu != todo.before:
+        place.write_menu(host.runner, todo.before, todo.menu)
     guard.install("/", todo.guard)
     syscalls.syncfs("/")
     _remember(host, facts, todo.number)
     if todo.hook_before != todo.hook_after:
         write_text(place.hook, todo.hook_after, mode_of(place.hook))
     reload_units(host)
-
-
-def mode_of(path: str) -> int:
-    """The permissions of somebody's file stay: a password may be in it."""
-    found = status(path, follow=True)
-    return stat.S_IMODE(found.st_mode) if found is not None else 0o644
 
 
 def _refuse_full(place: Place, sources: t.Mapping[str, str]) -> None:
@@ -178,22 +178,10 @@ def refuse_mid_switch(derived: HostState) -> None:
         raise OvercError(error_id, f"{text.rstrip('.')}, then run this again.")
 
 
-def _hooked(place: Place, before: str, *, append: bool) -> str:
-    """What custom.cfg is to be."""
-    ours, found = hook_text(place.device, place.grub_directory), find_hook(before)
-    if found is not None:
-        return before.replace(found, ours)
-    if before.strip() and not append:
-        raise OvercError(
-            "custom_cfg_foreign",
-            f"{place.hook} has lines of somebody else. Look whether they decide what boots; if not, run this again with "
-            "adopt_custom_cfg: append. Nothing was changed.",
-        )
-    return f"{before}{'' if not before or before.endswith(chr(10)) else chr(10)}{ours}"
-
-
-def _refuse_unusable(host: Host, facts: HostFacts, place: Place) -> None:
-    problems = [*_problems_of_grub(facts, place), *_problems_of_host(host, facts, place)]
+def _refuse_unusable(host: Host, facts: HostFacts, place: Place, unreachable: str | None) -> None:
+    problems = [unreachable] if unreachable else []
+    problems += _problems_of_grub(facts, place) if isinstance(place, GrubPlace) else ()
+    problems += [*_problems_of_selector(facts, place), *_problems_of_host(host, facts, place)]
     if problems:
         raise OvercError(
             "layout_unsupported",
@@ -201,11 +189,9 @@ def _refuse_unusable(host: Host, facts: HostFacts, place: Place) -> None:
         )
 
 
-def _problems_of_grub(facts: HostFacts, place: Place) -> t.Iterator[str]:
+def _problems_of_grub(facts: HostFacts, place: GrubPlace) -> t.Iterator[str]:
     grub_cfg = place.distribution_menu
-    text, booted = text_of(grub_cfg) or "", certain(facts.booted, "the running root")
-    if not reads_hook(text):
-        yield f"{grub_cfg} does not read custom.cfg (chmod +x /etc/grub.d/41_custom, then update-grub)"
+    booted = certain(facts.booted, "the running root")
     for path in filter(None, (asks_for_password(grub_cfg), asks_for_password(place.hook))):
         yield f"{path} asks for a password (superusers), and would ask for one before each of our entries"
     stubs = named_by_stubs(mounts())
@@ -213,6 +199,9 @@ def _problems_of_grub(facts: HostFacts, place: Place) -> t.Iterator[str]:
         yield f"GRUB looks for its menu in {', '.join(sorted(stubs))}, and {booted.path} runs (boot that, or run grub-install)"
     if facts.surroundings.boot_in_fstab and not place.copies:
         yield f"{facts.layout.boot_dir} is in /etc/fstab and not mounted (mount {facts.layout.boot_dir})"
+
+
+def _problems_of_selector(facts: HostFacts, place: Place) -> t.Iterator[str]:
     if is_there(place.directory) and not is_plain_directory(place.directory):
         yield f"{place.directory} is there already, and no directory"
     if any(known.number is not None for known in facts.record.deployments.values()):
@@ -249,7 +238,7 @@ def _entry(
     if before is not None and whole and (before.release is None or before.release in modules):
         return before, {}
     # A later deployment has its kernel in its own /boot, below what is mounted there
-    apart = place.copies and number == ADOPTED
+    apart = place.apart and number == ADOPTED
     there, where = ("/", facts.layout.boot_dir.lstrip("/")) if apart else (root, "boot")
     found = _running(kernels_in(there, where), modules)
     files = {
@@ -259,7 +248,7 @@ def _entry(
     digests = {role: sha256_of(path) for role, path in files.items()}
     if place.copies:
         device = place.device
-        named = {role: f"{place.grub_directory}/{FILES}/{digest}" for role, digest in digests.items()}
+        named = {role: place.file_named(digest) for role, digest in digests.items()}
     else:
         device = uuid_of(host.runner, certain(facts.root_mount, "the mount of the root").source)
         named = {"kernel": f"/{booted.path}/boot/{found.name}", "initrd": f"/{booted.path}/boot/{found.initrd}"}
@@ -300,7 +289,7 @@ def _remember(host: Host, facts: HostFacts, number: int) -> None:
 
 
 def result_of(host: Host, facts: HostFacts, place: Place, changed: bool, hook: tuple[str, str]) -> dict[str, t.Any]:
-    """What is so now; ``hook``: the file that leads GRUB to our entries, before and after."""
+    """What is so now; ``hook``: what leads the boot loader to our entries, before and after."""
     after = facts if host.check_mode or not changed else host.observe()[0]
     boot = after.entry_boot
     if place.problem is not None and isinstance(boot, EntryBoot):
@@ -309,7 +298,7 @@ def result_of(host: Host, facts: HostFacts, place: Place, changed: bool, hook: t
         "changed": changed,
         "state": host.state,
         "protection": protection_of(after),
-        "boot_method": "grub-entry" if boot is not None else None,
+        "boot_method": place.method if boot is not None else None,
         "selector": place.directory,
         "left": [],
         "grub_config": place.hook,
@@ -324,4 +313,4 @@ def reload_units(host: Host) -> None:
         host.runner.run(("systemctl", "daemon-reload"))
 
 
-__all__ = ("mode_of", "present", "refuse_damaged", "refuse_mid_switch", "reload_units", "result_of")
+__all__ = ("present", "refuse_damaged", "refuse_mid_switch", "reload_units", "result_of")

@@ -14,7 +14,7 @@ from ..left_behind import left_behind
 from ..observe.bootable import defects_of
 from ..observe.carried_over import conflicts_of
 from ..observe.late_paths import late_of
-from ..observe.protection import protection_of, trial_requirements
+from ..observe.protection import method_of, protection_of, trial_requirements
 from ..observe.state import boots_next
 from ..observe.state_at_risk import state_at_risk
 from ..result import deployment, trial_now, unfinished
@@ -58,7 +58,7 @@ def info(host: Host, *, sizes: bool = False) -> dict[str, t.Any]:
         "staged": deployment(facts, staged),
         "previous": deployment(facts, other if other != staged else None),
         "backup": deployment(facts, backup),
-        "boot_method": "grub-entry" if facts.entry_boot is not None else "default-subvolume",
+        "boot_method": method_of(facts.entry_boot),
         "deployments": deployments_of(host.runner, facts, sizes=sizes),
         "protection": protection_of(facts),
         "trial": trial_now(facts, state),

@@ -11,6 +11,7 @@ import typing as t
 from ...boot import partition
 from ...boot.entries.boot import ADOPTED
 from ...boot.entries.kernels import choose, files_of, kernels_in
+from ...boot.entries.place import GrubPlace
 from ...boot.grub.config import parse_grub_config
 from ...boot.kernel import sha256_of
 from ...errors import OvercError, certain
@@ -21,7 +22,7 @@ from . import own_snippets
 
 if t.TYPE_CHECKING:
     from ...boot.entries.kernels import Kernel
-    from ...boot.entries.place import Place
+    from ...boot.entries.method import Place
     from ..observe.facts import HostFacts
     from ..session import Host
 
@@ -32,14 +33,22 @@ def is_needed(facts: HostFacts, place: Place, number: int | None) -> bool:
     """Whether the distribution's menu has to be changed so that it boots what runs, which is deployment ``number``."""
     if number != ADOPTED:
         return True
-    found = own_snippets.observe(place, facts.layout.boot_dir) if place.copies else None
+    found = (
+        own_snippets.observe(place, facts.layout.boot_dir) if isinstance(place, GrubPlace) and place.copies else None
+    )
     # Another deployment ran for a while, and its grub2-mkconfig or kernel-install wrote for itself
     return found is not None and not own_snippets.boots(found, certain(facts.booted, "the running root").path)
 
 
-def refuse_impossible(host: Host, facts: HostFacts, place: Place) -> None:
-    """Before anything changes. Raises layout_unsupported, tool_missing, inconsistent."""
+def refuse_impossible(host: Host, facts: HostFacts, place: Place) -> GrubPlace:
+    """Before anything changes; the place whose menu can be changed. Raises layout_unsupported, tool_missing, inconsistent."""
     booted = certain(facts.booted, "the running root")
+    if not isinstance(place, GrubPlace):
+        raise OvercError(
+            "layout_unsupported",
+            f"The distribution's own entries boot the root that was installed, and {booted.path} runs. Return to deployment 0 "
+            "(overc_host_rollback with to: 0, reboot) and run this again. Nothing was changed.",
+        )
     if not place.copies:
         raise OvercError(
             "layout_unsupported",
@@ -56,6 +65,7 @@ def refuse_impossible(host: Host, facts: HostFacts, place: Place) -> None:
             "tool_missing",
             "grub-mkconfig is not installed, which would write the distribution's menu. Nothing was changed.",
         )
+    return place
 
 
 def _tool(host: Host) -> str | None:
@@ -77,7 +87,7 @@ def _chosen(facts: HostFacts) -> tuple[str, str, Kernel]:
     return root, where, chosen
 
 
-def let_distribution_boot(host: Host, facts: HostFacts, place: Place) -> tuple[str, ...]:
+def let_distribution_boot(host: Host, facts: HostFacts, place: GrubPlace) -> tuple[str, ...]:
     """Kernel and initrd of what runs come to /boot, and the distribution's menu is made of them; only if its first entry boots
     what runs it takes the place of the one before. Where it consists of snippets, these are written, and one is chosen.
 

@@ -27,7 +27,7 @@ from ..steps.entries.own_subvolume import rewrite_kernel_words
 
 if t.TYPE_CHECKING:
     from ...boot.entries.kernels import Kernel
-    from ...boot.entries.place import Place
+    from ...boot.entries.place import GrubPlace
 
 _RESCUE: t.Final = "vmlinuz-0-rescue-"
 _MACHINE: t.Final = re.compile(r"[0-9a-f]{32}")
@@ -48,7 +48,7 @@ class Found:
     problem: str | None = None
 
 
-def observe(place: Place, boot_dir: str) -> Found | None:
+def observe(place: GrubPlace, boot_dir: str) -> Found | None:
     """None where the distribution's menu has entries of its own."""
     menu = text_of(place.distribution_menu) or ""
     if not runs_snippets(menu):
@@ -146,7 +146,7 @@ def changes_for(found: Found, subvolume: str, chosen: Kernel, modules: t.Collect
 
 def carry_out(found: Found, changes: Changes, subvolume: str, menu: str) -> None:
     """Write them, look at them, and choose. ``menu``: the path of grub.cfg. Raises boot_write_failed, no_space, inconsistent."""
-    rewrite_kernel_words("/", subvolume, menu)
+    rewrite_kernel_words("/", subvolume, make=runs_snippets(text_of(menu) or ""))
     for each in changes.written:
         write_text(os.path.join(found.directory, f"{each.id}.conf"), each.text, 0o644)
     default = Snippet(changes.default, text_of(os.path.join(found.directory, f"{changes.default}.conf")) or "")

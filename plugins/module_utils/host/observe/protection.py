@@ -11,10 +11,16 @@ from ...boot.trial import WRITABLE_FILESYSTEMS
 from .requirements import Requirement
 
 if t.TYPE_CHECKING:
+    from ...boot.entries.boot import EntryBoot
     from .facts import HostFacts
 
 Protection = t.Literal["manual", "automatic"]
 _INSTALL: t.Final = "run the role overc.system.bootloader (or the module overc_bootloader)"
+
+
+def method_of(boot: EntryBoot | None) -> str:
+    """How a host chooses what it boots, as the option boot_method has it."""
+    return boot.place.method if boot is not None and boot.place is not None else "default-subvolume"
 
 
 def protection_of(facts: HostFacts) -> Protection:
@@ -80,4 +86,4 @@ def trial_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
     )
 
 
-__all__ = ("Protection", "place_requirements", "protection_of", "trial_requirements")
+__all__ = ("Protection", "method_of", "place_requirements", "protection_of", "trial_requirements")

@@ -75,8 +75,8 @@ def refuse_hidden(at: Apply, new: str, base: str) -> None:
 def _beside_the_kernel(at: Apply, new: str, base: str) -> tuple[Hidden, ...]:
     """What packages wrote into the new root's own /boot that no step brings to the boot partition."""
     place = at.facts.entry_boot.place if at.facts.entry_boot else None
-    if place is not None and not place.copies:
-        return ()  # GRUB reads the root's own /boot
+    if place is not None and not place.apart:
+        return ()  # nothing is mounted over the root's own /boot
     ours = {at.context.names.of(role) for role in FILE_ROLES}
     return tuple(
         entry

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The steps that choose what boots: one write of GRUB's block each. Each can be repeated."""
+"""The steps that choose what boots: one act of the boot method each. Each can be repeated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import typing as t
 from dataclasses import replace
 
 from ....boot.entries.menu import DEFAULT, TRY
-from ....boot.grub.environment import parse_environment, read_block, write_environment
 from ....boot.trial import drop_note
 from ....btrfs import subvolumes
 from ....errors import OvercError, certain
@@ -58,9 +57,7 @@ def confirm(at: Apply) -> bool:
 
 def _write(at: Apply, changes: t.Mapping[str, str | None]) -> bool:
     boot = certain(at.facts.entry_boot, "the boot loader's menu")
-    block = certain(boot.environment, "GRUB's environment block")
-    changed = write_environment(block, changes)
-    values = parse_environment(read_block(block))
+    changed, values = certain(boot.place, "the place of the boot loader's menu").choose(changes)
     at.facts = with_choice(at.facts, replace(boot, values=values))
     return changed
 

@@ -9,11 +9,10 @@ import typing as t
 from dataclasses import replace
 
 from ....boot.entries.command_line import arguments_for
+from ....boot.entries.device import uuid_of
 from ....boot.entries.make import title_of
 from ....boot.entries.menu import Entry, Menu
-from ....boot.entries.place import FILES, uuid_of
-from ....boot.entries.write import make_directories, remove_unused, write_files
-from ....boot.entries.write import write_menu as write_whole
+from ....boot.entries.write import make_directories, write_files
 from ....errors import certain
 from ....system.presence import text_of
 from ...observe.entries.state import number_of
@@ -45,7 +44,7 @@ def write_menu(at: Apply) -> bool:
     digests, names = at.notes["new_files"], at.notes["new_names"]
     if where.copies:
         device = where.device
-        files = {role: f"{where.grub_directory}/{FILES}/{digest}" for role, digest in digests.items()}
+        files = {role: where.file_named(digest) for role, digest in digests.items()}
     else:
         root_mount = certain(at.facts.root_mount, "the mount of the root")
         device = uuid_of(at.runner, root_mount.source)
@@ -69,7 +68,7 @@ def _write(at: Apply, menu: Menu) -> bool:
     boot, where = menu_of(at)
     if menu == boot.menu:
         return False
-    write_whole(at.runner, where, menu)
+    where.write_menu(at.runner, boot.menu, menu)
     layout = replace(at.facts.layout, deployments=tuple(entry.subvolume for entry in menu.entries))
     at.facts = with_choice(replace(at.facts, layout=layout), replace(boot, menu=menu))
     return True
@@ -79,13 +78,13 @@ def drop_entry(at: Apply) -> bool:
     """Repair: the deployment was never finished."""
     boot, where = menu_of(at)
     written = _write(at, boot.menu.without({certain(at.context.number, "the id of the new deployment")}))
-    return remove_unused(where, menu_of(at)[0].menu) or written
+    return where.remove_unused(menu_of(at)[0].menu) or written
 
 
 def clean_boot(at: Apply) -> bool:
     """Repair: nothing unfinished, and no file that no entry names."""
     boot, where = menu_of(at)
-    return remove_unused(where, boot.menu)
+    return where.remove_unused(boot.menu)
 
 
 def prune(at: Apply) -> bool:
@@ -97,7 +96,7 @@ def prune(at: Apply) -> bool:
     in_use = {boot.default, boot.newest, number_of(at.facts, boot)}
     going = [entry for entry in boot.menu.entries if entry.uuid in at.context.dropped and entry.id not in in_use]
     changed = _write(at, boot.menu.without({entry.id for entry in going}))
-    changed = remove_unused(where, menu_of(at)[0].menu) or changed
+    changed = where.remove_unused(menu_of(at)[0].menu) or changed
     left = {entry.uuid for entry in menu_of(at)[0].menu.entries}
     for uuid in at.context.dropped:
         found = at.facts.by_uuid(uuid)

@@ -11,7 +11,6 @@ import typing as t
 
 from ....boot.entries.command_line import arguments_for
 from ....boot.entries.kernel_words import set_subvolume, text_of_words
-from ....boot.grub.snippets import runs_snippets
 from ....errors import OvercError
 from ....system import fstab
 from ....system.presence import is_plain_file, is_there, text_of
@@ -33,8 +32,9 @@ def rewrite_fstab(root: str, subvolume: str) -> bool:
     return _replace(path, before, fstab.set_subvolume(before, subvolume))
 
 
-def rewrite_kernel_words(root: str, subvolume: str, distribution_menu: str) -> bool:
-    """The same in /etc/kernel/cmdline; it is made where the distribution's menu consists of what kernel-install writes.
+def rewrite_kernel_words(root: str, subvolume: str, *, make: bool) -> bool:
+    """The same in /etc/kernel/cmdline. ``make``: also where there is none, because the distribution's entries are what
+    kernel-install writes.
 
     What is no regular file in plain directories is left alone. Raises layout_unsupported.
     """
@@ -45,7 +45,7 @@ def rewrite_kernel_words(root: str, subvolume: str, distribution_menu: str) -> b
     if is_plain_file(path):
         before = text_of(path) or ""
         return _replace(path, before, set_subvolume(before, subvolume))
-    if is_there(path) or not is_there(parent) or not runs_snippets(text_of(distribution_menu) or ""):
+    if is_there(path) or not is_there(parent) or not make:
         return False
     words = arguments_for(text_of("/proc/cmdline") or "", subvolume)
     return _replace(path, None, text_of_words(words))

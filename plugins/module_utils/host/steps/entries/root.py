@@ -30,7 +30,7 @@ from .remember import seal
 
 if t.TYPE_CHECKING:
     from ....boot.entries.boot import EntryBoot
-    from ....boot.entries.place import Place
+    from ....boot.entries.method import Place
     from ...observe.facts import RootFacts
     from ..context import Apply
 
@@ -47,8 +47,8 @@ def prepare_root(at: Apply) -> bool:
     new = at.root(at.made_root()).path
     changed = rewrite_fstab(new, at.context.root_name)
     _boot, where = menu_of(at)
-    changed = rewrite_kernel_words(new, at.context.root_name, where.distribution_menu) or changed
-    if where.copies:
+    changed = rewrite_kernel_words(new, at.context.root_name, make=where.by_kernel_install) or changed
+    if where.apart:
         releases = at.base().modules
         for found in kernels_in("/", at.boot.lstrip("/")):
             if found.release in releases:
@@ -191,7 +191,7 @@ def name_root(at: Apply) -> bool:
     """
     made = at.facts.by_uuid(at.made_root().uuid)
     if made is not None and made.path != at.context.root_name:
-        rewrite_kernel_words(at.root(made).path, at.context.root_name, menu_of(at)[1].distribution_menu)
+        rewrite_kernel_words(at.root(made).path, at.context.root_name, make=menu_of(at)[1].by_kernel_install)
     return place(at, at.context.root_name, None)
 
 
@@ -200,7 +200,7 @@ def carry_over(at: Apply) -> bool:
     changed = carry_over_paths(at)
     new = at.root(at.made_root()).path
     changed = rewrite_fstab(new, at.context.root_name) or changed
-    changed = rewrite_kernel_words(new, at.context.root_name, menu_of(at)[1].distribution_menu) or changed
+    changed = rewrite_kernel_words(new, at.context.root_name, make=menu_of(at)[1].by_kernel_install) or changed
     seal(at)
     return changed
 
