@@ -58,15 +58,16 @@ options:
   boot_method:
     description:
       - How the host chooses what it boots. V(default-subvolume) has two fixed boot entries, and the default subvolume of
-        btrfs decides. V(grub-entry) gives each deployment a boot entry of its own.
-      - V(auto) takes V(grub-entry) where M(overc.system.overc_bootloader) has set it up.
+        btrfs decides. V(grub-entry) gives each deployment a boot entry of its own in a menu of GRUB, V(loader-entry) one of
+        systemd-boot.
+      - V(auto) takes V(grub-entry) or V(loader-entry) where M(overc.system.overc_bootloader) has set it up.
     type: str
     default: auto
-    choices: [auto, default-subvolume, grub-entry]
+    choices: [auto, default-subvolume, grub-entry, loader-entry]
   keep:
     description:
-      - With O(boot_method=grub-entry), how many deployments stay that were found good, the running one included. What runs,
-        boots by default, is pinned or was there before the host was set up stays in any case.
+      - With O(boot_method=grub-entry) or O(boot_method=loader-entry), how many deployments stay that were found good, the
+        running one included. What runs, boots by default, is pinned or was there before the host was set up stays in any case.
       - From 1 to 100.
     type: int
     default: 2

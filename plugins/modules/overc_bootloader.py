@@ -23,6 +23,9 @@ description:
     version in its name) gets a menu beside the distribution's own instead, in which each deployment has an entry of its own.
     GRUB comes there through C(custom.cfg). Nothing that boots is changed until the first upgrade, and nothing of the
     distribution's. Where GRUB cannot write, such a host has RV(protection=manual), with a warning.
+  - Where systemd-boot has started such a host, each deployment gets entry files of its own beside the distribution's
+    (C(loader/entries/overc-ID.conf)) instead, and the variables of the firmware choose. Refused with C(layout_unsupported)
+    where something would have to be guessed, for instance with GRUB beside it, unified kernel images, or Secure Boot.
   - There, O(state=absent) removes all that, once the distribution's own menu boots what runs. Roots of other deployments
     stay, see RV(left).
   - The menu as it was is kept beside it and comes back, to the last byte, with O(state=absent). If somebody changed ours
@@ -89,12 +92,12 @@ protection:
   type: str
   sample: automatic
 boot_method:
-  description: V(grub-entry) where each deployment has a boot entry of its own now.
+  description: V(grub-entry) or V(loader-entry) where each deployment has a boot entry of its own now.
   returned: on a host as distributions install them
   type: str
   sample: grub-entry
 selector:
-  description: The directory with the menu of deployments and the block that decides.
+  description: The directory with the menu of deployments, or their kernels, and the block.
   returned: on a host as distributions install them
   type: str
   sample: /boot/overc
@@ -105,7 +108,8 @@ left:
   elements: str
   sample: []
 grub_config:
-  description: The menu of GRUB, or the file that leads from there to the menu of deployments.
+  description: The menu of GRUB, or the file that leads from there to the menu of deployments; with systemd-boot the directory
+    of its entries.
   returned: success
   type: str
   sample: /boot/grub/grub.cfg

@@ -77,12 +77,12 @@ def choose(
         firmware.write(grub.written)
     entry = Entry(grub.number, grub.title, loaded.path, loaded.arguments, None)
     report(entry)
-    _check(loaded, firmware.root_uuid)
+    check(loaded, firmware.root_uuid)
     return entry, loaded.release
 
 
-def _check(loaded: Loaded, root_uuid: str) -> None:
-    """What happens between GRUB and the root: the kernel cannot mount btrfs without the modules of its own initrd."""
+def check(loaded: Loaded, root_uuid: str) -> None:
+    """What happens between the boot loader and the root: the kernel cannot mount btrfs without the modules of its own initrd."""
     if loaded.initrd is None:
         raise Panicked(f"{loaded.path} was started without an initrd: it cannot mount its root")
     try:
@@ -111,4 +111,4 @@ def mount_others(root: Path, devices: dict[str, str]) -> None:
                 )  # fmt: skip
 
 
-__all__ = ("Firmware", "choose", "mount_others")
+__all__ = ("Firmware", "check", "choose", "mount_others")

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import bootloader, grub_boot, linux
+from tests.lab import bootloader, grub_boot, linux, loader_boot
 from tests.lab.layouts import FLAVOURS
 from tests.lab.linux import MS_BIND, MS_MOVE, MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REMOUNT
 from tests.lab.settings import PYTHON_IN_HOST
@@ -41,6 +41,7 @@ class Machine:
     menu_choice: str | None
     flavour: str
     console: str  # a terminal of the machine, whose other end the supervisor logs
+    variables: Path | None = None  # stands for the firmware's memory, where systemd-boot starts the host
 
 
 def boot(machine: Machine, report: t.Callable[[bootloader.Entry], None]) -> t.NoReturn:
@@ -53,7 +54,10 @@ def boot(machine: Machine, report: t.Callable[[bootloader.Entry], None]) -> t.No
     disk1, disk2 = f"{machine.loop}p1", f"{machine.loop}p2"
     if machine.flavour in FLAVOURS:
         firmware = grub_boot.Firmware(machine.loop, machine.boot_uuid, machine.root_uuid, view)
-        entry, release = grub_boot.choose(firmware, FLAVOURS[machine.flavour], machine.menu_choice, report)
+        if machine.variables is not None:
+            entry, release = loader_boot.choose(firmware, machine.variables, machine.menu_choice, report)
+        else:
+            entry, release = grub_boot.choose(firmware, FLAVOURS[machine.flavour], machine.menu_choice, report)
     else:
         choice = _read_menu(disk1, view, machine)
         entry = choice.entry
@@ -68,6 +72,8 @@ def boot(machine: Machine, report: t.Callable[[bootloader.Entry], None]) -> t.No
         linux.mount(disk1, root / "boot", "ext4")
     linux.mount(str(dev), root / "dev", flags=MS_MOVE)
     _mount_system(root)
+    if machine.variables is not None:
+        _mount_variables(machine.variables, root / "sys/firmware")
     _lend_python(machine.python, root)
     _hide_the_machine(root, machine.boot_id, entry.cmdline)
     linux.sethostname(machine.name)
@@ -91,6 +97,8 @@ def _make_dev(dev: Path, machine: Machine) -> None:
         "disk/by-label/root": f"../../{disk}p2",
         **_LINKS,
     }
+    if machine.variables is not None:
+        links[f"disk/by-partuuid/{loader_boot.PARTITION}"] = f"../../{disk}p1"
     for name, target in links.items():
         (dev / name).parent.mkdir(parents=True, exist_ok=True)
         (dev / name).symlink_to(target)
@@ -159,6 +167,14 @@ def _mount_system(root: Path) -> None:
     (root / "run/lock").mkdir()
     (root / "run/lock").chmod(0o1777)
     (root / "run/.old").mkdir()
+
+
+def _mount_variables(variables: Path, firmware: Path) -> None:
+    """Where efivarfs would be, which no namespace may mount."""
+    linux.mount("tmpfs", firmware, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=64k")
+    place = firmware / "efi/efivars"
+    place.mkdir(parents=True)
+    linux.mount(str(variables), place, flags=MS_BIND)
 
 
 def _lend_python(directory: Path, root: Path) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from tests.lab import cgroup, disk, linux
 from tests.lab.bootloader import BootFailed, Entry, Panicked, Restarted
 from tests.lab.layouts import OVERC
+from tests.lab.loader_boot import DIRECTORY as VARIABLES
 from tests.lab.process import read_json, started_at, write_atomic
 from tests.lab.settings import CONSOLE_FILE, MENU_FILE, RECORD_FILE, STATE_FILE, LabNames
 from tests.lab.stage1 import Machine, boot
@@ -77,7 +78,7 @@ class Supervisor:
             name=self.record["name"], stage=self.directory / "stage", loop=loop, devices=disk.device_numbers(loop),
             root_uuid=who.root_uuid, boot_uuid=who.boot_uuid, boot_id=str(uuid.uuid4()), menu_choice=choice,
             flavour=self.record.get("flavour", OVERC), console=os.ttyname(slave),
-            python=LabNames(self.directory.parents[1]).shared_python,
+            python=LabNames(self.directory.parents[1]).shared_python, variables=self._variables(),
         )  # fmt: skip
         machine.stage.mkdir(exist_ok=True)
         machine.python.mkdir(parents=True, exist_ok=True)
@@ -100,6 +101,10 @@ class Supervisor:
         if self.state.pop("restarts", False) and len(self.state["boot_failures"]) < _PANICS:
             return True
         return code == signal.SIGHUP  # how the kernel reports reboot(RESTART) of a pid namespace
+
+    def _variables(self) -> Path | None:
+        place = self.directory / VARIABLES
+        return place if place.is_dir() else None
 
     def watch_start(self, result: int, boot_id: str) -> None:
         """Read what the boot reports until it is init (end of file) or has failed."""

@@ -55,6 +55,13 @@ GRUB_ENTRY_SPACES: t.Final = (
     _with_entries("kernels in the roots", adopted("ext4", Entries(1, copies=False))),
     _with_entries("two are kept, ext4", adopted("ext4", Entries(2))),
 )
-SPACES: t.Final = (*DEFAULT_SUBVOLUME_SPACES, *GRUB_ENTRY_SPACES)
+LOADER_ENTRY_SPACES: t.Final = tuple(
+    Space(f"loader-entry, {name}", begins, machinery=MACHINERY, method=GRUB_ENTRY)
+    for name, begins in (
+        ("vfat", adopted("vfat", Entries(1), loader=True)),
+        ("two are kept, vfat", adopted("vfat", Entries(2), loader=True)),
+    )
+)
+SPACES: t.Final = (*DEFAULT_SUBVOLUME_SPACES, *GRUB_ENTRY_SPACES, *LOADER_ENTRY_SPACES)
 
-__all__ = ("DEFAULT_SUBVOLUME_SPACES", "GRUB_ENTRY_SPACES", "SPACES", "Space")
+__all__ = ("DEFAULT_SUBVOLUME_SPACES", "GRUB_ENTRY_SPACES", "LOADER_ENTRY_SPACES", "SPACES", "Space")

@@ -74,6 +74,11 @@ class Storage:
         more = {(change(grub), change(linux)) for grub, linux in self.world.left}
         self._now(self.world._replace(boot=change(self.world.boot), left=self.world.left | more))
 
+    def change_firmware(self, change: BootChange) -> None:
+        """One variable of the firmware: at once, and whatever of the partition a cut leaves."""
+        left = frozenset((change(grub), change(linux)) for grub, linux in self.world.left)
+        self._now(self.world._replace(boot=change(self.world.boot), left=left))
+
     def rename_boot(self, old: str, new: str) -> None:
         """Over what has the name. Whoever sees the new name before the file behind it finds it empty."""
 

@@ -16,7 +16,11 @@ from tests.model.mutants import MUTANTS
 _FAR_ENOUGH = 20_000
 
 
-ALL: t.Final = {**MUTANTS, **{f"entries: {name}": mutant for name, mutant in entries.MUTANTS.items()}}
+ALL: t.Final = {
+    **MUTANTS,
+    **{f"entries: {name}": mutant for name, mutant in entries.MUTANTS.items()},
+    **{f"systemd-boot: {name}": mutant for name, mutant in entries.LOADER_MUTANTS.items()},
+}
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -67,9 +67,18 @@ class Btrfs:
         return next((root for _path, root in self.subvolumes if root.uuid == uuid), None)
 
 
+class Firmware(t.NamedTuple):
+    """The variables of systemd-boot; ``used``: whether the loader has removed a one shot since one was set last."""
+
+    default: str | None = None
+    once: str | None = None
+    used: bool = False
+
+
 class Boot(t.NamedTuple):
     """The boot partition at one moment. ``environment`` is (saved_entry, next_entry) of GRUB's block, None where there is
     no block; ``menu`` says whether grub.cfg has our lines; ``before`` and ``made`` are what lies beside for its removal.
+    ``firmware``: with systemd-boot its variables, which no cut ever tears; None with GRUB.
     """
 
     files: tuple[tuple[str, str], ...]
@@ -77,6 +86,7 @@ class Boot(t.NamedTuple):
     menu: bool = False
     before: bool = False
     made: bool = False
+    firmware: Firmware | None = None
 
     @property
     def automatic(self) -> bool:
@@ -202,6 +212,7 @@ __all__ = (
     "Btrfs",
     "Entries",
     "FileSystem",
+    "Firmware",
     "Journal",
     "Root",
     "World",

@@ -18,7 +18,7 @@ from tests import sampling, vm
 from tests.vm import test_boots, test_debian, test_faults, test_power_cuts
 from tests.vm.image import BOOT_FILESYSTEMS
 
-FIRST, DAYS = 20_784, 400
+FIRST, DAYS = 20_784, 640
 
 
 def _stories() -> list[t.Any]:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines with Debian and its own GRUB: what runs on them, and the states that tests begin with."""
+"""Machines with Debian and its own GRUB, or with systemd-boot: what runs on them, and the states that tests begin with."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.vm import loader_image
 from tests.vm.debian_image import ROOT, image
 from tests.vm.guest import Guest
 from tests.vm.machine import Saved
@@ -34,6 +35,7 @@ echo "failed=$(systemctl --failed --plain --no-legend | cut -d' ' -f1 | tr '\\n'
 """
 # The names of GRUB's entries, and of the two systems
 OLD, NEW = "old", "new"
+LOADER: t.Final = "systemd-boot"
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,10 @@ def deployment(number: int) -> str:
     return f"{ROOT}.overc-{number}" if number else ROOT
 
 
+def _image(firmware: str) -> Path:
+    return loader_image.image() if firmware == LOADER else image(firmware)
+
+
 class DebianStates:
     """Machines in the states that tests begin with, each made once and kept running; ``directory`` has a short name."""
 
@@ -115,9 +121,10 @@ class DebianStates:
         self._numbers = itertools.count()
 
     def guest(self, name: str, firmware: str) -> DebianGuest:
-        """A machine of its own that goes on from there; switch it on."""
-        base = image(firmware) if name == "installed" else self.saved(name, firmware)
-        return DebianGuest(self.directory / f"m{next(self._numbers)}", base, self.collections, firmware=firmware)
+        """A machine of its own that goes on from there; switch it on. ``firmware``: what boots it, ``LOADER`` as well."""
+        base = _image(firmware) if name == "installed" else self.saved(name, firmware)
+        directory = self.directory / f"m{next(self._numbers)}"
+        return DebianGuest(directory, base, self.collections, firmware="efi" if firmware == LOADER else firmware)
 
     def saved(self, name: str, firmware: str) -> Saved:
         """A machine in this state, kept."""

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Debian 12 with its own GRUB and its own menu, end to end, over SSH: the judge of what the lab says of such hosts.
 
-BIOS has /boot on ext4, UEFI has it in the root subvolume and GRUB's block on the ESP.
+BIOS has /boot on ext4, UEFI has it in the root subvolume and GRUB's block on the ESP. And with systemd-boot instead of GRUB.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import pytest
 from tests.conftest import REPORT_KEY
 from tests.sampling import ALL, day, in_turn
 from tests.vm import debian_cuts, debian_faults, debian_recording, debian_release, recording, results, turn
-from tests.vm.cuts import CONFIRM, ROLLBACK, Cut
+from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
 from tests.vm.cutting import run_to
-from tests.vm.debian import NEW, OLD, DebianGuest, DebianStates, deployment
+from tests.vm.debian import LOADER, NEW, OLD, TIMES, DebianGuest, DebianStates, deployment
 from tests.vm.debian_image import FIRMWARES
 from tests.vm.debian_view import Debian
 from tests.vm.faults import FAULTS, Fault
@@ -27,7 +27,11 @@ from tests.vm.sweep import Outcome
 
 pytestmark = pytest.mark.vm
 
-_BOOT: t.Final = {"bios": "ext4", "efi": "in btrfs, ESP vfat"}
+_BOOT: t.Final = {"bios": "ext4", "efi": "in btrfs, ESP vfat", LOADER: "in btrfs, ESP vfat"}
+_BOOTED_BY: t.Final = (*FIRMWARES, LOADER)
+_THEIRS: t.Final = (
+    "cd /boot; sha256sum grub/grub.cfg efi/loader/loader.conf efi/loader/entries/[0-9a-f]*.conf 2>/dev/null; true"
+)
 # A run without this many points was not a whole one
 _LEAST: t.Final = 300
 _PROTECTION: t.Final = "automatic, an entry for each deployment"
@@ -53,7 +57,7 @@ _Case = t.Callable[[MakeDebian, str], "DebianGuest | None"]
 def _there_and_back(make: MakeDebian, firmware: str) -> DebianGuest:
     """Adopted, upgraded with a new kernel, tried, confirmed, rolled back, given back."""
     guest = make("upgraded", firmware)
-    menu = guest.machine.ssh("sha256sum /boot/grub/grub.cfg")
+    menu = guest.machine.ssh(_THEIRS)
     assert guest.info()["state"] == "clean"
     guest.assert_system(NEW, deployment(1), trial="1")
     guest.machine.reboot()
@@ -63,7 +67,7 @@ def _there_and_back(make: MakeDebian, firmware: str) -> DebianGuest:
     guest.assert_system(OLD, deployment(0), deployment="0")
     said = guest.controller("overc_bootloader", "-a", "state=absent")
     assert said["changed"], said
-    assert guest.machine.ssh("sha256sum /boot/grub/grub.cfg") == menu
+    assert guest.machine.ssh(_THEIRS) == menu
     guest.machine.reboot()
     guest.assert_system(OLD, deployment(0), deployment="", trial="")
     return guest
@@ -133,12 +137,33 @@ def _last_words(make: MakeDebian, firmware: str) -> DebianGuest:
     return guest
 
 
+def _forgotten(make: MakeDebian, firmware: str) -> DebianGuest:
+    """What was confirmed is not what boots any more: that is told, and what is chosen in the menu stays."""
+    guest = make("upgraded", firmware)
+    name = "/sys/firmware/efi/efivars/LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+    guest.machine.ssh(f"chattr -i {name}; rm {name}")
+    guest.machine.reboot()
+    guest.assert_system(OLD, deployment(0), deployment="")
+    assert guest.info()["state"] == "unsupported"
+    assert guest.controller.call(UPGRADE)["error_id"] == "layout_unsupported"
+    guest.machine.ssh("bootctl set-oneshot overc-1.conf")
+    guest.machine.reboot()
+    assert guest.controller("overc_bootloader", "-a", TIMES)["changed"]
+    guest.machine.reboot()
+    guest.assert_system(NEW, deployment(1), deployment="1", trial="")
+    assert guest.info()["state"] == "clean"
+    return guest
+
+
 STORIES: t.Final[tuple[tuple[str, _Case, str], ...]] = (
     ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, "bios"),
     ("given back from a later deployment", _given_back_later, "bios"),
     ("data of the last second brought over, there and back", _last_words, "bios"),
     ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, "efi"),
     ("given back from a later deployment", _given_back_later, "efi"),
+    ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, LOADER),
+    ("data of the last second brought over, there and back", _last_words, LOADER),
+    ("the firmware forgets its variables", _forgotten, LOADER),
 )
 # Takes most of an hour, so no day of `make test` has it. Not with /boot on ext4: what needs so much memory has caches dropped,
 # and then that kernel crashes, see Guest.save
@@ -255,8 +280,10 @@ def _cases() -> list[t.Any]:
     ]
     cuts = [
         pytest.param(functools.partial(_cut, cut), firmware, id=f"{cut.name}-{firmware}")
-        for firmware in FIRMWARES
+        for firmware in _BOOTED_BY
         for cut in debian_cuts.every()
+        # systemd-boot says nothing on the console
+        if firmware != LOADER or cut.name != "trial:boot-loader"
     ]
     sweeps = [
         pytest.param(sweep, firmware, id=f"{sweep.__name__[1:]}-{firmware}")
@@ -266,7 +293,7 @@ def _cases() -> list[t.Any]:
     faults = [
         pytest.param(functools.partial(_fault, fault), firmware, id=f"{fault.name}-{firmware}")
         for fault in FAULTS
-        for firmware in FIRMWARES
+        for firmware in _BOOTED_BY
     ]
     return in_turn([*stories, *sweeps], cuts, faults, turn=turn())
 

@@ -21,9 +21,9 @@ from tests.model.effects.at_work import AtWork
 from tests.model.effects.subvolumes import exchange
 from tests.model.entries.facts import facts_of
 from tests.model.entries.key import forget
-from tests.model.entries.world import MENU, Line, initrd_of, menu_of, menu_text
+from tests.model.entries.world import MENU, Line, entry_name, initrd_of, line_text, menu_of, menu_text
 from tests.model.facts import release
-from tests.model.world import UNFINISHED, Btrfs, Root, World
+from tests.model.world import UNFINISHED, Boot, Btrfs, Firmware, Root, World
 
 _KEPT: t.Final = ".overc-kept"
 
@@ -65,7 +65,9 @@ def write_text(at: AtWork, name: str, content: str) -> None:
 
 
 def set_menu(at: AtWork, lines: t.Iterable[Line]) -> bool:
-    """Checked by GRUB's own checker beside, then the whole menu."""
+    """Checked by GRUB's own checker beside, then the whole menu; with systemd-boot the files of what comes or goes."""
+    if at.storage.world.boot.firmware is not None:
+        return _set_entries(at, tuple(lines))
     text = menu_text(lines)
     if at.storage.world.boot.file(MENU) == text:
         return False
@@ -74,6 +76,20 @@ def set_menu(at: AtWork, lines: t.Iterable[Line]) -> bool:
     at.storage.change_boot(lambda boot: boot.without(checked))
     write_text(at, MENU, text)
     return True
+
+
+def _set_entries(at: AtWork, lines: tuple[Line, ...]) -> bool:
+    """No name is ever written over; what is to be tried is there before what is listed, and goes after it."""
+    before = lines_at(at)
+    for line in sorted(set(lines) - set(before)):
+        for trial in (True, False):
+            write_text(at, entry_name(line.number, trial=trial), line_text(line))
+    for line in sorted(set(before) - set(lines)):
+        for trial in (False, True):
+            name = entry_name(line.number, trial=trial)
+            at.storage.change_boot(lambda boot, name=name: boot.without(name))  # type: ignore[misc]
+        at.storage.sync_boot()
+    return set(lines) != set(before)
 
 
 def lines_at(at: AtWork) -> tuple[Line, ...]:
@@ -116,6 +132,7 @@ def drop_entry(at: AtWork) -> bool:
 
 def remove_unused(at: AtWork) -> bool:
     used = {name for line in lines_at(at) for name in (line.kernel, initrd_of(line.kernel))} | {MENU}
+    used |= {entry_name(line.number, trial=trial) for line in lines_at(at) for trial in (True, False)}
     gone = [name for name, _content in at.storage.world.boot.files if name not in used]
     for name in gone:
         at.storage.change_boot(lambda boot, name=name: boot.without(name))  # type: ignore[misc]
@@ -124,8 +141,49 @@ def remove_unused(at: AtWork) -> bool:
     return bool(gone)
 
 
+def _choose_by_firmware(at: AtWork, values: t.Mapping[str, str | None]) -> bool:
+    """The variables, and the block around them: whatever is armed is noted after it, and forgotten before it is taken back."""
+    before = at.storage.world.boot.firmware
+    if "tried" in values and values["tried"] is None and before is not None and before.once is not None:
+        note(at, tried=None)
+        set_once(at, None)
+    if values.get("default") is not None:
+        set_default(at, values["default"])
+    if values.get("tried") is not None:
+        set_once(at, values["tried"])
+    note(at, **values)
+    return before != at.storage.world.boot.firmware
+
+
+def set_default(at: AtWork, value: str | None) -> None:
+    """One variable."""
+    at.storage.change_firmware(
+        lambda boot: boot._replace(firmware=(boot.firmware or Firmware())._replace(default=value))
+    )
+
+
+def set_once(at: AtWork, value: str | None) -> None:
+    """Another one."""
+
+    def change(boot: Boot) -> Boot:
+        firmware = boot.firmware or Firmware()
+        return boot._replace(firmware=firmware._replace(once=value, used=firmware.used and value is None))
+
+    at.storage.change_firmware(change)
+
+
+def note(at: AtWork, **values: str | None) -> None:
+    """The block, in place and synced."""
+    before = at.storage.world.boot.environment or (None, None)
+    after = (values.get("default", before[0]), values.get("tried", before[1]))
+    at.storage.change_block(lambda boot: boot._replace(environment=after))
+    at.storage.sync_boot()
+
+
 def write_block(at: AtWork, **values: str | None) -> bool:
     """In place, synced, read back: also where it says so already."""
+    if at.storage.world.boot.firmware is not None:
+        return _choose_by_firmware(at, values)
     before = at.storage.world.boot.environment or (None, None)
     after = (values.get("default", before[0]), values.get("tried", before[1]))
     at.storage.change_block(lambda boot: boot._replace(environment=after))
@@ -293,4 +351,15 @@ EFFECTS: t.Final = {
     "clean_boot": clean_boot,
 }
 
-__all__ = ("EFFECTS", "EntriesAtWork", "lines_at", "prune", "remove_unused", "set_menu")
+__all__ = (
+    "EFFECTS",
+    "EntriesAtWork",
+    "lines_at",
+    "note",
+    "prune",
+    "remove_unused",
+    "set_default",
+    "set_menu",
+    "set_once",
+    "write_text",
+)

@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.boot import EntryBoot
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.menu import DEFAULT, TRY, Entry, Menu
-from ansible_collections.overc.system.plugins.module_utils.boot.entries.method import FILES
+from ansible_collections.overc.system.plugins.module_utils.boot.entries.method import FILES, Place
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.place import GrubPlace
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.protection import Protected
+from ansible_collections.overc.system.plugins.module_utils.boot.loader.place import LoaderPlace
 from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
 from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
 from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes import Subvolume
@@ -24,7 +25,7 @@ from ansible_collections.overc.system.plugins.module_utils.host.store.journal im
 
 from tests.model.entries.world import ADOPTED, Line, initrd_of, menu_of, name_of
 from tests.model.facts import release
-from tests.model.world import EMPTY, Boot, Btrfs, Entries, Journal, Root, World
+from tests.model.world import EMPTY, TORN, UNFINISHED, Boot, Btrfs, Entries, Journal, Root, World
 from tests.unit import host_factory
 
 _STAGED, _RAN = 10, 20  # generations
@@ -46,7 +47,12 @@ def _root(name: str, root: Root) -> RootFacts:
     return RootFacts(subvolume, f"/top/{name}", modules, init=host_factory.INIT, has=frozenset(DIRECTORIES))
 
 
-def _place(host: Entries) -> GrubPlace:
+_ESP: t.Final = LoaderPlace("/boot/efi/overc", "/boot/efi", "b007", "/overc", "/boot/efi/loader/entries", True)
+
+
+def _place(host: Entries, boot: Boot) -> Place:
+    if boot.firmware is not None:
+        return _ESP
     directory = "/boot" if host.copies else "/boot/efi"
     problem = "GRUB cannot write there" if host.manual else None
     return GrubPlace(f"{directory}/overc", directory, "b007", "/overc", "/boot/grub/custom.cfg", host.copies, problem)
@@ -71,11 +77,31 @@ def _missing(host: Entries, disk: Btrfs, boot: Boot, line: Line) -> frozenset[st
     return frozenset() if there else frozenset((entry.kernel, str(entry.initrd)))
 
 
+def _values(boot: Boot) -> tuple[str | None, str | None]:
+    """With systemd-boot what was armed, and is not in the firmware any more, was tried."""
+    noted = boot.environment or (None, None)
+    if boot.firmware is None:
+        return noted
+    default, once, _used = boot.firmware
+    return default, once if once is not None else "" if noted[1] else None
+
+
+def _problem(boot: Boot) -> str | None:
+    """What the product finds wrong with the entries of systemd-boot, or with what the firmware says of them."""
+    if boot.firmware is None:
+        return None
+    torn = [name for name, content in boot.files if name.startswith("entry ") and content in (TORN, EMPTY)]
+    if any(not name.endswith(UNFINISHED) for name in torn):
+        return f"{torn} cannot be believed"
+    noted, default = (boot.environment or (None,))[0], boot.firmware.default
+    return None if (noted or "") == (default or "") else f"{noted} was found good, and {default} boots"
+
+
 def _boot(world: World, host: Entries, lines: tuple[Line, ...]) -> EntryBoot:
     disk, boot = world.disk, world.boot
     running = disk.by_uuid(world.running)
-    place = _place(host)
-    named = zip((DEFAULT, TRY), boot.environment or (None, None), strict=True)
+    place = _place(host, boot)
+    named = zip((DEFAULT, TRY), _values(boot), strict=True)
     missing = [_missing(host, disk, boot, line) for line in lines]
     return EntryBoot(
         config=place.hook,
@@ -84,6 +110,7 @@ def _boot(world: World, host: Entries, lines: tuple[Line, ...]) -> EntryBoot:
         exists=True,
         values={name: value.removeprefix("n") for name, value in named if value is not None},
         protected=_PROTECTED,
+        menu_problem=_problem(boot),
         place_problem=place.problem,
         guard_missing=("etc/guard",) if not host.manual and running is not None and not running.guard else (),
         place=place,

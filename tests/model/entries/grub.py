@@ -1,14 +1,16 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From power-on to a root: what the distribution's menu, the lines in custom.cfg and our menu.cfg let GRUB do."""
+"""From power-on to a root: what the distribution's menu, the lines in custom.cfg and our menu.cfg let GRUB do; or what
+systemd-boot does with its entries and the variables of the firmware.
+"""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
 
-from tests.model.entries.world import STEM, Line, chosen_in, initrd_of, line_of, menu_of, name_of
+from tests.model.entries.world import STEM, Line, chosen_in, entry_name, initrd_of, line_of, line_text, menu_of, name_of
 from tests.model.grub import DoesNotBoot
 from tests.model.world import TORN, Boot, Btrfs, Root, World
 
@@ -35,9 +37,25 @@ class Loads(t.NamedTuple):
     left: tuple[Boot, Boot]
 
 
+def _by_firmware(left: tuple[Boot, Boot]) -> Decision:
+    """The one shot is removed before anything is started; a name that is no entry is passed over."""
+    grub, linux = left
+    default, tried = chosen_in(grub)
+    number = default if grub.firmware and grub.firmware.default and line_of(grub, default) else None
+    if tried is None:
+        return Decision(number, None, left)
+    emptied = _used_up(grub), _used_up(linux)
+    line = line_of(grub, tried)
+    if line is None or grub.file(entry_name(tried, trial=True)) != line_text(line):
+        return Decision(number, None, emptied)
+    return Decision(tried, tried, emptied)
+
+
 def decide(world: World, left: tuple[Boot, Boot]) -> Decision:
     """As the first lines of menu.cfg do."""
     grub, linux = left
+    if grub.firmware is not None:
+        return _by_firmware(left)
     if menu_of(grub) is None or grub.environment is None:
         return Decision(None, None, left)
     default, tried = chosen_in(grub)
@@ -53,6 +71,8 @@ def decide(world: World, left: tuple[Boot, Boot]) -> Decision:
 
 
 def _used_up(boot: Boot) -> Boot:
+    if boot.firmware is not None:
+        return boot._replace(firmware=boot.firmware._replace(once=None, used=True))
     return boot._replace(environment=(boot.environment[0], "")) if boot.environment else boot
 
 

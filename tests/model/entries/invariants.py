@@ -12,7 +12,7 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.state im
 
 from tests.model import invariants
 from tests.model.entries.grub import decide, is_whole, load
-from tests.model.entries.world import chosen_in, initrd_of, line_of, menu_of, number_in
+from tests.model.entries.world import chosen_in, entry_name, initrd_of, line_of, line_text, menu_of, number_in
 from tests.model.grub import DoesNotBoot, after_cut
 from tests.model.invariants import Violated, check
 from tests.model.world import UNFINISHED, Boot, Btrfs, World
@@ -29,6 +29,8 @@ def in_every_world(world: World, state: HostState) -> None:
     )
     if state.name == "clean":
         check(world.running in world.good, "what nobody confirmed counts as permanent")
+    if state.name == "fallback" and world.boot.firmware is not None:
+        check(world.boot.firmware.used, "what was never tried is said to have failed")
     for disk, left in after_cut(world):
         _after_a_cut(world, disk, left)
 
@@ -48,6 +50,9 @@ def _after_a_cut(world: World, disk: Btrfs, left: tuple[Boot, Boot]) -> None:
     default, tried = chosen_in(grub)
     for number in (default, *(() if tried is None else (tried,))):
         check(line_of(grub, number), f"the block names {number}, which is not in the menu")
+    if tried is not None and grub.firmware is not None:
+        named, on_trial = line_of(grub, tried), grub.file(entry_name(tried, trial=True))
+        check(named and on_trial == line_text(named), f"what the firmware tries is {on_trial or 'gone'}")
     if tried is not None and world.entries is not None and world.entries.grub_writes:
         pending, line_tried = disk.record.pending, line_of(grub, tried)
         told = pending is not None and line_tried is not None and pending.uuid == line_tried.uuid
@@ -74,7 +79,9 @@ def _boots(world: World, disk: Btrfs, left: tuple[Boot, Boot]) -> None:
 def _is_tidy(disk: Btrfs, linux: Boot) -> None:
     """Nothing is left that nobody names."""
     names = [name for name, _root in disk.subvolumes if name.endswith(UNFINISHED)]
-    used = {name for line in menu_of(linux) or () for name in (line.kernel, initrd_of(line.kernel))} | {"menu.cfg"}
+    lines = menu_of(linux) or ()
+    used = {name for line in lines for name in (line.kernel, initrd_of(line.kernel))} | {"menu.cfg"}
+    used |= {entry_name(line.number, trial=trial) for line in lines for trial in (True, False)}
     names += [name for name, _content in linux.files if name not in used]
     check(not names and not disk.downloads, f"without a journal there is {', '.join(names) or 'a download'}")
     listed = {line.uuid for line in menu_of(linux) or ()}

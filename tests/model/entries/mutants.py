@@ -12,7 +12,7 @@ from tests.model.effects import AtWork, Effect
 from tests.model.entries import effects
 from tests.model.entries.method import GRUB_ENTRY, MACHINERY
 from tests.model.entries.walk import after
-from tests.model.entries.world import MENU, Line, adopted, menu_text
+from tests.model.entries.world import MENU, Line, adopted, entry_name, line_text, menu_text
 from tests.model.mutants import Mutant, Steps, moved
 from tests.model.run import Machinery
 from tests.model.world import UNFINISHED, Entries, World
@@ -135,4 +135,56 @@ MUTANTS: t.Final[dict[str, Mutant]] = {
     ),
 }
 
-__all__ = ("MUTANTS",)
+
+def _note_before_it_is_armed(at: AtWork) -> bool:
+    number = f"n{at.context.number}"
+    at.storage.commit()
+    effects.note(at, tried=number)
+    effects.set_once(at, number)
+    return True
+
+
+def _taken_back_before_it_is_forgotten(at: AtWork) -> bool:
+    effects.set_once(at, None)
+    effects.note(at, tried=None)
+    return True
+
+
+def _line(at: AtWork) -> Line:
+    return Line(at.context.number or 0, at.apply.made_root().uuid, at.notes["new_files"]["kernel"])
+
+
+def _entry_without_a_sync(at: AtWork) -> bool:
+    line = _line(at)
+    for trial in (True, False):
+        name = entry_name(line.number, trial=trial)
+        at.storage.write_boot_file(name + UNFINISHED, line_text(line), fsync=False)
+        at.storage.rename_boot(name + UNFINISHED, name)
+    return True
+
+
+def _no_entry_for_the_trial(at: AtWork) -> bool:
+    line = _line(at)
+    effects.write_text(at, entry_name(line.number), line_text(line))
+    return True
+
+
+_LOADER: t.Final = adopted("vfat", Entries(1), loader=True)
+_LOADER_STAGED: t.Final = after(_LOADER, "upgrade")
+_LOADER_TRIAL: t.Final = after(_LOADER_STAGED, "reboot")
+LOADER_MUTANTS: t.Final[dict[str, Mutant]] = {
+    "the entry is written before the kernels": _mutant(_with(moved("write_menu", before="write_entry_files")), _LOADER),
+    "the trial is armed before its entry is there": _mutant(_with(moved("arm_trial", before="write_menu")), _LOADER),
+    "the trial is armed before it is recorded": _mutant(_with(moved("arm_trial", before="record")), _LOADER),
+    "a confirmation is recorded before it is written": _mutant(_with(moved("record", before="confirm")), _LOADER_TRIAL),
+    "what is armed is noted before it is": _mutant(_with(arm_trial=_note_before_it_is_armed), _LOADER),
+    "what is taken back is noted after it was": _mutant(
+        _with(disarm=_taken_back_before_it_is_forgotten), _LOADER_STAGED
+    ),
+    "an entry is not synced": _mutant(_with(write_menu=_entry_without_a_sync), _LOADER),
+    "there is no entry for the trial": _mutant(_with(write_menu=_no_entry_for_the_trial), _LOADER),
+    "kernels go before their entries": _mutant(_with(prune=_prune_files_first), _LOADER_STAGED),
+    "the new system is permanent without a trial": _mutant(_with(arm_trial=effects.choose), _LOADER),
+}
+
+__all__ = ("LOADER_MUTANTS", "MUTANTS")

@@ -10,11 +10,12 @@ import typing as t
 
 from ansible_collections.overc.system.plugins.module_utils.host.store.record import Deployment, Record
 
-from tests.model.world import Boot, Btrfs, Entries, FileSystem, Root, World
+from tests.model.world import Boot, Btrfs, Entries, FileSystem, Firmware, Root, World
 
 MENU: t.Final = "menu.cfg"
 STEM: t.Final = "@rootfs"
 ADOPTED: t.Final = 0
+_ENTRY = re.compile(r"entry n(?P<number>\d+)")
 _NUMBERED = re.compile(re.escape(STEM) + r"(?:\.overc-(\d+))?")
 
 
@@ -56,8 +57,25 @@ def lines_of(text: str | None) -> tuple[Line, ...] | None:
 
 
 def menu_of(boot: Boot) -> tuple[Line, ...] | None:
-    """As whoever reads this partition finds it."""
-    return lines_of(boot.file(MENU))
+    """As whoever reads this partition finds it. With systemd-boot each entry is a file, and what is torn is none."""
+    if boot.firmware is None:
+        return lines_of(boot.file(MENU))
+    found = []
+    for name, content in boot.files:
+        match = _ENTRY.fullmatch(name)
+        if match is not None and content.startswith("boots "):
+            _word, uuid, kernel = content.split()
+            found.append(Line(int(match["number"]), uuid, kernel))
+    return tuple(sorted(found))
+
+
+def entry_name(number: int, *, trial: bool = False) -> str:
+    """A file of systemd-boot."""
+    return f"{'try' if trial else 'entry'} n{number}"
+
+
+def line_text(line: Line) -> str:
+    return f"boots {line.uuid} {line.kernel}"
 
 
 def line_of(boot: Boot, number: int) -> Line | None:
@@ -66,17 +84,19 @@ def line_of(boot: Boot, number: int) -> Line | None:
 
 def chosen_in(boot: Boot) -> tuple[int, int | None]:
     """The deployments that the block names: what boots for good, and what is to be tried."""
-    default, tried = boot.environment or (None, None)
+    default, tried = boot.firmware[:2] if boot.firmware is not None else boot.environment or (None, None)
     return (int(default[1:]) if default else ADOPTED), (int(tried[1:]) if tried else None)
 
 
-def adopted(boot_fs: FileSystem, host: Entries) -> World:
-    """A host as its installer left it, with the menu of deployments beside the distribution's."""
+def adopted(boot_fs: FileSystem, host: Entries, *, loader: bool = False) -> World:
+    """A host as its installer left it, with the entries of deployments beside the distribution's; ``loader``: systemd-boot's."""
     root = Root("u1", None, "k1", frozenset(("k1",)), guard=not host.manual, written=True)
     data = Root("u9", None, "", frozenset())
-    files = [(MENU, menu_text([Line(ADOPTED, "u1", "k1")]))]
+    line = Line(ADOPTED, "u1", "k1")
+    names = [entry_name(ADOPTED), entry_name(ADOPTED, trial=True)]
+    files = [(name, line_text(line)) for name in names] if loader else [(MENU, menu_text([line]))]
     files += [("k1", "k1"), (initrd_of("k1"), initrd_of("k1"))] if host.copies else []
-    boot = Boot(tuple(sorted(files)), (None, None))
+    boot = Boot(tuple(sorted(files)), (None, None), firmware=Firmware() if loader else None)
     record = Record({"u1": Deployment("u1", "adopted", number=ADOPTED, confirmed="then")})
     disk = Btrfs(((STEM, root), ("data", data)), "", record)
     left = frozenset(((boot, boot),))
@@ -90,8 +110,10 @@ __all__ = (
     "Line",
     "adopted",
     "chosen_in",
+    "entry_name",
     "initrd_of",
     "line_of",
+    "line_text",
     "lines_of",
     "menu_of",
     "menu_text",

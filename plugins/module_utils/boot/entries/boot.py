@@ -11,6 +11,7 @@ import stat
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from ...errors import OvercError
 from ...system.mount_table import mount_at
 from ...system.presence import is_directory, status, text_of
 from ...system.rooted_path import regular_file_in_root, resolve_in_root
@@ -18,6 +19,7 @@ from ...values import decimal
 from .. import guard
 from ..grub.protection import TRIAL_ARGUMENT, Protected
 from ..kernel import is_too_large, read_defect
+from ..loader.place import find_adopted, find_new, is_loader
 from ..trial import TrialBoot
 from .command_line import words_of
 from .menu import ADOPTED, DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, is_ours, parse_menu
@@ -121,7 +123,7 @@ def adopted_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top:
     """
     text = find_menu(mounts, boot_dir)
     if text is None:
-        return None
+        return find_adopted(runner, mounts, boot_dir)
     try:
         anchor = parse_menu(text).of(ADOPTED)
     except ValueError:
@@ -129,8 +131,16 @@ def adopted_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top:
     return find_place(runner, mounts, boot_dir, top, anchor.subvolume if anchor else booted)
 
 
-def new_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, booted: str) -> Place:
-    """Where the entries of a host that has none yet belong. Raises layout_unsupported where there is no supported loader."""
+def new_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, booted: str, method: str) -> Place:
+    """Where the entries of a host that has none yet belong, by what has started it. ``method``: the option boot_method.
+
+    Raises layout_unsupported where that is no supported one, or would have to be guessed.
+    """
+    by_loader = is_loader()
+    if by_loader and method == "grub-entry":
+        raise OvercError("layout_unsupported", "boot_method is grub-entry, and systemd-boot has started this host.")
+    if by_loader or method == "loader-entry":
+        return find_new(runner, mounts, boot_dir)
     return find_place(runner, mounts, boot_dir, top, booted)
 
 

@@ -52,7 +52,8 @@ def present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts
     boot = facts.entry_boot
     place = boot.place if boot is not None else None
     if place is None:
-        place = new_place(host.runner, mounts(), facts.layout.boot_dir, top, booted.path)
+        layout = facts.layout
+        place = new_place(host.runner, mounts(), layout.boot_dir, top, booted.path, layout.boot_method)
     before, problem = place.read_menu()
     if boot is not None and problem is not None:
         raise OvercError(

@@ -40,7 +40,8 @@ def _confirm(host: Host) -> dict[str, t.Any]:
     told = {"carry_late": late.shown() if late else None}
     if not plan.changed:
         return {**nothing_to_do(facts, state, plan.reason), **told}
-    who = "GRUB" if facts.entry_boot is not None else "the normal entry"
+    place = facts.entry_boot.place if facts.entry_boot is not None else None
+    who = place.loader if place is not None else "the normal entry"
     saved = f"{who} boots {plan.context.root_name if plan.context else ''}"
     diff = {"before": f"{saved} on trial\n", "after": f"{saved}\n"}
     return carry_out(host, facts, state, plan, {"diff": diff, **told})

@@ -14,6 +14,7 @@ from ...boot.entries.kernels import choose, files_of, kernels_in
 from ...boot.entries.place import GrubPlace
 from ...boot.grub.config import parse_grub_config
 from ...boot.kernel import sha256_of
+from ...boot.loader.place import LoaderPlace
 from ...errors import OvercError, certain
 from ...system.presence import is_plain_file, text_of
 from ...system.rooted_path import regular_file_in_root
@@ -33,6 +34,8 @@ def is_needed(facts: HostFacts, place: Place, number: int | None) -> bool:
     """Whether the distribution's menu has to be changed so that it boots what runs, which is deployment ``number``."""
     if number != ADOPTED:
         return True
+    if isinstance(place, LoaderPlace):
+        return bool(place.of_other_roots(certain(facts.booted, "the running root").path))
     found = (
         own_snippets.observe(place, facts.layout.boot_dir) if isinstance(place, GrubPlace) and place.copies else None
     )
@@ -40,9 +43,20 @@ def is_needed(facts: HostFacts, place: Place, number: int | None) -> bool:
     return found is not None and not own_snippets.boots(found, certain(facts.booted, "the running root").path)
 
 
+def _installed(facts: HostFacts) -> str | None:
+    entry = facts.entry_boot.menu.of(ADOPTED) if facts.entry_boot is not None else None
+    return entry.subvolume if entry is not None else None
+
+
 def refuse_impossible(host: Host, facts: HostFacts, place: Place) -> GrubPlace:
     """Before anything changes; the place whose menu can be changed. Raises layout_unsupported, tool_missing, inconsistent."""
     booted = certain(facts.booted, "the running root")
+    if isinstance(place, LoaderPlace) and booted.path == _installed(facts):
+        raise OvercError(
+            "layout_unsupported",
+            f"Entries of the distribution boot another root than {booted.path}: "
+            f"{', '.join(place.of_other_roots(booted.path))} (kernel-install remove, or bootctl unlink). Nothing was changed.",
+        )
     if not isinstance(place, GrubPlace):
         raise OvercError(
             "layout_unsupported",

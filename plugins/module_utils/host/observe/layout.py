@@ -28,7 +28,11 @@ LAYOUT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "kernel": {"type": "str"},
     "kernel_certificate": {"type": "str"},
     "package_manager": {"type": "str", "default": "auto", "choices": ["auto", *PROGRAMS]},
-    "boot_method": {"type": "str", "default": "auto", "choices": ["auto", "default-subvolume", "grub-entry"]},
+    "boot_method": {
+        "type": "str",
+        "default": "auto",
+        "choices": ["auto", "default-subvolume", "grub-entry", "loader-entry"],
+    },
     "keep": {"type": "int", "default": 2},
 }
 

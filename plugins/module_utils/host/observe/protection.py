@@ -15,6 +15,9 @@ if t.TYPE_CHECKING:
     from .facts import HostFacts
 
 Protection = t.Literal["manual", "automatic"]
+_OTHER_LOADER: t.Final = (
+    "run the module overc_bootloader, which writes what is missing, and names what else has to be put right"
+)
 _INSTALL: t.Final = "run the role overc.system.bootloader (or the module overc_bootloader)"
 
 
@@ -31,6 +34,8 @@ def protection_of(facts: HostFacts) -> Protection:
 def place_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
     """What the host itself must offer before anything can be installed."""
     boot = facts.trial_boot
+    place = facts.entry_boot.place if facts.entry_boot is not None else None
+    loader = place.loader if place is not None else "GRUB"
 
     def of(name: str, problem: str | None, fine: str, remedy: str) -> Requirement:
         return Requirement(name, problem is None, problem or fine, remedy, "no_trial_boot")
@@ -39,8 +44,10 @@ def place_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
     menu = of(
         "grub_menu",
         boot.menu_problem,
-        f"GRUB's menu is {boot.config}",
-        "leave one grub.cfg with the two entries, and let any other do nothing but 'configfile' it",
+        f"{loader}'s menu is {boot.config}",
+        _OTHER_LOADER
+        if loader != "GRUB"
+        else "leave one grub.cfg with the two entries, and let any other do nothing but 'configfile' it",
     )
     if boot.config is None:
         # Where there is no menu, nothing can be said of what lies beside it
@@ -51,14 +58,16 @@ def place_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
         of(
             "grub_writes",
             boot.place_problem,
-            f"{boot.environment} is on {boot.mount_point}, where GRUB can write",
+            f"{boot.environment} is on {boot.mount_point}, where GRUB can write"
+            if loader == "GRUB"
+            else f"{loader} uses up what is tried once",
             f"put {facts.layout.boot_dir} on a plain partition with one of {filesystems}",
         ),
         of(
             "grub_environment",
             boot.block_problem,
             f"{boot.environment} {'is an environment block' if boot.exists else 'does not exist yet'}",
-            f"grub-editenv {boot.environment} create",
+            f"grub-editenv {boot.environment} create" if loader == "GRUB" else _OTHER_LOADER,
         ),
     )
 

@@ -278,7 +278,7 @@ def _boot_separate(facts: HostFacts) -> Requirement:
 def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     """The README's four requirements and ours, in the order in which they make sense to mend."""
     layout, root, boot = facts.layout, facts.root_mount, facts.boot_mount
-    if is_ordinary(facts) or layout.boot_method == "grub-entry":
+    if is_ordinary(facts) or layout.boot_method in ("grub-entry", "loader-entry"):
         return (_not_adopted(facts), *common_requirements(facts))
     names = " or ".join(layout.roots)
     is_btrfs = root is not None and root.fstype == "btrfs"

@@ -21,7 +21,7 @@ _AGAIN: t.Final = "run the module overc_bootloader (or the role overc.system.boo
 
 def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, ...]:
     """In the order in which they make sense to mend."""
-    booted = facts.booted
+    booted, is_grub = facts.booted, boot.place is None or boot.place.method == "grub-entry"
     known = booted is not None and any(entry.uuid == booted.uuid for entry in boot.menu.entries)
     chosen = [entry for entry in boot.menu.entries if entry.id in (boot.default, boot.newest)]
     lost = [f"{what} of deployment {entry.id}" for entry in chosen for what in _lacks(facts, boot, entry)]
@@ -36,7 +36,7 @@ def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, 
             "menu_block",
             boot.block_problem is None,
             boot.block_problem or f"{boot.environment} is an environment block",
-            f"grub-editenv {boot.environment} create, then {_AGAIN}",
+            f"grub-editenv {boot.environment} create, then {_AGAIN}" if is_grub else f"remove it, then {_AGAIN}",
         ),
         Requirement(
             "root_deployment",

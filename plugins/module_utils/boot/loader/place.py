@@ -1,0 +1,379 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""systemd-boot as what boots a host whose deployments have entries of their own.
+
+Where things are, on the partition that the loader itself was started from:
+
+* ``loader/entries/overc-<id>.conf`` and ``overc-try-<id>.conf``: two for each deployment, see ``entry.py``;
+* ``overc/files/<sha256>``: kernels and initrds; equal ones are there once;
+* ``overc/env``: 1,024 bytes as ``boot/grub/environment.py`` has them: what was found good, what was armed, the time-outs.
+
+What boots is said by two variables of the firmware. ``LoaderEntryDefault`` names what boots for good, and setting it is the
+commit: the firmware does that as a whole or not at all, and no rename on FAT could promise as much. ``LoaderEntryOneShot`` names
+what is tried; the loader removes it before it starts anything. Whether it was removed by the loader, or never set, is told by
+the block: it is written after the variable was set, and before it is taken back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import os
+import typing as t
+from dataclasses import asdict, dataclass, fields, replace
+
+from ...errors import OvercError
+from ...system.mount_table import mount_at
+from ...system.presence import is_directory, is_plain_file, status, text_of
+from ...system.unfinished import NEW_SUFFIX
+from ...values import decimal
+from .. import partition
+from ..entries.command_line import subvolume_of
+from ..entries.device import uuid_of
+from ..entries.menu import ADOPTED, DEFAULT, TRY, Entry, Menu
+from ..entries.method import SELECTOR, Choice, Place, read_block_at
+from ..entries.write import names_in, remove_empty, remove_files, unused, write_text
+from ..grub.environment import EMPTY, change_environment, write_environment
+from ..timeouts import Timeouts
+from ..trial import WRITABLE_FILESYSTEMS
+from . import variables
+from .entry import DIRECTORY, entry_text, is_left_over, is_named_as_ours, name_of, number_in, parse_entry
+
+if t.TYPE_CHECKING:
+    from ...runner import Runner
+    from ...system.mount_table import Mount
+
+# Where bootctl(1) looks for the EFI system partition
+ESP_DIRECTORIES: t.Final = ("/efi", "/boot", "/boot/efi")
+_BEFORE: t.Final = "overc_default_before"
+_NAME_OF_LOADER: t.Final = "systemd-boot "
+
+
+def is_loader() -> bool:
+    """Whether systemd-boot has started this host."""
+    return (variables.read(variables.INFO) or "").startswith(_NAME_OF_LOADER)
+
+
+@dataclass(frozen=True)
+class LoaderPlace(Place):
+    """``hook``: the directory of the entries. ``apart``: /boot is on that partition, and not in the root."""
+
+    on_boot: bool = False
+
+    method = "loader-entry"
+    loader = "systemd-boot"
+
+    @property
+    def apart(self) -> bool:
+        return self.on_boot
+
+    # --- what is there ----------------------------------------------------------------------------------------
+
+    def read_menu(self) -> tuple[Menu, str | None]:
+        menu, problems = Menu(settings=self._settings()), []
+        for name in names_in(self.hook):
+            number = number_in(name)
+            if number is None:
+                continue
+            try:
+                entry = parse_entry(text_of(os.path.join(self.hook, name)) or "", trial=False)
+                if entry.id != number:
+                    raise ValueError(f"it is that of deployment {entry.id}")
+            except ValueError as error:
+                problems.append(f"{os.path.join(self.hook, name)} cannot be believed: {error}")
+            else:
+                menu = menu.with_entry(entry)
+        return menu, "; ".join(problems) or None
+
+    def _settings(self) -> Timeouts:
+        values = read_block_at(self.block).values
+        known = {entry.name: decimal(values.get(f"overc_{entry.name}", "")) for entry in fields(Timeouts)}
+        return replace(Timeouts(), **{name: value for name, value in known.items() if value is not None})
+
+    def read_choice(self) -> Choice:
+        block = read_block_at(self.block)
+        try:
+            default, once = variables.read(variables.DEFAULT), variables.read(variables.ONE_SHOT)
+        except OSError as error:
+            return Choice(block.exists, {}, f"the firmware's variables cannot be read: {error.strerror}")
+        number, tried = number_in(default), number_in(once, trial=True)
+        values = {DEFAULT: str(number)} if number is not None else {}
+        if tried is not None:
+            values[TRY] = str(tried)
+        elif once is None and block.values.get(TRY):
+            values[TRY] = ""  # it was armed, and the loader has taken it
+        return Choice(block.exists, values, block.problem)
+
+    def unled(self) -> str | None:
+        good, block = self.read_choice().values.get(DEFAULT, ""), read_block_at(self.block)
+        if block.problem is not None or block.values.get(DEFAULT, "") == good:
+            return None
+        said = f"names deployment {good}" if good else "names no deployment"
+        found = block.values.get(DEFAULT)
+        return (
+            f"the firmware's variable {variables.DEFAULT} {said}, and {self.block} "
+            + (f"deployment {found}" if found else "none")
+            + ": it was lost, or somebody else has set it (bootctl set-default, or the key d in the menu)"
+        )
+
+    def unreachable(self) -> str | None:
+        return _not_this_loader(self.mount_point) or self._others_problem()
+
+    def _others_problem(self) -> str | None:
+        """Without the variable one of ours could be what boots: nothing that anybody chose."""
+        others = {name: text for name, text in _entries(self.hook).items() if not is_named_as_ours(name)}
+        pattern = _value(text_of(os.path.join(self.mount_point, "loader/loader.conf")) or "", "default")
+        if pattern and any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for name in others):
+            return None
+        if any(_value(text, "sort-key") for text in others.values()):
+            return None
+        return (
+            f"{self.hook} has no entry of the distribution with a sort-key, and loader.conf names none as its default, so that "
+            "one of ours could come first (kernel-install add)"
+        )
+
+    def waits(self) -> str | None:
+        return None  # it knows no passwords
+
+    @property
+    def by_kernel_install(self) -> bool:
+        return True
+
+    def of_other_roots(self, subvolume: str) -> tuple[str, ...]:
+        """The distribution's entries that boot another root: kernel-install of a later deployment writes for itself."""
+        others = {name: text for name, text in _entries(self.hook).items() if not is_named_as_ours(name)}
+        roots = {name: subvolume_of(_value(text, "options") or "") for name, text in others.items()}
+        return tuple(sorted(name for name, root in roots.items() if root not in (None, subvolume)))
+
+    def begins_in(self, _mounts: t.Sequence[Mount], _top: str, _menu: Menu) -> frozenset[int]:
+        return frozenset()
+
+    # --- what is changed --------------------------------------------------------------------------------------
+
+    def begin(self, chosen: int | None) -> None:
+        before = variables.read(variables.DEFAULT)
+        ours = number_in(before) is not None
+        if chosen is not None:
+            variables.write(variables.DEFAULT, name_of(chosen))
+        elif ours:
+            variables.write(variables.DEFAULT, None)
+        kept = read_block_at(self.block).values.get(_BEFORE)
+        kept = before if before is not None and not ours else kept
+        values = {**({DEFAULT: str(chosen)} if chosen is not None else {}), **({_BEFORE: kept} if kept else {})}
+        write_text(self.block, os.fsdecode(change_environment(EMPTY, values)))
+
+    def hook_after(self, before: str, _append: bool) -> str:
+        return before  # the loader looks into the directory by itself
+
+    def hook_without(self, before: str) -> str:
+        return before
+
+    def write_menu(self, _runner: Runner, before: Menu, after: Menu) -> None:
+        """New entries first, on trial before what is listed; what goes, the other way round."""
+        if after.settings != self._settings():
+            settings = {f"overc_{name}": str(value) for name, value in asdict(after.settings).items()}
+            write_environment(self.block, settings)
+        for entry in sorted(after.entries, key=lambda each: each.id):
+            for trial in (True, False):
+                self._write_entry(entry, after.settings, trial=trial)
+        kept = {entry.id for entry in after.entries}
+        for entry in before.entries:
+            if entry.id not in kept:
+                names = (name_of(entry.id), name_of(entry.id, trial=True))
+                remove_files(self, [os.path.join(self.hook, name) for name in names])
+
+    def _write_entry(self, entry: Entry, settings: Timeouts, *, trial: bool) -> None:
+        path = os.path.join(self.hook, name_of(entry.id, trial=trial))
+        with contextlib.suppress(ValueError):
+            if parse_entry(text_of(path) or "", trial=trial) == entry:
+                return
+        try:
+            text = entry_text(entry, settings.panic_timeout, trial=trial)
+        except ValueError as error:
+            raise OvercError("layout_unsupported", f"No boot entry can be written: {error}.") from error
+        write_text(path, text)
+
+    def choose(self, changes: t.Mapping[str, str | None]) -> tuple[bool, dict[str, str]]:
+        """The variables, and the block around them: see the top of this file."""
+        before = self.read_choice()
+        if before.problem is not None:
+            raise OvercError("inconsistent", f"{before.problem}. Run overc_bootloader, which says what mends it.")
+        wanted, tried = changes.get(DEFAULT), changes.get(TRY)
+        if TRY in changes and not tried and before.values.get(TRY):
+            write_environment(self.block, {TRY: None})
+            variables.write(variables.ONE_SHOT, None)
+        if wanted is not None:
+            self._be_whole(wanted, trial=False)
+            variables.write(variables.DEFAULT, name_of(int(wanted)))
+        if tried:
+            self._be_whole(tried, trial=True)
+            variables.write(variables.ONE_SHOT, name_of(int(tried), trial=True))
+        write_environment(self.block, changes)
+        after = self.read_choice()
+        return after.values != before.values, after.values
+
+    def _be_whole(self, number: str, *, trial: bool) -> None:
+        """The loader passes over a name that is not there without a word."""
+        menu, _problem = self.read_menu()
+        entry = menu.of(int(number))
+        if entry is None:
+            raise OvercError("inconsistent", f"Deployment {number} has no entry in {self.hook}.")
+        if trial:
+            self._write_entry(entry, menu.settings, trial=True)
+
+    def remove_unused(self, menu: Menu) -> bool:
+        paths = unused(self, menu)
+        for name in names_in(self.hook):
+            path = os.path.join(self.hook, name)
+            number = number_in(name) if number_in(name) is not None else number_in(name, trial=True)
+            unfinished = name.endswith(NEW_SUFFIX) and is_named_as_ours(name[: -len(NEW_SUFFIX)])
+            unlisted = number is not None and menu.of(number) is None
+            if unfinished or (unlisted and is_plain_file(path) and _is_ours(path)):
+                paths.append(path)
+        return remove_files(self, paths)
+
+    def leave(self) -> None:
+        if number_in(variables.read(variables.ONE_SHOT), trial=True) is not None:
+            variables.write(variables.ONE_SHOT, None)
+        if number_in(variables.read(variables.DEFAULT)) is not None:
+            before = read_block_at(self.block).values.get(_BEFORE)
+            known = before is not None and is_plain_file(os.path.join(self.hook, os.path.basename(before)))
+            variables.write(variables.DEFAULT, before if known else None)
+
+    def remove(self) -> None:
+        """The entry of the system as it was installed last: by it, whoever comes after a cut knows that there is more."""
+        menu, _problem = self.read_menu()
+        first = Menu(tuple(entry for entry in menu.entries if entry.id == ADOPTED))
+        self.remove_unused(first)
+        remove_files(self, [os.path.join(self.hook, name_of(ADOPTED, trial=True))])
+        remove_files(self, unused(self, Menu()))
+        remove_files(self, [self.block])
+        remove_empty(self.files)
+        partition.sync(self.directory)
+        remove_files(self, [os.path.join(self.hook, name_of(ADOPTED))])
+        remove_empty(self.directory)
+        partition.sync(self.mount_point)
+
+
+def _is_ours(path: str) -> bool:
+    return is_left_over(os.fsencode(text_of(path) or ""))
+
+
+def _entries(directory: str) -> dict[str, str]:
+    """Name -> text of every entry."""
+    names = [name for name in names_in(directory) if name.lower().endswith(".conf")]
+    return {name: text_of(os.path.join(directory, name)) or "" for name in names}
+
+
+def _value(text: str, key: str) -> str | None:
+    """What a line of loader.conf or of an entry says for a key."""
+    found = [line.split(None, 1) for line in text.splitlines()]
+    return next((words[1].strip() for words in reversed(found) if len(words) == 2 and words[0] == key), None)
+
+
+# --- where it is ----------------------------------------------------------------------------------------------
+
+
+def find_adopted(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str) -> LoaderPlace | None:
+    """The place on a host that has entries of ours; None where it has none."""
+    for target in ESP_DIRECTORIES:
+        mount = mount_at(mounts, target)
+        if mount is None or mount.fstype not in WRITABLE_FILESYSTEMS:
+            continue
+        directory = os.path.join(target, DIRECTORY)
+        ours = any(number_in(name) is not None for name in names_in(directory))
+        if ours and status(os.path.join(target, SELECTOR)) is not None:
+            return _place(runner, mount, boot_dir)
+    return None
+
+
+def _place(runner: Runner, mount: Mount, boot_dir: str) -> LoaderPlace:
+    directory = os.path.join(mount.target, SELECTOR)
+    hook = os.path.join(mount.target, DIRECTORY)
+    return LoaderPlace(
+        directory,
+        mount.target,
+        uuid_of(runner, mount.source),
+        f"/{SELECTOR}",
+        hook,
+        True,
+        None,
+        on_boot=mount.target == boot_dir,
+    )
+
+
+def find_new(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str) -> LoaderPlace:
+    """The place on a host that systemd-boot has started, and that has no entries of ours yet.
+
+    Raises layout_unsupported where there is anything about it that would have to be guessed.
+    """
+    found = [mount_at(mounts, target) for target in ESP_DIRECTORIES]
+    there = [mount for mount in found if mount is not None and is_directory(os.path.join(mount.target, DIRECTORY))]
+    if len(there) != 1:
+        said = f"{' and '.join(mount.target for mount in there)} have both" if there else "none of them has"
+        raise OvercError(
+            "layout_unsupported",
+            f"systemd-boot has started this host, and its entries are looked for on what is mounted at "
+            f"{', '.join(ESP_DIRECTORIES)}: {said} a directory {DIRECTORY}. Mount the EFI system partition, and only one that "
+            "has entries. Nothing was changed.",
+        )
+    place = _place(runner, there[0], boot_dir)
+    problems = [*_problems_of(there[0], mounts, boot_dir), place.unreachable()]
+    said = "; ".join(problem for problem in problems if problem)
+    if said:
+        raise OvercError(
+            "layout_unsupported",
+            f"This host cannot get entries of systemd-boot for its deployments: {said}. Nothing was changed.",
+        )
+    return place
+
+
+def _problems_of(mount: Mount, mounts: t.Sequence[Mount], boot_dir: str) -> t.Iterator[str]:
+    if mount.fstype not in WRITABLE_FILESYSTEMS:
+        yield f"{mount.target} is {mount.fstype}"
+    if mount.read_only:
+        yield f"{mount.target} is mounted read-only (mount -o remount,rw {mount.target})"
+    if mount.root != "/":
+        yield f"{mount.target} shows only a part of its file system"
+    if any(other.fstype == "autofs" and other.target == mount.target for other in mounts):
+        yield f"{mount.target} is mounted when somebody looks, and goes again (put it into /etc/fstab)"
+    firmware = mount_at(mounts, variables.DIRECTORY)
+    if firmware is None or firmware.read_only:
+        yield f"the firmware's variables cannot be set ({variables.DIRECTORY} has to be mounted, and not read-only)"
+    for grub in ("grub", "grub2"):
+        path = os.path.join(boot_dir, grub, "grub.cfg")
+        if status(path) is not None:
+            yield f"there is a menu of GRUB too, {path}, and which loader comes next time cannot be told (remove GRUB)"
+    unified = [name for name in names_in(os.path.join(mount.target, "EFI/Linux")) if name.lower().endswith(".efi")]
+    if unified:
+        yield f"{mount.target}/EFI/Linux has unified kernel images, which bring a command line of their own: {unified[0]}"
+    selected, default = variables.read(variables.SELECTED), variables.read(variables.DEFAULT)
+    if default is not None and default != selected:
+        yield f"{default} boots by default, and {selected} was booted (boot the default, or bootctl set-default)"
+
+
+def _not_this_loader(mount_point: str) -> str | None:
+    """Whether the loader that was started is systemd-boot, from this partition, and starts what is not signed."""
+    try:
+        name, wanted, secure = (
+            variables.read(variables.INFO),
+            variables.read(variables.PARTITION),
+            variables.secure_boot(),
+        )
+    except OSError as error:
+        return f"the firmware's variables cannot be read: {error.strerror}"
+    if not (name or "").startswith(_NAME_OF_LOADER):
+        return f"this host was started by {name or 'something that does not say what it is'}, and not by systemd-boot"
+    if not wanted:
+        return "systemd-boot does not say from which partition it was started"
+    known = status(f"/dev/disk/by-partuuid/{wanted.lower()}", follow=True)
+    here = os.stat(mount_point).st_dev
+    if known is None or known.st_rdev != here:
+        return (
+            f"systemd-boot was started from partition {wanted.lower()}, which is not what is mounted on {mount_point}"
+        )
+    return "Secure Boot is on, with which this was never tried" if secure else None
+
+
+__all__ = ("ESP_DIRECTORIES", "LoaderPlace", "find_adopted", "find_new", "is_loader")
