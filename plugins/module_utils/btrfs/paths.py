@@ -11,6 +11,7 @@ import os
 import struct
 import typing as t
 
+from ..system.presence import NOT_THERE
 from .ioctl import SUBVOLUME_INODE, changed_inodes, directory_of, names_of, subvolume_info, sync
 
 _INO_LOOKUP: t.Final = 0xD0009412
@@ -98,13 +99,16 @@ def shown_deep(path: str) -> str:
     return f"/{path[:200].rpartition('/')[0] or path[:200]}/..."
 
 
-def unchanged_since(snapshot: int, live: int, below: str) -> bool:
+def unchanged_since(snapshot: int, live: int, below: str, *, in_motion: bool = False) -> bool:
     """Whether what lies at ``below`` in a subvolume is still what a snapshot that was taken of it has there.
 
-    Of the inodes written since, those that were only read have the same change time on both sides.
+    Of the inodes written since, those that were only read have the same change time on both sides. ``in_motion``: whether
+    somebody may move directories there and back while this looks, as a container may that runs.
     """
     sync(live)
     info = subvolume_info(snapshot)
+    if subvolume_info(live).uuid != info.parent_uuid:
+        return False  # another subvolume has its place by now
     prefix = os.fsencode(below)
     paths = Paths(live)
     for inode in sorted(changed_inodes(live, info.origin_generation + 1)):
@@ -117,6 +121,27 @@ def unchanged_since(snapshot: int, live: int, below: str) -> bool:
         except OSError:
             return False
         if (a.st_ino, a.st_ctime_ns) != (b.st_ino, b.st_ctime_ns):
+            return False
+    # Last: what was "elsewhere" is so only if no directory on the way down was elsewhere itself just then
+    return _is_same_way(snapshot, live, below, in_motion=in_motion)
+
+
+def _is_same_way(snapshot: int, live: int, below: str, *, in_motion: bool) -> bool:
+    """Whether every directory down to ``below`` is the one of the snapshot; ``in_motion``: and was so all the time since.
+
+    A directory that is moved gets another change time, which stays.
+    """
+    parts = below.split("/") if below else []
+    for depth in range(1, len(parts) + 1):
+        path = "/".join(parts[:depth])
+        try:
+            a = os.stat(path, dir_fd=live, follow_symlinks=False)
+            b = os.stat(path, dir_fd=snapshot, follow_symlinks=False)
+        except OSError as error:
+            if error.errno in NOT_THERE:
+                return False
+            raise
+        if a.st_ino != b.st_ino or (in_motion and a.st_ctime_ns != b.st_ctime_ns):
             return False
     return True
 

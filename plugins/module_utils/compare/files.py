@@ -206,7 +206,7 @@ class Bytes:
         """(equal, already stored once). ``mine``: of the first file; the other has its size."""
         size = mine.size
         if size == 0:
-            return True, True
+            return True, not mine.allocated  # it may have space that was allocated for what is to come
         # 2048 bytes and less are inline in the metadata; above 1 MiB one ioctl is always worth it
         if one_filesystem and size > 2048 and (self.misses < 64 or self.hits * 8 > self.misses or size > 1 << 20):
             if same_extents(f, g):

@@ -14,7 +14,7 @@ from ..btrfs import ioctl
 from ..btrfs.paths import LONGEST, Paths
 from ..system import safe_path
 from ..system.presence import NOT_THERE, is_plain_directory, status
-from ..system.safe_path import OPEN_DIR
+from ..system.safe_path import OPEN_DIR, open_if_there
 from .record import HOME, Origin, Overlay
 from .site import ESSENTIAL, NOTES, Site, layers_name
 
@@ -81,6 +81,21 @@ def _without(site: Site, origin: Origin) -> str:
     return "changed" if there else "gone"
 
 
+def _is_there_still(origin: Origin, fd: int) -> bool:
+    """Whether the directory is the one that was shared: one above it can be moved or replaced, and nothing in it is written."""
+    view = safe_path.detached_view(fd)  # as it was snapshotted: without what is mounted on it
+    try:
+        found = open_if_there(view, origin.below.split("/") if origin.below else ())
+    finally:
+        os.close(view)
+    if found is None:
+        return False
+    try:
+        return origin.inode in (0, os.fstat(found).st_ino)
+    finally:
+        os.close(found)
+
+
 def has_changed(site: Site, overlay_id: str, origin: Origin) -> str | None:
     """``"gone"``, ``"changed"`` or None: how a source's tree is now, compared with when it was shared.
 
@@ -100,6 +115,8 @@ def has_changed(site: Site, overlay_id: str, origin: Origin) -> str | None:
             return "changed"
         ioctl.sync(fd)
         below = os.fsencode(origin.below)
+        if not _is_there_still(origin, fd):
+            return "changed"
         own = _place_within(site, origin)
         paths = Paths(fd)
         since, shared = origin.generation + 1, origin.time - _TICK

@@ -69,7 +69,8 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
     """The facts about every directory that is asked for."""
     mounted = lines.shown(site, record)
     out = []
-    if wanted.state == "present" or any(directory in mounted for directory in wanted.directories):
+    written = any(directory in mounted or queued_request(record, directory) for directory in wanted.directories)
+    if wanted.state == "present" or written:
         refuse_readonly(site)
         refuse_locked(site)
         refuse_waiting(site)

@@ -47,6 +47,7 @@ class Origin:
     below: str  # the directory, below the subvolume
     time: int  # just before the snapshot, nanoseconds
     layer: str  # the name of the layer below the overlay's own directory
+    inode: int = 0  # of the directory; 0 where it was not noted yet
 
 
 @dataclass(frozen=True)

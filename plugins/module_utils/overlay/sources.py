@@ -33,6 +33,7 @@ class Shared:
     fd: int  # the directory in the snapshot
     snapshot: int
     live: int  # the directory in the live tree, without what is mounted on it; -1 if it cannot be opened
+    root: int  # the live tree's subvolume, likewise
     whole: bool
     kin: Kin | None
     origin: Origin
@@ -104,14 +105,12 @@ class Sources:
             "/".join(tree.below),
             self._began,
             layer,
+            os.fstat(fd).st_ino,
         )
-        self.trees.append(Shared(tree, fd, snapshot, self._live(tree), whole, kin.of(snapshot), origin))
-
-    def _live(self, tree: Tree) -> int:
-        root = self._open(os.open(tree.subvolume, OPEN_DIR))
-        view = self._open(safe_path.detached_view(root))
-        found = open_if_there(view, tree.below)
-        return -1 if found is None else self._open(found)
+        root = self._open(safe_path.detached_view(self._open(os.open(tree.subvolume, OPEN_DIR))))
+        found = open_if_there(root, tree.below)
+        live = -1 if found is None else self._open(found)
+        self.trees.append(Shared(tree, fd, snapshot, live, root, whole, kin.of(snapshot), origin))
 
     def compare(self, target: int, *, jobs: int | None) -> Comparison:
         """The container's directory ``target`` with the trees. Raises OvercError."""
@@ -131,12 +130,9 @@ class Sources:
         try:
             comparison = merge.compare(target, sources, jobs=jobs)
             for shared in self.trees:
-                fd = os.open(shared.tree.subvolume, OPEN_DIR)
-                try:
-                    if not unchanged_since(shared.snapshot, fd, shared.origin.below):
-                        return None
-                finally:
-                    os.close(fd)
+                # (Whoever runs there may exchange directories, subvolumes too: what was opened is asked, not its path again.)
+                if not unchanged_since(shared.snapshot, shared.root, shared.origin.below, in_motion=True):
+                    return None
         except OvercError:
             return None
         return comparison

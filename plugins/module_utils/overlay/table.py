@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import string
 import typing as t
 from dataclasses import dataclass
 
 from ..errors import OvercError
-from ..system import fstab, overlayfs, syscalls
+from ..system import fstab, mount_unit, overlayfs, syscalls
 from ..system.presence import is_directory, is_file, is_link, is_there
 from ..system.safe_path import OPEN_DIR, is_below, printable, read_file, write_atomically
+from ..system.unfinished import NEW_SUFFIX
 from . import lxc
 from .names import below, canonical, is_original, our_id, owner_of
 
@@ -187,28 +187,10 @@ class LxcTable:
         syscalls.syncfs(os.path.dirname(self.path))
 
 
-_PLAIN: t.Final = frozenset(string.ascii_letters + string.digits + ":_.")
-
-
-def unit_name(path: str) -> str:
-    """systemd-escape --path --suffix=mount."""
-    out = []
-    for index, byte in enumerate(os.fsencode(path.strip("/"))):
-        char = chr(byte)
-        if char == "/":
-            out.append("-")
-        elif char in _PLAIN and not (index == 0 and char == "."):
-            out.append(char)
-        else:
-            out.append(f"\\x{byte:02x}")
-    return "".join(out) + ".mount"
-
-
 class SystemdTable:
     """A mount unit per directory. ``units`` is where units are (/etc/systemd/system)."""
 
     kind: t.ClassVar[str] = "systemd"
-    _UNSAFE: t.Final = frozenset("%\"'\\:, \t\n")
 
     def __init__(self, container: str, name: str, units: str = "/etc/systemd/system") -> None:
         self.container = container
@@ -220,14 +202,23 @@ class SystemdTable:
 
     def check(self, directory: str) -> None:
         where = self.root + directory
-        if self._UNSAFE & set(where):
+        if not mount_unit.can_name(where):
             raise OvercError(
                 "bad_argument",
-                f"{printable(where)!r}: a systemd mount unit cannot name a path with blanks, quotes or any of % \\ : ,",
+                f"{printable(where)!r}: a systemd mount unit cannot name a path with blanks, quotes or any of % \\ : , nor one"
+                " that is not UTF-8.",
+            )
+        unit = self._unit(directory)
+        names = [f".{unit}{NEW_SUFFIX}", *(os.path.dirname(link) for link in self._links(unit))]
+        if max(len(os.fsencode(name)) for name in names) > mount_unit.LONGEST:
+            raise OvercError(
+                "bad_argument",
+                f"{printable(where)!r}: the mount unit of so long a path, or what asks for it, would have a name of more than"
+                f" {mount_unit.LONGEST} bytes, which no file can have.",
             )
 
     def _unit(self, directory: str) -> str:
-        return unit_name(self.root + directory)
+        return mount_unit.unit_name(self.root + directory)
 
     def text(self, directory: str, options: str) -> str:
         where = self.root + directory
@@ -332,4 +323,4 @@ def other_table(
     return None if is_link(path) else LxcTable(container, path)
 
 
-__all__ = ("LxcTable", "Mounted", "SystemdTable", "Table", "other_table", "table_for", "unit_name")
+__all__ = ("LxcTable", "Mounted", "SystemdTable", "Table", "other_table", "table_for")

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay.at_boot import work
+from ansible_collections.overc.system.plugins.module_utils.system.mount_unit import unit_name
 
 from .test_containers import populate
 from .world import World, boot
@@ -57,6 +58,30 @@ def test_installed_once_and_removed_without_a_trace(world: World) -> None:
     assert install(world, "absent")["changed"]
     assert everything(world) == {}
     assert not install(world, "absent")["changed"]
+
+
+def test_what_the_places_of_containers_lie_on_is_mounted_before(world: World) -> None:
+    """The target of all local file systems waits for none that may fail, nor for any of the network."""
+    (world.base / "link").symlink_to(world.containers)
+    install(world, directories=["/srv/c-1/all", str(world.base / "link")])
+    world.container("c1", of=world.host)
+    (world.host / "usr").mkdir()
+    (world.containers / "c1/rootfs/usr").mkdir()
+    unit = Path(world.places.units) / work.UNIT
+
+    def after() -> set[str]:
+        return set(next(line for line in unit.read_text().split("\n") if line.startswith("After="))[6:].split())
+
+    assert {"local-fs.target", "srv.mount", "srv-c\\x2d1.mount", "srv-c\\x2d1-all.mount"} <= after()
+    assert {unit_name(str(world.containers)), unit_name(str(world.base / "link"))} <= after()
+    said = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)], check=False, capture_output=True, text=True
+    )
+    assert (said.returncode, said.stderr) == (0, "")
+    install(world, "absent", directories=["/srv/c-1/all", str(world.base / "link")])
+    world.run(apply="boot")
+    assert "srv.mount" not in after()
+    assert unit_name(str(world.containers)) in after()
 
 
 def test_two_places_of_containers_do_not_take_each_other_out(world: World) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.overlay.table import unit_name
+from ansible_collections.overc.system.plugins.module_utils.system.mount_unit import unit_name
 
 from .world import PlainRunner, World, boot, subvolume, view
 

@@ -94,6 +94,25 @@ def test_places_that_cannot_be_written_are_refused_before(world: World) -> None:
 
 
 @pytest.mark.usefixtures("lxc")
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_work_that_waits_where_nothing_can_be_written(world: World, state: str) -> None:
+    """Nor can it be taken back there, and check mode says so as well."""
+    world.run(apply="boot")
+    subprocess.run(["mount", "-o", "remount,ro", str(world.base)], check=True)
+    try:
+        for check in (True, False):
+            with pytest.raises(OvercError) as caught:
+                world.run(state, check=check)
+            assert caught.value.error_id == "overlay_unsupported"
+            assert "read-only file system" in caught.value.message
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(world.base)], check=True)
+    assert world.info()["waiting"]
+    assert world.run("absent")["changed"]
+    assert world.leftovers() == []
+
+
+@pytest.mark.usefixtures("lxc")
 @pytest.mark.parametrize("flag", ["+i", "+a"])
 @pytest.mark.parametrize(
     ("place", "directory"),

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.compare import merge
 from ansible_collections.overc.system.plugins.module_utils.compare.model import Comparison, Source
+from ansible_collections.overc.system.plugins.module_utils.compare.relatives import compare as relatives
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.system import xattrs
 
@@ -243,6 +244,27 @@ def test_bytes_are_counted_once_for_all_names(world: World, names: int) -> None:
     for report in (planned, done):
         assert (report["entries_kept"], report["bytes_kept"]) == (names, 5000)
         assert report["bytes_freed"] == 8192
+
+
+def test_space_that_was_allocated_for_later_is_freed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty file may have some: small trees are compared by the walk, large ones by the trees of btrfs."""
+    for name in ("empty", "short"):
+        path = world.host / "usr" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x" * 8192 if name == "short" else b"")
+        os.utime(path, (5, 1000))
+    root = world.container(of=world.host)
+    for name in ("empty", "short"):
+        subprocess.run(["fallocate", "-n", "-o", "8192", "-l", "102400", str(root / "usr" / name)], check=True)
+        os.utime(root / "usr" / name, (5, 1000))
+    os.sync()
+    for few in (-1, 2000):
+        monkeypatch.setattr(relatives, "_FEW", few)
+        report = world.run(check=True)["directories"][0]
+        assert (report["entries_shared"], report["bytes_freed"]) == (2, 2 * 102400)
+    before = used(world)
+    assert world.run()["directories"][0]["bytes_freed"] == 2 * 102400
+    assert before - used(world) == 2 * 102400
 
 
 # -- compression -------------------------------------------------------------------------------------------------------

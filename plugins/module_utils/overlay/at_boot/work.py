@@ -18,7 +18,7 @@ import typing as t
 
 from ...btrfs import ioctl
 from ...errors import OvercError
-from ...system import own_archive, syscalls
+from ...system import mount_unit, own_archive, syscalls
 from ...system.alone import alone
 from ...system.presence import NOT_THERE, is_directory, is_file, is_link, is_there
 from ...system.safe_path import OPEN_DIR, components, printable, read_file, write_atomically
@@ -142,24 +142,43 @@ def installed(places: Places) -> list[str] | None:
         ) from error
 
 
+def _looked_after(places: Places) -> list[str]:
+    """The same for what has no need to know: what cannot be read is told by whoever does."""
+    with contextlib.suppress(OvercError):
+        return installed(places) or []
+    return []
+
+
 def known_places(places: Places) -> list[str]:
     """The directories of containers that are known here; what cannot be read is told by whoever needs it."""
     unreadable: list[OvercError] = []
     found = [containers_dir for containers_dir, _name in waiting(places, unreadable)]
-    with contextlib.suppress(OvercError):
-        found += installed(places) or ()
+    found += _looked_after(places)
     return list(dict.fromkeys(found))
 
 
-def _unit(places: Places, containers: t.Iterable[tuple[str, str]]) -> str:
+def _mounts(directories: t.Iterable[str]) -> list[str]:
+    """The mount units that these directories may need: a file system with ``nofail``, or of the network, may come late."""
+    paths: set[str] = set()
+    for directory in directories:
+        for path in (directory, os.path.realpath(directory)):
+            parts = path.strip("/").split("/")
+            paths |= {"/".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
+    return [unit for unit in map(mount_unit.unit_name, sorted(paths)) if len(unit) <= mount_unit.LONGEST]
+
+
+def _unit(places: Places, containers: t.Collection[tuple[str, str]], looked_after: t.Iterable[str]) -> str:
     """Services that run one container are named too: not each of them comes after the target of all."""
+    mounts = _mounts((*looked_after, *(containers_dir for containers_dir, _name in containers)))
     plain = sorted({c for _dir, c in containers if printable(c) == c and not set(c) & set(" \t\n%\\\"'")})
     services = [s for c in plain for s in (f"lxc@{c}.service", f"systemd-nspawn@{c}.service")]
+    after = " ".join(["local-fs.target", *mounts])
+    before = " ".join(["lxc.service", "machines.target", "machine.slice", *services])
     python = _PYTHON if os.access(_PYTHON, os.X_OK) else sys.executable
     return (
         "# Made by the collection overc.system for overlay work that waits for a boot.\n"
         "[Unit]\nDescription=Share files among containers, as recorded\n"
-        f"After=local-fs.target\nBefore={' '.join(['lxc.service', 'machines.target', 'machine.slice', *services])}\n"
+        f"After={after}\nBefore={before}\n"
         f"ConditionPathExists={places.code}\n"
         "\n[Service]\nType=oneshot\nTimeoutStartSec=infinity\n"
         # Isolated: neither the environment nor packages of a user decide what runs here
@@ -173,10 +192,12 @@ def _code(places: Places) -> bytes:
     return own_archive.archive("overlay.manage", "overlay.at_boot.work", call)
 
 
-def _put(places: Places, containers: t.Iterable[tuple[str, str]], program: bytes) -> None:
+def _put(
+    places: Places, containers: t.Collection[tuple[str, str]], looked_after: t.Iterable[str], program: bytes
+) -> None:
     """The code and the unit, as they have to be for these containers."""
     _write(places.code, program)
-    _write(f"{places.units}/{UNIT}", _unit(places, containers).encode("utf-8"))
+    _write(f"{places.units}/{UNIT}", _unit(places, containers, looked_after).encode("utf-8"))
     os.makedirs(os.path.dirname(places.wants), exist_ok=True)
     if not is_link(places.wants):
         os.symlink(f"../{UNIT}", places.wants)
@@ -190,7 +211,7 @@ def remember(places: Places, containers_dir: str, container: str) -> None:
     data = json.dumps(content).encode("ascii")
     program = _code(places)
     with _alone(places):
-        _put(places, [*waiting(places), (containers_dir, container)], program)
+        _put(places, [*waiting(places), (containers_dir, container)], _looked_after(places), program)
         _write(f"{places.pending}/{_pointer(containers_dir, container)}", data)
 
 
@@ -227,11 +248,7 @@ def will_do(places: Places, containers_dir: str, container: str) -> bool:
         return False
     if is_file(f"{places.pending}/{_pointer(containers_dir, container)}"):
         return True
-    try:
-        looked_after = installed(places) or ()
-    except OvercError:
-        return False
-    return containers_dir in map(os.path.realpath, looked_after)
+    return containers_dir in map(os.path.realpath, _looked_after(places))
 
 
 def forget(places: Places, containers_dir: str, container: str) -> None:
@@ -250,16 +267,17 @@ def tidy(places: Places) -> None:
 def _tidy(places: Places) -> None:
     unreadable: list[OvercError] = []
     left = waiting(places, unreadable)
+    looked_after: list[str] | None = None
     try:
-        for_good = installed(places) is not None
+        looked_after = installed(places)
     except OvercError as error:
         unreadable.append(error)
     if unreadable:
         return  # there may be work that nobody can read: all stays for whoever looks into it
-    if left or for_good:
-        if for_good and not left and is_directory(places.pending):
+    if left or looked_after is not None:
+        if looked_after is not None and not left and is_directory(places.pending):
             os.rmdir(places.pending)
-        _write(f"{places.units}/{UNIT}", _unit(places, left).encode("utf-8"))
+        _write(f"{places.units}/{UNIT}", _unit(places, left, looked_after or ()).encode("utf-8"))
         return
     if not is_directory(places.base):
         return
@@ -290,7 +308,7 @@ def _wanted(places: Places, containers_dirs: t.Sequence[str]) -> dict[str, t.Any
     return {
         "containers_dirs": list(containers_dirs),
         "code": _code(places),
-        "unit": _unit(places, waiting(places)).encode("utf-8"),
+        "unit": _unit(places, waiting(places), containers_dirs).encode("utf-8"),
         "enabled": True,
     }
 
@@ -347,7 +365,7 @@ def _manage(state: str, named: t.Sequence[str] | None, places: Places, *, check:
         else:
             _write(places.installed, json.dumps({"containers_dirs": directories}).encode("ascii") + b"\n")
         if state == "present":
-            _put(places, left, after["code"])
+            _put(places, left, directories or (), after["code"])
     return {
         "changed": changed,
         "unit": UNIT,

@@ -11,8 +11,8 @@ import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.overlay import lxc
 from ansible_collections.overc.system.plugins.module_utils.overlay.names import our_id
-from ansible_collections.overc.system.plugins.module_utils.overlay.table import unit_name
 from ansible_collections.overc.system.plugins.module_utils.system import fstab, overlayfs, safe_path
+from ansible_collections.overc.system.plugins.module_utils.system.mount_unit import unit_name
 from hypothesis import given
 from hypothesis import strategies as st
 
