@@ -93,7 +93,7 @@ NEXT_STEPS: t.Final[dict[str, str]] = {
     "package_unknown": "Correct the names, then run the same command again.",
     "package_untrusted": "Have it signed, or let the host know its key, then run the same command again.",
     "run_failed": "The new root was removed; mend the command, then run the same command again.",
-    "root_incomplete": "Mend the package that takes it away, or leave it out with the option exclude.",
+    "root_incomplete": "Mend the package or command that takes it away, or leave it out (a package with the option exclude).",
     "vendor_change": (
         "Allow it with allow_vendor_change, leave them out with the option exclude, or disable the repository they come from."
     ),

@@ -65,6 +65,8 @@ def declared(facts: HostFacts, plan: Plan, paths: Paths) -> list[str]:
     """What is brought over at the first start of what waits after a plan: what the plan declares, or what was declared before."""
     if STEP in plan.steps:
         return list(paths or ())
+    if plan.context is not None and plan.context.target == plan.context.base:  # what runs stays
+        return []
     booted, default = facts.booted, facts.default
     waits = default is not None and booted is not None and default.id != booted.id and "create_root" not in plan.steps
     known = facts.late.get(default.uuid) if waits and default is not None else None
@@ -75,7 +77,7 @@ def idle(facts: HostFacts, plan: Plan, paths: Paths) -> str | None:
     """What to say where paths are given, and nothing starts after this that could bring them over."""
     if not paths or (plan.operation != "cancel" and declared(facts, plan, paths)):
         return None
-    return f"carry_late: nothing is brought over, for {plan.reason}: no other system starts."
+    return f"carry_late: nothing is brought over, because no other system starts ({plan.reason})."
 
 
 def dropped_with(facts: HostFacts, root: Subvolume, paths: Paths) -> str | None:

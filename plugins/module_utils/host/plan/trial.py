@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 _SWITCHES: t.Final = ("cancel_kernel", "swap_kernel", "set_default")
 _NO_WORD: t.Final = (
     "it did not come up, and had no chance to say why "
-    "(its kernel could not be loaded, panicked or hung, or the power was cut)"
+    "(its kernel could not be loaded, panicked or hung, the power was cut, or somebody chose another entry in the boot menu)"
 )
 
 

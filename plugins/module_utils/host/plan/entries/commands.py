@@ -217,7 +217,7 @@ def plan_rollback(
             return Plan("rollback", last_moment_reason(target.path, steps), context, steps)
         return Plan("rollback", f"the rollback to {facts.default.path if facts.default else ''} waits for its reboot")
     if state.name == "fallback" and to is None:
-        return _plan_cancel(facts, boot, state, "was tried and did not stay")
+        return _plan_cancel(facts, boot, state, _came_of_it(boot))
     if state.name == "elsewhere" and to in (None, runs):
         context = _context(facts, "rollback", booted.path, runs, target=booted.uuid)
         return Plan("rollback", f"{booted.path} was chosen in the boot menu", context, ("record", "choose"))
@@ -351,8 +351,8 @@ def plan_confirm(facts: HostFacts, boot: EntryBoot, state: HostState) -> Plan:
     if state.name == "fallback":
         raise OvercError(
             "backup_boot",
-            "The deployment on trial did not stay, and the one before it runs: there is nothing to confirm. "
-            "overc_host_rollback removes what failed.",
+            f"The newest deployment {_came_of_it(boot)}, and the one before it runs: there is nothing to confirm. "
+            "overc_host_rollback removes it.",
         )
     refuse_elsewhere(state)
     refuse_not_brought(facts)
@@ -370,6 +370,11 @@ def plan_confirm(facts: HostFacts, boot: EntryBoot, state: HostState) -> Plan:
         dropped=prunable(facts, boot, (runs,), (runs,)),
     )
     return Plan("confirm", f"{booted.path} is on trial", context, CONFIRM_STEPS)
+
+
+def _came_of_it(boot: EntryBoot) -> str:
+    """Of a deployment that waited and does not run. GRUB notes a trial before it shows its menu, where another may be chosen."""
+    return "was tried and did not stay" if boot.tried else "was not tried"
 
 
 def failed_trial(facts: HostFacts, boot: EntryBoot, state: HostState) -> dict[str, t.Any] | None:

@@ -196,3 +196,8 @@ def test_what_will_be_brought_over_is_told_as_it_will_be() -> None:
     assert stays.changed
     assert declared_by(elsewhere, stays, PATHS) == []
     assert "nothing is brought over" in (idle(elsewhere, stays, PATHS) or "")
+    # Something else waits there that would bring it, and does not any more
+    waiting = with_entries.elsewhere()
+    assert waiting.default is not None
+    waiting = replace(waiting, late={waiting.default.uuid: Late(waiting.default.uuid, with_entries.uuid(0), PATHS)})
+    assert declared_by(waiting, back(waiting), PATHS) == []
