@@ -102,7 +102,8 @@ def converge(host: Host, name: str) -> None:
                 succeed(host, "rollback")
             elif state == "trial":
                 succeed(host, "confirm")
-            staged = succeed(host, "upgrade", {"force": True} if state == "fallback" else None)
+            # The same command: without what it was to run it would be another plan
+            staged = succeed(host, "upgrade", {**ARGS.get(name, {}), "force": state == "fallback"})
             assert staged["state"] == "staged", staged
             host.reboot()
         succeed(host, "confirm")

@@ -146,6 +146,23 @@ def test_what_is_refused_and_what_is_told(make_host: MakeHost) -> None:
     assert root(host) == "@rootfs.overc-1"
 
 
+def test_what_is_staged_and_was_damaged_since_is_not_booted(make_host: MakeHost) -> None:
+    """One byte, in the middle, which no look at its header shows: systemd-boot would end in the firmware."""
+    host = loader_host(make_host)
+    adopt(host)
+    offer(host, *new_kernel())
+    succeed(host, "upgrade")
+    file = host.sh("sed -n 's,^initrd /,,p' /boot/efi/loader/entries/overc-1.conf")
+    host.sh(f"printf x | dd of=/boot/efi/{file} bs=1 seek=5000 conv=notrunc status=none; sync")
+    info = succeed(host, "info", {"full": True})
+    assert [entry["defects"] != [] for entry in info["deployments"]] == [True, False], info["deployments"]
+    assert "entry_files" in [entry["id"] for entry in info["requirements"] if not entry["ok"]]
+    assert succeed(host, "rollback")["state"] == "clean"
+    assert succeed(host, "upgrade")["state"] == "staged"
+    host.reboot()
+    succeed(host, "confirm")
+
+
 @pytest.mark.crash
 @pytest.mark.parametrize(("number", "case"), [
     pytest.param(number, case, id="-".join(case)) for number, case in rotating(list(enumerate(CASES)), ONE_IN)

@@ -18,8 +18,9 @@ from ...system.rooted_path import regular_file_in_root, resolve_in_root
 from ...values import decimal
 from .. import guard
 from ..grub.protection import TRIAL_ARGUMENT, Protected
-from ..kernel import is_too_large, read_defect
-from ..loader.place import find_adopted, find_new, is_loader
+from ..kernel import is_too_large, read_defect, sha256_of
+from ..loader.find import find_adopted, find_new
+from ..loader.started import is_loader
 from ..trial import TrialBoot
 from .command_line import words_of
 from .menu import ADOPTED, DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, is_ours, parse_menu
@@ -145,9 +146,11 @@ def new_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str
 
 
 def observe_entry_boot(
-    runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, booted: str
+    runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str, booted: str, *, digests: bool = False
 ) -> EntryBoot | None:
     """Read entries and choice; None where this host has no entries of ours. ``booted``: the path of the running subvolume.
+
+    ``digests``: files that were copied are compared with theirs, where the boot loader would not get over a damaged one.
 
     Raises layout_unsupported where there are entries and no way of the boot loader to them.
     """
@@ -179,6 +182,7 @@ def observe_entry_boot(
         free=usage.f_bavail * usage.f_frsize,
         initrd_problem=initrd_problem(os.path.join(top, booted)),
     )
+    compared = digests and place.copies and not place.heals_unloadable
     sizes = {(entry.id, file): _size(found.path_of(file, top)) for entry in menu.entries for file in _files(entry)}
     return replace(
         found,
@@ -187,7 +191,9 @@ def observe_entry_boot(
             file
             for entry in menu.entries
             for file in _files(entry)
-            if not sizes[entry.id, file] or _is_broken(found.path_of(file, top), is_kernel=file == entry.kernel)
+            if not sizes[entry.id, file]
+            or _is_broken(found.path_of(file, top), is_kernel=file == entry.kernel)
+            or (compared and sha256_of(found.path_of(file, top)) != os.path.basename(file))
         ),
         sizes={entry.id: sum(sizes[entry.id, file] for file in _files(entry)) for entry in menu.entries},
     )

@@ -51,6 +51,8 @@ class Place(abc.ABC):
 
     method: t.ClassVar[str]
     loader: t.ClassVar[str]
+    # Whether the boot loader itself leaves a trial that it cannot load
+    heals_unloadable: t.ClassVar[bool]
 
     @property
     def block(self) -> str:

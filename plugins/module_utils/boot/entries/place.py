@@ -43,6 +43,7 @@ class GrubPlace(Place):
 
     method = "grub-entry"
     loader = "GRUB"
+    heals_unloadable = True
 
     @property
     def menu(self) -> str:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The entry files of systemd-boot for deployments. Pure: an entry in, text out, and back.
+"""The entry files of systemd-boot for deployments. An entry in, text out, and back.
 
 Each deployment has two, which never change and never get another name: ``overc-<id>.conf``, and ``overc-try-<id>.conf``, whose
 command line has ``overc.trial=1`` as well. Neither has a sort-key: so they come after the distribution's, and the loader takes
@@ -14,12 +14,15 @@ from it was changed by somebody else, or torn.
 from __future__ import annotations
 
 import json
+import os
 import re
 import typing as t
 from dataclasses import asdict
 
+from ...system.presence import text_of
 from ...values import build, decimal, load_object
 from ..entries.menu import ID_ARGUMENT, Entry
+from ..entries.write import names_in
 from ..grub.protection import TRIAL_ARGUMENT
 
 DIRECTORY: t.Final = "loader/entries"
@@ -45,8 +48,9 @@ def is_named_as_ours(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def is_left_over(content: bytes) -> bool:
+def is_left_over(path: str) -> bool:
     """Whether what has such a name was written by us, or is what a power cut leaves of that: nothing, or zeros."""
+    content = os.fsencode(text_of(path) or "")
     return content.startswith(_HEAD.split(",", maxsplit=1)[0].encode()) or not content.strip(b"\0")
 
 
@@ -87,12 +91,26 @@ def parse_entry(text: str, *, trial: bool) -> Entry:
     return entry
 
 
+def entries_in(directory: str) -> dict[str, str]:
+    """Name -> text of every entry there, whosesoever it is."""
+    names = [name for name in names_in(directory) if name.lower().endswith(".conf")]
+    return {name: text_of(os.path.join(directory, name)) or "" for name in names}
+
+
+def value_of(text: str, key: str) -> str | None:
+    """What a line of loader.conf or of an entry says for a key."""
+    found = [line.split(None, 1) for line in text.splitlines()]
+    return next((words[1].strip() for words in reversed(found) if len(words) == 2 and words[0] == key), None)
+
+
 __all__ = (
     "DIRECTORY",
+    "entries_in",
     "entry_text",
     "is_left_over",
     "is_named_as_ours",
     "name_of",
     "number_in",
     "parse_entry",
+    "value_of",
 )

@@ -24,35 +24,25 @@ import typing as t
 from dataclasses import asdict, dataclass, fields, replace
 
 from ...errors import OvercError
-from ...system.mount_table import mount_at
-from ...system.presence import is_directory, is_plain_file, status, text_of
+from ...system.presence import is_plain_file, text_of
 from ...system.unfinished import NEW_SUFFIX
 from ...values import decimal
 from .. import partition
 from ..entries.command_line import subvolume_of
-from ..entries.device import uuid_of
 from ..entries.menu import ADOPTED, DEFAULT, TRY, Entry, Menu
-from ..entries.method import SELECTOR, Choice, Place, read_block_at
+from ..entries.method import Choice, Place, read_block_at
 from ..entries.write import names_in, remove_empty, remove_files, unused, write_text
 from ..grub.environment import EMPTY, change_environment, write_environment
 from ..timeouts import Timeouts
-from ..trial import WRITABLE_FILESYSTEMS
 from . import variables
-from .entry import DIRECTORY, entry_text, is_left_over, is_named_as_ours, name_of, number_in, parse_entry
+from .entry import entries_in, entry_text, is_left_over, is_named_as_ours, name_of, number_in, parse_entry, value_of
+from .started import not_this_loader
 
 if t.TYPE_CHECKING:
     from ...runner import Runner
     from ...system.mount_table import Mount
 
-# Where bootctl(1) looks for the EFI system partition
-ESP_DIRECTORIES: t.Final = ("/efi", "/boot", "/boot/efi")
 _BEFORE: t.Final = "overc_default_before"
-_NAME_OF_LOADER: t.Final = "systemd-boot "
-
-
-def is_loader() -> bool:
-    """Whether systemd-boot has started this host."""
-    return (variables.read(variables.INFO) or "").startswith(_NAME_OF_LOADER)
 
 
 @dataclass(frozen=True)
@@ -63,6 +53,7 @@ class LoaderPlace(Place):
 
     method = "loader-entry"
     loader = "systemd-boot"
+    heals_unloadable = False
 
     @property
     def apart(self) -> bool:
@@ -118,15 +109,15 @@ class LoaderPlace(Place):
         )
 
     def unreachable(self) -> str | None:
-        return _not_this_loader(self.mount_point) or self._others_problem()
+        return not_this_loader(self.mount_point) or self._others_problem()
 
     def _others_problem(self) -> str | None:
         """Without the variable one of ours could be what boots: nothing that anybody chose."""
-        others = {name: text for name, text in _entries(self.hook).items() if not is_named_as_ours(name)}
-        pattern = _value(text_of(os.path.join(self.mount_point, "loader/loader.conf")) or "", "default")
+        others = {name: text for name, text in entries_in(self.hook).items() if not is_named_as_ours(name)}
+        pattern = value_of(text_of(os.path.join(self.mount_point, "loader/loader.conf")) or "", "default")
         if pattern and any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for name in others):
             return None
-        if any(_value(text, "sort-key") for text in others.values()):
+        if any(value_of(text, "sort-key") for text in others.values()):
             return None
         return (
             f"{self.hook} has no entry of the distribution with a sort-key, and loader.conf names none as its default, so that "
@@ -142,8 +133,8 @@ class LoaderPlace(Place):
 
     def of_other_roots(self, subvolume: str) -> tuple[str, ...]:
         """The distribution's entries that boot another root: kernel-install of a later deployment writes for itself."""
-        others = {name: text for name, text in _entries(self.hook).items() if not is_named_as_ours(name)}
-        roots = {name: subvolume_of(_value(text, "options") or "") for name, text in others.items()}
+        others = {name: text for name, text in entries_in(self.hook).items() if not is_named_as_ours(name)}
+        roots = {name: subvolume_of(value_of(text, "options") or "") for name, text in others.items()}
         return tuple(sorted(name for name, root in roots.items() if root not in (None, subvolume)))
 
     def begins_in(self, _mounts: t.Sequence[Mount], _top: str, _menu: Menu) -> frozenset[int]:
@@ -214,7 +205,7 @@ class LoaderPlace(Place):
         return after.values != before.values, after.values
 
     def _be_whole(self, number: str, *, trial: bool) -> None:
-        """The loader passes over a name that is not there without a word."""
+        """The loader passes over a name that is not there without a word. Raises inconsistent."""
         menu, _problem = self.read_menu()
         entry = menu.of(int(number))
         if entry is None:
@@ -229,7 +220,7 @@ class LoaderPlace(Place):
             number = number_in(name) if number_in(name) is not None else number_in(name, trial=True)
             unfinished = name.endswith(NEW_SUFFIX) and is_named_as_ours(name[: -len(NEW_SUFFIX)])
             unlisted = number is not None and menu.of(number) is None
-            if unfinished or (unlisted and is_plain_file(path) and _is_ours(path)):
+            if unfinished or (unlisted and is_plain_file(path) and is_left_over(path)):
                 paths.append(path)
         return remove_files(self, paths)
 
@@ -256,124 +247,4 @@ class LoaderPlace(Place):
         partition.sync(self.mount_point)
 
 
-def _is_ours(path: str) -> bool:
-    return is_left_over(os.fsencode(text_of(path) or ""))
-
-
-def _entries(directory: str) -> dict[str, str]:
-    """Name -> text of every entry."""
-    names = [name for name in names_in(directory) if name.lower().endswith(".conf")]
-    return {name: text_of(os.path.join(directory, name)) or "" for name in names}
-
-
-def _value(text: str, key: str) -> str | None:
-    """What a line of loader.conf or of an entry says for a key."""
-    found = [line.split(None, 1) for line in text.splitlines()]
-    return next((words[1].strip() for words in reversed(found) if len(words) == 2 and words[0] == key), None)
-
-
-# --- where it is ----------------------------------------------------------------------------------------------
-
-
-def find_adopted(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str) -> LoaderPlace | None:
-    """The place on a host that has entries of ours; None where it has none."""
-    for target in ESP_DIRECTORIES:
-        mount = mount_at(mounts, target)
-        if mount is None or mount.fstype not in WRITABLE_FILESYSTEMS:
-            continue
-        directory = os.path.join(target, DIRECTORY)
-        ours = any(number_in(name) is not None for name in names_in(directory))
-        if ours and status(os.path.join(target, SELECTOR)) is not None:
-            return _place(runner, mount, boot_dir)
-    return None
-
-
-def _place(runner: Runner, mount: Mount, boot_dir: str) -> LoaderPlace:
-    directory = os.path.join(mount.target, SELECTOR)
-    hook = os.path.join(mount.target, DIRECTORY)
-    return LoaderPlace(
-        directory,
-        mount.target,
-        uuid_of(runner, mount.source),
-        f"/{SELECTOR}",
-        hook,
-        True,
-        None,
-        on_boot=mount.target == boot_dir,
-    )
-
-
-def find_new(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str) -> LoaderPlace:
-    """The place on a host that systemd-boot has started, and that has no entries of ours yet.
-
-    Raises layout_unsupported where there is anything about it that would have to be guessed.
-    """
-    found = [mount_at(mounts, target) for target in ESP_DIRECTORIES]
-    there = [mount for mount in found if mount is not None and is_directory(os.path.join(mount.target, DIRECTORY))]
-    if len(there) != 1:
-        said = f"{' and '.join(mount.target for mount in there)} have both" if there else "none of them has"
-        raise OvercError(
-            "layout_unsupported",
-            f"systemd-boot has started this host, and its entries are looked for on what is mounted at "
-            f"{', '.join(ESP_DIRECTORIES)}: {said} a directory {DIRECTORY}. Mount the EFI system partition, and only one that "
-            "has entries. Nothing was changed.",
-        )
-    place = _place(runner, there[0], boot_dir)
-    problems = [*_problems_of(there[0], mounts, boot_dir), place.unreachable()]
-    said = "; ".join(problem for problem in problems if problem)
-    if said:
-        raise OvercError(
-            "layout_unsupported",
-            f"This host cannot get entries of systemd-boot for its deployments: {said}. Nothing was changed.",
-        )
-    return place
-
-
-def _problems_of(mount: Mount, mounts: t.Sequence[Mount], boot_dir: str) -> t.Iterator[str]:
-    if mount.fstype not in WRITABLE_FILESYSTEMS:
-        yield f"{mount.target} is {mount.fstype}"
-    if mount.read_only:
-        yield f"{mount.target} is mounted read-only (mount -o remount,rw {mount.target})"
-    if mount.root != "/":
-        yield f"{mount.target} shows only a part of its file system"
-    if any(other.fstype == "autofs" and other.target == mount.target for other in mounts):
-        yield f"{mount.target} is mounted when somebody looks, and goes again (put it into /etc/fstab)"
-    firmware = mount_at(mounts, variables.DIRECTORY)
-    if firmware is None or firmware.read_only:
-        yield f"the firmware's variables cannot be set ({variables.DIRECTORY} has to be mounted, and not read-only)"
-    for grub in ("grub", "grub2"):
-        path = os.path.join(boot_dir, grub, "grub.cfg")
-        if status(path) is not None:
-            yield f"there is a menu of GRUB too, {path}, and which loader comes next time cannot be told (remove GRUB)"
-    unified = [name for name in names_in(os.path.join(mount.target, "EFI/Linux")) if name.lower().endswith(".efi")]
-    if unified:
-        yield f"{mount.target}/EFI/Linux has unified kernel images, which bring a command line of their own: {unified[0]}"
-    selected, default = variables.read(variables.SELECTED), variables.read(variables.DEFAULT)
-    if default is not None and default != selected:
-        yield f"{default} boots by default, and {selected} was booted (boot the default, or bootctl set-default)"
-
-
-def _not_this_loader(mount_point: str) -> str | None:
-    """Whether the loader that was started is systemd-boot, from this partition, and starts what is not signed."""
-    try:
-        name, wanted, secure = (
-            variables.read(variables.INFO),
-            variables.read(variables.PARTITION),
-            variables.secure_boot(),
-        )
-    except OSError as error:
-        return f"the firmware's variables cannot be read: {error.strerror}"
-    if not (name or "").startswith(_NAME_OF_LOADER):
-        return f"this host was started by {name or 'something that does not say what it is'}, and not by systemd-boot"
-    if not wanted:
-        return "systemd-boot does not say from which partition it was started"
-    known = status(f"/dev/disk/by-partuuid/{wanted.lower()}", follow=True)
-    here = os.stat(mount_point).st_dev
-    if known is None or known.st_rdev != here:
-        return (
-            f"systemd-boot was started from partition {wanted.lower()}, which is not what is mounted on {mount_point}"
-        )
-    return "Secure Boot is on, with which this was never tried" if secure else None
-
-
-__all__ = ("ESP_DIRECTORIES", "LoaderPlace", "find_adopted", "find_new", "is_loader")
+__all__ = ("LoaderPlace",)

@@ -291,7 +291,8 @@ def _with_entries(runner: Runner, facts: HostFacts, mounted: t.Sequence[Mount], 
     if facts.layout.boot_method == "default-subvolume":
         return facts
     try:
-        boot = observe_entry_boot(runner, mounted, directory, top, facts.booted.path if facts.booted else "")
+        booted = facts.booted.path if facts.booted else ""
+        boot = observe_entry_boot(runner, mounted, directory, top, booted, digests=digests)
     except OvercError as error:
         return replace(facts, damage=(*facts.damage, error.message))
     if boot is None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.command_line import words_of
@@ -93,8 +94,10 @@ def test_names_of_others(name: str | None) -> None:
     assert number_in(name, trial=True) is None
 
 
-def test_what_a_power_cut_leaves_is_told_from_what_somebody_wrote() -> None:
-    assert is_left_over(b"")
-    assert is_left_over(bytes(1024))
-    assert is_left_over(entry_text(entry(1), 1, trial=False).encode()[:100])
-    assert not is_left_over(b"title my own\n")
+def test_what_a_power_cut_leaves_is_told_from_what_somebody_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "overc-1.conf"
+    for left in (b"", bytes(1024), entry_text(entry(1), 1, trial=False).encode()[:100]):
+        path.write_bytes(left)
+        assert is_left_over(str(path))
+    path.write_text("title my own\n")
+    assert not is_left_over(str(path))

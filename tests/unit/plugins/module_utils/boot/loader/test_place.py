@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.menu import DEFAULT, TRY, Menu
+from ansible_collections.overc.system.plugins.module_utils.boot.loader import find, started, variables
 from ansible_collections.overc.system.plugins.module_utils.boot.loader import place as place_module
-from ansible_collections.overc.system.plugins.module_utils.boot.loader import variables
-from ansible_collections.overc.system.plugins.module_utils.boot.loader.place import LoaderPlace, find_adopted, find_new
+from ansible_collections.overc.system.plugins.module_utils.boot.loader.find import find_adopted, find_new
+from ansible_collections.overc.system.plugins.module_utils.boot.loader.place import LoaderPlace
 from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.system.mount_table import Mount
@@ -237,15 +238,15 @@ def found(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> t.Callable[[], L
     for name in machine.ours:
         (machine.entries / name).unlink()
     device = os.stat(machine.esp).st_dev
-    monkeypatch.setattr(place_module, "ESP_DIRECTORIES", (str(machine.esp),))
-    monkeypatch.setattr(place_module, "uuid_of", lambda _runner, _source: "ABCD-1234")
+    monkeypatch.setattr(find, "ESP_DIRECTORIES", (str(machine.esp),))
+    monkeypatch.setattr(find, "uuid_of", lambda _runner, _source: "ABCD-1234")
 
     def known(path: str, *, follow: bool = False) -> t.Any:
         if path == f"/dev/disk/by-partuuid/{_PARTITION.lower()}":
             return type("Status", (), {"st_rdev": device})
         return status(path, follow=follow)
 
-    monkeypatch.setattr(place_module, "status", known)
+    monkeypatch.setattr(started, "status", known)
     mounts = [
         Mount(str(machine.esp), "/", "vfat", "/dev/vda1", frozenset({"rw"})),
         Mount(str(machine.firmware), "/", "efivarfs", "efivarfs", frozenset({"rw"})),
@@ -287,6 +288,14 @@ def _no_esp(machine: Machine) -> None:
     del machine.mounts[0]  # type: ignore[attr-defined]
 
 
+def _saved(machine: Machine) -> None:
+    (machine.esp / "loader/loader.conf").write_text("default @saved\n")
+
+
+def _taken(machine: Machine) -> None:
+    (machine.entries / "overc-1.conf").write_text("title mine\n")
+
+
 def _secure(machine: Machine) -> None:
     (machine.firmware / "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c").write_bytes(b"\6\0\0\0\1")
 
@@ -301,6 +310,8 @@ def _secure(machine: Machine) -> None:
         (_no_firmware, "cannot be set"),
         (_no_esp, "Mount the EFI system partition"),
         (_secure, "Secure Boot"),
+        (_saved, "what was booted last"),
+        (_taken, "of somebody else"),
         (lambda _machine: variables.write(variables.INFO, "GRUB 2.12"), "was started by GRUB"),
         (lambda _machine: variables.write(variables.INFO, None), "does not say what it is"),
         (lambda _machine: variables.write(variables.PARTITION, None), "from which partition"),
