@@ -15,7 +15,9 @@ from pathlib import Path
 
 from ansible_collections.overc.system.plugins.module_utils import plain, redact
 from ansible_collections.overc.system.plugins.module_utils.boot import kernel
+from ansible_collections.overc.system.plugins.module_utils.boot.entries.menu import Entry
 from ansible_collections.overc.system.plugins.module_utils.boot.grub import config, environment
+from ansible_collections.overc.system.plugins.module_utils.boot.loader import entry as loader_entry
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.plan import model
 from ansible_collections.overc.system.plugins.module_utils.host.store import journal, record
@@ -141,6 +143,7 @@ def _zypper(text: str) -> object:
     return (*zypper_repositories.parse_repositories(stream), stream.summary.rows)
 
 
+_ENTRY = Entry(1, "x", "@rootfs", "u", "A-1", "/k", ("root=x", "a b"), "/i", "6.1")
 PARSERS: dict[str, Parser] = {
     "dnf-transaction": text(_transaction),
     "dnf-sizes": text(rpm_lists.parse_sizes),
@@ -182,6 +185,8 @@ PARSERS: dict[str, Parser] = {
     "lxc-config": text(lambda said: lxc.root_directory(lxc.parse_config(said))),
     "grub-config": text(lambda said: [entry.rootflags for entry in config.parse_grub_config(said)]),
     "grub-environment": _environment,
+    "loader-entry": text(lambda said: loader_entry.parse_entry(said, trial=False)),
+    "loader-value": text(lambda said: loader_entry.value_of(said, "options")),
     "kernel": kernel.release_of,
     "journal": _journal,
     "journal-context": _json(model.context_from),
@@ -230,6 +235,10 @@ SEEDS: dict[str, list[bytes]] = {
     "fstab-container": [b"overlay usr overlay lowerdir=/a,upperdir=/b,workdir=/c 0 0\nproc proc proc nodev 0 0\n"],
     "lxc-config": [b"lxc.mount.fstab = /a/fstab\nlxc.rootfs.path = /a/rootfs\nlxc.idmap = u 0 1 2\n# c\n"],
     "grub-config": [b'set default="0"\nmenuentry "a" {\n linux /bzImage root=x rootflags=subvol=y\n initrd /i\n}\n'],
+    "loader-entry": [
+        loader_entry.entry_text(_ENTRY, 30, trial=False).encode(),
+    ],
+    "loader-value": [b"# c\ntitle x\nsort-key debian\noptions root=x rootflags=subvol=@rootfs\n"],
     "grub-environment": [
         (environment.SIGNATURE + b"saved_entry=1\nnext_entry=\nfoo=a\\\\b\\\n c\n").ljust(environment.SIZE, b"#")
     ],
@@ -272,6 +281,7 @@ def survives(name: str, data: bytes) -> None:
 # What their only callers turn into a refusal
 _REFUSALS: dict[str, type[ValueError]] = {
     "dnf-transaction": transaction_table.UnreadableTable,
+    "loader-entry": ValueError,
     "dnf-signatures": ValueError,
     "dnf5-signatures": ValueError,
     "dnf5-offers": ValueError,

@@ -146,6 +146,18 @@ def test_what_is_refused_and_what_is_told(make_host: MakeHost) -> None:
     assert root(host) == "@rootfs.overc-1"
 
 
+def test_a_host_with_entries_of_grub_that_systemd_boot_starts(make_host: MakeHost) -> None:
+    """What GRUB's menu and block say decides nothing any more."""
+    host = make_host(flavour=f"{DEBIAN}-esp")
+    assert adopt(host)["boot_method"] == "grub-entry"
+    convert(host, keep_grub=True)
+    assert succeed(host, "info")["state"] == "unsupported"
+    offer(host, *new_kernel())
+    refused = call(host, "upgrade")
+    assert_refused(refused, "layout_unsupported")
+    assert "systemd-boot has started this host" in refused["msg"]
+
+
 def test_what_is_staged_and_was_damaged_since_is_not_booted(make_host: MakeHost) -> None:
     """One byte, in the middle, which no look at its header shows: systemd-boot would end in the firmware."""
     host = loader_host(make_host)

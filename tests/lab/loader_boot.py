@@ -131,11 +131,13 @@ def _load(esp: Path, entry: Entry) -> tuple[str, bytes | None]:
     return release, initrd
 
 
-def convert(host: Host) -> None:
+def convert(host: Host, *, keep_grub: bool = False) -> None:
     """Make a host with an ESP, which is on, one that systemd-boot starts: GRUB goes, Debian's kernel-install makes the entry."""
+    if not keep_grub:
+        host.sh("rm -rf /boot/grub /boot/efi/EFI")
     firmware = host.directory / DIRECTORY
     host.sh(
-        "set -e; rm -rf /boot/grub /boot/efi/EFI; mkdir -p /boot/efi/EFI/systemd /boot/efi/loader/entries /etc/kernel\n"
+        "set -e; mkdir -p /boot/efi/EFI/systemd /boot/efi/loader/entries /etc/kernel\n"
         "echo type1 >/boot/efi/loader/entries.srel; echo '#timeout 3' >/boot/efi/loader/loader.conf\n"
         "tr ' ' '\\n' </proc/cmdline | grep -v -e BOOT_IMAGE | tr '\\n' ' ' >/etc/kernel/cmdline\n"
         f"for kernel in /boot/vmlinuz-*; do r=${{kernel#/boot/vmlinuz-}}; MACHINE_ID={MACHINE_ID} "

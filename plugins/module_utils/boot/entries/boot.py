@@ -158,7 +158,7 @@ def observe_entry_boot(
     if place is None:
         return None
     menu, problem = place.read_menu()
-    problem = problem or place.unled() or place.unreachable() or place.waits()
+    problem = problem or _passed_by(place) or place.unled() or place.unreachable() or place.waits()
     exists, values, block_problem = place.read_choice()
     words = words_of(text_of("/proc/cmdline") or "")
     numbers = [decimal(word[len(ID_ARGUMENT) :]) for word in words if word.startswith(ID_ARGUMENT)]
@@ -197,6 +197,13 @@ def observe_entry_boot(
         ),
         sizes={entry.id: sum(sizes[entry.id, file] for file in _files(entry)) for entry in menu.entries},
     )
+
+
+def _passed_by(place: Place) -> str | None:
+    """Where the menu is GRUB's, and another boot loader has come to the host since."""
+    if place.method != "grub-entry" or not is_loader():
+        return None
+    return f"systemd-boot has started this host, and does not read {place.hook}"
 
 
 def _files(entry: Entry) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ RIGHT = {"uuid": "new", "subvolume": "rootfs_upgrade"}
 LATE = {"failed": True, "msg": "Timed out"}
 FALLBACK = {"state": "fallback", "trial": {"reason": "no kernel"}}
 # Such a host has no backup and no normal entry that anything could be restored to
-ENTRIES = {**FALLBACK, "boot_method": "grub-entry"}
+ENTRIES = {**FALLBACK, "boot_method": "loader-entry"}
 
 
 @pytest.mark.parametrize(
