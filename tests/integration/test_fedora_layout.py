@@ -11,8 +11,9 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
+from ansible_collections.overc.system.plugins.module_utils.host.plan.entries.commands import UPGRADE_STEPS
 
-from tests.integration.commands import Result, assert_refused, call, succeed
+from tests.integration.commands import Result, assert_refused, call, kill_at, succeed
 from tests.integration.test_deployments import adopt, cmdline, root
 from tests.lab import Host
 from tests.lab.bootloader import format_environment, parse_environment
@@ -205,6 +206,33 @@ def test_what_a_later_deployment_wrote_for_itself(host: Host, how: str) -> None:
     assert (root(host), kernel(host), ours_in(host)) == (FIRST, FIRST_KERNEL, [])
 
 
+@pytest.mark.parametrize("how", rotating(["grub2-mkconfig", "dnf"], 2))
+def test_a_trial_that_wrote_the_distributions_menu_ends(host: Host, how: str) -> None:
+    """Automatic updates, say: the distribution's default is then the system on trial, and its end has to be the old one."""
+    adopt(host)
+    host.release("v2")
+    succeed(host, "upgrade")
+    host.reboot()
+    assert "overc.trial=1" in cmdline(host)
+    if how == "grub2-mkconfig":
+        host.sh("grub2-mkconfig -o /boot/grub2/grub.cfg")
+    else:
+        host.enable_repo(NEWER)
+        host.sh("dnf -q -y upgrade kernel-core")
+        assert NEW_KERNEL in block(host)["saved_entry"]
+    assert f"subvol={SECOND} " in host.sh("cat /boot/loader/entries/*.conf; sync")
+    host.powerloss()
+    host.start()
+    assert (root(host), kernel(host)) == (FIRST, FIRST_KERNEL)
+    assert succeed(host, "info")["state"] == "fallback"
+    succeed(host, "rollback")
+    host.reboot()
+    assert root(host) == FIRST, "its root is gone, and what the distribution's menu boots with it"
+    adopt(host, state="absent")
+    host.reboot()
+    assert (root(host), ours_in(host)) == (FIRST, [])
+
+
 def test_what_is_refused(host: Host) -> None:
     host.write("/boot/grub2/user.cfg", "GRUB2_PASSWORD=grub.pbkdf2.sha512.10000.0\n")
     before = theirs(host)
@@ -226,6 +254,35 @@ def test_what_is_refused(host: Host) -> None:
     assert (info["state"], [each["id"] for each in info["requirements"] if not each["ok"]]) == (
         "unsupported", ["menu_hooked"],
     ), info  # fmt: skip
+
+
+STEPS: t.Final = tuple(step for step in (*UPGRADE_STEPS, "arm_trial") if step not in ("carry_over", "run_commands"))
+CASES: t.Final = [(step, when) for step in STEPS for when in ("before", "after")]
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize(("step", "when"), rotating(CASES, len(CASES)))
+def test_killed_at_a_step(host: Host, step: str, when: str) -> None:
+    before = theirs(host)
+    adopt(host)
+    offer_kernel(host)
+    kill_at(host, "upgrade", when, step)
+    host.powerloss()
+    host.start()
+    went_on = root(host) == SECOND
+    assert (host.rpm_version("lab-app"), kernel(host)) == (("2.0", NEW_KERNEL) if went_on else ("1.0", FIRST_KERNEL))
+    if not went_on:
+        succeed(host, "update")  # repairs first
+        assert succeed(host, "upgrade")["state"] == "staged"
+        host.reboot()
+    succeed(host, "confirm")
+    assert (host.rpm_version("lab-app"), kernel(host), root(host)[:11]) == ("2.0", NEW_KERNEL, SECOND[:11])
+    assert host.sh("cat /etc/kernel/cmdline").endswith(f"rootflags=subvol={root(host)} rhgb quiet")
+    assert theirs(host) == before
+    assert "overc-new" not in host.sh("ls -R /boot/overc; btrfs subvolume list /")
+    assert host.sh("ls /boot/overc/files | wc -l") == "4"
+    info = succeed(host, "info", {"full": True})
+    assert (info["state"], info["contradictions"]) == ("clean", [])
 
 
 # The process dies right before the change of a name, or of GRUB's block, with this number

@@ -22,14 +22,24 @@ def arm_trial(at: Apply) -> bool:
     """The next boot tries it, once. Everything it needs is on the disk before."""
     subvolumes.sync(at.top)
     drop_note(at.top)
-    return _write(at, {TRY: str(at.context.number)})
+    return _write(at, {**_settled(at), TRY: str(at.context.number)})
 
 
 def rearm(at: Apply) -> bool:
     """Repair: what was staged before is tried after all."""
     subvolumes.sync(at.top)
     boot = certain(at.facts.entry_boot, "the boot loader's menu")
-    return _write(at, {TRY: str(certain(boot.waiting, "the deployment that waits for its trial"))})
+    return _write(at, {**_settled(at), TRY: str(certain(boot.waiting, "the deployment that waits for its trial"))})
+
+
+def _settled(at: Apply) -> dict[str, str | None]:
+    """What boots for good is named where nobody did so yet, and the distribution's menu consists of snippets: kernel-install and
+    grub2-mkconfig write them for the system that they run in, which is the one on trial, and choose one of them.
+    """
+    boot = certain(at.facts.entry_boot, "the boot loader's menu")
+    place = certain(boot.place, "the place of the boot loader's menu")
+    named = boot.values.get(DEFAULT) or place.method != "grub-entry" or not place.by_kernel_install
+    return {} if named else {DEFAULT: str(boot.default)}
 
 
 def choose(at: Apply) -> bool:
