@@ -34,7 +34,8 @@ _PLACEHOLDER: t.Final = "a pattern with placeholders; commands of this form are 
 NOT_HERE: t.Final[dict[str, str]] = {
     "README.md#ini1": _ELSEWHERE + "test_a_host_lives_with_the_installed_collection",
     "docs/adopt.md#sh3": _ELSEWHERE + "test_an_ordinary_host_is_adopted",
-    "docs/adopt.md#text1": _ELSEWHERE + "test_an_ordinary_host_is_adopted",
+    "docs/adopt.md#text1": _ELSEWHERE + "test_the_page_about_fedora_comes_true",
+    "docs/adopt.md#text2": _ELSEWHERE + "test_an_ordinary_host_is_adopted",
     "docs/fleet.md#1": _ELSEWHERE + "test_ansible_builder_takes_the_execution_environment",
     "docs/fleet.md#3": _ELSEWHERE + "test_the_documented_rings_can_be_meant",
     "docs/release-upgrade.md#1": _ELSEWHERE + "test_the_page_comes_true",

@@ -49,16 +49,16 @@ DECLARED: t.Final = {REPOSITORY / "docs/overlay.md": "docs/overlay.md#2"}
 ONE_IN: t.Final = 6
 
 
-def say(line: str, lab: Lab, directory: Path, variables: dict[str, t.Any] | None = None) -> str:
+def say(line: str, lab: Lab, directory: Path, variables: dict[str, t.Any] | None = None, host: str = "web1") -> str:
     """Type it as a user of this checkout does, in a directory of one's own, and return what it says."""
     groups = directory / "groups.yml"
-    entry = {"hosts": {"web1": {}}, "vars": variables or {}}
+    entry = {"hosts": {host: {}}, "vars": variables or {}}
     groups.write_text(yaml.safe_dump(dict.fromkeys(GROUPS, entry)))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {
         "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
         "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
-        "ANSIBLE_INVENTORY": f"{lab.inventory(directory / 'hosts.yml', only={'web1'})},{groups}",
+        "ANSIBLE_INVENTORY": f"{lab.inventory(directory / 'hosts.yml', only={host})},{groups}",
         "ANSIBLE_NOCOLOR": "1",
     }
     done = subprocess.run(
@@ -139,7 +139,7 @@ def test_an_ordinary_host_is_adopted(host: Host) -> None:
     blocks, device = other_languages(), host.sh("findmnt -nvo SOURCE /")
     host.sh("set -e\n" + blocks["docs/adopt.md#sh3"].replace("/dev/sda2", device))
     with host.boot_partition() as boot, (boot / "grub/grub.cfg").open("a") as file:
-        file.write(blocks["docs/adopt.md#text1"].replace("/dev/sda2", device))
+        file.write(blocks["docs/adopt.md#text2"].replace("/dev/sda2", device))
     host.reboot()
     info = host.module("overc_host_info")
     assert (info["state"], [entry for entry in info["requirements"] if not entry["ok"]]) == ("clean", [])

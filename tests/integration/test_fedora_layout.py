@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.host.plan.entries.commands import UPGRADE_STEPS
 
 from tests.integration.commands import Result, assert_refused, call, kill_at, succeed
+from tests.integration.documented_examples import other_languages
 from tests.integration.test_deployments import adopt, cmdline, root
-from tests.lab import Host
+from tests.integration.test_documented_examples import say
+from tests.lab import Host, Lab
 from tests.lab.bootloader import format_environment, parse_environment
 from tests.lab.fedora_kernels import FIRST_KERNEL, NEW_KERNEL, NEWER
 from tests.lab.kernel import kernel_release
@@ -225,7 +228,8 @@ def test_a_trial_that_wrote_the_distributions_menu_ends(host: Host, how: str) ->
     host.start()
     assert (root(host), kernel(host)) == (FIRST, FIRST_KERNEL)
     assert succeed(host, "info")["state"] == "fallback"
-    succeed(host, "rollback")
+    told = succeed(host, "rollback")["warnings"]
+    assert "boot roots that are gone" in str(told)
     host.reboot()
     assert root(host) == FIRST, "its root is gone, and what the distribution's menu boots with it"
     adopt(host, state="absent")
@@ -254,6 +258,22 @@ def test_what_is_refused(host: Host) -> None:
     assert (info["state"], [each["id"] for each in info["requirements"] if not each["ok"]]) == (
         "unsupported", ["menu_hooked"],
     ), info  # fmt: skip
+
+
+def test_the_page_about_fedora_comes_true(lab: Lab, make_host: MakeHost, tmp_path: Path) -> None:
+    """docs/adopt.md: each command is typed, and each line that is shown below it is among what it says."""
+    host = make_host("fedora1", flavour=FEDORA)
+    offer_kernel(host)
+    block_of_page = other_languages()["docs/adopt.md#text1"]
+    lab.inventory(tmp_path / "hosts.yml", only={"fedora1"})
+    for part in block_of_page.split("$ ")[1:]:
+        command, *shown = part.splitlines()
+        said = say(command, lab, tmp_path, host="fedora1").splitlines()
+        assert [line for line in shown if line and line.rstrip(",") not in [each.rstrip(",") for each in said]] == [], (
+            command,
+            said,
+        )
+    assert root(host) == FIRST
 
 
 STEPS: t.Final = tuple(step for step in (*UPGRADE_STEPS, "arm_trial") if step not in ("carry_over", "run_commands"))

@@ -151,7 +151,7 @@ def kernel(version: str) -> Package:
     modules = f"/lib/modules/{release}"
     files = {
         "vmlinuz": make_kernel(release),
-        "config": b"CONFIG_BTRFS_FS=y\n",
+        "config": b"CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_ZSTD=y\nCONFIG_BTRFS_FS=y\n",
         "System.map": b"ffffffff81000000 T _text\n",
         "symvers.xz": b"",
         "kernel/lab": f"module of {release}\n".encode(),

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snippets of the boot loader specification, of which Fedora's GRUB makes its menu: read, and changed line by line. Pure.
+"""Snippets of the boot loader specification, of which Fedora's GRUB makes its menu: read, and changed line by line.
 
 Facts: grub-core/commands/blscfg.c and util/grub.d/10_linux.in of Fedora's GRUB. Where a key stands twice, the first one counts,
 and the first line without a value ends a snippet.
@@ -9,10 +9,12 @@ and the first line without a value ends a snippet.
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 from dataclasses import dataclass
 
+from ...system.presence import is_directory, is_plain_file, text_of
 from .config import parse_grub_config
 
 # Below /boot, where GRUB looks for them; the variable blsdir in its block names another place
@@ -72,6 +74,14 @@ class Snippet:
         )
 
 
+def read_snippets(boot: str) -> tuple[Snippet, ...]:
+    """Those in a /boot, by name. Raises OSError."""
+    directory = os.path.join(boot, DIRECTORY)
+    names = sorted(os.listdir(directory)) if is_directory(directory) else []
+    paths = [(name, os.path.join(directory, name)) for name in names if name.endswith(".conf") and name[0] != "."]
+    return tuple(Snippet(name[: -len(".conf")], text_of(path) or "") for name, path in paths if is_plain_file(path))
+
+
 def new_snippet(identity: str, title: str, release: str, initrd: str, kernel: str, options: str) -> Snippet:
     """One like those that Fedora's kernel-install writes."""
     lines = (
@@ -81,4 +91,12 @@ def new_snippet(identity: str, title: str, release: str, initrd: str, kernel: st
     return Snippet(identity, "".join(f"{line}\n" for line in lines))
 
 
-__all__ = ("DIRECTORY", "PLACE_VARIABLE", "Snippet", "new_snippet", "obeys_saved_entry", "runs_snippets")
+__all__ = (
+    "DIRECTORY",
+    "PLACE_VARIABLE",
+    "Snippet",
+    "new_snippet",
+    "obeys_saved_entry",
+    "read_snippets",
+    "runs_snippets",
+)

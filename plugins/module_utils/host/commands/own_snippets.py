@@ -20,9 +20,17 @@ from ...boot.entries.kernels import versioned
 from ...boot.entries.make import name_of
 from ...boot.entries.write import write_text
 from ...boot.grub.environment import SAVED_ENTRY, parse_environment, read_block, write_environment
-from ...boot.grub.snippets import DIRECTORY, PLACE_VARIABLE, Snippet, new_snippet, obeys_saved_entry, runs_snippets
+from ...boot.grub.snippets import (
+    DIRECTORY,
+    PLACE_VARIABLE,
+    Snippet,
+    new_snippet,
+    obeys_saved_entry,
+    read_snippets,
+    runs_snippets,
+)
 from ...errors import OvercError
-from ...system.presence import is_directory, is_plain_file, text_of
+from ...system.presence import text_of
 from ..steps.entries.own_subvolume import rewrite_kernel_words
 
 if t.TYPE_CHECKING:
@@ -54,9 +62,7 @@ def observe(place: GrubPlace, boot_dir: str) -> Found | None:
     if not runs_snippets(menu):
         return None
     directory, block = os.path.join(boot_dir, DIRECTORY), os.path.join(os.path.dirname(place.hook), "grubenv")
-    names = sorted(os.listdir(directory)) if is_directory(directory) else []
-    paths = [(name, os.path.join(directory, name)) for name in names if name.endswith(".conf") and name[0] != "."]
-    snippets = tuple(Snippet(name[: -len(".conf")], text_of(path) or "") for name, path in paths if is_plain_file(path))
+    snippets = read_snippets(boot_dir)
     try:
         values = parse_environment(read_block(block))
     except OSError as error:

@@ -13,6 +13,7 @@ from ....boot.entries.device import uuid_of
 from ....boot.entries.make import title_of
 from ....boot.entries.menu import Entry, Menu
 from ....boot.entries.write import make_directories, write_files
+from ....boot.grub.snippets import DIRECTORY, read_snippets
 from ....errors import certain
 from ....system.presence import text_of
 from ...observe.entries.state import number_of
@@ -103,7 +104,19 @@ def prune(at: Apply) -> bool:
         if found is not None and uuid not in left:
             drop(at, found, ours=uuid in at.facts.record.deployments, name=found.path)
             changed = True
+    if where.by_kernel_install:
+        _tell_stale(at, {entry.subvolume for entry in going})
     return changed
+
+
+def _tell_stale(at: Apply, gone: t.Collection[str]) -> None:
+    """kernel-install and grub2-mkconfig made entries of the distribution's for what they ran in."""
+    stale = [each.id for each in read_snippets(at.boot) if each.subvolume in gone]
+    if stale:
+        at.warnings.append(
+            f"Entries of the distribution's own menu boot roots that are gone: {', '.join(stale)}. Take these files (.conf) out "
+            f"of {at.boot}/{DIRECTORY}."
+        )
 
 
 __all__ = ("clean_boot", "drop_entry", "prune", "write_entry_files", "write_menu")
