@@ -24,12 +24,16 @@ from ..plugin_utils import (
     overlay_words,
     pull,
     pull_rings,
+    record_file,
+    report_files,
+    role_arguments,
     run_cut,
     run_gate,
     run_plan,
     run_record,
     run_report,
     run_target,
+    run_wave,
     verdict_report,
 )
 from ..plugin_utils.options import ROLES
@@ -109,14 +113,13 @@ def _so_far(hostvars: Hostvars) -> list[str]:
 
 def fleet_plan(hosts: t.Sequence[str], hostvars: Hostvars, options: t.Mapping[str, t.Any]) -> t.Any:
     answers = {host: {} for host in hosts} | _collect(hostvars, hosts, "__preflight_answer")
-    asked = _collect(hostvars, hosts, "__preflight_options")
-    silent = _collect(hostvars, hosts, "__preflight_delegates")
+    asked = _asked(hostvars, hosts)
+    pinged = _collect(hostvars, hosts, "__preflight_pinged")
+    health = _collect(hostvars, hosts, "__preflight_health")
     for host in hosts:
         wanted = asked.get(host) or {}
-        if wanted.get("error_id"):
-            answers[host] = wanted
-        elif host in silent:
-            answers[host] = {**answers[host], **run_plan.no_delegate(wanted.get("delegates") or (), silent[host])}
+        silent = run_plan.no_delegate(wanted.get("delegates") or (), pinged.get(host, {}).get("results") or ())
+        answers[host] = {**run_plan.with_health(answers[host], _given(health.get(host))), **(silent if wanted else {})}
     skipped = [str(tag) for tag in context.CLIARGS.get("skip_tags") or () if tag != "never"]
     # What people read of them is without what is in a vault
     own = {
@@ -126,12 +129,48 @@ def fleet_plan(hosts: t.Sequence[str], hostvars: Hostvars, options: t.Mapping[st
     return _said(run_plan.plan, answers, {**options, "skip_tags": skipped} if skipped else options, own)
 
 
+def _asked(hostvars: Hostvars, hosts: t.Iterable[str]) -> dict[str, t.Any]:
+    """What was asked of hosts, as the preflight has found it; those are left out of which it was refused."""
+    answers = _collect(hostvars, hosts, "__preflight_answer")
+    return {host: answer["asked"] for host, answer in answers.items() if answer.get("asked")}
+
+
 def _shown(options: t.Mapping[str, t.Any]) -> t.Collection[str]:
     return ROLES[f"host_{options.get('command', 'upgrade')}"]
 
 
-def fleet_gate(plan: t.Any, hostvars: Hostvars, wave: t.Sequence[str], now: str) -> t.Any:
-    return _said(run_gate.gate, plan, _results(plan, hostvars), wave, now)
+def fleet_gate(plan: t.Any, hostvars: Hostvars, wave: t.Sequence[str], now: str, begins: bool = False) -> t.Any:
+    """``begins``: with the ``options`` of each host of the wave that goes."""
+    before = _collect(hostvars, ["localhost"], "__fleet_next").get("localhost") or {}
+    known = int(before.get("known") or 0)
+    went = _went(hostvars)
+    gate = _said(run_gate.gate, plan, _results(plan, hostvars, went[known:]), wave, now, before)
+    gate["known"] = len(went)
+    if begins:
+        asked = _asked(hostvars, gate["go"])
+        if set(gate["go"]) - set(asked):
+            raise AnsibleFilterError(
+                f"What is asked of {', '.join(sorted(set(gate['go']) - set(asked)))} is not known."
+            )
+        command, rejected = plan["command"], gate["rejected"]
+        gate["options"] = {host: run_wave.options_of(command, asked[host], rejected) for host in gate["go"]}
+    return gate
+
+
+def fleet_alone(gate: t.Mapping[str, t.Any], hostvars: Hostvars, command: str) -> bool:
+    """Whether no host of the wave needs others."""
+    stages = {host: {} for host in gate["go"]} | _collect(hostvars, gate["go"], f"__host_{command}_stage")
+    return run_wave.alone(stages, gate["options"])
+
+
+def others_needed(stage: t.Any, options: t.Mapping[str, t.Any], check_mode: bool = False) -> bool:
+    return t.cast("bool", _said(run_wave.others_needed, _given(stage), options, bool(check_mode)))
+
+
+def fleet_unasked(hosts: t.Sequence[str], hostvars: Hostvars) -> bool:
+    """Whether there is nothing to be asked of any host before its upgrade, beside what the module asks by itself."""
+    asked = _asked(hostvars, hosts)
+    return not any(module_health(given.get("health")) for given in asked.values())
 
 
 def fleet_done(plan: t.Any, hostvars: Hostvars) -> t.Any:
@@ -143,18 +182,42 @@ def fleet_record(plan: t.Any, hostvars: Hostvars, now: str, directory: str = "",
 
     ``at_work``: in the middle of a wave, where a host without a result has not failed.
     """
-    reverts = _collect(hostvars, plan["hosts"], "host_rollback_result") if plan["command"] == "upgrade" else {}
-    record = _said(run_record.summary, plan, _results(plan, hostvars), reverts, now, at_work=at_work)
+    record = _record(plan, hostvars, now, at_work=at_work)
     page = f"{directory}/{plan['command']}.html" if directory else ""
-    return {**record, "lines": run_record.verdict_lines(record, page)}
+    # Of all that, the playbook goes on with this; a fact of a large fleet costs time with every task
+    said = {host: record["hosts"][host]["status"] for host in record["bad"]}
+    return {"bad": record["bad"], "statuses": said, "lines": run_record.verdict_lines(record, page)}
 
 
-def _results(plan: t.Any, hostvars: Hostvars) -> dict[str, t.Any]:
-    """What became of the hosts so far; one that was let go and says nothing is at work, or lost."""
-    found = _collect(hostvars, plan["hosts"], f"host_{plan['command']}_result")
-    went = _collect(hostvars, ["localhost"], "__fleet_went").get("localhost") or ()
-    lost = {host: run_gate.LOST for host in went if host in plan["hosts"] and host not in found}
-    return {**found, **lost}
+def _record(plan: t.Any, hostvars: Hostvars, now: str, *, at_work: bool) -> dict[str, t.Any]:
+    back = _collect(hostvars, ["localhost"], "__fleet_revert").get("localhost") or ()
+    reverts = _collect(hostvars, back, "host_rollback_result") if plan["command"] == "upgrade" else {}
+    return t.cast(
+        "dict[str, t.Any]",
+        _said(run_record.summary, plan, _results(plan, hostvars), reverts, now, at_work=at_work),
+    )
+
+
+def _went(hostvars: Hostvars) -> list[str]:
+    """The hosts that were let go so far, in their order."""
+    return list(_collect(hostvars, ["localhost"], "__fleet_went").get("localhost") or ())
+
+
+def _results(plan: t.Any, hostvars: Hostvars, hosts: t.Iterable[str] | None = None) -> dict[str, t.Any]:
+    """What became of the hosts so far, or of these of them; one that was let go and says nothing is at work, or lost."""
+    went = _went(hostvars) if hosts is None else hosts
+    return {host: _result(plan["command"], hostvars[host]) or run_gate.LOST for host in went if host in plan["hosts"]}
+
+
+def _result(command: str, variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What became of a host that was let go: as its role says it, or as its module does where nobody else had anything to do."""
+    result = variables.get(f"host_{command}_result")
+    if result:
+        return t.cast("dict[str, t.Any]", result)
+    gate, host = variables.get("__fleet_gate") or {}, variables.get("inventory_hostname")
+    options = (gate.get("options") or {}).get(host)
+    stage = _given(variables.get(f"__host_{command}_stage"))
+    return run_wave.outcome(command, stage, options) if options and stage else {}
 
 
 def fleet_table(hosts: t.Sequence[str], hostvars: Hostvars, name: str) -> t.Any:
@@ -165,13 +228,32 @@ def fleet_unseen(hosts: t.Sequence[str], hostvars: Hostvars, name: str) -> dict[
     return run_report.unseen({host: {} for host in hosts} | _collect(hostvars, hosts, name))
 
 
-def fleet_report(record: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return run_report.report(record)
+def fleet_record_text(plan: t.Any, hostvars: Hostvars, now: str, wave: t.Any = (), at_work: bool = False) -> str:
+    """The record as it is stored; with ``wave``, what has changed by its hosts, as far as they were let go."""
+    if not wave:
+        return record_file.text(_record(plan, hostvars, now, at_work=at_work))
+    gate = _collect(hostvars, ["localhost"], "__fleet_next").get("localhost") or {}
+    went = set(_went(hostvars))
+    # Who begins has no result yet, and need not be asked
+    results = {host: run_gate.LOST for host in wave if host in went} if at_work else None
+    found = results if results is not None else _results(plan, hostvars, [host for host in wave if host in went])
+    return record_file.change(_said(run_record.changes, plan, found, now, list(wave), gate))
 
 
-def fleet_looked_at(hosts: t.Sequence[str], hostvars: Hostvars, records: t.Any, now: str) -> dict[str, t.Any]:
+def fleet_looked_at(
+    hosts: t.Sequence[str], hostvars: Hostvars, records: t.Any, now: str, verdicts: t.Any = None
+) -> str:
     infos = {host: {} for host in hosts} | _collect(hostvars, hosts, "__report_info")
-    return look_record.looked_at(infos, records, now, _collect(hostvars, hosts, "__report_overlays"))
+    found = look_record.looked_at(infos, map(_record_of, records), now, _collect(hostvars, hosts, "__report_overlays"))
+    return record_file.text({**found, "verdicts": verdicts or {}})
+
+
+def _record_of(path: str) -> t.Any:
+    """What a run has written, with what has changed since; nothing where that is none or cannot be read."""
+    try:
+        return report_files.read_all(str(path).removesuffix(".json"))
+    except OSError:
+        return None
 
 
 def change_lines(upgrades: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
@@ -222,8 +304,7 @@ def fleet_verdicts(url: str, signers: t.Any = "", token: str = "") -> dict[str, 
 
 
 def module_health(health: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
-    """What a module can ask by itself: without own tasks and the soak, which are for the role."""
-    return {key: value for key, value in (health or {}).items() if key not in ("tasks", "soak")}
+    return role_arguments.module_health(health)
 
 
 def rollback_result(answers: t.Mapping[str, t.Any], reboots: bool, check_mode: bool) -> dict[str, t.Any]:
@@ -271,8 +352,8 @@ def pull_out_of_service(outcome: t.Mapping[str, t.Any], failure: t.Any) -> dict[
     return pull.out_of_service(outcome, failure or {})
 
 
-def pull_verdict(answer: t.Mapping[str, t.Any], rejected: t.Collection[str]) -> dict[str, t.Any]:
-    return pull.verdict(answer, rejected)
+def pull_verdict(answer: t.Mapping[str, t.Any], rejected: t.Collection[str], health: t.Any = None) -> dict[str, t.Any]:
+    return pull.verdict(run_plan.with_health(answer, _given(health)), rejected)
 
 
 def pull_window_open(window: str) -> bool:
@@ -297,19 +378,22 @@ class FilterModule:
             "failed_upgrade": failed_upgrade,
             "failure_output": failure_output,
             "failure_reason": failure_reason,
+            "fleet_alone": fleet_alone,
             "fleet_done": fleet_done,
             "fleet_gate": fleet_gate,
             "fleet_hosts": fleet_hosts,
             "fleet_looked_at": fleet_looked_at,
             "fleet_plan": fleet_plan,
             "fleet_record": fleet_record,
-            "fleet_report": fleet_report,
+            "fleet_record_text": fleet_record_text,
             "fleet_table": fleet_table,
             "fleet_target": fleet_target,
+            "fleet_unasked": fleet_unasked,
             "fleet_unseen": fleet_unseen,
             "fleet_verdicts": fleet_verdicts,
             "module_health": module_health,
             "must_go_back": must_go_back,
+            "others_needed": others_needed,
             "overlay_lines": overlay_lines,
             "pull_abandoned": pull_abandoned,
             "pull_gated": pull_gated,

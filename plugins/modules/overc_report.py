@@ -32,13 +32,16 @@ options:
     type: str
     required: true
   record:
-    description: The text of the data, in JSON.
+    description: The record, in JSON. The page is made of it.
     type: str
     required: true
-  page:
-    description: The text of the page, in HTML.
-    type: str
-    required: true
+  changes:
+    description:
+      - Whether O(record) has only the hosts that have changed since the record of this run was written. They are added to
+        what is there - a large fleet is written as a whole only from time to time, and what has changed since is in a file
+        C(NAME.changes), a record a line.
+    type: bool
+    default: false
 author:
   - The overc.system authors (@overc)
 """
@@ -48,8 +51,9 @@ EXAMPLES = r"""
   overc.system.overc_report:
     directory: "{{ playbook_dir }}/report"
     name: upgrade
-    record: '{"hosts": {"web1": {"status": "upgraded"}}}'
-    page: "<!doctype html><title>Upgrade</title><p>web1 was upgraded."
+    record: >-
+      {"command": "upgrade", "started": "2026-11-23T21:00:00Z", "updated": "2026-11-23T21:05:00Z", "counts": {"upgraded": 1},
+      "bad": [], "hosts": {"web1": {"status": "upgraded"}}}
 """
 
 RETURN = r"""
@@ -75,7 +79,7 @@ def main() -> None:
             "directory": {"type": "path", "required": True},
             "name": {"type": "str", "required": True},
             "record": {"type": "str", "required": True},
-            "page": {"type": "str", "required": True},
+            "changes": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

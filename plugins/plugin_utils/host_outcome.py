@@ -224,6 +224,7 @@ def upgraded(
         "fingerprint": stage.get("fingerprint") or "",
         "state_at_risk": stage.get("state_at_risk") or [],
         "seconds": {"stage": stage.get("seconds") or 0, "reboot": switch.get("seconds") or 0},
+        "ended": (switch or stage).get("ended"),
         "warnings": [*warnings_of(stage, switch, confirm), *_not_noted(service or {})],
     }
 
@@ -258,6 +259,7 @@ def returned(
         "booted_before": stage.get("booted"),
         "booted_after": (switch or stage).get("booted"),
         "seconds": {"stage": stage.get("seconds") or 0, "reboot": switch.get("seconds") or 0},
+        "ended": (switch or stage).get("ended"),
         "warnings": [*warnings_of(stage, switch, confirm), *_not_noted(service or {})],
     }
 

@@ -8,10 +8,10 @@ What a host is now decides whether it is well; a run of yesterday cannot tell.
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 from ..module_utils.people import human_seconds
+from . import record_file
 from .host_outcome import Answer, Entry, answered, is_silent, left_out, warned_before, warnings_of, why_unseen
 from .overlay_words import shared
 from .run_record import GOOD, STATUSES, bad_of, counts_of
@@ -153,24 +153,8 @@ def is_idle(record: Answer) -> bool:
 
 def _readable(records: t.Iterable[t.Any]) -> tuple[list[Answer], int]:
     """Those that are records of runs, read if they are text, and how many are none."""
-    read = [read_record(given) for given in records]
-    return [record for record in read if record is not None], read.count(None)
+    found = [record_file.read(given) for given in records]
+    return [record for record in found if record is not None], found.count(None)
 
 
-def read_record(given: t.Any) -> Answer | None:
-    """The record of a run, from its text or as it is; None where it is none."""
-    record = given
-    if isinstance(given, str):
-        try:
-            record = json.loads(given)
-        except (ValueError, RecursionError):
-            return None
-    hosts = record.get("hosts") if isinstance(record, dict) else None
-    well = isinstance(hosts, dict) and all(
-        isinstance(host, dict) and isinstance(host.get("status"), str) and host["status"] in STATUSES
-        for host in hosts.values()
-    )
-    return t.cast("Answer", record) if well else None
-
-
-__all__ = ("is_idle", "looked_at", "read_record")
+__all__ = ("is_idle", "looked_at")

@@ -249,6 +249,54 @@ FALLBACKS: t.Final[dict[str, tuple[str, ...]]] = {
         for option in ("reboot_timeout", "drain_tasks", "undrain_tasks", "health")
     },
 }
+# What a role uses where an option is not given: for whoever works with the options of many hosts without running the role for
+# each of them. Only of the roles that fleets are run with; a test compares them with the roles' own.
+DEFAULTS: t.Final[dict[str, Values]] = {
+    "host_rollback": {
+        "layout": {},
+        "carry_late": [],
+        "reboot": True,
+        "reboot_timeout": 600,
+        "drain_tasks": "",
+        "undrain_tasks": "",
+        "health": {},
+        "fail": True,
+    },
+    "host_upgrade": {
+        "layout": {},
+        "update_cache": True,
+        "skip_if_unavailable": False,
+        "packages": [],
+        "exclude": [],
+        "upgrade": True,
+        "install": [],
+        "remove": [],
+        "run": [],
+        "run_timeout": 600,
+        "run_creates": "",
+        "advisories": "",
+        "upgrade_mode": "auto",
+        "allow_vendor_change": False,
+        "release": "",
+        "third_party_sources": "refuse",
+        "pins": "refuse",
+        "force": False,
+        "carry_over": [],
+        "carry_late": [],
+        "state_policy": "report",
+        "gpg_policy": "require",
+        "hidden_policy": "refuse",
+        "rejected_plans": [],
+        "reboot": True,
+        "reboot_timeout": 600,
+        "drain_tasks": "",
+        "undrain_tasks": "",
+        "health": {},
+        "health_before": "require",
+        "rollback": True,
+        "fail": True,
+    },
+}
 # For all of them
 COMMON: t.Final[dict[str, Kind]] = {"overc_layout": layout, "overc_background": flag, "overc_silence_fails": flag}
 
@@ -256,6 +304,11 @@ COMMON: t.Final[dict[str, Kind]] = {"overc_layout": layout, "overc_background": 
 def convert(role: str, option: str, value: t.Any, name: str = "") -> t.Any:
     """The value that a role uses. Raises FleetError, which names the variable: ``name`` if it was given by another one."""
     return ROLES[role][option](name or f"{role}_{option}", value)
+
+
+def complete(role: str, asked: t.Mapping[str, t.Any]) -> Values:
+    """Every option of a role of ``DEFAULTS``, from those that were given, converted, and whatever lies beside them."""
+    return {option: asked.get(option, default) for option, default in DEFAULTS[role].items()}
 
 
 def public() -> dict[str, Kind]:
@@ -271,8 +324,10 @@ def converter(name: str) -> t.Callable[[t.Any], t.Any]:
 
 __all__ = (
     "COMMON",
+    "DEFAULTS",
     "FALLBACKS",
     "ROLES",
+    "complete",
     "convert",
     "converter",
     "nearest",

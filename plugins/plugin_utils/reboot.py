@@ -25,9 +25,12 @@ from ..module_utils.plain import plain
 from ..module_utils.values import whole_number
 from .background import Background
 from .linux_reboot import REBOOT, LinuxReboot
+from .option_kinds import FleetError
 from .orphan import end_if_orphan
 from .reboot_words import confirmed, keep_facts, lost_words, unconfirmed, without_output
 from .reboot_words import problem as reboot_problem
+from .role_arguments import building, looking
+from .role_options import asked
 from .secrets import told_without, vaulted
 from .waiting import Told, Waiting
 
@@ -53,6 +56,12 @@ class RebootingAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
         args = dict(self._task.args)
+        try:
+            made, told = self._of_role(task_vars or {})
+        except FleetError as error:
+            # No exception: whoever asks for all hosts sees to it that one of them does not end the run (failed_when)
+            return {**result, "failed": True, "changed": False, "msg": str(error), "error_id": "bad_argument"}
+        args.update(made)
         full = self._boolean(args.pop("full", False), "full") or Display().verbosity > 0
         # What is needed here is more than what is shown; of a job in the background nobody is here to shorten what it says
         args["full"] = full or not self._task.async_val
@@ -64,11 +73,24 @@ class RebootingAction(ActionBase):
             result = self._all(result, args, task_vars)
         except AnsibleConnectionFailure as error:
             result = self._silent(result, error, task_vars)
-        result = told_without(result, secrets)
+        result = {**told_without(result, secrets), "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         if result.get("failed") and self._shown(task_vars):
             # Ansible prints all of it, on one line, for each host that failed; what it was about to do goes into the record
             return {**brief(result), **{key: result[key] for key in ("upgrades",) if key in result}}
-        return result if full else brief(result)
+        return {**(result if full else brief(result)), **told}
+
+    def _of_role(self, variables: Result) -> tuple[Result, Result]:
+        """What a task of our roles is to do, which says only for which role it is (``__overc_role``): the module's arguments,
+        and what whoever has asked goes on with. For all other tasks, nothing. Raises FleetError.
+        """
+        role = variables.get("__overc_role")
+        if not role:
+            return {}, {}
+        if self._boolean(variables.get("__overc_looks", False), "__overc_looks"):
+            given = asked(role, variables, self._templar, self._loader)
+            return looking(role, given), {"asked": given}
+        options = self._templar.template(variables[f"__{role}_options"])
+        return building(role, options, check_mode=bool(self._task.check_mode)), {}
 
     def _shown(self, task_vars: Result | None) -> bool:
         """Whether the playbook shows how far its hosts are, as ours do."""

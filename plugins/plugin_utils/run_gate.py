@@ -22,15 +22,22 @@ LOST: t.Final[Entry] = {
 }
 
 
-def gate(of: Plan, results: t.Mapping[str, Answer], wave: t.Sequence[str], now: str) -> Entry:
+def gate(
+    of: Plan,
+    results: t.Mapping[str, Answer],
+    wave: t.Sequence[str],
+    now: str,
+    before: t.Mapping[str, t.Any] | None = None,
+) -> Entry:
     """Which hosts of a wave may go: those not withheld, unless the run is stopped or the window closed.
 
-    ``results`` are those so far. ``stop`` is the sentence why the run ends, ``shut`` why it ends for today.
+    ``results`` are those so far, or those that ``before``, the last answer, did not know of yet: what it said stays true, so
+    that no host is looked at more than once. ``stop`` is the sentence why the run ends, ``shut`` why it ends for today.
     """
-    stop = stopped(of, results)
+    stop = (before or {}).get("stop") or stopped(of, results)
     options = of["options"]
     shut = None if stop else closed(now, options.get("window", ""), options.get("not_after", ""))
-    rejected = rejected_plans(of, results)
+    rejected = rejected_plans(of, results) | set((before or {}).get("rejected") or ())
     go = [] if stop or shut else [host for host in wave if of["hosts"][host].get("fingerprint") not in rejected]
     return {
         "go": go,

@@ -112,6 +112,13 @@ def unhealthy_before(health: Answer) -> Entry:
     return {"error_id": str(health["error_id"]), "msg": msg}
 
 
+def with_health(answer: Answer, health: Answer) -> Entry:
+    """What a host answered, and with it what is wrong with its health; that is asked only where something would be done."""
+    if "state" not in answer or answer.get("error_id"):
+        return dict(answer)
+    return {**answer, **unhealthy_before(health)}
+
+
 def plan(
     answers: t.Mapping[str, Answer],
     options: t.Mapping[str, t.Any],
@@ -272,4 +279,5 @@ __all__ = (
     "plan",
     "unhealthy_before",
     "verdict",
+    "with_health",
 )

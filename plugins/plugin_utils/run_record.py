@@ -54,14 +54,54 @@ def summary(
     ``at_work``: a wave was let go and has not come to its end, so nothing has stopped the run.
     """
     stop = None if at_work else stopped(of, results)
-    rejected = rejected_plans(of, results)
+    hosts = _entries(of, results, reverts, now, of["hosts"], stop=stop, rejected=rejected_plans(of, results))
+    # In a refused run, the others only wait for those that are not ready
+    bad = of["unready"] if of["refused"] and of["unready"] else bad_of(hosts)
+    return {
+        "format": 1,
+        "command": of["command"],
+        "check_mode": of["check_mode"],
+        "started": of["started"],
+        "updated": now,
+        "refused": of["refused"],
+        "stopped": stop,
+        "options": of["options"],
+        "waves": of["waves"],
+        "counts": counts_of(hosts),
+        "bad": bad,
+        "hosts": hosts,
+    }
+
+
+def changes(
+    of: Plan, results: t.Mapping[str, Answer], now: str, hosts: t.Collection[str], gate: t.Mapping[str, t.Any]
+) -> Entry:
+    """The record of only these hosts of a wave, ``gate`` being what was decided for it: what has changed by them."""
+    stop, rejected = gate.get("stop"), gate.get("rejected") or ()
+    entries = _entries(of, results, {}, now, hosts, stop=stop, rejected=rejected)
+    head = {"command": of["command"], "started": of["started"], "updated": now, "stopped": stop, "of": len(of["hosts"])}
+    return {**head, "hosts": entries}
+
+
+def _entries(
+    of: Plan,
+    results: t.Mapping[str, Answer],
+    reverts: t.Mapping[str, Answer],
+    now: str,
+    wanted: t.Collection[str],
+    *,
+    stop: str | None,
+    rejected: t.Collection[str],
+) -> dict[str, Entry]:
+    """The entries of hosts, each with what became of it."""
     shut = closed(now, of["options"].get("window", ""), of["options"].get("not_after", ""))
     started = {host for host, result in results.items() if result}
     wave_of = {host: number for number, wave in enumerate(of["waves"], 1) for host in wave}
     begun = {wave_of[host] for host in started if host in wave_of}
     named = {str(entry) for entry in of["options"].get("rejected_plans") or ()}
     hosts = {}
-    for host, entry in of["hosts"].items():
+    for host in wanted:
+        entry = of["hosts"][host]
         own = _outcome(
             of,
             host,
@@ -88,22 +128,7 @@ def summary(
             **own,
             "meaning": STATUSES[own["status"]],
         }
-    # In a refused run, the others only wait for those that are not ready
-    bad = of["unready"] if of["refused"] and of["unready"] else bad_of(hosts)
-    return {
-        "format": 1,
-        "command": of["command"],
-        "check_mode": of["check_mode"],
-        "started": of["started"],
-        "updated": now,
-        "refused": of["refused"],
-        "stopped": stop,
-        "options": of["options"],
-        "waves": of["waves"],
-        "counts": counts_of(hosts),
-        "bad": bad,
-        "hosts": hosts,
-    }
+    return hosts
 
 
 def _outcome(
@@ -201,6 +226,7 @@ __all__ = (
     "GOOD",
     "STATUSES",
     "bad_of",
+    "changes",
     "counts_of",
     "summary",
     "verdict_lines",

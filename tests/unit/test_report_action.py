@@ -12,13 +12,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.overc.system.plugins.action.overc_report import keep_older, replace_file
+from ansible_collections.overc.system.plugins.plugin_utils import record_file, report_files
+from ansible_collections.overc.system.plugins.plugin_utils.report_files import replace_file
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def report(directory: Path, *more: str, name: str = "upgrade") -> tuple[int, str]:
-    arguments = {"directory": str(directory), "name": name, "record": "{}\n", "page": "<p>"}
+def report(directory: Path, *more: str, name: str = "upgrade", record: str | None = None) -> tuple[int, str]:
+    said = run_of("2026-11-01T02:00:00Z") if record is None else record
+    arguments = {"directory": str(directory), "name": name, "record": said}
     argv = [str(Path(sys.executable).parent / "ansible"), "localhost", "-c", "local", "-m", "overc.system.overc_report"]
     done = subprocess.run(
         [*argv, "-a", json.dumps(arguments), *more], cwd=REPOSITORY, capture_output=True, text=True, check=False
@@ -35,10 +37,9 @@ def test_written_once_and_not_in_check_mode(tmp_path: Path) -> None:
             assert status == 0, said
             assert changed in said
             assert directory.exists() is (there or not options)
-    assert {path.name: path.read_text() for path in directory.iterdir()} == {
-        "upgrade.json": "{}\n",
-        "upgrade.html": "<p>",
-    }
+    assert {path.name for path in directory.iterdir()} == {"upgrade.json", "upgrade.html"}
+    assert json.loads((directory / "upgrade.json").read_text())["hosts"] == {"h1": {"status": "upgraded"}}
+    assert "Upgrade of 1 host" in (directory / "upgrade.html").read_text()
 
 
 @pytest.mark.parametrize("name", ["../upgrade", "", ".hidden", "a/b"])
@@ -46,6 +47,14 @@ def test_name_that_leads_elsewhere(tmp_path: Path, name: str) -> None:
     status, said = report(tmp_path / "here", name=name)
     assert status != 0
     assert "bad_argument" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
+    for record in ("", "{}", "[]", '{"hosts": {"h1": {"status": "nosuch"}}}'):
+        status, said = report(tmp_path / "here", "-e", "x=1", record=record)
+        assert status != 0
+        assert "bad_argument" in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -77,13 +86,14 @@ def test_an_old_report_stays_where_the_new_one_cannot_be_put(tmp_path: Path, mon
 
 def run_of(started: str, status: str = "upgraded", **more: str) -> str:
     hosts = {"h1": {"status": status}}
-    return json.dumps({"command": "upgrade", "started": started, "hosts": hosts, **more})
+    whole = {"command": "upgrade", "started": started, "updated": started, "counts": {}, "bad": [], "hosts": hosts}
+    return json.dumps({**whole, **more})
 
 
 def write(place: Path, record: str) -> None:
-    keep_older(str(place / "upgrade"), record)
-    replace_file(str(place / "upgrade.json"), record)
-    replace_file(str(place / "upgrade.html"), f"<p>{record}")
+    found = record_file.read(record)
+    assert found is not None
+    report_files.write(str(place / "upgrade"), found)
 
 
 def test_a_run_that_did_something_is_kept_when_the_next_one_is_written(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import typing as t
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +14,8 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]
 from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
+from ansible_collections.overc.system.plugins.plugin_utils import role_arguments
+from ansible_collections.overc.system.plugins.plugin_utils.options import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -74,15 +78,29 @@ def _given(tasks: t.Any) -> list[set[str]]:
 
 def test_whoever_asks_for_an_upgrade_asks_for_the_same() -> None:
     """The run that builds, the one that reboots, and the look before both: else the one refuses or replaces what another does."""
-    (builds,) = _given(load(ROOT / "roles/host_upgrade/tasks/run.yml"))
+    every = {**DEFAULTS["host_upgrade"], "run_creates": "/x", "advisories": "security", "release": "13"}
+    builds = {*role_arguments.building("host_upgrade", every), "full"}
+    looks = {*role_arguments.looking("host_upgrade", every), "full"}
     (reboots,) = _given(load(ROOT / "roles/host_upgrade/tasks/others.yml"))
-    (looks,) = _given(load(ROOT / "roles/preflight/tasks/upgrade.yml"))
+    for file in ("roles/host_upgrade/tasks/run.yml", "roles/preflight/tasks/upgrade.yml"):
+        assert _given(load(ROOT / file)) == [{"full"}], "what else is asked is made of the options"
     assert builds - reboots == {"force", "rejected_plans", "arm"}, "what makes anew, and what was decided by then"
     at_the_end = {"arm", "reboot", "reboot_timeout", "confirm", "health", "hidden_policy"}
     assert builds - looks == {*at_the_end, "rejected_plans"}, (
         "what check mode cannot foresee, and what is known only later"
     )
     assert (reboots | looks) - builds == set()
+
+
+@pytest.mark.parametrize("role", sorted(DEFAULTS))
+def test_fleets_know_the_defaults_of_the_roles(role: str) -> None:
+    """A fleet's hosts get them without the role being run for each."""
+    defaults = load(ROOT / "roles" / role / "defaults/main.yml")
+    assert {f"{role}_{option}" for option in DEFAULTS[role]} == set(defaults)
+    for option, ours in DEFAULTS[role].items():
+        theirs = defaults[f"{role}_{option}"]
+        words = re.fullmatch(r"{{ \w+ \| default\((.*)\) }}", str(theirs))
+        assert ours == (ast.literal_eval(words[1]) if words else theirs), option
 
 
 def test_the_role_says_the_timeouts_of_their_owner() -> None:

@@ -187,6 +187,23 @@ def test_unready_hosts(make_fleet: Fleet, controller: Controller) -> None:
     assert run.status(backup) == "returned"
 
 
+def test_host_that_does_not_work_before_is_left_alone(make_fleet: Fleet, controller: Controller) -> None:
+    """It could not be told from what the upgrade breaks, and would be brought back from an upgrade that is good."""
+    good, ill = make_fleet(2)
+    ill.write("/etc/lab-ill", "")
+    health = {**QUICK, "commands": ["test ! -e /etc/lab-ill"]}
+    run = controller.run("upgrade", host_upgrade_health=health)
+    assert run.rc != 0
+    assert run.statuses() == {"h1": "not_started", "h2": "unready"}
+    assert "Before the upgrade it does not work already" in run.reason(ill)
+    assert_untouched(good)
+    assert_untouched(ill)
+
+    run = controller.run("upgrade", host_upgrade_health=health, fleet_unready="skip")
+    assert run.statuses() == {"h1": "upgraded", "h2": "unready"}
+    assert_untouched(ill)
+
+
 def test_staged_before_and_up_to_date(make_fleet: Fleet, controller: Controller) -> None:
     staged, current = make_fleet(2)
     stage(staged)
