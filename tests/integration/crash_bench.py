@@ -82,7 +82,7 @@ def upgrade(host: Host) -> dict[str, t.Any]:
 
 def killed(host: Host, module: str, args: dict[str, t.Any], prelude: str) -> None:
     process = host.module_start(module, args, prelude=prelude).process
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=600)
     gone = process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
     assert gone, f"it was not killed there: {process.returncode}\n{stdout[-3000:]}\n{stderr[-3000:]}"
 

@@ -130,7 +130,12 @@ def test_in_and_out_and_security_and_back(host: Host, tmp_path: Path) -> None:
 
 
 def test_what_an_installation_would_push_out(host: Host, tmp_path: Path) -> None:
-    files = build(tmp_path, own("own-a", "1.0"), own("own-g", "1.0", "Obsoletes: own-a < 9", "Provides: own-virt"))
+    files = build(
+        tmp_path,
+        own("own-a", "1.0"),
+        own("own-g", "1.0", "Obsoletes: own-a < 9", "Provides: own-virt"),
+        own("own-h", "1.0", "Obsoletes: lab-kernel < 9"),
+    )
     install(host, files["own-a-1.0"])
     offer(host, *files.values())
     succeed(host, "update")
@@ -139,3 +144,7 @@ def test_what_an_installation_would_push_out(host: Host, tmp_path: Path) -> None
     assert_refused(call(host, "upgrade", {**ONLY, "install": ["own-virt"]}), "package_unknown", "own-virt")
     checked = call(host, "upgrade", {**ONLY, "install": ["own-g"], "remove": ["own-a"]}, check=True)
     assert checked["removed"] == ["own-a"], checked
+    # Of what an upgrade alone takes it is told, for something else may have the file
+    said = str(call(host, "upgrade", check=True)["warnings"])
+    assert "The upgrade removes lab-kernel, and the host cannot do without" in said
+    assert "bzImage" in said

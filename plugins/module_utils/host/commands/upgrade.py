@@ -23,7 +23,7 @@ from ..observe.state import HostState
 from ..plan.package_steps import command_lines
 from ..plan.policy import advisories, skipped_repositories
 from ..plan.refusals import refuse_upgrade
-from ..plan.removals import gone, refuse_needed, refuse_unasked
+from ..plan.removals import gone, refuse_needed, refuse_unasked, say_needed
 from ..result import nothing_to_do
 from .options import UpgradeOptions
 
@@ -168,10 +168,15 @@ def _refuse_removals(
 ) -> None:
     """Where packages are to come or go: raises package_needed, removal_unasked for what must not go with them."""
     request = options.request
-    going = gone(packages.changes) if request.edits else ()
+    going = gone(packages.changes)
     if not going:
         return
-    refuse_needed(packages, manager.owners(needed_paths(facts)))
+    owners = manager.owners(needed_paths(facts))
+    if not request.edits:
+        told = say_needed(packages, owners)
+        host.warnings += [told] if told else []
+        return
+    refuse_needed(packages, owners)
     if request.install and not set(going) <= set(request.remove):
         rest = replace(
             options, request=replace(request, install=()), update_cache=options.update_cache and host.check_mode

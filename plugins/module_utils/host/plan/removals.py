@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which packages may go with what was asked for: none that the host needs, none that an installation pushes out. Pure."""
+"""Which packages may go: where they were named none that the host needs, and none that an installation pushes out; where an
+upgrade alone takes some, it is told. Pure.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ def gone(changes: t.Iterable[PackageChange]) -> tuple[str, ...]:
 
 def refuse_needed(plan: PackagePlan, owners: t.Mapping[str, str]) -> None:
     """``owners``: path that the host cannot do without -> the package that it belongs to. Raises package_needed."""
-    lost = {path: name for path, name in owners.items() if name in gone(plan.changes)}
+    lost = _lost(plan, owners)
     if lost:
         names = sorted(set(lost.values()))
         raise OvercError(
@@ -31,6 +33,25 @@ def refuse_needed(plan: PackagePlan, owners: t.Mapping[str, str]) -> None:
             "Nothing was changed.",
             packages=names,
         )
+
+
+def say_needed(plan: PackagePlan, owners: t.Mapping[str, str]) -> str | None:
+    """What to say of an upgrade that nobody asked to remove something: what it brings may have the same file.
+
+    Whether it has is looked at in the new root.
+    """
+    lost = _lost(plan, owners)
+    if not lost:
+        return None
+    return (
+        f"The upgrade removes {', '.join(sorted(set(lost.values())))}, and the host cannot do without {', '.join(sorted(lost))}: "
+        "if nothing that comes has that file, the new root is refused. Leave what wants this out with the option exclude."
+    )
+
+
+def _lost(plan: PackagePlan, owners: t.Mapping[str, str]) -> dict[str, str]:
+    going = gone(plan.changes)
+    return {path: name for path, name in owners.items() if name in going}
 
 
 def refuse_unasked(request: PackageRequest, plan: PackagePlan, without_install: PackagePlan) -> None:
@@ -45,4 +66,4 @@ def refuse_unasked(request: PackageRequest, plan: PackagePlan, without_install: 
         )
 
 
-__all__ = ("gone", "refuse_needed", "refuse_unasked")
+__all__ = ("gone", "refuse_needed", "refuse_unasked", "say_needed")

@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.host.plan.removals import gone, refuse_needed, refuse_unasked
+from ansible_collections.overc.system.plugins.module_utils.host.plan.removals import (
+    gone,
+    refuse_needed,
+    refuse_unasked,
+    say_needed,
+)
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     PackageChange,
     PackagePlan,
@@ -33,6 +38,16 @@ def test_what_the_host_needs_stays() -> None:
     assert (caught.value.error_id, caught.value.facts["packages"]) == ("package_needed", ["init-package"])
     refuse_needed(plan("other"), {"/sbin/init": "init-package"})
     refuse_needed(plan("init-package", comes=("init-package",)), {"/sbin/init": "init-package"})
+
+
+def test_what_an_upgrade_takes_by_itself_is_told() -> None:
+    """It may come under another name; only the new root shows."""
+    owners = {"/usr/sbin/sshd": "ssh-server", "/bin/sh": "shell"}
+    said = say_needed(plan("ssh-server", "other", comes=("ssh-server-new",)), owners)
+    assert said is not None
+    assert said.startswith("The upgrade removes ssh-server, and the host cannot do without /usr/sbin/sshd:")
+    assert say_needed(plan("other"), owners) is None
+    assert say_needed(plan("shell", comes=("shell",)), owners) is None
 
 
 def test_an_installation_pushes_nothing_out_that_nobody_named() -> None:
