@@ -100,18 +100,13 @@ lab-down: setup ## remove the lab
 	@$(PY) -m tests.lab down
 
 .PHONY: bench bench-host bench-overlay bench-fleet
-bench: bench-host bench-overlay bench-fleet ## measure everything, an hour; or bench-host, bench-overlay, bench-fleet
-
-bench-host: setup
-	@$(PY) -m bench
-
-bench-overlay:
+bench: setup ## measure all on a quiet machine, hours, and write docs/benchmarks.md; BENCH_ARGS=--smoke only tries it
 	@scripts/setup bench
-	@mkdir -p build
-	@$(PY) bench/overlay.py --json build/bench-overlay.json
+	@$(PY) -m bench.run $(BENCH_ARGS)
 
-bench-fleet: setup
-	@$(PY) -m bench.fleet
+bench-host bench-overlay bench-fleet: setup # one part, to look at: writes no documentation
+	@scripts/setup bench
+	@$(PY) -m bench.run --only $(@:bench-%=%) $(BENCH_ARGS)
 
 .PHONY: lint
 lint: setup ## everything a reviewer's machine would complain about

@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Callable
 from pathlib import Path
 
+from bench import large_repository
 from tests.lab import DiskSize, Host, Lab, LabError, controller
 from tests.lab.packages import Package
 from tests.lab.rpms import add_repositories
@@ -117,7 +118,14 @@ def bulk_image(lab: Lab, repository: str) -> Path:
     host.sh(f"dnf -y install 'lab-{repository}*' && dnf -y clean packages")
     host.disable_repo(f"{repository}-1")
     host.enable_repo(f"{repository}-2")
+    distribution(host)
     return _saved(host)
+
+
+def distribution(host: Host) -> None:
+    """The host knows as many packages as that of a distribution does, and has them in its cache."""
+    host.enable_repo(large_repository.add())
+    host.sh("dnf -q makecache")
 
 
 def _saved(host: Host) -> Path:
@@ -218,6 +226,7 @@ class Nothing:
         self._hosts = lab.create_many([f"n{number}" for number in range(hosts)])
         self._environment = controller.environment(lab)
         for host in self._hosts:
+            distribution(host)
             module(host, "overc_host_upgrade")
             module(host, "ansible.modules.ping")
         self.ansible("ansible.builtin.ping")
@@ -239,6 +248,8 @@ class Nothing:
             "ansible no-op, lists not refreshed": lambda _: self.ansible(
                 "overc_host_upgrade", "-a", "update_cache=false"
             ),
+            "floor: python": lambda _: timed(lambda: first.run(["python3", "-I", "-S", "-c", ""])),
+            "floor: dnf": lambda _: timed(lambda: first.run(["python3", "-c", "import dnf; dnf.Base().fill_sack()"])),
             "module ping": lambda _: timed(lambda: module(first, "ansible.modules.ping")),
             "module no-op": lambda _: timed(lambda: module(first, "overc_host_upgrade")),
             "module no-op, lists not refreshed": lambda _: timed(

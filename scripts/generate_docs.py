@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write the pages of docs/, and the parts of modules, that are made from something else; a test checks that this was done.
 
-Of ``docs/benchmarks.md`` those parts are, for which ``make bench`` left results in ``build``; the others stay.
+``docs/benchmarks.md`` is made of the one file that ``make bench`` left in ``build``, as a whole, or stays as it is.
 """
 
 from __future__ import annotations
