@@ -122,6 +122,9 @@ def converge(host: Host, name: str) -> None:
         if version(host, "deb-app") == NEW:
             succeed(host, "rollback")
             host.reboot()
+        succeed(
+            host, "update"
+        )  # repairs first: a rollback out of the trial that it was cut off over would take it back
         succeed(host, "confirm") if succeed(host, "info")["state"] == "trial" else succeed(host, "rollback")
         assert version(host, "deb-app") == OLD
     assert succeed(host, "info")["state"] == "clean"
