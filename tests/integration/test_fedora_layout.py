@@ -23,6 +23,8 @@ from tests.lab.bootloader import format_environment, parse_environment
 from tests.lab.fedora_kernels import FIRST_KERNEL, NEW_KERNEL, NEWER
 from tests.lab.kernel import kernel_release
 from tests.lab.layouts import FEDORA
+from tests.lab.process import run
+from tests.lab.rootfs import NEXT_SUITE, rootfs_tarball
 from tests.sampling import rotating
 
 MakeHost = Callable[..., Host]
@@ -274,6 +276,51 @@ def test_the_page_about_fedora_comes_true(lab: Lab, make_host: MakeHost, tmp_pat
             said,
         )
     assert root(host) == FIRST
+
+
+# dracut itself, and what it cannot do without
+_DRACUT_PACKAGES: t.Final = ("systemd,systemd-sysv,udev,kmod,btrfs-progs,zstd,cpio,dracut",)
+_DRACUT: t.Final = (
+    *("usr/lib/dracut", "usr/bin/dracut", "usr/bin/cpio", "usr/bin/zstd"),
+    *("usr/lib/udev", "usr/bin/udevadm", "usr/lib/systemd/systemd-udevd", "usr/lib/systemd/system"),
+)
+_DRACUT_PLUGIN: t.Final = """\
+#!/bin/bash
+case $1 in add) dracut -f --no-uefi --kver "$2" "/boot/initramfs-$2.img" ;; esac
+"""
+# As Fedora has it, but for the modules, which would take a minute more
+_DRACUT_SETTINGS: t.Final = """\
+hostonly="yes"
+hostonly_cmdline="{cmdline}"
+compress="zstd"
+omit_dracutmodules+=" bash network kernel-network-modules plymouth i18n "
+"""
+
+
+@pytest.mark.one_day_in(5)
+def test_with_the_real_dracut(host: Host, tmp_path: Path) -> None:
+    """As Debian's next release has it. It takes the new root for the running one, and what it packs with zstd is looked into."""
+    tarball = rootfs_tarball(NEXT_SUITE, _DRACUT_PACKAGES)
+    run(["tar", "-C", tmp_path, "--zstd", "-xf", tarball, *(f"./{name}" for name in _DRACUT)])
+    run(["cp", "-a", "--remove-destination", tmp_path / "usr", f"{host.root}/"])
+    plugins = "/usr/lib/kernel/install.d"
+    host.sh(f"rm {plugins}/51-dracut-rescue.install {plugins}/55-initrd.install")
+    host.write(f"{plugins}/50-dracut.install", _DRACUT_PLUGIN)
+    adopt(host)
+    before = theirs(host)
+    host.enable_repo(NEWER)
+    host.write("/etc/dracut.conf.d/01-dist.conf", _DRACUT_SETTINGS.format(cmdline="yes"))
+    refused = call(host, "upgrade", timeout=900)
+    assert_refused(refused, "layout_unsupported", "hostonly_cmdline=no", f"subvol=/{SECOND}.overc-new")
+    host.write("/etc/dracut.conf.d/01-dist.conf", _DRACUT_SETTINGS.format(cmdline="no"))
+    staged = succeed(host, "upgrade", timeout=900)
+    assert (staged["state"], staged.get("warnings", [])) == ("staged", []), staged
+    assert theirs(host) == before
+    initrd = f"/mnt/boot/initramfs-{NEW_KERNEL}.img"
+    host.sh(f"mount -o subvol={staged['staged']} $(findmnt -nvo SOURCE /) /mnt")
+    names = host.sh(f"zstd -dcq < {initrd} | cpio -it --quiet").split()
+    host.sh("umount /mnt")
+    assert {"init", "usr/lib/systemd/systemd-udevd"} & set(names)
 
 
 STEPS: t.Final = tuple(step for step in (*UPGRADE_STEPS, "arm_trial") if step not in ("carry_over", "run_commands"))
