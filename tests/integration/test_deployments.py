@@ -96,6 +96,20 @@ def adopted(make_host: MakeHost) -> Host:
     return host
 
 
+def test_a_trial_that_wrote_the_distributions_menu_ends(adopted: Host) -> None:
+    """Automatic updates, say: the distribution's menu boots the system on trial then, whose end has to be the old one."""
+    offer(adopted, app("2.0"))
+    succeed(adopted, "upgrade")
+    adopted.reboot()
+    assert "overc.trial=1" in cmdline(adopted)
+    adopted.sh("update-grub")
+    assert "subvol=@rootfs.overc-1 " in adopted.sh("grep -m1 -P '^\\tlinux' /boot/grub/grub.cfg; sync")
+    adopted.powerloss()
+    adopted.start()
+    assert root(adopted) == "@rootfs"
+    assert succeed(adopted, "info")["state"] == "fallback"
+
+
 def test_a_menu_that_leads_to_ours_no_more(adopted: Host) -> None:
     """The distribution's tool was run without its 41_custom: no entry of ours boots, and nobody is told that one does."""
     offer(adopted, app("2.0"))

@@ -77,6 +77,10 @@ HARM: dict[str, tuple[str, str]] = {
     ),
     "what lets people in": ("rm /usr/sbin/sshd", "no /usr/sbin/sshd"),
     "it may not be started": ("chmod 0644 /usr/sbin/sshd", "no /usr/sbin/sshd"),
+    "it cannot start": ("printf '#!/bin/sh\\nexit 3\\n' > /usr/sbin/sshd", "nobody could log in"),
+    "it has no keys": ("rm /etc/ssh/ssh_host_*_key", "nobody could log in"),
+    "it does not know a word of its configuration": ("echo Nonsense yes >> /etc/ssh/sshd_config", "Nonsense"),
+    "who may come in": ("rm -r /etc/pam.d", "PAM knows no service sshd"),
     "what we come by": ("rm -r /usr/lib/python3*/ctypes", "no Python that works"),
 }
 

@@ -33,8 +33,8 @@ def suffer(guest: DebianGuest, fault: Fault) -> str:
         assert "reboot: Restarting" not in guest.machine.console_since(mark)
         return f"refused: {said['error_id']}"
     _came_back(guest)
-    # Nothing was confirmed yet, so the default is still what the distribution's own menu says
-    guest.assert_system(OLD, deployment(0), deployment="", trial="")
+    # Named before the trial: the distribution's own menu may have been made anew in it
+    guest.assert_system(OLD, deployment(0), deployment="0", trial="")
     assert guest.info()["state"] == "fallback"
     assert guest.controller(ROLLBACK)["state"] == "clean"
     assert guest.controller.call(UPGRADE).get("error_id") == "known_bad"

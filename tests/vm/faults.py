@@ -89,7 +89,9 @@ FAULTS: t.Final = (
           kernel=_initrd(lambda data: bytes(byte ^ 0xA5 for byte in data))),
     Fault("root-panics", "the kernel panics while the new root starts", HEALED,
           script=_PANIC + _WANTS.format("vm-panic.service")),
-    Fault("sshd-missing", "the new root boots, but nobody can log in", HEALED, script="rm -f /usr/sbin/sshd\n"),
+    # Not an sshd that is not there or cannot start, which is noticed before
+    Fault("login-denied", "the new root boots, but nobody can log in", HEALED,
+          script="sed -i '1i DenyUsers *' /etc/ssh/sshd_config\n"),
     Fault("unhealthy", "everything runs but what the machine is for", HEALED, script="touch /etc/vm-unhealthy\n"),
     Fault("hang", "the start of the new root never ends", HEALED, script=_HANG + _WANTS.format("vm-hang.service")),
     Fault("emergency", "the new root stops in emergency mode", HEALED, script=_EMERGENCY + _NEEDS),

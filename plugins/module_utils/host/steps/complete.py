@@ -18,6 +18,7 @@ from ..observe.bootable import lacks, unusable_modules
 from ..observe.essentials import DEVICES, absent_devices, unlocked_at_boot
 from ..observe.needed import needed_programs
 from .context import Apply
+from .login import no_login
 from .new_root import NewRoot
 
 # What a module of this collection, and Ansible before it, would miss first; of several packages of a distribution
@@ -47,11 +48,16 @@ def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
     with NewRoot(at.runner, root_mount.source, at.made_root().id, at.lock_fds) as inside:
         said = _libraries_missing(inside, new.init)
         python = _python_fails(inside, base.path, new.path)
+        login = no_login(at.runner, inside, base.path)
     # Not every loader can be asked, and what one says of the running init is no defect
     if said and not _libraries_missing(at.runner, base.init):
         raise OvercError("root_incomplete", f"The init of the new root, {new.init.path}, cannot be loaded: {said}.")
     if python:
         raise OvercError("root_incomplete", f"After the packages ran, the new root has no Python that works: {python}.")
+    if login:
+        raise OvercError(
+            "root_incomplete", f"After the packages ran, nobody could log in to the new root by ssh: {login}."
+        )
 
 
 def _is_lost(base: str, new: str, path: str) -> bool:
