@@ -105,6 +105,24 @@ def test_there_and_back(make_host: MakeHost) -> None:
     assert [word for word in cmdline(host) if word.startswith("overc.")] == []
 
 
+def test_a_trial_that_wrote_an_entry_of_its_own_ends(make_host: MakeHost) -> None:
+    """Automatic updates, say: kernel-install writes for the system that runs, and what it wrote last comes first."""
+    host = loader_host(make_host)
+    install(host, app("1.0"))
+    offer(host)
+    adopt(host)
+    offer(host, app("2.0"))
+    succeed(host, "upgrade")
+    host.reboot()
+    assert "overc.trial=1" in cmdline(host)
+    theirs = host.sh("cd /boot/efi/loader/entries; ls | grep -v overc").strip()
+    change = "s,subvol=@rootfs,subvol=@rootfs.overc-1,; s,^version .*,version 99.9,"
+    host.sh(f"cd /boot/efi/loader/entries; sed '{change}' {theirs} > later-99.9.conf; grep -q overc-1 later-99.9.conf; sync")
+    host.reboot()
+    assert root(host) == "@rootfs"
+    assert succeed(host, "info")["state"] == "fallback"
+
+
 def check_whole_after(host: Host, name: str, release: str) -> None:
     assert (root(host), version(host, "deb-app"), "overc.trial=1" in cmdline(host)) == (name, release, False)
     assert host.sh("systemctl --failed --plain --no-legend; dpkg --audit") == ""

@@ -44,7 +44,7 @@ def _settled(at: Apply) -> dict[str, str | None]:
     """
     boot = certain(at.facts.entry_boot, "the boot loader's menu")
     place = certain(boot.place, "the place of the boot loader's menu")
-    if boot.values.get(DEFAULT) or place.method != "grub-entry":
+    if boot.values.get(DEFAULT):
         return {}
     entry = boot.menu.of(boot.default)
     newest = choose_kernel(kernels_in("/", at.facts.layout.boot_dir), module_releases("/"))
