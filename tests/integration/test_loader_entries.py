@@ -117,7 +117,9 @@ def test_a_trial_that_wrote_an_entry_of_its_own_ends(make_host: MakeHost) -> Non
     assert "overc.trial=1" in cmdline(host)
     theirs = host.sh("cd /boot/efi/loader/entries; ls | grep -v overc").strip()
     change = "s,subvol=@rootfs,subvol=@rootfs.overc-1,; s,^version .*,version 99.9,"
-    host.sh(f"cd /boot/efi/loader/entries; sed '{change}' {theirs} > later-99.9.conf; grep -q overc-1 later-99.9.conf; sync")
+    host.sh(
+        f"cd /boot/efi/loader/entries; sed '{change}' {theirs} > later-99.9.conf; grep -q overc-1 later-99.9.conf; sync"
+    )
     host.reboot()
     assert root(host) == "@rootfs"
     assert succeed(host, "info")["state"] == "fallback"
