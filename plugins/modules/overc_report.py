@@ -52,8 +52,8 @@ EXAMPLES = r"""
     directory: "{{ playbook_dir }}/report"
     name: upgrade
     record: >-
-      {"command": "upgrade", "started": "2026-11-23T21:00:00Z", "updated": "2026-11-23T21:05:00Z", "counts": {"upgraded": 1},
-      "bad": [], "hosts": {"web1": {"status": "upgraded"}}}
+      {"command": "upgrade", "started": "2026-11-23T21:00:00Z", "updated": "2026-11-23T21:05:00Z",
+      "counts": {"upgraded": 1}, "bad": [], "hosts": {"web1": {"status": "upgraded"}}}
 """
 
 RETURN = r"""
