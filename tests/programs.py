@@ -31,8 +31,9 @@ PROGRAMS: t.Final[dict[str, frozenset[str]]] = {
     "overc_host_rollback": _LOOK | _INIT | {"rpm", "python3", "head", "readlink"},
     "overc_host_service": _LOOK | {"rpm"},
     "overc_host_update": _LOOK | _DNF,
-    # cp copies the modules of kernels; setpriv and unshare lead into the new root
-    "overc_host_upgrade": _LOOK | _INIT | _DNF | {"setpriv"},
+    # cp copies the modules of kernels; setpriv and unshare lead into the new root; sshd only looks at its configuration, to know
+    # whether it could start before, where that of the new root could not
+    "overc_host_upgrade": _LOOK | _INIT | _DNF | {"setpriv", "sshd"},
     # They work on the controller and start nothing
     "overc_report": frozenset(),
     "overc_options": frozenset(),
@@ -47,7 +48,8 @@ INDIRECT: t.Final[dict[str, frozenset[str]]] = {
     "overc_host_upgrade": _BELOW_DNF | {"unshare"},
 }
 # The package manager there, the one program that a scriptlet of the lab's packages calls, and the dynamic loader of the new
-# init, which only lists what it would load (host/steps/complete.py); it has the name that the init asks for
+# init, which only lists what it would load (host/steps/complete.py); it has the name that the init asks for. sshd -t only looks
+# whether it would start, and mkdir makes the directory that its unit would make for it (host/steps/login.py)
 IN_THE_NEW_ROOT: t.Final = frozenset(
     {
         "dnf",
@@ -55,12 +57,14 @@ IN_THE_NEW_ROOT: t.Final = frozenset(
         "gpg",
         "head",
         "ld-linux-x86-64.so.2",
+        "mkdir",
         "python3",
         "readlink",
         "rpm",
         "rpmdb",
         "rpmkeys",
         "sh",
+        "sshd",
         "stat",
     }
 )

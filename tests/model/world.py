@@ -78,7 +78,8 @@ class Firmware(t.NamedTuple):
 class Boot(t.NamedTuple):
     """The boot partition at one moment. ``environment`` is (saved_entry, next_entry) of GRUB's block, None where there is
     no block; ``menu`` says whether grub.cfg has our lines; ``before`` and ``made`` are what lies beside for its removal.
-    ``firmware``: with systemd-boot its variables, which no cut ever tears; None with GRUB.
+    ``firmware``: with systemd-boot its variables, which no cut ever tears; None with GRUB. ``written_for``: the root for which
+    the distribution's own menu was written last, where that is not the one that was installed.
     """
 
     files: tuple[tuple[str, str], ...]
@@ -87,6 +88,7 @@ class Boot(t.NamedTuple):
     before: bool = False
     made: bool = False
     firmware: Firmware | None = None
+    written_for: str | None = None
 
     @property
     def automatic(self) -> bool:

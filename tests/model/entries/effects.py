@@ -21,7 +21,7 @@ from tests.model.effects.at_work import AtWork
 from tests.model.effects.subvolumes import exchange
 from tests.model.entries.facts import facts_of
 from tests.model.entries.key import forget
-from tests.model.entries.world import MENU, Line, entry_name, initrd_of, line_text, menu_of, menu_text
+from tests.model.entries.world import ADOPTED, MENU, Line, entry_name, initrd_of, line_text, menu_of, menu_text
 from tests.model.facts import release
 from tests.model.world import UNFINISHED, Boot, Btrfs, Firmware, Root, World
 
@@ -194,9 +194,18 @@ def write_block(at: AtWork, **values: str | None) -> bool:
 # -- what boots --------------------------------------------------------------------------------------------------------
 
 
+def _settled(at: AtWork) -> dict[str, str]:
+    """What boots by default, where nobody has named it yet: whatever writes the distribution's menu while a trial runs writes
+    it for the system on trial.
+    """
+    boot = at.storage.world.boot
+    named = boot.firmware.default if boot.firmware is not None else (boot.environment or (None,))[0]
+    return {} if named else {"default": f"n{ADOPTED}"}
+
+
 def arm_trial(at: AtWork) -> bool:
     at.storage.commit()
-    return write_block(at, tried=f"n{at.context.number}")
+    return write_block(at, **_settled(at), tried=f"n{at.context.number}")
 
 
 def rearm(at: AtWork) -> bool:
@@ -204,7 +213,7 @@ def rearm(at: AtWork) -> bool:
     boot = at.facts.entry_boot
     if boot is None or boot.waiting is None:
         raise AssertionError("nothing waits for its trial")
-    return write_block(at, tried=f"n{boot.waiting}")
+    return write_block(at, **_settled(at), tried=f"n{boot.waiting}")
 
 
 def disarm(at: AtWork) -> bool:
@@ -321,8 +330,21 @@ def record(at: AtWork) -> bool:
     return True
 
 
+def _note_again(at: AtWork) -> bool:
+    """What the firmware was told last, where the run was cut off before the block said so."""
+    boot, noted = at.storage.world.boot, (at.storage.world.boot.environment or (None,))[0]
+    chosen = boot.firmware.default if boot.firmware is not None else None
+    may_choose = at.context.operation != "upgrade" and not at.context.arm
+    meant = {f"n{at.context.number}"} if may_choose else set()
+    if chosen == noted or chosen not in meant | (set() if noted else {f"n{ADOPTED}"}):
+        return False
+    note(at, default=chosen)
+    return True
+
+
 def clean_boot(at: AtWork) -> bool:
-    return remove_unused(at)
+    noted = _note_again(at)
+    return remove_unused(at) or noted
 
 
 EFFECTS: t.Final = {

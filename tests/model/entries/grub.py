@@ -106,10 +106,10 @@ def load(world: World, disk: Btrfs, left: tuple[Boot, Boot], choice: Choice | No
             raise DoesNotBoot(f"entry {line.number}: {why}")
         if trial:
             return load(world, disk, decision.left)  # it reboots, and the try is used up
-    adopted = disk.at(STEM)
-    if adopted is None:
-        raise DoesNotBoot("the system as it was installed is gone")
-    return Loads(adopted, None, False, decision.left)
+    theirs = disk.by_uuid(grub.written_for) if grub.written_for is not None else disk.at(STEM)
+    if theirs is None:
+        raise DoesNotBoot("the system that the distribution's menu boots is gone")
+    return Loads(theirs, None, False, decision.left)
 
 
 def started(world: World, disk: Btrfs, loads: Loads) -> World:
@@ -146,6 +146,11 @@ def starts(world: World, found: tuple[Btrfs, tuple[Boot, Boot]]) -> t.Iterator[t
         # Panics, hangs, is given up by its guard: the try is used up, and its root was written to or not
         for what, before in (("trial hangs", disk), ("trial fails in its root", started(world, disk, calm).disk)):
             yield what, started(world, before, load(world, before, calm.left))
+        if decide(world, calm.left).number is None:
+            # Its update-grub or kernel-install ran, and nothing but the distribution's menu says what boots by default
+            before = started(world, disk, calm).disk
+            grub, linux = (boot._replace(written_for=calm.root.uuid) for boot in calm.left)
+            yield "trial writes the menu, and fails", started(world, before, load(world, before, (grub, linux)))
     chosen: list[Choice] = [line.number for line in menu_of(left[0]) or () if line.number != calm.number]
     for choice in [*chosen, *(["distribution"] if calm.number is not None else [])]:
         try:

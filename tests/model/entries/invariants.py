@@ -74,6 +74,10 @@ def _boots(world: World, disk: Btrfs, left: tuple[Boot, Boot]) -> None:
     check(first.number == wanted.number, f"deployment {first.number} boots, not {wanted.number}")
     check(not first.trial or first.root.guard, "a trial without a guard")
     check(not second.trial, "a trial is not used up")
+    if second.number is None and not (world.entries and world.entries.manual):
+        check(
+            second.root.uuid in world.good, f"the distribution's menu boots {second.root.uuid}, which nobody confirmed"
+        )
 
 
 def _is_tidy(disk: Btrfs, linux: Boot) -> None:

@@ -86,6 +86,11 @@ def _nothing(_at: AtWork) -> bool:
     return True
 
 
+def _default_left_open(at: AtWork) -> bool:
+    at.storage.commit()
+    return effects.write_block(at, tried=f"n{at.context.number}")
+
+
 _BEGINS: t.Final = adopted("ext4", Entries(1))
 _STAGED: t.Final = after(_BEGINS, "upgrade")
 _TRIAL: t.Final = after(_STAGED, "reboot")
@@ -128,6 +133,7 @@ MUTANTS: t.Final[dict[str, Mutant]] = {
     "a step that looks done is taken for durable": _mutant(replace(MACHINERY, skips_are_durable=False)),
     "the journal goes before the last step": _mutant(replace(MACHINERY, closes_after=frozenset(("name_root",)))),
     "the new system is permanent without a trial": _mutant(_with(arm_trial=effects.choose)),
+    "what boots by default is left to the distribution's menu": _mutant(_with(arm_trial=_default_left_open)),
     "a trial is not used up": _mutant(MACHINERY, _ENDLESS),
     "a trial has no guard": _mutant(_with(install_guard=_nothing), _unguarded()),
     "the next boot is chosen before the kernels are there": _mutant(
@@ -148,6 +154,10 @@ def _taken_back_before_it_is_forgotten(at: AtWork) -> bool:
     effects.set_once(at, None)
     effects.note(at, tried=None)
     return True
+
+
+def _nothing_noted_again(at: AtWork) -> bool:
+    return effects.remove_unused(at)
 
 
 def _line(at: AtWork) -> Line:
@@ -177,9 +187,14 @@ LOADER_MUTANTS: t.Final[dict[str, Mutant]] = {
     "the trial is armed before its entry is there": _mutant(_with(moved("arm_trial", before="write_menu")), _LOADER),
     "the trial is armed before it is recorded": _mutant(_with(moved("arm_trial", before="record")), _LOADER),
     "a confirmation is recorded before it is written": _mutant(_with(moved("record", before="confirm")), _LOADER_TRIAL),
+    "what boots by default is left to the distribution": _mutant(_with(arm_trial=_default_left_open), _LOADER),
     "what is armed is noted before it is": _mutant(_with(arm_trial=_note_before_it_is_armed), _LOADER),
     "what is taken back is noted after it was": _mutant(
         _with(disarm=_taken_back_before_it_is_forgotten), _LOADER_STAGED
+    ),
+    "a default that a kill left half told stays so": _mutant(_with(clean_boot=_nothing_noted_again), _LOADER),
+    "a confirmation that a kill left half told stays so": _mutant(
+        _with(clean_boot=_nothing_noted_again), _LOADER_TRIAL
     ),
     "an entry is not synced": _mutant(_with(write_menu=_entry_without_a_sync), _LOADER),
     "there is no entry for the trial": _mutant(_with(write_menu=_no_entry_for_the_trial), _LOADER),

@@ -128,6 +128,12 @@ class Place(abc.ABC):
         The names are those of ``menu.py``, also where a boot loader has others. Raises boot_write_failed, inconsistent.
         """
 
+    def note(self, meant: t.Collection[int]) -> bool:  # noqa: ARG002
+        """Complete a choice that a run was cut off in; whether anything was left to be done. ``meant``: the deployments that it
+        can have made the default. Nothing where choosing is one write.
+        """
+        return False
+
     @abc.abstractmethod
     def remove_unused(self, menu: Menu) -> bool:
         """Remove what no entry of ``menu`` needs any more, and what was left unfinished."""

@@ -204,6 +204,17 @@ class LoaderPlace(Place):
         after = self.read_choice()
         return after.values != before.values, after.values
 
+    def note(self, meant: t.Collection[int]) -> bool:
+        """The firmware has it, and the block does not yet. Where the block names nothing, that is also deployment 0, which is
+        named before the first trial.
+        """
+        block, chosen = read_block_at(self.block), decimal(self.read_choice().values.get(DEFAULT, ""))
+        noted = block.values.get(DEFAULT)
+        known = {*meant, *(() if noted else (ADOPTED,))}
+        if block.problem is not None or chosen is None or chosen not in known or noted == str(chosen):
+            return False
+        return write_environment(self.block, {DEFAULT: str(chosen)})
+
     def _be_whole(self, number: str, *, trial: bool) -> None:
         """The loader passes over a name that is not there without a word. Raises inconsistent."""
         menu, _problem = self.read_menu()

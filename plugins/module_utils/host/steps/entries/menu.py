@@ -83,9 +83,11 @@ def drop_entry(at: Apply) -> bool:
 
 
 def clean_boot(at: Apply) -> bool:
-    """Repair: nothing unfinished, and no file that no entry names."""
+    """Repair: nothing unfinished, and no file that no entry names; a choice that was cut off half-way is noted as it was made."""
     boot, where = menu_of(at)
-    return where.remove_unused(boot.menu)
+    number, may_choose = at.context.number, at.context.operation != "upgrade" and not at.context.arm
+    noted = where.note((number,) if may_choose and number is not None else ())
+    return where.remove_unused(boot.menu) or noted
 
 
 def prune(at: Apply) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.menu import DEFAULT, TRY, Menu
+from ansible_collections.overc.system.plugins.module_utils.boot.entries.method import read_block_at
 from ansible_collections.overc.system.plugins.module_utils.boot.loader import find, started, variables
 from ansible_collections.overc.system.plugins.module_utils.boot.loader import place as place_module
 from ansible_collections.overc.system.plugins.module_utils.boot.loader.find import find_adopted, find_new
@@ -165,6 +166,30 @@ def test_killed_anywhere(
         assert place.read_choice().values == ends[-1]
         assert place.unled() is None
     assert [value for number, value in enumerate(seen) if number == 0 or seen[number - 1] != value] in (ends, ends[:-1])
+
+
+@pytest.mark.parametrize(
+    ("noted", "told", "meant", "noted_after"),
+    [
+        (None, "0", (), "0"),  # before the first trial
+        ("0", "1", (1,), "1"),  # a confirmation
+        ("1", "0", (), "1"),  # somebody else's choice
+        ("0", "2", (1,), "0"),
+        (None, None, (1,), None),
+        ("0", None, (1,), "0"),
+    ],
+)
+def test_a_choice_that_was_cut_off_is_noted(
+    machine: Machine, noted: str | None, told: str | None, meant: tuple[int, ...], noted_after: str | None
+) -> None:
+    """Only what the run can have told the firmware; anything else is somebody else's, and stays to be told as such."""
+    if noted is not None:
+        machine.place.choose({DEFAULT: noted})
+    variables.write(variables.DEFAULT, f"overc-{told}.conf" if told is not None else None)
+    assert machine.place.note(meant) is (noted_after != noted)
+    assert machine.place.note(meant) is False
+    assert read_block_at(machine.place.block).values.get(DEFAULT) == noted_after
+    assert (machine.place.unled() is None) is (noted_after == told)
 
 
 def test_the_tried_entry_is_written_again_where_it_was_lost(machine: Machine) -> None:
