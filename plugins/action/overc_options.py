@@ -29,7 +29,9 @@ class ActionModule(ActionBase):
         except FleetError as error:
             # No exception: whoever asks for all hosts sees to it that one of them does not end the run (failed_when)
             return {**result, "failed": True, "changed": False, "msg": str(error), "error_id": "bad_argument"}
-        return {**result, "changed": False, **found}
+        # With -v Ansible shows all of a result
+        hidden = {"_ansible_no_log": True} if "shown" in found else {}
+        return {**result, "changed": False, **found, **hidden}
 
 
 __all__ = ("ActionModule",)

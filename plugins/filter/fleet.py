@@ -173,6 +173,11 @@ def fleet_unasked(hosts: t.Sequence[str], hostvars: Hostvars) -> bool:
     return not any(module_health(given.get("health")) for given in asked.values())
 
 
+def fleet_hidden(hosts: t.Sequence[str], hostvars: Hostvars) -> bool:
+    """Whether what was asked of any of these hosts has something in it that nobody is to read."""
+    return any("shown" in given for given in _asked(hostvars, hosts).values())
+
+
 def fleet_done(plan: t.Any, hostvars: Hostvars) -> t.Any:
     return _said(run_gate.done_hosts, plan, _results(plan, hostvars))
 
@@ -381,6 +386,7 @@ class FilterModule:
             "fleet_alone": fleet_alone,
             "fleet_done": fleet_done,
             "fleet_gate": fleet_gate,
+            "fleet_hidden": fleet_hidden,
             "fleet_hosts": fleet_hosts,
             "fleet_looked_at": fleet_looked_at,
             "fleet_plan": fleet_plan,

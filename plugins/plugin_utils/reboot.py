@@ -88,7 +88,8 @@ class RebootingAction(ActionBase):
             return {}, {}
         if self._boolean(variables.get("__overc_looks", False), "__overc_looks"):
             given = asked(role, variables, self._templar, self._loader)
-            return looking(role, given), {"asked": given}
+            # With -v Ansible shows all of a result
+            return looking(role, given), {"asked": given, **({"_ansible_no_log": True} if "shown" in given else {})}
         options = self._templar.template(variables[f"__{role}_options"])
         return building(role, options, check_mode=bool(self._task.check_mode)), {}
 

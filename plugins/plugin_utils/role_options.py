@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleValueOmittedError
 from ansible.parsing.dataloader import DataLoader
 from ansible.utils.vars import load_extra_vars
 
 from .option_kinds import FleetError
 from .option_names import refuse_cut_off, refuse_unknown
-from .options import FALLBACKS, ROLES, convert, converter, public
+from .options import DEFAULTS, FALLBACKS, ROLES, convert, converter, public
 from .own_tasks import check_file
 from .secrets import vaulted, without
 
@@ -23,6 +23,10 @@ _FILES: t.Final = ("drain_tasks", "undrain_tasks")
 # Looked at, and not in the answer: -v shows that
 _SECRET: t.Final = ("report_token", "verdicts_token")
 _HERE: t.Final = ("localhost", "127.0.0.1", "::1")
+# What only our own tasks and playbooks set
+_OURS: t.Final = tuple(f"__{name}_" for name in (*ROLES, "overc", "preflight", "health", "report"))
+# In place of a value that is Ansible's ``omit``
+_OMITTED: t.Final = object()
 
 
 class Templar(t.Protocol):
@@ -53,6 +57,7 @@ class _Asked:
     def look(self) -> Result:
         extra = load_extra_vars(self._loader)
         refuse_cut_off(extra)
+        self._refuse_facts()
         refuse_unknown(self._roles(), self._names(extra), extra, self._templates())
         options = self._options()
         if self._role == "fleet":
@@ -61,6 +66,18 @@ class _Asked:
         options = {name: value for name, value in options.items() if name not in _SECRET}
         shown = without(options, vaulted(self._variables))
         return {**options, "delegates": delegates, **({"shown": shown} if shown != options else {})}
+
+    def _refuse_facts(self) -> None:
+        """What a module answers as a fact is a variable, and goes before the inventory: a host that somebody has taken over
+        would choose which file of tasks the controller carries out.
+        """
+        facts = self._variables.get("ansible_facts")
+        named = sorted(map(str, facts)) if isinstance(facts, t.Mapping) else []
+        found = next((name for name in named if name in public() or name.startswith(_OURS)), None)
+        if found:
+            raise FleetError(
+                f"{found}: it is among the facts that the host says about itself. Give it in the inventory."
+            )
 
     def _roles(self) -> tuple[str, ...]:
         return (self._role, "host_upgrade") if self._role == "fleet" else (self._role,)
@@ -77,22 +94,41 @@ class _Asked:
     def _value(self, name: str, value: t.Any) -> t.Any:
         try:
             return self._templar.template(value)
+        except AnsibleValueOmittedError:
+            return _OMITTED
         except AnsibleError as error:
             raise FleetError(f"{name}: {' '.join(str(error).split())}") from None
 
     def _options(self) -> Result:
         found = {}
         for option in ROLES[self._role]:
-            name = f"{self._role}_{option}"
-            given = next((known for known in (name, *FALLBACKS.get(name, ())) if known in self._variables), None)
-            if given is not None:
-                found[option] = convert(self._role, option, self._value(given, self._variables[given]), given)
+            name, value = self._given(option)
+            if name:
+                found[option] = convert(self._role, option, value, name)
         return found
+
+    def _given(self, option: str) -> tuple[str, t.Any]:
+        """By which variable an option was given, and its value; what is omitted was not given, as for any task."""
+        own = f"{self._role}_{option}"
+        omitted = ""
+        for name in (own, *FALLBACKS.get(own, ())):
+            value = self._value(name, self._variables[name]) if name in self._variables else _OMITTED
+            if value is not _OMITTED:
+                return name, value
+            omitted = omitted or (name if name in self._variables else "")
+        if not omitted:
+            return "", None
+        if self._role not in DEFAULTS:
+            # Its default is the role's, and hidden by what was given
+            raise FleetError(f"{omitted}: it cannot be omitted. Leave the variable out, or give its default.")
+        return omitted, DEFAULTS[self._role][option]
 
     def _given_for_this_run(self, extra: Result) -> None:
         """What holds for all hosts is refused once, not for each of them."""
         for name in sorted(set(extra) & set(public())):
-            converter(name)(self._value(name, self._variables.get(name, extra[name])))
+            value = self._value(name, self._variables.get(name, extra[name]))
+            if value is not _OMITTED:
+                converter(name)(value)
 
     def _own_files(self, options: Result) -> list[str]:
         files = [(f"{self._role}_{option}", options.get(option)) for option in _FILES]

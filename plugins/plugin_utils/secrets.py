@@ -26,6 +26,8 @@ SHOWN: t.Final = "********"
 # What of a result is for people; the rest is what playbooks go on with
 _TEXTS: t.Final = frozenset(
     {"msg", "reason", "output", "check", "passed", "cmd", "exception", "warnings", "complaints", "announced"}
+    # With what commands a module was asked, and what they said
+    | {"invocation", "run", "ran"}
     | {
         f"{prefix}{name}{suffix}"
         for prefix in ("", "module_")
