@@ -157,6 +157,10 @@ def default_subvolume(top: Path) -> str:
     return match[1]
 
 
+# Where openSUSE's roots are
+_SNAPSHOTS = "@/.snapshots/*/snapshot"
+
+
 def personalise(loop: str, name: str, old: Identity, new: Identity) -> None:
     """Make a clone a machine of its own: names and UUIDs in every root subvolume and in the boot menu."""
     machine = os.urandom(16).hex()
@@ -170,7 +174,7 @@ def personalise(loop: str, name: str, old: Identity, new: Identity) -> None:
             path.write_text(text)
 
     with top_level(loop) as top:
-        for fstab in top.glob("*/etc/fstab"):
+        for fstab in (*top.glob("*/etc/fstab"), *top.glob(f"{_SNAPSHOTS}/etc/fstab")):
             etc = fstab.parent
             before = (etc / "machine-id").read_text().strip()
             # Golden disks without names of a machine on them have none
@@ -180,7 +184,7 @@ def personalise(loop: str, name: str, old: Identity, new: Identity) -> None:
             (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
             (etc / "machine-id").write_text(f"{machine}\n")
             replace(etc / "kernel/cmdline")
-        for menu in top.glob("*/boot/grub/grub.cfg"):
+        for menu in (*top.glob("*/boot/grub/grub.cfg"), *top.glob(f"{_SNAPSHOTS}/boot/grub2/grub.cfg")):
             replace(menu)
     with boot_partition(loop) as boot:
         for file in ("grub/grub.cfg", "grub2/grub.cfg", "grub2/grubenv"):

@@ -73,7 +73,7 @@ dracut -f "/boot/initramfs-0-rescue-$id.img" "$2"
 cd /boot/loader/entries
 sed -e "s/^title.*/title Rescue/; s/$2/0-rescue-$id/" "$id-$2.conf" > "$id-0-rescue.conf"
 """
-_DRACUT: t.Final = """\
+DRACUT: t.Final = """\
 #!/usr/bin/python3
 # dracut -f FILE RELEASE: an initrd that says whose it is, with the options that the real one writes where it is told to
 import glob, hashlib, os, re, subprocess, sys
@@ -130,7 +130,7 @@ TOOLS: t.Final = {
     "usr/lib/kernel/install.d/20-grub.install": _GRUB_PLUGIN,
     "usr/lib/kernel/install.d/50-dracut.install": _DRACUT_PLUGIN,
     "usr/lib/kernel/install.d/51-dracut-rescue.install": _RESCUE_PLUGIN,
-    "usr/bin/dracut": _DRACUT,
+    "usr/bin/dracut": DRACUT,
     "usr/bin/grub2-editenv": _EDITENV,
     "usr/sbin/grub2-mkconfig": _MKCONFIG,
 }
@@ -165,4 +165,4 @@ def kernel(version: str) -> Package:
     )  # fmt: skip
 
 
-__all__ = ("FIRST", "FIRST_KERNEL", "NEWER", "NEW_KERNEL", "PACKAGE", "TOOLS", "VERSIONS", "kernel")
+__all__ = ("DRACUT", "FIRST", "FIRST_KERNEL", "NEWER", "NEW_KERNEL", "PACKAGE", "TOOLS", "VERSIONS", "kernel")

@@ -28,13 +28,15 @@ class Firmware:
     boot_uuid: str
     root_uuid: str
     view: Path
+    relative: bool = False
     mounted: list[Path] = field(default_factory=list)
 
     def volumes(self) -> list[Volume]:
         # GRUB replays no journal: what only the journal has, it does not see
+        whole = "" if self.relative else "subvolid=5,"
         return [
             Volume("hd0,gpt1", self.boot_uuid, lambda: self._look(1, "ext4", "noload"), True),
-            Volume("hd0,gpt2", self.root_uuid, lambda: self._look(2, "btrfs", "subvolid=5,rescue=nologreplay"), False),
+            Volume("hd0,gpt2", self.root_uuid, lambda: self._look(2, "btrfs", f"{whole}rescue=nologreplay"), False),
         ]
 
     def _look(self, number: int, kind: str, options: str) -> Path:

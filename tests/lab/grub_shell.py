@@ -9,6 +9,7 @@ What real GRUB was seen to do counts: `save_env` writes in place and never into 
 
 from __future__ import annotations
 
+import os
 import typing as t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _IDLE = frozenset({
     "terminal", "terminal_input", "terminal_output", "true", ":",
 })  # fmt: skip
 _SHOWN = 3
+_MOST_LINKS = 8
 
 
 @dataclass(frozen=True)
@@ -397,11 +399,21 @@ class Grub:
 
 def _below(root: Path, path: str) -> Path:
     """Never out of the volume: a link in it may be absolute."""
-    place = root
-    for step in path.strip("/").split("/"):
+    place, steps, followed = root, path.strip("/").split("/")[::-1], 0
+    while steps:
+        step = steps.pop()
+        if step == "..":
+            if place == root:
+                raise OSError(f"{path}: it leads out of the volume")
+            place = place.parent
+            continue
         place /= step
-        if step == ".." or place.is_symlink():
-            raise OSError(f"{path}: links are not followed here")
+        if place.is_symlink():
+            target, followed = os.readlink(place), followed + 1
+            if target.startswith("/") or followed > _MOST_LINKS:
+                raise OSError(f"{path}: such links are not followed here")
+            place = place.parent
+            steps += target.split("/")[::-1]
     return place
 
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab import cgroup, disk, network, pool, python_in_host
-from tests.lab.layouts import ZYPPER
+from tests.lab.layouts import OPENSUSE, ZYPPER
 from tests.lab.process import LabError, alive, read_json, run, start_background, started_at, wait_for, write_atomic
 from tests.lab.settings import (
     CONSOLE_FILE,
@@ -306,7 +306,7 @@ class Host:
 
     @property
     def has_zypper(self) -> bool:
-        return bool(self.record.get("flavour") == ZYPPER)
+        return bool(self.record.get("flavour") in (OPENSUSE, ZYPPER))
 
     def repository_file(self, name: str) -> str:
         """Where a repository of this name is configured."""

@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.lab import debian, disk, fedora_kernels, system, zypper
-from tests.lab.layouts import DNF5, FEDORA, LAYOUTS, OVERC, ZYPPER
+from tests.lab import debian, disk, fedora_kernels, opensuse_kernels, system, zypper
+from tests.lab.layouts import DNF5, FEDORA, LAYOUTS, OPENSUSE, OVERC, ZYPPER
 from tests.lab.packages import all_packages
 from tests.lab.process import LabError, locked, run, say
 from tests.lab.rootfs import NEXT_PACKAGES, NEXT_SUITE, rootfs_tarball, smart_files
@@ -75,6 +75,11 @@ def golden_image(size: DiskSize, flavour: str = OVERC) -> Path:
         inputs += [PACKAGE / f"{name}.py" for name in ("fedora", "fedora_kernels", "debian", "kernel", "layouts")]
         add_repositories([fedora_kernels.kernel(version) for version in fedora_kernels.VERSIONS], room_mib=16)
         builder = ["tests.lab.fedora", str(repositories())]
+    if flavour == OPENSUSE:
+        names = ("opensuse", "opensuse_kernels", "fedora_kernels", "zypper", "kernel", "layouts")
+        inputs += [PACKAGE / f"{name}.py" for name in names]
+        add_repositories([opensuse_kernels.kernel(version) for version in opensuse_kernels.VERSIONS], room_mib=16)
+        builder = ["tests.lab.opensuse", str(repositories())]
     key = digest(tarball.name, *builder, f"{size}", *inputs)
     image = cache_directory() / f"golden-{flavour}-{size.disk_mib}-{size.boot_mib}-{key}.img"
     with locked(cache_directory() / "golden.lock"):
@@ -97,6 +102,8 @@ def _root_of(flavour: str) -> Path:
         return rootfs_tarball(NEXT_SUITE, NEXT_PACKAGES)
     if flavour == ZYPPER:
         return rootfs_tarball(zypper.SUITE, zypper.PACKAGES)
+    if flavour == OPENSUSE:
+        return rootfs_tarball(zypper.SUITE, (*zypper.PACKAGES, "snapper"))
     layout = LAYOUTS.get(flavour)
     return rootfs_tarball() if layout is None else rootfs_tarball(layout.suite, debian.PACKAGES)
 

@@ -20,11 +20,16 @@ DNF5: t.Final = "dnf5"
 FEDORA: t.Final = "fedora"
 # The same with zypper and rpm of Debian 13
 ZYPPER: t.Final = "zypper"
+# openSUSE's layout with the same programs, and snapper: rebuilt, see opensuse.py
+OPENSUSE: t.Final = "opensuse"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """``suite``: Debian's name of the release. ``home``: a subvolume for /home, where there is one. ``directory``: GRUB's."""
+    """``suite``: Debian's name of the release. ``home``: a subvolume for /home, where there is one. ``directory``: GRUB's.
+
+    ``relative``: GRUB sees the default subvolume as the root of its btrfs, as SUSE's does, and follows links in it.
+    """
 
     suite: str
     root: str
@@ -32,6 +37,7 @@ class Layout:
     boot: str
     vendor: str = "debian"
     directory: str = "grub"
+    relative: bool = False
 
     @property
     def boot_mount(self) -> str | None:
@@ -41,7 +47,7 @@ class Layout:
     @property
     def prefix(self) -> str:
         """Where GRUB finds its first file. Written into core.img on BIOS, with the name of the subvolume in it."""
-        inside = f"(hd0,gpt2)/{self.root}/boot/grub"
+        inside = f"(hd0,gpt2)/{self.root}/boot/grub" if not self.relative else f"(hd0,gpt2)/boot/{self.directory}"
         return {"apart": f"(hd0,gpt1)/{self.directory}", "inside": inside, "esp": f"(hd0,gpt1)/EFI/{self.vendor}"}[
             self.boot
         ]
@@ -65,4 +71,8 @@ def _all() -> dict[str, Layout]:
 # Those with Debian's packages
 LAYOUTS: t.Final = _all()
 # Every flavour but those in OverC's layout, which pins no subvolume and has a boot loader of its own in this lab
-FLAVOURS: t.Final = {**LAYOUTS, FEDORA: Layout("forky", "root", "home", "apart", "fedora", "grub2")}
+FLAVOURS: t.Final = {
+    **LAYOUTS,
+    FEDORA: Layout("forky", "root", "home", "apart", "fedora", "grub2"),
+    OPENSUSE: Layout("trixie", "@/.snapshots/1/snapshot", "@/home", "inside", "opensuse", "grub2", relative=True),
+}

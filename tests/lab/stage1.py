@@ -53,7 +53,8 @@ def boot(machine: Machine, report: t.Callable[[bootloader.Entry], None]) -> t.No
     _make_dev(dev, machine)
     disk1, disk2 = f"{machine.loop}p1", f"{machine.loop}p2"
     if machine.flavour in FLAVOURS:
-        firmware = grub_boot.Firmware(machine.loop, machine.boot_uuid, machine.root_uuid, view)
+        relative = FLAVOURS[machine.flavour].relative
+        firmware = grub_boot.Firmware(machine.loop, machine.boot_uuid, machine.root_uuid, view, relative)
         if machine.variables is not None:
             entry, release = loader_boot.choose(firmware, machine.variables, machine.menu_choice, report)
         else:

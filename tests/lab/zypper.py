@@ -36,9 +36,9 @@ FILES: t.Final = {
 }
 
 
-def install(root: Path, repository: Path) -> None:
-    """Everything of version 1.0, and a first start of zypper, which leaves files of its own."""
-    wanted = [p for p in all_packages(big_mib=0) if p.version == "1.0" and p.preinstalled]
+def install(root: Path, repository: Path, *without: str) -> None:
+    """Everything of version 1.0 but these packages, and a first start of zypper, which leaves files of its own."""
+    wanted = [p for p in all_packages(big_mib=0) if p.version == "1.0" and p.preinstalled and p.name not in without]
     packages = root / "run/packages"
     packages.mkdir(parents=True)
     run(["mount", "--bind", repository / "v1", packages])
