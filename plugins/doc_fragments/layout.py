@@ -59,15 +59,17 @@ options:
     description:
       - How the host chooses what it boots. V(default-subvolume) has two fixed boot entries, and the default subvolume of
         btrfs decides. V(grub-entry) gives each deployment a boot entry of its own in a menu of GRUB, V(loader-entry) one of
-        systemd-boot.
-      - V(auto) takes V(grub-entry) or V(loader-entry) where M(overc.system.overc_bootloader) has set it up.
+        systemd-boot. With V(snapper), deployments are snapshots with numbers of snapper, and the default subvolume decides
+        (openSUSE).
+      - V(auto) takes V(grub-entry), V(loader-entry) or V(snapper) where M(overc.system.overc_bootloader) has set it up.
     type: str
     default: auto
-    choices: [auto, default-subvolume, grub-entry, loader-entry]
+    choices: [auto, default-subvolume, grub-entry, loader-entry, snapper]
   keep:
     description:
-      - With O(boot_method=grub-entry) or O(boot_method=loader-entry), how many deployments stay that were found good, the
-        running one included. What runs, boots by default, is pinned or was there before the host was set up stays in any case.
+      - With O(boot_method=grub-entry), O(boot_method=loader-entry) or O(boot_method=snapper), how many deployments stay that
+        were found good, the running one included. What runs, boots by default, is pinned or was there before the host was set
+        up stays in any case.
       - From 1 to 100.
     type: int
     default: 2

@@ -92,7 +92,7 @@ protection:
   type: str
   sample: automatic
 boot_method:
-  description: V(grub-entry) or V(loader-entry) where each deployment has a boot entry of its own now.
+  description: V(grub-entry), V(loader-entry) or V(snapper) where each deployment can be chosen by itself now.
   returned: on a host as distributions install them
   type: str
   sample: grub-entry

@@ -107,13 +107,13 @@ backup:
   returned: with O(full=true), else where there is something to be told
   type: dict
 boot_method:
-  description: How the host chooses what it boots, V(default-subvolume), V(grub-entry) or V(loader-entry).
+  description: How the host chooses what it boots, V(default-subvolume), V(grub-entry), V(loader-entry) or V(snapper).
   returned: always
   type: str
   sample: grub-entry
 deployments:
   description:
-    - With RV(boot_method=grub-entry) or RV(boot_method=loader-entry), the deployments that have a boot entry, the newest first.
+    - With RV(boot_method=grub-entry), RV(boot_method=loader-entry) or RV(boot_method=snapper), the deployments, the newest first.
     - C(id) is the number of the entry, which is never used again. C(confirmed) says since when it is known to work, C(pinned)
       whether it stays in any case, C(asked) what is told at RV(booted), C(size_alone) the bytes that only it holds, with
         O(sizes=true).

@@ -99,7 +99,7 @@ def problem(reboot: Result, info: Result, booted: Result, wanted: str, timeout: 
         return f"The host was rebooted and is back, but cannot be looked at: {info.get('msg')}"
     if booted.get("uuid") != wanted and info["state"] == "fallback":
         why = (info.get("trial") or {}).get("reason") or "it did not say why"
-        own_entries = info.get("boot_method") in ("grub-entry", "loader-entry")
+        own_entries = info.get("boot_method") in ("grub-entry", "loader-entry", "snapper")
         back = "the deployment before it" if own_entries else "its backup"
         then = "removes what failed" if own_entries else "restores that to the normal entry"
         return (

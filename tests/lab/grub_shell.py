@@ -9,7 +9,6 @@ What real GRUB was seen to do counts: `save_env` writes in place and never into 
 
 from __future__ import annotations
 
-import os
 import typing as t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -409,7 +408,7 @@ def _below(root: Path, path: str) -> Path:
             continue
         place /= step
         if place.is_symlink():
-            target, followed = os.readlink(place), followed + 1
+            target, followed = str(place.readlink()), followed + 1
             if target.startswith("/") or followed > _MOST_LINKS:
                 raise OSError(f"{path}: such links are not followed here")
             place = place.parent

@@ -21,6 +21,7 @@ from ..grub.protection import TRIAL_ARGUMENT, Protected
 from ..kernel import is_too_large, read_defect, sha256_of
 from ..loader.find import find_adopted, find_new
 from ..loader.started import is_loader
+from ..snapper import find as snapper
 from ..trial import TrialBoot
 from .command_line import words_of
 from .menu import ADOPTED, DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, is_ours, parse_menu
@@ -42,6 +43,7 @@ class EntryBoot(TrialBoot):
 
     ``waiting``: the deployment that was staged and not found good since, by the record. ``missing``: files of entries that
     are not there or empty, and those that show that they would not boot. ``sizes``: bytes of kernel and initrd by id.
+    ``defects``: what keeps a root's own menu from booting it, by id. ``highest``: the highest id that anybody else has taken.
     ``free``: bytes where kernels are copied to. ``initrd_problem``: why an initrd that is made in a new root would not boot,
     a sentence. ``begins_in``: deployments from which GRUB was installed, so that it may need their roots.
     """
@@ -56,6 +58,8 @@ class EntryBoot(TrialBoot):
     free: int = 0
     initrd_problem: str | None = None
     begins_in: frozenset[int] = frozenset()
+    defects: t.Mapping[int, str] = field(default_factory=dict)
+    highest: int = 0
 
     def path_of(self, file: str, top: str) -> str:
         """Where a file of an entry is on this host; ``file`` is its path as GRUB has it."""
@@ -78,6 +82,8 @@ class EntryBoot(TrialBoot):
     @property
     def newest(self) -> int:
         """What is to boot for good as far as anybody wished so far: what waits to be tried or confirmed, else the default."""
+        if self.place is not None and self.place.by_default:
+            return self.default  # whoever set it, and whenever
         if self.trying is not None:
             return self.trying
         if self.waiting is not None and self.menu.of(self.waiting):
@@ -122,6 +128,9 @@ def adopted_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top:
 
     Raises layout_unsupported where there are entries and no way of the boot loader to them.
     """
+    numbered = snapper.find_adopted(runner, mounts, top, booted)
+    if numbered is not None:
+        return numbered
     text = find_menu(mounts, boot_dir)
     if text is None:
         return find_adopted(runner, mounts, boot_dir)
@@ -137,6 +146,8 @@ def new_place(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str
 
     Raises layout_unsupported where that is no supported one, or would have to be guessed.
     """
+    if method == "snapper" or (method == "auto" and snapper.is_numbered(booted)):
+        return snapper.find_new(runner, mounts, boot_dir, top, booted)
     by_loader = is_loader()
     if by_loader and method == "grub-entry":
         raise OvercError("layout_unsupported", "boot_method is grub-entry, and systemd-boot has started this host.")
@@ -187,6 +198,8 @@ def observe_entry_boot(
     return replace(
         found,
         begins_in=place.begins_in(mounts, top, menu),
+        defects=place.defects(menu),
+        highest=place.highest(),
         missing=frozenset(
             file
             for entry in menu.entries

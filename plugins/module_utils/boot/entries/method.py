@@ -16,7 +16,7 @@ from ..grub.environment import parse_environment, read_block
 if t.TYPE_CHECKING:
     from ...runner import Runner
     from ...system.mount_table import Mount
-    from .menu import Menu
+    from .menu import Entry, Menu
 
 BLOCK: t.Final = "env"
 FILES: t.Final = "files"
@@ -53,6 +53,10 @@ class Place(abc.ABC):
     loader: t.ClassVar[str]
     # Whether the boot loader itself leaves a trial that it cannot load
     heals_unloadable: t.ClassVar[bool]
+    # Whether the default subvolume is all that decides, and each root has a menu of its own: then nothing names a root
+    by_default: t.ClassVar[bool] = False
+    # Directories of a root that packages find empty: where their scripts would write a menu
+    hides: t.ClassVar[tuple[str, ...]] = ()
 
     @property
     def block(self) -> str:
@@ -99,6 +103,38 @@ class Place(abc.ABC):
     @abc.abstractmethod
     def begins_in(self, mounts: t.Sequence[Mount], top: str, menu: Menu) -> frozenset[int]:
         """The deployments in whose roots the boot loader itself may begin."""
+
+    def own_entry(self, _number: int, _subvolume: str, _uuid: str) -> Entry | None:
+        """The entry of a root as its own menu has it; None where the menu is ours, and made of what was found."""
+        return None
+
+    def defects(self, _menu: Menu) -> dict[int, str]:
+        """What keeps a root's own menu from booting it: a sentence for each id that has one."""
+        return {}
+
+    def number_of(self, _subvolume: str) -> int | None:
+        """The id that a root has by its name; None where ids are ours."""
+        return None
+
+    def root_named(self, _number: int) -> str | None:
+        """The name of a new root where names follow from ids; None where they do not."""
+        return None
+
+    def highest(self) -> int:
+        """The highest id that is taken by somebody else."""
+        return 0
+
+    def claim(self, _number: int) -> bool:
+        """Before anything is made under this id. Raises in_use where somebody else has it since."""
+        return False
+
+    def describe(self, _number: int, _made_of: str) -> bool:
+        """What others are to know of a root, before it gets its name."""
+        return False
+
+    def settle(self, _number: int) -> bool:
+        """The root has its name. True if there was anything left to do."""
+        return False
 
     @abc.abstractmethod
     def begin(self, chosen: int | None) -> None:

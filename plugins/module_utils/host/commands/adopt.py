@@ -68,7 +68,7 @@ def present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts
     elif unreachable is not None:
         raise OvercError("layout_unsupported", f"{unreachable}. Nothing was changed; do that, then run this again.")
     numbers = [entry.id for entry in before.entries if entry.uuid == booted.uuid]
-    number = numbers[0] if numbers else ADOPTED
+    number = numbers[0] if numbers else place.number_of(booted.path) or ADOPTED
     if before.entries and not numbers:
         raise OvercError(
             "inconsistent",
@@ -214,7 +214,7 @@ def _problems_of_selector(facts: HostFacts, place: Place) -> t.Iterator[str]:
 
 def _problems_of_host(host: Host, facts: HostFacts, place: Place) -> t.Iterator[str]:
     booted = certain(facts.booted, "the running root")
-    if "/" in booted.path:
+    if "/" in booted.path and not place.by_default:
         yield f"the running root, {booted.path}, is not in the top-level tree"
     if place.problem is None and host.runner.find("systemctl") is None:
         yield "the host has no systemd, which the guard of a trial needs"
@@ -238,6 +238,9 @@ def _entry(
     whole = before is not None and boot is not None and not {before.kernel, before.initrd} & boot.missing
     if before is not None and whole and (before.release is None or before.release in modules):
         return before, {}
+    own = place.own_entry(number, booted.path, booted.uuid)
+    if own is not None:
+        return own, {}
     # A later deployment has its kernel in its own /boot, below what is mounted there
     apart = place.apart and number == ADOPTED
     there, where = ("/", facts.layout.boot_dir.lstrip("/")) if apart else (root, "boot")

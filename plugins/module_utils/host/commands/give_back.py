@@ -64,8 +64,11 @@ def absent(host: Host, facts: HostFacts, derived: HostState) -> dict[str, t.Any]
         reload_units(host)
     if others:
         host.warnings.append(
-            f"These roots stay, and our menu boots them no more: {', '.join(others)}. Delete them with btrfs subvolume delete "
-            "when you are sure."
+            f"These roots stay, as snapshots that snapper knows and its cleanup passes over: {', '.join(others)}. Delete them "
+            "with snapper delete NUMBER when you are sure."
+            if place.by_default
+            else f"These roots stay, and our menu boots them no more: {', '.join(others)}. Delete them with btrfs subvolume "
+            "delete when you are sure."
         )
     return {**result_of(host, facts, place, True, (hook_before, place.hook_without(hook_before))), "left": others}
 

@@ -32,6 +32,8 @@ _TOOLS: t.Final = ("grub-mkconfig", "grub2-mkconfig")
 
 def is_needed(facts: HostFacts, place: Place, number: int | None) -> bool:
     """Whether the distribution's menu has to be changed so that it boots what runs, which is deployment ``number``."""
+    if place.by_default:
+        return False  # each root has its own, and the default subvolume stays
     if number != ADOPTED:
         return True
     if isinstance(place, LoaderPlace):

@@ -22,11 +22,14 @@ from .covered import is_below
 
 # Written by package managers themselves and by every program that logs: nobody misses it.
 BOOKKEEPING: t.Final = (
+    "/var/adm/update-messages",
+    "/var/adm/update-scripts",
     "/var/cache",
     "/var/lib/dnf",
     "/var/lib/rpm-state",
     "/var/lib/smart",
     "/var/lib/systemd/catalog",
+    "/var/lib/zypp",
     "/var/lock",
     "/var/log",
     "/var/run",

@@ -31,7 +31,7 @@ LAYOUT_SPEC: t.Final[dict[str, dict[str, t.Any]]] = {
     "boot_method": {
         "type": "str",
         "default": "auto",
-        "choices": ["auto", "default-subvolume", "grub-entry", "loader-entry"],
+        "choices": ["auto", "default-subvolume", "grub-entry", "loader-entry", "snapper"],
     },
     "keep": {"type": "int", "default": 2},
 }

@@ -49,6 +49,12 @@ def place_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
         if loader != "GRUB"
         else "leave one grub.cfg with the two entries, and let any other do nothing but 'configfile' it",
     )
+    if place is not None and place.by_default:
+        return (
+            menu,
+            of("grub_writes", boot.place_problem, "", "a boot loader that counts boots, as systemd-boot does"),
+            of("grub_environment", None, "the default subvolume is all that chooses", ""),
+        )
     if boot.config is None:
         # Where there is no menu, nothing can be said of what lies beside it
         unknown, remedy = "cannot be told without a grub.cfg", f"write GRUB's menu in {facts.layout.boot_dir} first"

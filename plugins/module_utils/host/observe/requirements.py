@@ -127,7 +127,7 @@ def _space(facts: HostFacts) -> Requirement:
     )
 
 
-def _pins(facts: HostFacts) -> Requirement:
+def pins_requirement(facts: HostFacts) -> Requirement:
     found = [
         f"/etc/fstab of {name}: {' '.join(root.fstab_pins)}"
         for name, root in sorted(facts.roots.items())
@@ -278,7 +278,7 @@ def _boot_separate(facts: HostFacts) -> Requirement:
 def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
     """The README's four requirements and ours, in the order in which they make sense to mend."""
     layout, root, boot = facts.layout, facts.root_mount, facts.boot_mount
-    if is_ordinary(facts) or layout.boot_method in ("grub-entry", "loader-entry"):
+    if is_ordinary(facts) or layout.boot_method in ("grub-entry", "loader-entry", "snapper"):
         return (_not_adopted(facts), *common_requirements(facts))
     names = " or ".join(layout.roots)
     is_btrfs = root is not None and root.fstype == "btrfs"
@@ -306,7 +306,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
                 f"the default subvolume is {default.path if default else 'the top-level tree'} (id {facts.default_id})",
                 f"btrfs subvolume set-default to {names}",
             ),
-            _pins(facts),
+            pins_requirement(facts),
             _writable(facts),
         ]
     result.append(_boot_separate(facts))
@@ -399,4 +399,11 @@ def _restores_kernel(facts: HostFacts) -> bool:
     return runs_backup and facts.names is not None and facts.names.backup_kernel in facts.boot_files
 
 
-__all__ = ("LAYOUT_ERRORS", "Requirement", "common_requirements", "requirements_of", "shortened")
+__all__ = (
+    "LAYOUT_ERRORS",
+    "Requirement",
+    "common_requirements",
+    "pins_requirement",
+    "requirements_of",
+    "shortened",
+)

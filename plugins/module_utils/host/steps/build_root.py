@@ -33,7 +33,7 @@ from .new_root import PACKAGES, NewRoot
 from .places import default_kept, snapshot_base
 
 if t.TYPE_CHECKING:
-    from ..observe.facts import RootFacts
+    from ..observe.facts import HostFacts, RootFacts
 
 _BOOT_MARGIN: t.Final = 64 << 10  # directory blocks, and room for the boot loader's own environment
 
@@ -71,7 +71,8 @@ def run_packages(at: Apply) -> bool:
     packages = os.path.join(state_dir(at.top), DOWNLOADS)
     shown = at.notes.get("shown", ())
     manager, device = upgrade.manager(at.runner), root_mount.source
-    more: t.Any = {"packages": packages, "shown": shown, "hidden": manager.hides, "network": manager.fetches_in_apply}
+    hidden = (*manager.hides, *hidden_places(at.facts))
+    more: t.Any = {"packages": packages, "shown": shown, "hidden": hidden, "network": manager.fetches_in_apply}
     new = NewRoot(at.runner, device, at.made_root().id, at.lock_fds, **more)
     with default_kept(at), new as inside:
         applied = upgrade.manager(inside).apply(upgrade.request, upgrade.packages, PACKAGES)
@@ -81,6 +82,12 @@ def run_packages(at: Apply) -> bool:
     if applied.kept:
         at.result["kept_files"] = list(applied.kept)
     return True
+
+
+def hidden_places(facts: HostFacts) -> tuple[str, ...]:
+    """Where no script of a package is to write a menu for a root that does not run."""
+    place = facts.entry_boot.place if facts.entry_boot is not None else None
+    return place.hides if place is not None else ()
 
 
 def check_root(at: Apply) -> bool:
@@ -216,4 +223,4 @@ def _present(at: Apply, roles: t.Iterable[str], *, backup: bool) -> int:
     return sum(at.facts.boot_files[name].size for name in names if name and name in at.facts.boot_files)
 
 
-__all__ = ("check_root", "create_root", "download_packages", "run_packages")
+__all__ = ("check_root", "create_root", "download_packages", "hidden_places", "run_packages")

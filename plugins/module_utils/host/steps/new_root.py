@@ -62,6 +62,7 @@ class NewRoot:
     the same place, as far as they are on other mounts than the root; so is the resolver's configuration, over however
     many links it is reached. ``hidden``: directories of the root that its programs find empty; what they write there is gone
     afterwards. ``network``: they have the host's network, and can change it; otherwise nothing but a loopback of their own.
+    ``disk``: a device that is seen at its own path.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class NewRoot:
         shown: t.Sequence[str] = (),
         hidden: t.Sequence[str] = (),
         network: bool = False,
+        disk: str | None = None,
     ) -> None:
         self._runner = runner
         self._device = device
@@ -84,6 +86,7 @@ class NewRoot:
         self._shown = (*shown, _RESOLVER)
         self._hidden = tuple(hidden)
         self._network = network
+        self._disk = disk
         self._undo: list[tuple[t.Callable[[str], None], str]] = []
         self.path = ""
 
@@ -127,6 +130,8 @@ class NewRoot:
                 os.chmod(path, 0o666)  # noqa: S103 - as in every /dev; mknod obeys the umask
             for name, target in _LINKS.items():
                 os.symlink(target, os.path.join(dev, name))
+            if self._disk is not None:
+                _show_device(self._disk, self.path)
             for name in ("pts", "shm"):
                 os.mkdir(os.path.join(dev, name))
             self._mount(
@@ -245,6 +250,16 @@ class NewRoot:
             *(f"{name}={value}" for name, value in environment.items()),
             *argv,
         )
+
+
+def _show_device(disk: str, root: str) -> None:
+    """The node of a device below /dev, at the path by which it is mounted; elsewhere there is none."""
+    if not disk.startswith("/dev/") or ".." in disk.split("/"):
+        return
+    found = os.stat(disk)
+    path = root + disk
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.mknod(path, 0o600 | stat.S_IFBLK, found.st_rdev)
 
 
 def _exit_code(told: int) -> int:

@@ -10,6 +10,7 @@ import typing as t
 
 from ...errors import OvercError, certain
 from ...people import plural
+from .build_root import hidden_places
 from .new_root import NewRoot
 from .places import default_kept
 
@@ -23,7 +24,7 @@ def run_commands(at: Apply) -> bool:
     """Each in turn, as scripts of packages run; what one leaves running ends with it. Raises run_failed, tool_missing."""
     upgrade = certain(at.upgrade, "the upgrade that the plan was made for")
     root_mount = certain(at.facts.root_mount, "the mount of the root")
-    hidden = upgrade.manager(at.runner).hides
+    hidden = (*upgrade.manager(at.runner).hides, *hidden_places(at.facts))
     ran: list[dict[str, t.Any]] = []
     new = NewRoot(at.runner, root_mount.source, at.made_root().id, at.lock_fds, hidden=hidden)
     with default_kept(at), new as inside:

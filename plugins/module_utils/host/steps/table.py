@@ -12,7 +12,7 @@ from .backup import create_backup, finish_backup, place_backup, swap_backup_file
 from .build_root import check_root, create_root, download_packages, run_packages
 from .cleanup import clean_boot, close, drop_downloads, drop_replaced, drop_unfinished
 from .context import Apply
-from .entries import choice, menu, remember, root
+from .entries import choice, menu, own_menu, remember, root
 from .keep_modules import keep_modules
 from .places import restore_default
 from .run_commands import run_commands
@@ -74,10 +74,11 @@ STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
 
 ENTRY_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "download_packages": download_packages,
-    "create_root": create_root,
+    "create_root": root.create_root,
     "prepare_root": root.prepare_root,
     "run_packages": run_packages,
     "run_commands": run_commands,
+    "make_menu": own_menu.make_menu,
     "check_root": root.check_root,
     "install_guard": root.install_guard,
     "carry_over": root.carry_over,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ....people import human_bytes
-from ..requirements import Requirement, common_requirements
+from ..requirements import Requirement, common_requirements, pins_requirement
 
 if t.TYPE_CHECKING:
     from ....boot.entries.boot import EntryBoot
@@ -22,6 +22,7 @@ _AGAIN: t.Final = "run the module overc_bootloader (or the role overc.system.boo
 def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, ...]:
     """In the order in which they make sense to mend."""
     booted, is_grub = facts.booted, boot.place is None or boot.place.method == "grub-entry"
+    by_default = boot.place is not None and boot.place.by_default
     known = booted is not None and any(entry.uuid == booted.uuid for entry in boot.menu.entries)
     chosen = [entry for entry in boot.menu.entries if entry.id in (boot.default, boot.newest)]
     lost = [f"{what} of deployment {entry.id}" for entry in chosen for what in _lacks(facts, boot, entry)]
@@ -59,7 +60,23 @@ def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, 
             "set MODULES=most there",
         ),
         boot_space(facts, boot),
+        *((pins_requirement(facts), *_own_default(facts)) if by_default else ()),
         *common_requirements(facts),
+    )
+
+
+def _own_default(facts: HostFacts) -> tuple[Requirement, ...]:
+    """A read-only root is no accident where somebody else makes the next one."""
+    default = facts.roots.get(facts.booted.path) if facts.booted else None
+    if default is None or not default.read_only:
+        return ()
+    return (
+        Requirement(
+            "root_not_managed",
+            False,
+            f"{default.subvolume.path} is read-only, as snapshots are, and the roots of MicroOS",
+            "boot the default subvolume; a system that is read-only on purpose is upgraded by transactional-update",
+        ),
     )
 
 
@@ -72,6 +89,7 @@ def _remedy_for_lost(facts: HostFacts, boot: EntryBoot, chosen: list[Entry]) -> 
 
 def _lacks(facts: HostFacts, boot: EntryBoot, entry: Entry) -> list[str]:
     files = [f"{file}" for file in (entry.kernel, entry.initrd) if file in boot.missing]
+    files += [boot.defects[entry.id]] if entry.id in boot.defects else []
     root = facts.roots.get(entry.subvolume)
     if entry.release and root is not None and entry.release not in root.modules:
         files.append(f"the modules for kernel {entry.release}")

@@ -67,6 +67,12 @@ def commit_steps(boot: EntryBoot, *, arm: bool) -> tuple[str, ...]:
     return ("arm_trial",) if arm else ("disarm",)
 
 
+def name_of(boot: EntryBoot, number: int) -> str:
+    """The name of a new root: by its number, or that of the system as it was installed with an ending."""
+    named = boot.place.root_named(number) if boot.place is not None else None
+    return named or f"{stem_of(boot)}.overc-{number}"
+
+
 def stem_of(boot: EntryBoot) -> str:
     """The name that new subvolumes begin with: that of the system as it was installed."""
     name = certain(boot.menu.of(ADOPTED), "the entry of the system as it was installed").subvolume
@@ -76,7 +82,7 @@ def stem_of(boot: EntryBoot) -> str:
 def next_number(facts: HostFacts, boot: EntryBoot) -> int:
     """An id that no deployment ever had."""
     known = (entry.number or 0 for entry in facts.record.deployments.values())
-    return 1 + max((facts.record.last_number, *(entry.id for entry in boot.menu.entries), *known))
+    return 1 + max((facts.record.last_number, boot.highest, *(entry.id for entry in boot.menu.entries), *known))
 
 
 def _context(facts: HostFacts, operation: Operation, name: str, number: int, **more: t.Any) -> Context:
@@ -126,7 +132,7 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
             fingerprint=fingerprint,
         )
     number = next_number(facts, boot)
-    name = f"{stem_of(boot)}.overc-{number}"
+    name = name_of(boot, number)
     refuse_taken(facts, name)
     runs = number_of(facts, boot)
     stays = (number, boot.default, *([runs] if runs is not None else []))
@@ -149,6 +155,8 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
     steps = [step for step in needed(UPGRADE_STEPS, packages) if step != "carry_over" or wish.carry_over]
     steps = [step for step in steps if step != "install_guard" or boot.automatic]
     steps = list(with_late(steps, wish.carry_late))
+    if boot.place is not None and boot.place.by_default:
+        steps.insert(steps.index("check_root"), "make_menu")
     commit = commit_steps(boot, arm=wish.arm)
     if boot.armed:
         # Before the record says that something else waits: a boot in between would try the one that is replaced, and what

@@ -49,6 +49,7 @@ def entry_defects(facts: HostFacts, boot: EntryBoot, entry: Entry) -> tuple[str,
         for file in (entry.kernel, entry.initrd)
         if file in boot.missing
     ]
+    found += [f"{entry.subvolume}: {boot.defects[entry.id]}"] if entry.id in boot.defects else []
     if entry.release and entry.release not in root.modules:
         found.append(f"{entry.subvolume} has no modules for its kernel {entry.release}")
     unusable = unusable_modules(root, running, entry.release)

@@ -22,6 +22,7 @@ from ..places import drop
 from .root import boot_files_of, menu_of
 
 if t.TYPE_CHECKING:
+    from ....btrfs.subvolumes import Subvolume
     from ..context import Apply
 
 
@@ -42,7 +43,14 @@ def write_menu(at: Apply) -> bool:
     """The menu with the new entry."""
     boot, where = menu_of(at)
     target, name = at.target(), at.context.root_name
-    digests, names = at.notes["new_files"], at.notes["new_names"]
+    number = certain(at.context.number, "the id of the new deployment")
+    own = where.own_entry(number, name, target.uuid)
+    return _write(at, boot.menu.with_entry(own or _entry(at, number, target)))
+
+
+def _entry(at: Apply, number: int, target: Subvolume) -> Entry:
+    _boot, where = menu_of(at)
+    name, digests, names = at.context.root_name, at.notes["new_files"], at.notes["new_names"]
     if where.copies:
         device = where.device
         files = {role: where.file_named(digest) for role, digest in digests.items()}
@@ -50,8 +58,7 @@ def write_menu(at: Apply) -> bool:
         root_mount = certain(at.facts.root_mount, "the mount of the root")
         device = uuid_of(at.runner, root_mount.source)
         files = {role: f"/{name}/boot/{names[role]}" for role in names}
-    number = certain(at.context.number, "the id of the new deployment")
-    entry = Entry(
+    return Entry(
         id=number,
         title=title_of(at.root(target).path, number, at.notes["new_release"]),
         subvolume=name,
@@ -62,7 +69,6 @@ def write_menu(at: Apply) -> bool:
         initrd=files["initrd"],
         release=at.notes["new_release"],
     )
-    return _write(at, boot.menu.with_entry(entry))
 
 
 def _write(at: Apply, menu: Menu) -> bool:
@@ -106,6 +112,7 @@ def prune(at: Apply) -> bool:
         if found is not None and uuid not in left:
             drop(at, found, ours=uuid in at.facts.record.deployments, name=found.path)
             changed = True
+    changed = where.remove_unused(menu_of(at)[0].menu) or changed
     if where.by_kernel_install:
         _tell_stale(at, {entry.subvolume for entry in going})
     return changed

@@ -20,11 +20,12 @@ from ....system.presence import is_plain_file
 from ....system.rooted_path import plain_parent, regular_file_in_root
 from ....system.unfinished import NEW_SUFFIX
 from ...observe.entries.requirements import MARGIN
-from .. import late
+from .. import build_root, late
 from ..complete import refuse_incomplete, refuse_unindexed
 from ..hidden import refuse_hidden
 from ..places import place
 from ..switch import carry_over_paths
+from .own_menu import booted_by_menu
 from .own_subvolume import rewrite_fstab, rewrite_kernel_words
 from .remember import seal
 
@@ -45,8 +46,10 @@ def prepare_root(at: Apply) -> bool:
     root's own /boot gets the kernels that are on it, or packages would not make initrds for them.
     """
     new = at.root(at.made_root()).path
-    changed = rewrite_fstab(new, at.context.root_name)
     _boot, where = menu_of(at)
+    if where.by_default:
+        return False
+    changed = rewrite_fstab(new, at.context.root_name)
     changed = rewrite_kernel_words(new, at.context.root_name, make=where.by_kernel_install) or changed
     if where.apart:
         releases = at.base().modules
@@ -92,12 +95,15 @@ def check_root(at: Apply) -> bool:
         )
     refuse_incomplete(at, new, base)
     refuse_hidden(at, new.path, base.path)
-    if new.fstab_pins != (f"subvol={at.context.root_name}",):
+    _boot, where = menu_of(at)
+    if new.fstab_pins != (() if where.by_default else (f"subvol={at.context.root_name}",)):
         raise OvercError(
             "layout_unsupported",
             f"The packages changed what /etc/fstab says of /: {' '.join(new.fstab_pins) or 'no subvolume'}.",
         )
     found = _kernel_of(new, base)
+    if where.by_default:
+        found = booted_by_menu(at, new.path, found)
     files = boot_files_of(new.path, {"kernel": found.name, "initrd": certain(found.initrd, "the initrd")})
     _refuse_broken(new, found, files)
     refuse_unindexed(new, base, found.release)
@@ -111,8 +117,8 @@ def check_root(at: Apply) -> bool:
         )
     if problem:
         at.warnings.append(f"The initrd {found.initrd} was not looked into for the name of a subvolume ({problem}).")
-    boot, where = menu_of(at)
     if where.copies:
+        boot = menu_of(at)[0]
         need = missing_bytes(where, {digests[role]: path for role, path in files.items()}) + MARGIN
         if need > boot.free:
             raise OvercError(
@@ -189,18 +195,32 @@ def name_root(at: Apply) -> bool:
     """The new root gets its name, durably; nothing ever had it. What names that root to itself was written before packages
     ran, and one of their scripts may have taken the name that the root had then.
     """
-    made = at.facts.by_uuid(at.made_root().uuid)
+    made, where = at.facts.by_uuid(at.made_root().uuid), menu_of(at)[1]
     if made is not None and made.path != at.context.root_name:
-        rewrite_kernel_words(at.root(made).path, at.context.root_name, make=menu_of(at)[1].by_kernel_install)
-    return place(at, at.context.root_name, None)
+        if not where.by_default:
+            rewrite_kernel_words(at.root(made).path, at.context.root_name, make=where.by_kernel_install)
+        where.describe(number_of_new(at), at.context.base_name)
+    placed = place(at, at.context.root_name, None)
+    return where.settle(number_of_new(at)) or placed
+
+
+def number_of_new(at: Apply) -> int:
+    return certain(at.context.number, "the id of the new deployment")
+
+
+def create_root(at: Apply) -> bool:
+    """Snapshot the base, where the new root's number is nobody else's."""
+    menu_of(at)[1].claim(number_of_new(at))
+    return build_root.create_root(at)
 
 
 def carry_over(at: Apply) -> bool:
     """Bring declared paths of the running root up to date in the new root, whose fstab names that one whatever is brought."""
     changed = carry_over_paths(at)
-    new = at.root(at.made_root()).path
-    changed = rewrite_fstab(new, at.context.root_name) or changed
-    changed = rewrite_kernel_words(new, at.context.root_name, make=menu_of(at)[1].by_kernel_install) or changed
+    new, where = at.root(at.made_root()).path, menu_of(at)[1]
+    if not where.by_default:
+        changed = rewrite_fstab(new, at.context.root_name) or changed
+        changed = rewrite_kernel_words(new, at.context.root_name, make=where.by_kernel_install) or changed
     seal(at)
     return changed
 
@@ -217,6 +237,7 @@ __all__ = (
     "boot_files_of",
     "carry_over",
     "check_root",
+    "create_root",
     "declare_late",
     "install_guard",
     "menu_of",

@@ -32,7 +32,8 @@ def pieces_of(facts: HostFacts) -> tuple[guard.Piece, ...]:
 
 def rewrites_of(facts: HostFacts, subvolume: str) -> dict[str, Rewrite]:
     """Where each deployment has a boot entry of its own, these files in the root ``subvolume`` name that one for /."""
-    if facts.entry_boot is None:
+    boot = facts.entry_boot
+    if boot is None or (boot.place is not None and boot.place.by_default):
         return {}
     return {
         "fstab": lambda text: os.fsencode(fstab.set_subvolume(os.fsdecode(text), subvolume)),

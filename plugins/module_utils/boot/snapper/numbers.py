@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The numbers of snapper: directories, each with a root and what snapper knows of it. One is claimed by making it.
+
+Of a new root its directory is there first, with a mark of ours in it and nothing that snapper takes for a snapshot; then the root
+under its unfinished name; then snapper's own file, the root's name, and the mark goes. So snapper sees a whole one or none, and
+whoever comes after a cut knows whose a directory is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+import typing as t
+
+from ...errors import OvercError
+from ...system import syscalls
+from ...system.presence import is_plain_directory, is_plain_file, text_of
+from ...system.unfinished import NEW_SUFFIX
+from ..entries.write import names_in, write_text
+
+_ROOT: t.Final = re.compile(r"(?P<store>(?:[^/]+/)*\.snapshots)/(?P<number>[1-9][0-9]{0,8})/snapshot")
+_NUMBER: t.Final = re.compile(r"[1-9][0-9]{0,8}")
+_INFO: t.Final = "info.xml"
+_MARK: t.Final = "overc"
+_BESIDE: t.Final = "overc-"
+# No <cleanup>: snapper's cleanup passes over it
+_TEXT: t.Final = """\
+<?xml version="1.0"?>
+<snapshot>
+  <type>single</type>
+  <num>{number}</num>
+  <date>{date}</date>
+  <description>{description}</description>
+  <userdata>
+    <key>overc.system</key>
+    <value>deployment</value>
+  </userdata>
+</snapshot>
+"""
+_OURS: t.Final = re.compile(r"<key>overc\.system</key>\s*<value>deployment</value>")
+
+
+def number_in(path: str) -> int | None:
+    """The number of a root subvolume, by its path in the top-level tree; None for any other subvolume."""
+    match = _ROOT.fullmatch(path)
+    return int(match["number"]) if match else None
+
+
+def store_of(path: str) -> str:
+    """The directory of the numbers that a root subvolume is in, in the top-level tree."""
+    match = _ROOT.fullmatch(path)
+    return match["store"] if match else ""
+
+
+def root_named(store: str, number: int) -> str:
+    """The path of the root subvolume with this number."""
+    return f"{store}/{number}/snapshot"
+
+
+def highest(store: str) -> int:
+    """The highest number that is taken, by whatever; ``store``: where it can be read."""
+    return max((int(name) for name in names_in(store) if _NUMBER.fullmatch(name)), default=0)
+
+
+def claim(store: str, number: int) -> None:
+    """Make this number ours. Raises in_use where snapper, or anybody, has it since."""
+    beside, path = os.path.join(store, f"{_BESIDE}{number}{NEW_SUFFIX}"), os.path.join(store, f"{number}")
+    _remove(beside, ours=True)
+    os.mkdir(beside, 0o700)
+    write_text(os.path.join(beside, _MARK), "An unfinished root of overc.system.\n")
+    os.chmod(beside, 0o755)  # noqa: S103 - as snapper makes it
+    try:
+        syscalls.rename(beside, path, syscalls.RENAME_NOREPLACE)
+    except FileExistsError:
+        _remove(beside, ours=True)
+        raise OvercError(
+            "in_use",
+            f"Snapper has taken the number {number} since it was looked for. Nothing was changed; run the same command again.",
+        ) from None
+    syscalls.fsync_directory(store)
+
+
+def describe(store: str, number: int, description: str) -> None:
+    """Snapper's own file about a root of ours, before the root gets its name."""
+    date = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+    text = _TEXT.format(number=number, date=date, description=description)
+    write_text(os.path.join(store, f"{number}", _INFO), text, 0o644)
+
+
+def settle(store: str, number: int) -> bool:
+    """The root has its name: the mark goes. True if there was one."""
+    path = os.path.join(store, f"{number}", _MARK)
+    if not is_plain_file(path):
+        return False
+    os.unlink(path)
+    syscalls.syncfs(os.path.dirname(path))
+    return True
+
+
+def remove_left(store: str) -> bool:
+    """The directories of ours in which there is no root (any more). True if there was one."""
+    left = []
+    for name in names_in(store):
+        path = os.path.join(store, name)
+        unfinished = name.startswith(_BESIDE) and name.endswith(NEW_SUFFIX)
+        if unfinished or (_NUMBER.fullmatch(name) and _is_ours(path)):
+            left.append(path)
+    removed = [_remove(path, ours=True) for path in left]
+    if any(removed):
+        syscalls.syncfs(store)
+    return any(removed)
+
+
+def _is_ours(path: str) -> bool:
+    if not is_plain_directory(path):
+        return False
+    marked = is_plain_file(os.path.join(path, _MARK))
+    return marked or bool(_OURS.search(text_of(os.path.join(path, _INFO)) or ""))
+
+
+def _remove(path: str, *, ours: bool) -> bool:
+    """A directory with nothing in it but what we write. What snapper's file says goes last but for the directory itself."""
+    if not ours or not is_plain_directory(path):
+        return False
+    known = {_MARK, _INFO, *(f"{name}{NEW_SUFFIX}" for name in (_MARK, _INFO))}
+    if not set(os.listdir(path)) <= known:
+        return False
+    for name in sorted(known):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(path, name))
+    os.rmdir(path)
+    return True
+
+
+__all__ = ("claim", "describe", "highest", "number_in", "remove_left", "root_named", "settle", "store_of")
