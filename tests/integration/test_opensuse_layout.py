@@ -12,12 +12,14 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
+from ansible_collections.overc.system.plugins.module_utils.host.plan.entries.commands import UPGRADE_STEPS
 
-from tests.integration.commands import assert_refused, call, succeed
+from tests.integration.commands import assert_refused, call, kill_at, succeed
 from tests.integration.test_deployments import adopt, cmdline, root
 from tests.lab import Host
 from tests.lab.layouts import OPENSUSE
 from tests.lab.opensuse_kernels import FIRST_KERNEL, NEW_KERNEL, NEWER
+from tests.sampling import rotating
 
 MakeHost = Callable[..., Host]
 
@@ -130,3 +132,121 @@ def test_there_and_back(host: Host) -> None:
     assert list(snapshots(host)) == [1, 2]
     host.sh("snapper --no-dbus delete 2")
     assert host.sh("ls /.snapshots") == "1"
+
+
+STEPS: t.Final = tuple(
+    step
+    for step in (*UPGRADE_STEPS, "make_menu", "choose")
+    if step not in ("carry_over", "run_commands", "install_guard")
+)
+CASES: t.Final = [(step, when) for step in STEPS for when in ("before", "after")]
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize(("step", "when"), rotating(CASES, 3))
+def test_killed_at_a_step(host: Host, step: str, when: str) -> None:
+    adopt(host)
+    offer_kernel(host)
+    host.sh("snapper --no-dbus create --description theirs")
+    kill_at(host, "upgrade", when, step)
+    assert {1, 2} <= set(snapshots(host)) <= {1, 2, 3}, "snapper sees a whole one or none"
+    host.powerloss()
+    host.start()
+    went_on = root(host) == place(3)
+    assert (host.rpm_version("lab-app"), kernel(host)) == (("2.0", NEW_KERNEL) if went_on else ("1.0", FIRST_KERNEL))
+    assert root(host) in (FIRST, place(3))
+    if not went_on:
+        succeed(host, "update")  # repairs first
+        assert succeed(host, "upgrade")["state"] == "staged"
+        host.reboot()
+    assert (host.rpm_version("lab-app"), kernel(host), root(host)) == ("2.0", NEW_KERNEL, default(host))
+    info = succeed(host, "info", {"full": True})
+    assert (info["state"], info["contradictions"], info["interrupted"]) == ("clean", [], None)
+    found = snapshots(host)
+    assert found[2]["description"] == "theirs"
+    assert "overc-new" not in host.sh("btrfs subvolume list /; ls -R /.snapshots --ignore=snapshot")
+    assert sorted(map(int, host.sh("ls /.snapshots").split())) == sorted(found), "no directory without a snapshot"
+
+
+def test_what_others_do_in_between(host: Host) -> None:
+    """Snapper's own rollback and cleanup, and a number that it takes."""
+    adopt(host)
+    host.release("v2")
+    assert succeed(host, "upgrade")["staged"] == place(2)
+    # An administrator goes back in his own way while one is staged: that is what boots, and it is said
+    host.sh("btrfs subvolume set-default /; snapper --no-dbus --ambit classic rollback")
+    theirs = default(host)
+    assert theirs not in (FIRST, place(2))
+    info = succeed(host, "info")
+    assert (info["state"], info["next_boot"]["subvolume"]) == ("elsewhere", theirs), info
+    assert_refused(call(host, "upgrade"), "not_default", "overc_host_rollback")
+    host.reboot()
+    assert root(host) == theirs
+    assert succeed(host, "info")["state"] == "clean"
+    again = succeed(host, "upgrade")
+    assert again["state"] == "staged"
+    assert again["staged"] not in (FIRST, place(2), theirs)
+    host.reboot()
+    assert (root(host), host.rpm_version("lab-app")) == (again["staged"], "2.0")
+    before = snapshots(host)
+    ours = [number for number, entry in before.items() if entry["userdata"]]
+    for _ in range(12):
+        host.sh("snapper --no-dbus create --cleanup-algorithm number")
+    host.sh("snapper --no-dbus cleanup number")
+    assert set(ours) < set(snapshots(host))
+    # What was kept for long goes with newer ones; what is not ours never does
+    foreign = set(snapshots(host)) - set(ours)
+    host.release("v3")
+    succeed(host, "upgrade", {"keep": 1})
+    host.reboot()
+    succeed(host, "upgrade", {"keep": 1, "force": True})
+    assert foreign <= set(snapshots(host))
+    assert place(2) not in host.sh("btrfs subvolume list /")
+    # Cancelled: nothing of it is left, and what runs is the default again
+    runs = root(host)
+    assert succeed(host, "rollback")["state"] == "clean"
+    assert default(host) == runs
+    assert foreign <= set(snapshots(host))
+
+
+def test_what_is_refused(host: Host) -> None:
+    def refused(*words: str) -> None:
+        before = default(host), host.sh("ls -A /.snapshots /.snapshots/1")
+        assert_refused(host.module("overc_bootloader", {}), "layout_unsupported", *words)
+        assert (default(host), host.sh("ls -A /.snapshots /.snapshots/1")) == before
+
+    host.sh("btrfs property set -ts / ro true")
+    refused("transactional-update", "read-only")
+    host.sh(
+        "btrfs property set -ts / ro false; sed -i 's,/  btrfs  defaults,/  btrfs  subvol=@/.snapshots/1/snapshot,' /etc/fstab"
+    )
+    refused("/etc/fstab", "subvol=")
+    host.sh(
+        "sed -i 's,/  btrfs  subvol=[^ ]*,/  btrfs  defaults,' /etc/fstab; sed -i s/grub2/grub2-bls/ /etc/sysconfig/bootloader"
+    )
+    refused("LOADER_TYPE=grub2-bls")
+    host.sh("sed -i s/grub2-bls/grub2/ /etc/sysconfig/bootloader; cp /boot/grub2/grub.cfg /boot/kept")
+    host.sh("sed -i 's,linux.*/boot/,linux /@/.snapshots/1/snapshot/boot/,' /boot/grub2/grub.cfg")
+    refused("btrfs_relative_path")
+    host.sh(
+        "cp /boot/kept /boot/grub2/grub.cfg; sed -i 's/extra_cmdline}/extra_cmdline} rootflags=subvol=@/' /boot/grub2/grub.cfg"
+    )
+    refused("rootflags")
+    host.sh("cp /boot/kept /boot/grub2/grub.cfg; snapper --no-dbus --ambit classic rollback")
+    refused("default subvolume is")
+    host.sh("btrfs subvolume set-default /")
+    assert adopt(host)["changed"]
+    host.release("v2")
+    # What would not boot by its own menu is found before it is chosen
+    host.sh("rm /boot/grub2/grub.cfg")
+    failed = call(host, "upgrade")
+    assert_refused(failed, "kernel_broken", "grub.cfg is not there", "grub2-mkconfig -o")
+    host.sh("cp /boot/kept /boot/grub2/grub.cfg; mv /usr/sbin/grub2-mkconfig /root/kept")
+    host.write("/usr/sbin/grub2-mkconfig", "#!/bin/sh\necho no such disk >&2\nexit 1\n")
+    host.sh("chmod +x /usr/sbin/grub2-mkconfig")
+    host.enable_repo(NEWER)
+    failed = call(host, "upgrade")
+    assert_refused(failed, "kernel_broken", "grub2-mkconfig")
+    assert "no such disk" in failed["stderr"]
+    assert (default(host), sorted(snapshots(host))[:1]) == (FIRST, [1])
+    assert host.sh("btrfs subvolume list / | grep -c overc-new || true") == "0"

@@ -84,12 +84,14 @@ def _remedy_for_lost(facts: HostFacts, boot: EntryBoot, chosen: list[Entry]) -> 
     running = facts.booted.uuid if facts.booted else None
     if any(_lacks(facts, boot, entry) for entry in chosen if entry.uuid != running):
         return "overc_host_rollback: it drops a deployment that waits for its reboot, and keeps the running one"
+    if boot.place is not None and boot.place.by_default:
+        return "write it anew: grub2-mkconfig -o /boot/grub2/grub.cfg, and dracut before that where an initrd is gone"
     return f"{_AGAIN}: it takes the kernel that the running root has now"
 
 
 def _lacks(facts: HostFacts, boot: EntryBoot, entry: Entry) -> list[str]:
     files = [f"{file}" for file in (entry.kernel, entry.initrd) if file in boot.missing]
-    files += [boot.defects[entry.id]] if entry.id in boot.defects else []
+    files += [f"the boot menu ({boot.defects[entry.id]})"] if entry.id in boot.defects else []
     root = facts.roots.get(entry.subvolume)
     if entry.release and root is not None and entry.release not in root.modules:
         files.append(f"the modules for kernel {entry.release}")
