@@ -139,7 +139,7 @@ def test_an_ordinary_host_is_adopted(host: Host) -> None:
     blocks, device = other_languages(), host.sh("findmnt -nvo SOURCE /")
     host.sh("set -e\n" + blocks["docs/adopt.md#sh3"].replace("/dev/sda2", device))
     with host.boot_partition() as boot, (boot / "grub/grub.cfg").open("a") as file:
-        file.write(blocks["docs/adopt.md#text2"].replace("/dev/sda2", device))
+        file.write(blocks["docs/adopt.md#text3"].replace("/dev/sda2", device))
     host.reboot()
     info = host.module("overc_host_info")
     assert (info["state"], [entry for entry in info["requirements"] if not entry["ok"]]) == ("clean", [])

@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import typing as t
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.host.plan.entries.commands import UPGRADE_STEPS
 
 from tests.integration.commands import assert_refused, call, kill_at, succeed
+from tests.integration.documented_examples import other_languages
 from tests.integration.test_deployments import adopt, cmdline, root
-from tests.lab import Host
+from tests.integration.test_documented_examples import say
+from tests.lab import Host, Lab
 from tests.lab.layouts import OPENSUSE
 from tests.lab.opensuse_kernels import FIRST_KERNEL, NEW_KERNEL, NEWER
 from tests.sampling import rotating
@@ -132,6 +135,51 @@ def test_there_and_back(host: Host) -> None:
     assert list(snapshots(host)) == [1, 2]
     host.sh("snapper --no-dbus delete 2")
     assert host.sh("ls /.snapshots") == "1"
+
+
+_BACK: t.Final = """\
+menuentry 'back' --id back {{
+  search --no-floppy --fs-uuid --set=root $1
+  linux /boot/vmlinuz-{kernel} root=UUID=$1 rootflags=subvol={root}
+  initrd /boot/initrd-{kernel}
+}}
+"""
+
+
+def test_at_the_console(host: Host) -> None:
+    """The new one is of no use, and somebody tells its kernel the root before it; there it is put right."""
+    adopt(host)
+    host.release("v2")
+    succeed(host, "upgrade")
+    host.reboot()
+    entry = _BACK.format(kernel=FIRST_KERNEL, root=FIRST)
+    host.write("/boot/grub2/custom.cfg", entry.replace("$1", host.sh("findmnt -no UUID /")))
+    host.boot_entry("back")
+    host.reboot()
+    assert (root(host), default(host)) == (FIRST, place(2))
+    assert succeed(host, "info")["state"] == "elsewhere"
+    assert_refused(call(host, "upgrade"), "not_default", "overc_host_rollback")
+    assert succeed(host, "rollback")["state"] == "clean"
+    assert default(host) == FIRST
+    host.boot_entry(None)
+    host.reboot()
+    assert (root(host), host.rpm_version("lab-app")) == (FIRST, "1.0")
+
+
+def test_the_page_about_opensuse_comes_true(lab: Lab, make_host: MakeHost, tmp_path: Path) -> None:
+    """docs/adopt.md: each command is typed, and each line that is shown below it is among what it says."""
+    host = make_host("suse1", flavour=OPENSUSE)
+    offer_kernel(host)
+    block_of_page = other_languages()["docs/adopt.md#text2"]
+    lab.inventory(tmp_path / "hosts.yml", only={"suse1"})
+    for part in block_of_page.split("$ ")[1:]:
+        command, *shown = part.splitlines()
+        said = say(command, lab, tmp_path, host="suse1").splitlines()
+        assert [line for line in shown if line and line.rstrip(",") not in [each.rstrip(",") for each in said]] == [], (
+            command,
+            said,
+        )
+    assert root(host) == FIRST
 
 
 STEPS: t.Final = tuple(

@@ -127,7 +127,7 @@ def _space(facts: HostFacts) -> Requirement:
     )
 
 
-def pins_requirement(facts: HostFacts) -> Requirement:
+def _pins(facts: HostFacts) -> Requirement:
     found = [
         f"/etc/fstab of {name}: {' '.join(root.fstab_pins)}"
         for name, root in sorted(facts.roots.items())
@@ -306,7 +306,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
                 f"the default subvolume is {default.path if default else 'the top-level tree'} (id {facts.default_id})",
                 f"btrfs subvolume set-default to {names}",
             ),
-            pins_requirement(facts),
+            _pins(facts),
             _writable(facts),
         ]
     result.append(_boot_separate(facts))
@@ -399,11 +399,4 @@ def _restores_kernel(facts: HostFacts) -> bool:
     return runs_backup and facts.names is not None and facts.names.backup_kernel in facts.boot_files
 
 
-__all__ = (
-    "LAYOUT_ERRORS",
-    "Requirement",
-    "common_requirements",
-    "pins_requirement",
-    "requirements_of",
-    "shortened",
-)
+__all__ = ("LAYOUT_ERRORS", "Requirement", "common_requirements", "requirements_of", "shortened")

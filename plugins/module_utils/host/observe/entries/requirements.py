@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ....people import human_bytes
-from ..requirements import Requirement, common_requirements, pins_requirement
+from ..requirements import Requirement, common_requirements
 
 if t.TYPE_CHECKING:
     from ....boot.entries.boot import EntryBoot
@@ -60,17 +60,34 @@ def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, 
             "set MODULES=most there",
         ),
         boot_space(facts, boot),
-        *((pins_requirement(facts), *_own_default(facts)) if by_default else ()),
+        *(_own_default(facts, boot) if by_default else ()),
         *common_requirements(facts),
     )
 
 
-def _own_default(facts: HostFacts) -> tuple[Requirement, ...]:
-    """A read-only root is no accident where somebody else makes the next one."""
+def _own_default(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, ...]:
+    """Where the default subvolume decides, no root may name another one; and one that is read-only is no accident.
+
+    What the running kernel was told is no matter: whoever stands at the console may have told it, to get back.
+    """
+    chosen = {entry.subvolume for entry in boot.menu.entries if entry.id == boot.default}
+    names = sorted({*chosen, *([facts.booted.path] if facts.booted else [])})
+    pins = [
+        f"/etc/fstab of {name}: {' '.join(facts.roots[name].fstab_pins)}"
+        for name in names
+        if name in facts.roots and facts.roots[name].fstab_pins
+    ]
+    pinned = Requirement(
+        "root_not_pinned",
+        not pins,
+        "; ".join(pins) or "fstab names no subvolume for /",
+        "remove subvol= and subvolid= there: what boots is decided by the default subvolume",
+    )
     default = facts.roots.get(facts.booted.path) if facts.booted else None
     if default is None or not default.read_only:
-        return ()
+        return (pinned,)
     return (
+        pinned,
         Requirement(
             "root_not_managed",
             False,
