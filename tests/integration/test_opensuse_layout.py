@@ -182,6 +182,34 @@ def test_the_page_about_opensuse_comes_true(lab: Lab, make_host: MakeHost, tmp_p
     assert root(host) == FIRST
 
 
+_FIRST_COME: t.Final = """\
+import os
+from ansible_collections.overc.system.plugins.module_utils.host import transaction
+def take(when, step):
+    if (when, step) == ("before", "create_root"):
+        os.system("snapper --no-dbus create --description theirs >/dev/null")
+transaction.step_hook = take
+"""
+
+
+def test_a_number_that_snapper_takes_first(host: Host) -> None:
+    """Between the look at the numbers and the claim: what snapper made is not touched, and the next run takes another number."""
+    adopt(host)
+    host.release("v2")
+    lost = call(host, "upgrade", prelude=_FIRST_COME)
+    assert_refused(lost, "in_use", "number 2", "again")
+    assert (snapshots(host)[2]["description"], host.sh("ls /.snapshots")) == ("theirs", "1\n2")
+    assert host.sh("ls /.snapshots/2/snapshot/usr/bin/lab-app")
+    assert succeed(host, "upgrade")["staged"] == place(3)
+    # Whatever somebody makes the default: told, and put right
+    host.sh("btrfs subvolume set-default 5 /; sync")
+    info = succeed(host, "info")
+    unmet = [each["id"] for each in info["requirements"] if not each["ok"]]
+    assert (info["state"], "menu_hooked" in unmet) == ("unsupported", True), info
+    assert adopt(host)["changed"]
+    assert (default(host), succeed(host, "info")["state"]) == (FIRST, "clean")
+
+
 STEPS: t.Final = tuple(
     step
     for step in (*UPGRADE_STEPS, "make_menu", "choose")

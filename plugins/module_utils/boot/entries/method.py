@@ -128,6 +128,10 @@ class Place(abc.ABC):
         """Before anything is made under this id. Raises in_use where somebody else has it since."""
         return False
 
+    def is_ours(self, _number: int) -> bool:
+        """Whether what is under this id was made by us, or nothing is."""
+        return True
+
     def describe(self, _number: int, _made_of: str) -> bool:
         """What others are to know of a root, before it gets its name."""
         return False

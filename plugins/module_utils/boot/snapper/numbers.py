@@ -115,6 +115,11 @@ def remove_left(store: str) -> bool:
     return any(removed)
 
 
+def is_ours(store: str, number: int) -> bool:
+    """Whether a number is one that we claimed, by what is in its directory."""
+    return _is_ours(os.path.join(store, f"{number}"))
+
+
 def _is_ours(path: str) -> bool:
     if not is_plain_directory(path):
         return False
@@ -136,4 +141,4 @@ def _remove(path: str, *, ours: bool) -> bool:
     return True
 
 
-__all__ = ("claim", "describe", "highest", "number_in", "remove_left", "root_named", "settle", "store_of")
+__all__ = ("claim", "describe", "highest", "is_ours", "number_in", "remove_left", "root_named", "settle", "store_of")

@@ -180,6 +180,9 @@ class SnapperPlace(Place):
         numbers.claim(self._numbers, number)
         return True
 
+    def is_ours(self, number: int) -> bool:
+        return numbers.is_ours(self._numbers, number)
+
     def describe(self, number: int, made_of: str) -> bool:
         numbers.describe(self._numbers, number, f"deployment of overc.system, made of {numbers.number_in(made_of)}")
         return True

@@ -20,11 +20,10 @@ from ....system.presence import is_plain_file
 from ....system.rooted_path import plain_parent, regular_file_in_root
 from ....system.unfinished import NEW_SUFFIX
 from ...observe.entries.requirements import MARGIN
-from .. import build_root, late
+from .. import build_root, cleanup, late, switch
 from ..complete import refuse_incomplete, refuse_unindexed
 from ..hidden import refuse_hidden
 from ..places import place
-from ..switch import carry_over_paths
 from .own_menu import booted_by_menu
 from .own_subvolume import rewrite_fstab, rewrite_kernel_words
 from .remember import seal
@@ -216,13 +215,23 @@ def create_root(at: Apply) -> bool:
 
 def carry_over(at: Apply) -> bool:
     """Bring declared paths of the running root up to date in the new root, whose fstab names that one whatever is brought."""
-    changed = carry_over_paths(at)
+    changed = switch.carry_over_paths(at)
     new, where = at.root(at.made_root()).path, menu_of(at)[1]
     if not where.by_default:
         changed = rewrite_fstab(new, at.context.root_name) or changed
         changed = rewrite_kernel_words(new, at.context.root_name, make=where.by_kernel_install) or changed
     seal(at)
     return changed
+
+
+def unplace_root(at: Apply) -> bool:
+    """Repair: the name is given back, unless it is somebody else's who took the number first."""
+    return menu_of(at)[1].is_ours(number_of_new(at)) and switch.unplace_root(at)
+
+
+def drop_unfinished(at: Apply) -> bool:
+    """Repair: the root that never became one."""
+    return menu_of(at)[1].is_ours(number_of_new(at)) and cleanup.drop_unfinished(at)
 
 
 def declare_late(at: Apply) -> bool:
@@ -239,8 +248,10 @@ __all__ = (
     "check_root",
     "create_root",
     "declare_late",
+    "drop_unfinished",
     "install_guard",
     "menu_of",
     "name_root",
     "prepare_root",
+    "unplace_root",
 )
