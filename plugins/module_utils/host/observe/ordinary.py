@@ -1,9 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host as distributions install it: its kernel is told which subvolume is its root, or that has a number of snapper's, and
-has its version in its name. Pure.
-"""
+"""A host as distributions install it: its kernel is told which subvolume is its root, and has its version in its name. Pure."""
 
 from __future__ import annotations
 

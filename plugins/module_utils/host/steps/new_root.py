@@ -58,11 +58,11 @@ class Within(t.NamedTuple):
 class NewRoot:
     """Context manager around a root subvolume; a ``Runner`` whose programs see that root as ``/``.
 
+    ``disk``: a device that is seen at its own path, and no other is.
     ``packages``: a directory of the host that is seen as ``PACKAGES``. ``shown``: paths of the host that are shown read-only at
     the same place, as far as they are on other mounts than the root; so is the resolver's configuration, over however
     many links it is reached. ``hidden``: directories of the root that its programs find empty; what they write there is gone
     afterwards. ``network``: they have the host's network, and can change it; otherwise nothing but a loopback of their own.
-    ``disk``: a device that is seen at its own path.
     """
 
     def __init__(
@@ -73,20 +73,20 @@ class NewRoot:
         pass_fds: t.Sequence[int] = (),
         *,
         packages: str | None = None,
+        disk: str | None = None,
         shown: t.Sequence[str] = (),
         hidden: t.Sequence[str] = (),
         network: bool = False,
-        disk: str | None = None,
     ) -> None:
         self._runner = runner
         self._device = device
         self._subvolume_id = subvolume_id
         self._pass_fds = tuple(pass_fds)
+        self._disk = disk
         self._packages = packages
         self._shown = (*shown, _RESOLVER)
         self._hidden = tuple(hidden)
         self._network = network
-        self._disk = disk
         self._undo: list[tuple[t.Callable[[str], None], str]] = []
         self.path = ""
 
