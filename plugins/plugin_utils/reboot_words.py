@@ -89,9 +89,15 @@ def problem(reboot: Result, info: Result, booted: Result, wanted: str, timeout: 
             "console, accept it (ssh-keygen -R and connect once), and run again."
         )
     if reboot.get("failed") and not booted:
+        # Where the default subvolume decides, the menu has no entry for the system before it
+        back = (
+            "add rootflags=subvol= with the root before it to an entry in the boot menu (docs/adopt.md, 'My host is openSUSE')"
+            if "/.snapshots/" in name
+            else "choose the entry of the system before it in the boot menu"
+        )
         return (
             f"The host did not come back within {timeout} seconds ({reboot.get('msg')}). {name} was to "
-            "boot; if it does not, choose the entry of the system before it in the boot menu and run overc_host_rollback there."
+            f"boot; if it does not, {back} and run overc_host_rollback there."
         )
     if reboot.get("failed"):
         return f"The reboot failed ({reboot.get('msg')}). The host answers, runs {now} and is in state {info['state']}."

@@ -235,6 +235,7 @@ def test_killed_at_a_step(host: Host, step: str, when: str) -> None:
         succeed(host, "update")  # repairs first
         assert succeed(host, "upgrade")["state"] == "staged"
         host.reboot()
+    succeed(host, "confirm")  # repairs first as well
     assert (host.rpm_version("lab-app"), kernel(host), root(host)) == ("2.0", NEW_KERNEL, default(host))
     info = succeed(host, "info", {"full": True})
     assert (info["state"], info["contradictions"], info["interrupted"]) == ("clean", [], None)
@@ -242,6 +243,21 @@ def test_killed_at_a_step(host: Host, step: str, when: str) -> None:
     assert found[2]["description"] == "theirs"
     assert "overc-new" not in host.sh("btrfs subvolume list /; ls -R /.snapshots --ignore=snapshot")
     assert sorted(map(int, host.sh("ls /.snapshots").split())) == sorted(found), "no directory without a snapshot"
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("step", rotating(["choose", "record", "prune"], 1))
+def test_a_cancellation_that_is_killed(host: Host, step: str) -> None:
+    """Forward, whatever it did before: what runs boots, and of the other nothing is left, its number's directory included."""
+    adopt(host)
+    host.release("v2")
+    succeed(host, "upgrade")
+    kill_at(host, "rollback", "after", step)
+    host.powerloss()
+    host.start()
+    succeed(host, "update")  # repairs first
+    assert (root(host), default(host), succeed(host, "info")["state"]) == (FIRST, FIRST, "clean")
+    assert (host.sh("ls -A /.snapshots"), host.sh("btrfs subvolume list / | grep -c snapshots/2 || true")) == ("1", "0")
 
 
 def test_what_others_do_in_between(host: Host) -> None:

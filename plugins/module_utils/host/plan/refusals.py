@@ -73,8 +73,8 @@ def refuse_elsewhere(state: HostState) -> None:
     if state.name == "elsewhere":
         raise OvercError(
             "not_default",
-            "What runs was chosen in the boot menu and is not what boots by default. Reboot into the default one, or make the "
-            "running one the default with overc_host_rollback.",
+            "What runs is not what boots by default: it was chosen in the boot menu, or another default was set since. Reboot "
+            "into the default one, or make the running one the default with overc_host_rollback.",
         )
 
 

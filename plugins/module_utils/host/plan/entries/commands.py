@@ -228,7 +228,7 @@ def plan_rollback(
         return _plan_cancel(facts, boot, state, _came_of_it(boot))
     if state.name == "elsewhere" and to in (None, runs):
         context = _context(facts, "rollback", booted.path, runs, target=booted.uuid)
-        return Plan("rollback", f"{booted.path} was chosen in the boot menu", context, ("record", "choose"))
+        return Plan("rollback", f"{booted.path} runs and is not what boots by default", context, ("record", "choose"))
     if state.name == "trial" and to in (None, boot.default):
         return _plan_give_up(facts, boot, state, late)
     if to == runs:
