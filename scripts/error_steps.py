@@ -44,6 +44,7 @@ STEPS: t.Final[dict[str, str]] = {
     "not_booted": "Reboot the host, or cancel what is staged with `overc_host_rollback`.",
     "not_root": "Add `become: true`, or `-b` on the command line.",
     "overlay_in_use": "Stop who uses it, as the message names them, then the same command again.",
+    "overlay_ring": "Let one of the containers that the message names share without the next one.",
     "overlay_unrepresentable": "Leave that directory out, or move what the message names away from it.",
     "overlay_unsupported": "Leave it as it is: these files cannot be shared safely on this file system or kernel.",
     "package_manager_missing": "Only `dnf`, `dnf5`, `smart`, `apt` and `zypper` are known, see [Adopt](adopt.md).",

@@ -51,6 +51,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "not_root": "The module needs root privileges.",
     "overlay_failed": "Comparing, building or removing an overlay failed; the container sees the tree it saw before.",
     "overlay_in_use": "Somebody else uses what would be emptied or removed: a container, a mount, or the host.",
+    "overlay_ring": "Containers would share with one another in a ring, so that every run would share them anew.",
     "overlay_unrepresentable": "The directory holds something that no overlay can show as it is.",
     "overlay_unsupported": "The file system or the kernel cannot share these files safely.",
     "package_manager_failed": "The package manager failed, or what it did is not what it announced.",

@@ -42,6 +42,7 @@ options:
       - Whom to share with, in order of preference. V(essential) is the host itself, anything else the name of a
         container.
       - Required with O(state=present).
+      - Containers that would share with one another in a ring are refused, since each run would share them anew.
     type: list
     elements: str
     default: []
@@ -215,6 +216,11 @@ users:
     path:
       description: The path that is used, as it is named there.
       type: str
+ring:
+  description: The containers that would share with one another, from this one round to itself.
+  returned: when RV(error_id=overlay_ring)
+  type: list
+  elements: str
 paths:
   description: Where the directory holds something that no overlay can show, and what it is.
   returned: when RV(error_id=overlay_unrepresentable)

@@ -21,6 +21,7 @@ from .original import refuse_waiting
 from .own_side import refuse_locked, refuse_quota, refuse_readonly
 from .plan import DirectoryFacts, Wanted
 from .record import Record, Request
+from .rings import ring
 from .site import Site, Tree, is_there, trees
 from .table import Mounted
 
@@ -112,6 +113,7 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
                 on_root=site.on_root(),
                 owner_runs=found is not None and bool(found.owner) and owner_runs(found.owner),
                 used_by=tuple(used_by(site, directory, found, wanted.state)),
+                ring=ring(site, directory, (wanted.sources, wanted.essential_root)),
             )
         )
     return out

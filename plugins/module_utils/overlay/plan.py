@@ -93,6 +93,7 @@ class DirectoryFacts:
     on_root: bool = False  # the container lies on the running root's own subvolume
     owner_runs: bool = False  # the container that the layers of a copied one belong to
     used_by: tuple[Claim, ...] = ()  # who else uses what would be emptied or removed
+    ring: tuple[str, ...] = ()  # the containers from this one round to itself that would share with one another
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,25 @@ def check_directories(directories: t.Sequence[str]) -> None:
                 )
     if len(set(directories)) != len(directories):
         raise OvercError("bad_argument", "A directory is named twice.")
+
+
+def refuse_ring(directory: str, ring: t.Sequence[str]) -> None:
+    """What one of them has anew is new to the next one, so every run would share them again, for ever."""
+    if not ring:
+        return
+    names = [printable(name) for name in ring]
+    way = " shares with ".join(names)
+    last = (
+        f"take {names[1]} out of the sources of {names[0]}"
+        if len(ring) < 3
+        else f"let one of them share without the next: {names[-2]} without {names[-1]}, or {names[0]} without {names[1]}"
+    )
+    raise OvercError(
+        "overlay_ring",
+        f"{printable(directory)} would be shared in a ring: {way}. What one of them gets anew is new to the next one, so each run"
+        f" would share them again, without end. Nothing was changed; {last} (other sources, or state=absent).",
+        ring=names,
+    )
 
 
 def _around(kind: str, facts: DirectoryFacts, host_side: bool) -> tuple[str, ...]:
@@ -173,6 +193,7 @@ def plan_directory(
             what = _OTHERS[facts.active]
             hint = "Remove it first." if facts.active == "foreign" else "Stop it first (state=absent)."
             raise OvercError("inconsistent", f"{printable(where)!r} is {what} overlay already. {hint}")
+        refuse_ring(where, facts.ring)
         if facts.active == "ours" and facts.sources == tuple(sources) and not facts.stale:
             kind, reason = "none", "shared already, and nothing changed"
         elif facts.active == "ours":

@@ -112,3 +112,14 @@ def test_directories_in_one_another(directories: tuple[str, ...]) -> None:
 
 def test_similar_names_are_not_in_one_another() -> None:
     check_directories(("/usr", "/usr2", "/usr-local"))
+
+
+@pytest.mark.parametrize(
+    "facts", [DirectoryFacts("/usr", ring=("c1", "c0", "c1")), DirectoryFacts("/usr", "ours", S, ring=("c1", "c1"))]
+)
+def test_a_ring_is_refused_and_can_be_left(facts: DirectoryFacts) -> None:
+    for later in (False, True):
+        with pytest.raises(OvercError) as caught:
+            plan_directory(facts, "present", S, later=later)
+        assert caught.value.error_id == "overlay_ring"
+        plan_directory(facts, "absent", (), later=later)
