@@ -125,12 +125,26 @@ def _all_shared(site: Site) -> tuple[str, ...]:
     return tuple(sorted(shared.union(*(request.directories for request in record.requests))))
 
 
-def _repaired(site: Site, *, mount: bool = True) -> str | None:
+_FORGOTTEN: t.Final = "what a run that was cut off had left for the next boot, where nothing waits any more, {} removed"
+
+
+def _left_over(site: Site, places: overlay_boot.Places) -> bool:
+    """Whether the container is on the list for the next boot without work, or something of ours is there for nothing."""
+    if overlay_boot.is_left_over(places) or site.store.is_hollow():
+        return True
+    return not site.record().requests and overlay_boot.on_list(places, site.containers_dir, site.name)
+
+
+def _repaired(site: Site, places: overlay_boot.Places, *, mount: bool = True) -> str | None:
     """Take up what was cut off, and mend the table of mounts; says what was done."""
     repaired = repair(site)
     with _telling(repaired, ()):
         mended = lines.mend(site, mount=mount)
-    return "; ".join(filter(None, (repaired, mended))) or None
+        forgotten = _left_over(site, places)
+        if forgotten:
+            overlay_boot.forget(places, site.containers_dir, site.name)
+            site.store.write(site.record())
+    return "; ".join(filter(None, (repaired, mended, _FORGOTTEN.format("was") if forgotten else None))) or None
 
 
 @contextlib.contextmanager
@@ -175,10 +189,12 @@ def manage(
                 where = printable(pending.directory)
                 repaired = f"{pending.operation} of {where} was cut off and would be repaired first"
             else:
-                repaired = lines.would_mend(site, site.record(), mount=wanted.state == "present")
+                told = [lines.would_mend(site, site.record(), mount=wanted.state == "present")]
+                told += [_FORGOTTEN.format("would be")] if _left_over(site, places) else []
+                repaired = "; ".join(filter(None, told)) or None
         else:
             stack.enter_context(locked(site))
-            repaired = _repaired(site, mount=wanted.state == "present")
+            repaired = _repaired(site, places, mount=wanted.state == "present")
         reports: list[dict[str, t.Any]] = []
         stack.enter_context(_telling(repaired if not check else None, reports))
         if wanted.everything:
@@ -260,7 +276,7 @@ def _do_waiting(places: overlay_boot.Places, containers_dir: str, name: str) -> 
         requests = site.record().requests
         if not requests:
             with locked(site):
-                repaired = _repaired(site)
+                repaired = _repaired(site, places)
             if repaired:
                 sys.stdout.write(f"{printable(name)}: {repaired}\n")
     for request in requests:

@@ -173,6 +173,16 @@ class Store:
             pass
         return open_dir(HOME, self.container_fd)
 
+    def is_hollow(self) -> bool:
+        """Whether our directory holds nothing: a run was cut off while it was removed."""
+        home = self.open()
+        if home is None:
+            return False
+        try:
+            return not set(os.listdir(home)) - {f".{_RECORD}{NEW_SUFFIX}"}
+        finally:
+            os.close(home)
+
     def _forget(self) -> None:
         home = self.open()
         if home is None:

@@ -55,6 +55,7 @@ def settle(site: Site, directory: str, id_: str, *, seconds: float | None = None
         record.overlays.pop(directory, None)
     if record.fstab_added and tidy_table(site):
         record.fstab_added = False
+    site.table.tidy()
     site.store.write(record)
     site.store.end()
 

@@ -81,6 +81,9 @@ class Table(t.Protocol):
     def make_durable(self) -> None:
         """What the table says was perhaps only seen in memory: a run can be cut off between its rename and the sync."""
 
+    def tidy(self) -> None:
+        """Remove, durably, what a commit that was cut off left beside the table: the container might not start with it."""
+
 
 class LxcTable:
     """The container's fstab. ``container`` is its directory, ``root`` its root.
@@ -186,6 +189,9 @@ class LxcTable:
     def make_durable(self) -> None:
         syscalls.syncfs(os.path.dirname(self.path))
 
+    def tidy(self) -> None:
+        pass  # it is one file
+
 
 class SystemdTable:
     """A mount unit per directory. ``units`` is where units are (/etc/systemd/system)."""
@@ -289,6 +295,19 @@ class SystemdTable:
     def make_durable(self) -> None:
         if is_directory(self.units):
             syscalls.syncfs(self.units)
+
+    def tidy(self) -> None:
+        """Links without their unit: the container's service would wait for a mount that is not there, and not start."""
+        prefix = f"{mount_unit.unit_name(self.root).removesuffix('.mount')}-"
+        stray: set[str] = set()
+        for place in {os.path.dirname(f"{self.units}/{link}") for link in self._links("")}:
+            names = os.listdir(place) if is_directory(place) else []
+            ours = (name for name in names if name.startswith(prefix) and name.endswith(".mount"))
+            stray |= {name for name in ours if is_link(f"{place}/{name}") and not is_there(f"{self.units}/{name}")}
+        for unit in sorted(stray):
+            self._unlink(unit)
+        if stray:
+            self.make_durable()
 
     def _unlink(self, unit: str) -> None:
         for link in self._links(unit):

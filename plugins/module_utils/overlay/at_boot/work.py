@@ -19,78 +19,14 @@ import typing as t
 from ...btrfs import ioctl
 from ...errors import OvercError
 from ...system import mount_unit, own_archive, syscalls
-from ...system.alone import alone
 from ...system.presence import NOT_THERE, is_directory, is_file, is_link, is_there
-from ...system.safe_path import OPEN_DIR, components, printable, read_file, write_atomically
+from ...system.safe_path import OPEN_DIR, components, printable
 from ...values import load_object, texts
 from ..layers.remove import empty
+from .places import UNIT, Places, held, read, sync_above, unlink, write
 
-UNIT: t.Final = "overc-overlay-boot.service"
 _PYTHON: t.Final = "/usr/bin/python3"
 _DEFAULT: t.Final = "/opt/container"
-_PATIENCE: t.Final = 30.0  # seconds: nobody holds the lock for longer than a few files take
-
-
-class Places:
-    """Where things go; the tests use others."""
-
-    def __init__(self, base: str = "/var/lib/overc/overlay", units: str = "/etc/systemd/system") -> None:
-        self.base = base
-        self.units = units
-        self.pending = f"{base}/pending"
-        self.code = f"{base}/boot.pyz"
-        self.installed = f"{base}/installed.json"
-        self.wants = f"{units}/multi-user.target.wants/{UNIT}"
-
-
-@contextlib.contextmanager
-def _alone(places: Places) -> t.Iterator[None]:
-    """Nobody else changes the list, the unit or its code: runs for other containers do so, too.
-
-    The lock is on the directory that has the one of the units, which is there before and after all that is made here.
-    """
-    path = os.path.dirname(places.units)
-    while not is_directory(path):
-        path = os.path.dirname(path)
-    fd = os.open(path, OPEN_DIR & ~os.O_NOFOLLOW)
-    try:
-        what = "Another run changes the list of work for the next boot; try again later."
-        with alone(fd, what, patience=_PATIENCE):
-            yield
-    finally:
-        os.close(fd)
-
-
-def _read(path: str) -> bytes | None:
-    directory, name = os.path.split(path)
-    try:
-        fd = os.open(directory, OPEN_DIR)
-    except FileNotFoundError:
-        return None
-    try:
-        found = read_file(name, fd)
-    finally:
-        os.close(fd)
-    return None if found is None else found[0]
-
-
-def _write(path: str, data: bytes) -> bool:
-    """Returns whether the file was another one before."""
-    if _read(path) == data:
-        return False
-    directory, name = os.path.split(path)
-    os.makedirs(directory, mode=0o755, exist_ok=True)
-    fd = os.open(directory, OPEN_DIR)
-    try:
-        write_atomically(name, data, fd)
-    finally:
-        os.close(fd)
-    return True
-
-
-def _unlink(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
 
 
 def _pointer(containers_dir: str, container: str) -> str:
@@ -112,7 +48,7 @@ def waiting(places: Places, unreadable: list[OvercError] | None = None) -> list[
         if name.endswith(".json") and not name.startswith("."):
             path = f"{places.pending}/{name}"
             try:
-                data = load_object(_read(path) or b"")
+                data = load_object(read(path) or b"")
                 containers_dir, container = texts([data["containers_dir"], data["container"]], path)
             except (ValueError, KeyError) as error:
                 refusal = OvercError(
@@ -129,7 +65,7 @@ def waiting(places: Places, unreadable: list[OvercError] | None = None) -> list[
 
 def installed(places: Places) -> list[str] | None:
     """The directories of containers that every boot looks after; None when the unit is not there for good."""
-    raw = _read(places.installed)
+    raw = read(places.installed)
     if raw is None:
         return None
     try:
@@ -196,8 +132,8 @@ def _put(
     places: Places, containers: t.Collection[tuple[str, str]], looked_after: t.Iterable[str], program: bytes
 ) -> None:
     """The code and the unit, as they have to be for these containers."""
-    _write(places.code, program)
-    _write(f"{places.units}/{UNIT}", _unit(places, containers, looked_after).encode("utf-8"))
+    write(places.code, program)
+    write(f"{places.units}/{UNIT}", _unit(places, containers, looked_after).encode("utf-8"))
     os.makedirs(os.path.dirname(places.wants), exist_ok=True)
     if not is_link(places.wants):
         os.symlink(f"../{UNIT}", places.wants)
@@ -210,9 +146,9 @@ def remember(places: Places, containers_dir: str, container: str) -> None:
     content = {"containers_dir": containers_dir, "container": container, "place": _place(containers_dir)}
     data = json.dumps(content).encode("ascii")
     program = _code(places)
-    with _alone(places):
+    with held(places):
         _put(places, [*waiting(places), (containers_dir, container)], _looked_after(places), program)
-        _write(f"{places.pending}/{_pointer(containers_dir, container)}", data)
+        write(f"{places.pending}/{_pointer(containers_dir, container)}", data)
 
 
 def _place(containers_dir: str) -> str:
@@ -232,7 +168,7 @@ def _place(containers_dir: str) -> str:
 def is_destroyed(places: Places, containers_dir: str, container: str) -> bool:
     """Whether a container on the list is certainly no more: its place is the very same, and has no such directory."""
     try:
-        data = load_object(_read(f"{places.pending}/{_pointer(containers_dir, container)}") or b"")
+        data = load_object(read(f"{places.pending}/{_pointer(containers_dir, container)}") or b"")
     except ValueError:
         return False
     place = _place(containers_dir)
@@ -246,21 +182,35 @@ def will_do(places: Places, containers_dir: str, container: str) -> bool:
     """
     if not (is_link(places.wants) and is_file(f"{places.units}/{UNIT}") and is_file(places.code)):
         return False
-    if is_file(f"{places.pending}/{_pointer(containers_dir, container)}"):
+    if on_list(places, containers_dir, container):
         return True
     return containers_dir in map(os.path.realpath, _looked_after(places))
 
 
+def on_list(places: Places, containers_dir: str, container: str) -> bool:
+    return is_file(f"{places.pending}/{_pointer(containers_dir, container)}")
+
+
+def is_left_over(places: Places) -> bool:
+    """Whether the unit and its code are there for nothing: a run was cut off while it removed them."""
+    if not is_directory(places.base):
+        return False
+    unreadable: list[OvercError] = []
+    with held(places):
+        return not waiting(places, unreadable) and not is_there(places.installed) and not unreadable
+
+
 def forget(places: Places, containers_dir: str, container: str) -> None:
     """Take a container off the list; with the last one, everything goes that is not there for good."""
-    with _alone(places):
-        _unlink(f"{places.pending}/{_pointer(containers_dir, container)}")
+    with held(places):
+        unlink(f"{places.pending}/{_pointer(containers_dir, container)}")
         _tidy(places)
+        sync_above(places.pending)
 
 
 def tidy(places: Places) -> None:
     """Leave on the host what the list and the installation for good ask for, and nothing else."""
-    with _alone(places):
+    with held(places):
         _tidy(places)
 
 
@@ -277,29 +227,31 @@ def _tidy(places: Places) -> None:
     if left or looked_after is not None:
         if looked_after is not None and not left and is_directory(places.pending):
             os.rmdir(places.pending)
-        _write(f"{places.units}/{UNIT}", _unit(places, left, looked_after or ()).encode("utf-8"))
+        write(f"{places.units}/{UNIT}", _unit(places, left, looked_after or ()).encode("utf-8"))
         return
-    if not is_directory(places.base):
-        return
-    _unlink(places.wants)
-    _unlink(f"{places.units}/{UNIT}")
-    fd = os.open(places.base, OPEN_DIR)
-    try:
-        empty(fd, jobs=1)
-    finally:
-        os.close(fd)
-    os.rmdir(places.base)
+    if is_directory(places.base):
+        unlink(places.wants)
+        unlink(f"{places.units}/{UNIT}")
+        fd = os.open(places.base, OPEN_DIR)
+        try:
+            empty(fd, jobs=1)
+        finally:
+            os.close(fd)
+        os.rmdir(places.base)
+    # Also what a run before has removed: it may have been cut off before that was on the disk
     for path in (os.path.dirname(places.base), os.path.dirname(places.wants)):
         with contextlib.suppress(OSError):  # there is something else in it
             os.rmdir(path)
+    for path in (places.base, places.units):
+        sync_above(path)
 
 
 def _state(places: Places) -> dict[str, t.Any]:
     """What is on the host now, to see whether it has to change."""
     return {
         "containers_dirs": installed(places),
-        "code": _read(places.code),
-        "unit": _read(f"{places.units}/{UNIT}"),
+        "code": read(places.code),
+        "unit": read(f"{places.units}/{UNIT}"),
         "enabled": is_link(places.wants),
     }
 
@@ -343,7 +295,7 @@ def manage(
     named = None if containers_dirs is None else ["/" + "/".join(components(path)) for path in containers_dirs]
     if check:
         return _manage(state, named, places, check=True)
-    with _alone(places):
+    with held(places):
         return _manage(state, named, places, check=False)
 
 
@@ -360,10 +312,10 @@ def _manage(state: str, named: t.Sequence[str] | None, places: Places, *, check:
     changed = now != after if state == "present" else now["containers_dirs"] != directories
     if changed and not check:
         if directories is None:
-            _unlink(places.installed)
+            unlink(places.installed)
             _tidy(places)
         else:
-            _write(places.installed, json.dumps({"containers_dirs": directories}).encode("ascii") + b"\n")
+            write(places.installed, json.dumps({"containers_dirs": directories}).encode("ascii") + b"\n")
         if state == "present":
             _put(places, left, directories or (), after["code"])
     return {
@@ -380,8 +332,10 @@ __all__ = (
     "forget",
     "installed",
     "is_destroyed",
+    "is_left_over",
     "known_places",
     "manage",
+    "on_list",
     "remember",
     "tidy",
     "waiting",
