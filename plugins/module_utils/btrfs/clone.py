@@ -56,10 +56,10 @@ def _fill(target: int, size: int, candidates: t.Sequence[int]) -> None:
     _copy_bytes(candidates[-1], target, size)
 
 
-def _flags(fd: int, from_upper: bool) -> int:
-    """The inode flags that a program sees of it."""
+def _flags(fd: int, marked: bool) -> int:
+    """The inode flags that a program sees of it. ``marked``: it has attributes, and lies in a layer."""
     flags = xattrs.flags(fd) & xattrs.SETTABLE
-    return flags | overlay_format.protection(fd) if from_upper else flags
+    return flags | overlay_format.protection(fd) if marked else flags
 
 
 def _set_flags(fd: int, flags: int) -> None:
@@ -73,7 +73,9 @@ def _set_flags(fd: int, flags: int) -> None:
         os.setxattr(fd, _COMPRESSION, kind)
 
 
-def _file(name: str, dir_fd: int, target_fd: int, data_fd: int | None, from_upper: bool) -> os.stat_result:
+def _file(
+    name: str, dir_fd: int, target_fd: int, data_fd: int | None, from_upper: bool, neutral: bool
+) -> os.stat_result:
     # (An ExitStack would take a tenth of the whole time.)
     opened: list[int] = []
     try:
@@ -82,8 +84,11 @@ def _file(name: str, dir_fd: int, target_fd: int, data_fd: int | None, from_uppe
         status = os.fstat(source)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.ESTALE, "the file changed while it was cloned", name)
-        flags = _flags(source, from_upper)
-        target = os.open(name, _NEW_FILE, 0o600, dir_fd=target_fd)
+        attributes = os.listxattr(source)
+        flags = _flags(source, from_upper and bool(attributes))
+        # Nothing that runs as its owner is there before it is whole, nor does a change of the owner take that away
+        plain = neutral and not (status.st_uid or status.st_gid or status.st_mode & 0o7000)
+        target = os.open(name, _NEW_FILE, status.st_mode & 0o777 if plain else 0o600, dir_fd=target_fd)
         opened.append(target)
         if flags & xattrs.NOCOW:  # only an empty file takes it
             xattrs.set_flags(target, xattrs.NOCOW)
@@ -95,9 +100,10 @@ def _file(name: str, dir_fd: int, target_fd: int, data_fd: int | None, from_uppe
             _fill(target, status.st_size, candidates)
         if status.st_uid or status.st_gid:
             os.fchown(target, status.st_uid, status.st_gid)
-        os.fchmod(target, stat.S_IMODE(status.st_mode))
+        if not plain:
+            os.fchmod(target, stat.S_IMODE(status.st_mode))
         # after the owner: chown(2) drops security.capability
-        xattrs.copy(source, target, from_upper=from_upper)
+        xattrs.copy(source, target, from_upper=from_upper, names=attributes)
         os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
         if flags:
             _set_flags(target, flags)
@@ -115,16 +121,19 @@ def clone_entry(
     data_fd: int | None = None,
     from_upper: bool = False,
     status: os.stat_result | None = None,
+    neutral: bool = False,
 ) -> os.stat_result:
     """Make ``name`` of ``dir_fd`` again below ``target_fd``; not for directories. Returns the original's status.
 
+
     ``data_fd``: the directory of a source whose file of that name has the same bytes; they are cloned from there, so
     that they are stored once. ``from_upper``: what is cloned lies in a layer (see ``xattrs.copy``).
-    ``status``: what lstat(2) has just said of the entry, if the caller asked.
+    ``status``: what lstat(2) has just said of the entry, if the caller asked. ``neutral``: the caller's umask is 0, and the new
+    entry's directory hands down nothing (``make_neutral``), so that a file has the mode that it is made with.
     """
     status = status or os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     if stat.S_ISREG(status.st_mode):
-        return _file(name, dir_fd, target_fd, data_fd, from_upper)
+        return _file(name, dir_fd, target_fd, data_fd, from_upper, neutral)
     if stat.S_ISLNK(status.st_mode):
         os.symlink(os.readlink(name, dir_fd=dir_fd), name, dir_fd=target_fd)
     elif stat.S_ISDIR(status.st_mode):

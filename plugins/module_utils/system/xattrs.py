@@ -20,6 +20,8 @@ if struct.calcsize("l") == 4:
 IMMUTABLE: t.Final = 0x10
 APPEND: t.Final = 0x20
 NOCOW: t.Final = 0x800000
+_LONG: t.Final = struct.Struct("l")
+_one, _other = bytearray(_LONG.size), bytearray(_LONG.size)  # kept: they are asked for of every file
 LOCKED: t.Final = IMMUTABLE | APPEND
 # compr, immutable, append, nodump, noatime, nocomp, nocow; the rest is the file system's own business.
 SETTABLE: t.Final = 0x4 | IMMUTABLE | APPEND | 0x40 | 0x80 | 0x400 | NOCOW
@@ -42,9 +44,19 @@ def link_path(name: str, dir_fd: int) -> str:
     return f"/proc/self/fd/{dir_fd}/{name}"
 
 
-def copy(source: int | str, target: int | str, *, follow: bool = True, from_upper: bool = False) -> None:
-    """Copy all attributes. ``from_upper``: the source is a layer, so overlayfs's marks stay behind."""
-    for name in os.listxattr(source, follow_symlinks=follow):
+def copy(
+    source: int | str,
+    target: int | str,
+    *,
+    follow: bool = True,
+    from_upper: bool = False,
+    names: t.Iterable[str] | None = None,
+) -> None:
+    """Copy all attributes. ``from_upper``: the source is a layer, so overlayfs's marks stay behind.
+
+    ``names``: those that it has, if the caller asked just now.
+    """
+    for name in os.listxattr(source, follow_symlinks=follow) if names is None else names:
         kept = seen_through(name) if from_upper else name
         if kept is not None:
             value = os.getxattr(source, name, follow_symlinks=follow)
@@ -54,14 +66,12 @@ def copy(source: int | str, target: int | str, *, follow: bool = True, from_uppe
 def flags(fd: int) -> int:
     """The inode flags of lsattr(1), 0 where the file system has none."""
     try:
-        return int(struct.unpack("l", fcntl.ioctl(fd, _GETFLAGS, b"\0" * struct.calcsize("l")))[0])
+        fcntl.ioctl(fd, _GETFLAGS, _one, True)
+        return int(_LONG.unpack(_one)[0])
     except OSError as error:
         if error.errno in (errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL):
             return 0
         raise
-
-
-_one, _other = bytearray(struct.calcsize("l")), bytearray(struct.calcsize("l"))
 
 
 def same_flags(a: int, b: int) -> bool:

@@ -85,9 +85,9 @@ def _fill(plan: DirectoryPlan, descents: _Descents, later: set[str], *, finish: 
     for name in plan.keep:
         if join(plan.path, name) not in later:
             number = plan.clone.get(name)
-            clone_entry(name, here, upper, data_fd=None if number is None else sources[number])
+            clone_entry(name, here, upper, data_fd=None if number is None else sources[number], neutral=True)
     for name, number in plan.pick.items():
-        clone_entry(name, sources[number], picks[number])
+        clone_entry(name, sources[number], picks[number], neutral=True)
     for name in plan.white:
         overlay_format.make_whiteout(name, upper)
     if finish:

@@ -123,7 +123,7 @@ class _Maker:
             if status.st_nlink > 1:
                 self.linked.append((number, status.st_ino, "/".join([*way, name])))
                 continue
-            clone_entry(name, fds[number], target, from_upper=True, status=status)
+            clone_entry(name, fds[number], target, from_upper=True, status=status, neutral=True)
             self.entries += 1
             self.bytes += status.st_size
         for name, _numbers in directories:
