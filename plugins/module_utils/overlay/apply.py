@@ -224,8 +224,11 @@ class Work:
 
     def _empty_directory(self) -> None:
         known = own_side.opened(self._home, self.new, self.site, self.directory)
-        if known is not None:
-            self._open(known)
+        if known is None:
+            raise OvercError(
+                "inconsistent", "The snapshot that tells what may be removed is gone; what lies there stays."
+            )
+        self._open(known)
         empty_under(self.site, self.directory, known, jobs=self.jobs)
 
     def _trim_layer(self) -> None:

@@ -115,7 +115,9 @@ def repair(site: Site) -> str | None:
         else:
             site.table.make_durable()  # nothing goes before the switch is on disk
             if intent.new:
-                empty_under(site, directory, known)
+                # By the snapshot it is known what may go. Without it all of that went before: what is there came since.
+                if known is not None:
+                    empty_under(site, directory, known)
                 trim(home, intent.new)
                 drop_snapshots(home, intent.new)
             if intent.old:

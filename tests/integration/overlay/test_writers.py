@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import typing as t
@@ -112,6 +113,52 @@ def test_who_comes_before_the_switch_is_seen(world: World, file: Path) -> None:
             world.run(observer=observer)
         assert caught.value.error_id == "overlay_in_use"
     assert world.leftovers() == []
+
+
+def unmount(path: Path) -> None:
+    while os.path.ismount(path):
+        subprocess.run(["umount", str(path)], check=True)
+
+
+_AFTER_THE_SWITCH = ("empty_directory", "trim_layer", "drop_snapshots", "mount")
+
+
+@pytest.mark.parametrize(
+    ("when", "step"), [("before", "empty_directory"), *(("after", step) for step in _AFTER_THE_SWITCH)]
+)
+def test_what_came_after_a_kill_stays(world: World, file: Path, when: str, step: str) -> None:
+    """By the snapshot it is known what may go; when that is gone, all of it went before."""
+    if step == "mount":
+        (file.parents[4] / "config").unlink()  # no LXC, so the host mounts
+    pid = os.fork()
+    if pid == 0:
+
+        def observer(at: str, name: str) -> None:
+            if (at, name) == (when, step):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        with contextlib.suppress(BaseException):
+            world.run(observer=observer)
+        os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1]), "the step was not reached"
+    usr = file.parents[2]
+    unmount(usr)
+    mine = usr / "share" / "mine"
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_bytes(b"mine")
+    if step == "mount":
+        world.run()  # mounts it over that, so that nobody sees it
+        unmount(usr)
+    with pytest.raises(OvercError) as caught:
+        world.run()
+    assert caught.value.error_id in ("container_changed", "inconsistent")
+    assert mine.read_bytes() == b"mine"
+    mine.unlink()
+    with contextlib.suppress(FileNotFoundError):
+        mine.parent.rmdir()
+    world.run()
+    assert not world.run()["changed"]
+    unmount(usr)
 
 
 def test_the_programs_of_the_container_itself_wait_for_the_boot(world: World, file: Path) -> None:
