@@ -22,6 +22,9 @@ from ansible_collections.overc.system.plugins.module_utils.btrfs import ioctl
 from ansible_collections.overc.system.plugins.module_utils.overlay import kept, own_side, sources
 from ansible_collections.overc.system.plugins.module_utils.system import overlayfs, syscalls
 
+from tests.sampling import rotating
+
+_ONE_IN: t.Final = 8
 # A commit of its own would save what nobody has made durable
 _OPTIONS: t.Final = "loop,commit=300"
 # Whatever changes what is on the disk, or makes it durable
@@ -155,6 +158,11 @@ def places(call: t.Callable[[], object]) -> list[int]:
         first.setdefault(name, number)
         last[name] = number
     return sorted({*first.values(), *last.values()})
+
+
+def of_the_day(numbers: list[int]) -> list[int]:
+    """A part of the places each day, all of them within eight."""
+    return rotating(numbers, min(_ONE_IN, len(numbers)))
 
 
 def killed_at(number: int, call: t.Callable[[], object]) -> None:

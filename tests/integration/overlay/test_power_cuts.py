@@ -15,9 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.overlay import manage
 
-from tests.sampling import rotating
-
-from .disk import Disk, killed_at, places, quiet
+from .disk import Disk, killed_at, of_the_day, places, quiet
 from .test_crash import populate
 from .test_original import share_as_the_original
 from .world import World, view
@@ -25,7 +23,6 @@ from .world import World, view
 WAYS = ("next", "power cut", "next, power cut")
 KINDS = ("create", "reshare", "stop", "stop_original", "stop_copied")
 QUEUED = ("queue create", "queue stop", "unqueue", "boot create", "boot reshare", "boot stop")
-_ONE_IN = 8
 
 
 @pytest.fixture
@@ -177,7 +174,7 @@ def sweep(disk: Disk, kind: str, way: str, **more: t.Any) -> None:
     case = Case(disk, kind, **more)
     numbers = places(case.call)
     assert len(numbers) > 5
-    for number in rotating(numbers, min(_ONE_IN, len(numbers))):
+    for number in of_the_day(numbers):
         disk.restore("prepared")
         killed_at(number, case.call)
         try:
