@@ -20,6 +20,8 @@ FORMAT: t.Final = 2
 _PARTS: t.Final = ("", "last_run")
 # Which run it is
 _KEYS: t.Final = ("command", "started")
+# How often what had changed was put into the whole: a line that is in it already is of an earlier part
+PART: t.Final = "part"
 # What a change says of the run as a whole
 _RUN: t.Final = ("updated", "stopped")
 
@@ -28,16 +30,22 @@ def text(record: Answer) -> str:
     """The record as it is stored. It may be read with any JSON parser."""
     stored = _stored(record)
     hosts = stored.pop("hosts")
-    stored = {**{key: stored.get(key) for key in _KEYS}, **stored}
+    stored = {**{key: stored.get(key) for key in _KEYS}, PART: stored.get(PART, 0), **stored}
     parts = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in stored.items()]
     lines = [f" {json.dumps(name)}: {json.dumps(host)}" for name, host in hosts.items()]
     return "{\n" + ",\n".join([*parts, '"hosts": {\n' + ",\n".join(lines) + "\n}"]) + "\n}\n"
 
 
-def is_of(head: str, change: Answer) -> bool:
-    """Whether a stored record, of which this is the beginning, is of the run in which something has changed."""
+def part_of(head: str, change: Answer) -> int | None:
+    """Which part of its run a stored record is at, of which this is the beginning; None where it is not of the run in which
+    something has changed.
+    """
     lines = head.splitlines()
-    return all(f"{json.dumps(key)}: {json.dumps(change.get(key))}," in lines for key in _KEYS)
+    if not all(f"{json.dumps(key)}: {json.dumps(change.get(key))}," in lines for key in _KEYS):
+        return None
+    said = next((line for line in lines if line.startswith(f"{json.dumps(PART)}: ")), "")
+    number = said.partition(": ")[2].rstrip(",")
+    return int(number) if number.isdecimal() else 0
 
 
 def change(record: Answer) -> str:
@@ -62,11 +70,15 @@ def read(given: t.Any) -> Entry | None:
 
 
 def changed(base: Entry, lines: str) -> Entry:
-    """A record after what changed since, line by line. What is of another run, or a line that was cut off, is passed over."""
+    """A record after what changed since, line by line. What is of another run or part, or a line that was cut off, is
+    passed over.
+    """
     after: Entry = {**base, "hosts": dict(base["hosts"])}
     for line in lines.splitlines():
         found = read(line)
         if found is None or any(found.get(key) != base.get(key) for key in _KEYS):
+            continue
+        if found.get(PART, 0) != base.get(PART, 0):
             continue
         after.update({key: found[key] for key in _RUN if key in found})
         after["hosts"].update({name: host for name, host in found["hosts"].items() if name in after["hosts"]})
@@ -110,4 +122,4 @@ def _restored(record: Answer) -> Entry:
     return {**{key: value for key, value in record.items() if key != "transactions"}, "hosts": hosts}
 
 
-__all__ = ("FORMAT", "change", "changed", "is_of", "read", "text")
+__all__ = ("FORMAT", "PART", "change", "changed", "part_of", "read", "text")
