@@ -15,6 +15,10 @@ from .plain import plain
 from .redact import redact, redact_all
 from .values import whole_number
 
+# What becomes of a module that is to outlive its connection: the name of its work, how many seconds are waited for it, and
+# whether it is known to have begun
+Begin = t.Callable[[t.Any, t.Any, t.Any], None]
+
 
 class Module(AnsibleModule):
     """Looks at what Ansible's own conversion would end in a traceback for: numbers, and mappings that are none.
@@ -25,7 +29,8 @@ class Module(AnsibleModule):
     refused: OvercError | None = None
     _accepted = False
 
-    def __init__(self, **given: t.Any) -> None:
+    def __init__(self, begin: Begin | None = None, **given: t.Any) -> None:
+        self._begin = begin
         super().__init__(**given)  # type: ignore[no-untyped-call]
         self._accepted = True
 
@@ -38,6 +43,10 @@ class Module(AnsibleModule):
 
     def _load_params(self) -> None:
         super()._load_params()  # type: ignore[no-untyped-call]
+        # Before anything else: what may have to outlive the connection is not begun on it
+        job = self.params.pop("_overc_job", None)
+        if self._begin is not None and isinstance(job, dict):
+            self._begin(job.get("name"), job.get("wait"), job.get("begun"))
         for name, option in self.argument_spec.items():
             value = self.params.get(name)
             try:
@@ -59,11 +68,13 @@ def run_entry(
     required_if: t.Sequence[tuple[str, t.Any, tuple[str, ...]]] = (),
     known: t.Callable[[Exception], Exception] = lambda error: error,
     shown: t.Callable[[Module, dict[str, t.Any]], dict[str, t.Any]] = lambda _module, result: result,
+    begin: Begin | None = None,
 ) -> None:
     """Build the module, run the command, exit. ``known`` makes an OvercError of what a room knows better than this;
-    ``shown`` is what of a result, or of a failure, is returned.
+    ``shown`` is what of a result, or of a failure, is returned; ``begin`` is called before all else where the controller has
+    given the run a name.
     """
-    module = Module(argument_spec=dict(spec), required_if=list(required_if), supports_check_mode=True)
+    module = Module(begin, argument_spec=dict(spec), required_if=list(required_if), supports_check_mode=True)
     if module.refused:
         _fail(module, module.refused, shown)
         return

@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a module so that it outlives its connection, and shows how far it is.
 
-The module is started as ``async`` would start it, and then looked at with one small command at a time: a lost
-connection is made again, and the result is still there. What the controller puts on the host for this is kept in memory
+The module does its work in a process of its own from the first instant (``module_utils/system/job.py``), and this connection
+waits for it: a short one ends with its result, a longer one is looked at with one small command at a time, each of which
+waits on the host until there is something to tell. Where the connection is lost, the same module with the same name of its
+work is called once more, which never begins anything twice. What the controller puts on the host for this is kept in memory
 (/dev/shm, /run): a file on the root subvolume would be in the snapshot that becomes the new system.
 """
 
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
+import secrets
 import shlex
 import time
 import typing as t
@@ -30,38 +32,30 @@ if t.TYPE_CHECKING:
 
 Result = dict[str, t.Any]
 
-_ASYNC_DIR: t.Final = "/run/overc-system/async"
+_JOBS_DIR: t.Final = "/run/overc-system/async"
 # Sticky, in memory and on every Linux: a directory made in it belongs to who made it
 _TMP_DIR: t.Final = "/dev/shm"  # noqa: S108
 _PROGRESS_FILE: t.Final = "/run/overc-system/progress.json"
-_BOOT_ID: t.Final = "/proc/sys/kernel/random/boot_id"
-_LONGEST: t.Final = 86400
 _RECONNECT: t.Final = 600.0
-# Seconds that a look waits on the host for the end, the last one repeats: each costs the controller a process for each
-# host of the wave
-_WAITS: t.Final = (1, 2, 4, 5)
-_AT_WORK: t.Final = re.compile(r'\s*\{"started": (?:1|true), "finished": (?:0|false)')
+# Seconds that the module itself waits for the end of its work, and that a look waits for anything new, the last one repeats:
+# each costs the controller a process for each host of the wave
+_FIRST: t.Final = 6
+_WAITS: t.Final = (6, 12, 20)
+# Looks until the module itself is asked again
+_LOOKS: t.Final = 60
+# A look in the middle of many small steps does not end with each of them
+_AT_LEAST: t.Final = 3
 _BEGIN: t.Final = "overc-begin"
 _END: t.Final = "overc-end"
-_UUID: t.Final = re.compile(r"[0-9a-f-]{36}")
-_JOB: t.Final = re.compile(r"(j[0-9]+)[.][0-9]+")
-# Looks in a row: between the end of the wrapper and its result there is nothing to be seen of either
-_DEAD_AFTER: t.Final = 5
 _LONGEST_WORDS: t.Final = 300
-
-
-class Lost(Exception):
-    """The background job cannot have a result any more; the message says why."""
 
 
 class Look(t.NamedTuple):
     """What one look at the host saw. ``understood`` is false where the answer came to us cut off, or not at all."""
 
     understood: bool
-    boot_id: str
-    finished: bool
+    over: bool
     progress: Result
-    alive: bool
 
 
 def parse_look(output: str) -> Look:
@@ -71,20 +65,17 @@ def parse_look(output: str) -> Look:
     """
     lines = [line.strip() for line in output.splitlines()]
     if _BEGIN not in lines or _END not in lines:
-        return Look(understood=False, boot_id="", finished=False, progress={}, alive=True)
+        return Look(understood=False, over=False, progress={})
     lines = lines[lines.index(_BEGIN) + 1 : len(lines) - 1 - lines[::-1].index(_END)]
     found = {key: rest for key, _space, rest in (line.partition(" ") for line in lines)}
     try:
         progress = json.loads(found.get("overc-progress", ""))
     except (ValueError, RecursionError):
         progress = {}
-    results, boot_id = found.get("overc-result", "").strip(), found.get("overc-boot", "").strip()
     return Look(
         understood=True,
-        boot_id=boot_id if _UUID.fullmatch(boot_id) else "",
-        finished=results.startswith("{") and not _AT_WORK.match(results),
+        over=found.get("overc-over", "").strip() == "yes",
         progress=progress if isinstance(progress, dict) else {},
-        alive=found.get("overc-alive", "").strip() != "no",
     )
 
 
@@ -124,83 +115,68 @@ class Background:
     # -- the parts ---------------------------------------------------------------------------------------------------
 
     def _run(self, args: Result, task_vars: Result | None, *, then_reboots: bool) -> Result:
-        job = self._persistently(lambda: self._start(args, task_vars))
-        if "ansible_job_id" not in job:
-            # It could not be put into the background, for instance without root: let the module itself say so
-            return self._execute(self._module, args, task_vars)
-        result: Result = {"finished": 0}
-        while not result.get("finished", True) and not result.get("failed"):
-            try:
-                self._follow(job)
-            except Lost as lost:
-                return {"failed": True, "changed": False, "msg": str(lost)}
-            result = self._persistently(
-                lambda: self._execute(
-                    "ansible.builtin.async_status",
-                    {"jid": job["ansible_job_id"], "mode": "status", "_async_dir": _ASYNC_DIR},
-                    task_vars,
-                )
-            )
+        name = secrets.token_hex(16)
+        path, job = f"{_JOBS_DIR}/{name}", {"name": name, "wait": _FIRST}
+        result = self._ask({**args, "_overc_job": job}, task_vars)
+        facts = result.get("ansible_facts")
+        while result.pop("overc_at_work", False):
+            self._follow(path)
+            # Whether it has a result, was killed, or went with a restart of its host
+            result = self._ask({**args, "_overc_job": {**job, "begun": True}}, task_vars)
+        if facts:
+            result.setdefault("ansible_facts", facts)
         if not (then_reboots and result.get("reboot_required") and not result.get("failed")):
-            self._remove(job["results_file"])
-        for key in ("ansible_job_id", "finished", "results_file", "started", "stdout_lines", "stderr_lines"):
-            result.pop(key, None)
+            self._remove(path)
         return result
 
-    def _execute(self, module: str, args: Result, task_vars: Result | None, *, wrap_async: bool = False) -> Result:
-        answer = self._action._execute_module(  # noqa: SLF001 - the way an action plugin runs a module
-            module_name=module, module_args=dict(args), task_vars=task_vars, wrap_async=wrap_async
-        )
-        return t.cast("Result", answer)
+    def _ask(self, args: Result, task_vars: Result | None) -> Result:
+        """What the host says of the work. Who waited there may have been killed, or its words cut off: that says nothing of the
+        work, and it is asked once more.
+        """
+        result: Result = self._persistently(lambda: self._execute(args, task_vars))
+        if "module_stdout" in result:
+            result = self._persistently(lambda: self._execute(args, task_vars))
+        return result
 
-    def _start(self, args: Result, task_vars: Result | None) -> Result:
+    def _execute(self, args: Result, task_vars: Result | None) -> Result:
         action = self._action
         shell = action._connection._shell  # noqa: SLF001
-        remote_tmp, limit = shell.get_option("remote_tmp"), action._task.async_val  # noqa: SLF001
+        remote_tmp = shell.get_option("remote_tmp")
         try:
+            # Where the module is a file first, without pipelining
             shell.set_option("remote_tmp", _TMP_DIR)
-            shell.set_option("async_dir", _ASYNC_DIR)
-            action._task.async_val = _LONGEST  # noqa: SLF001
-            return self._execute(self._module, args, task_vars, wrap_async=True)
+            answer = action._execute_module(  # noqa: SLF001 - the way an action plugin runs a module
+                module_name=self._module, module_args=args, task_vars=task_vars
+            )
+            return t.cast("Result", answer)
         finally:
-            action._task.async_val = limit  # noqa: SLF001
             shell.set_option("remote_tmp", remote_tmp)
 
-    def _look_command(self, results: str, seconds: int, job: str = "") -> str:
-        """Wait for the end, but no longer than that, and say what is there. With nothing but the shell while waiting; four
-        times a second where its sleep knows fractions.
+    def _look_command(self, path: str, seconds: int) -> str:
+        """Wait for the end of the work, or for a step that is new, but no longer than that, and say what is there. With nothing
+        but the shell while waiting; four times a second where its sleep knows fractions.
 
-        The job is alive as long as its wrapper is, which has the job's name for an argument, or the module, which says who
-        it is in its first step. Each line is put together before it is printed: on a terminal others write in between.
+        Each line is put together before it is printed: on a terminal others write in between.
         """
-        file = shlex.quote(results)
-        match = _JOB.fullmatch(job)
-        wrapper = (
-            f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -qx '{_not_itself(match[1])}'"
-            if match
-            else "true"
-        )
+        file = shlex.quote(path)
         return (
-            f"n=0; while [ $n -lt {4 * seconds} ]; do "
-            f"a=; read -r a < {file}; case $a in ''|*'\"finished\": 0'*|*'\"finished\": false'*) ;; *) break ;; esac; "
-            "n=$((n+1)); sleep 0.25 || { sleep 1; n=$((n+3)); }; done 2>/dev/null; "
-            f"b=$(cat {_BOOT_ID} 2>/dev/null); p=$(cat {_PROGRESS_FILE} 2>/dev/null); "
-            f"i=$(sed -n 's/.*\"pid\": \\([0-9]*\\).*/\\1/p' {_PROGRESS_FILE} 2>/dev/null); "
-            f'l=yes; if ! {wrapper}; then if [ -z "$i" ] || ! [ -d "/proc/$i" ]; then l=no; fi; fi; '
-            # Last, so that a job that ended meanwhile is one with a result
-            f"r=$(head -c 64 {file} 2>/dev/null); "
-            f'printf \'%s\\n\' {_BEGIN} "overc-boot $b" "overc-result $r" "overc-progress $p" "overc-alive $l" {_END}'
+            f"{{ i=; read -r i s < {file}.pid; a=; read -r a < {_PROGRESS_FILE}; n=0; "
+            f'while [ $n -lt {4 * seconds} ] && ! [ -e {file} ] && [ -d "/proc/${{i:-none}}" ]; do '
+            f'q=; read -r q < {_PROGRESS_FILE}; if [ $n -ge {4 * _AT_LEAST} ] && [ "$q" != "$a" ]; then break; fi; '
+            "n=$((n+1)); sleep 0.25 || { sleep 1; n=$((n+3)); }; done; "
+            # Last, so that work that ended meanwhile has a result
+            f'p=$(cat {_PROGRESS_FILE}); o=yes; if [ -d "/proc/${{i:-none}}" ] && ! [ -e {file} ]; then o=no; fi; '
+            "} 2>/dev/null; "
+            f'printf \'%s\\n\' {_BEGIN} "overc-progress $p" "overc-over $o" {_END}'
         )
 
-    def _follow(self, job: Result) -> None:
-        """Return when there is a result."""
-        boot_id, dead, turn = "", 0, 0
+    def _follow(self, path: str) -> None:
+        """Return when the work is over, with a result or without, or when the module is to be asked again."""
         deadline = time.monotonic() + _RECONNECT
-        while True:
+        # Another process may have got the number of one that was killed: the module itself knows them apart
+        for turn in range(_LOOKS):
             end_if_orphan()
-            seconds = _WAITS[min(turn, len(_WAITS) - 1)]
-            command = self._look_command(job["results_file"], seconds, str(job["ansible_job_id"]))
-            turn += 1
+            command = self._look_command(path, _WAITS[min(turn, len(_WAITS) - 1)])
             answer = self._persistently(partial(self._shell, command))
             look = parse_look(answer)
             if not look.understood:
@@ -212,25 +188,20 @@ class Background:
                 time.sleep(1)
                 continue
             deadline = time.monotonic() + _RECONNECT
-            if look.finished:
+            if look.over:
                 return
-            if boot_id and look.boot_id and look.boot_id != boot_id:
-                raise Lost("The host restarted in the middle. Run again: what was interrupted is repaired first.")
-            boot_id = look.boot_id or boot_id
-            dead = 0 if look.alive else dead + 1
-            if dead >= _DEAD_AFTER:
-                raise Lost("The module was killed on the host. Run again: what was interrupted is repaired first.")
             self._told.say(words(look.progress) or "is at work", aloud=bool(words(look.progress)))
 
     def _shell(self, command: str) -> str:
         answer = self._action._low_level_execute_command(command)  # noqa: SLF001
         return str(answer.get("stdout", ""))
 
-    def _remove(self, results: str) -> None:
+    def _remove(self, path: str) -> None:
+        file = shlex.quote(path)
         try:
-            self._shell(f"rm -f {shlex.quote(results)}")
+            self._shell(f"rm -f {file} {file}.pid {file}.err")
         except AnsibleError:
-            self._display.vvv(f"{results} was left on the host")  # in memory, until its next boot
+            self._display.vvv(f"{path} was left on the host")  # in memory, until its next boot
 
     def _persistently(self, attempt: t.Callable[[], t.Any]) -> t.Any:
         """Try until the host answers, but not for ever."""
@@ -262,9 +233,4 @@ class Background:
         self._display.display(f"{self._host}: {text}", stderr=True)
 
 
-def _not_itself(job: str) -> str:
-    """A pattern for the name of a job that does not match itself: grep has it for an argument."""
-    return f"{job[0]}[{job[1]}]{job[2:]}"
-
-
-__all__ = ("Background", "Look", "Lost", "parse_look", "words")
+__all__ = ("Background", "Look", "parse_look", "words")

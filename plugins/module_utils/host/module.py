@@ -10,6 +10,7 @@ import typing as t
 from ..module_entry import run_entry
 from ..redact import redact, redact_all
 from ..runner import ModuleRunner
+from ..system import job
 from . import session
 from .brief import FULL_SPEC, brief
 from .observe.layout import LAYOUT_SPEC, check_name, layout_from
@@ -41,7 +42,7 @@ def run_module(spec: t.Mapping[str, t.Any], body: Body, *, short: Short = brief)
         whole = module.params.get("full") or getattr(module, "_verbosity", 0)
         return result if whole else short(result)
 
-    run_entry({**spec, **FULL_SPEC}, command, shown=shown)
+    run_entry({**spec, **FULL_SPEC}, command, shown=shown, begin=job.enter)
 
 
 def run_host_module(

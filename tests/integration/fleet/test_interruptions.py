@@ -65,6 +65,8 @@ def test_progress_is_shown_without_asking(make_fleet: Fleet, controller: Control
     assert run.rc == 0
     assert re.search(r"^h1: upgrade \d+/\d+: run the package manager in the new root", run.output, re.MULTILINE)
     assert "of 5 packages)" in run.output
+    assert host.sh("ls -A /tmp /root /dev/shm | grep -c -i ansible || true") == "0"
+    assert host.sh("ls -A /run/overc-system/async") == ""
 
 
 @pytest.mark.parametrize("moment", ["building", "rebooting"])

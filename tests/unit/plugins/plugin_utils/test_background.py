@@ -9,7 +9,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 import typing as t
 from pathlib import Path
@@ -19,58 +18,45 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.overc.system.plugins.plugin_utils import background
 from ansible_collections.overc.system.plugins.plugin_utils.background import Background, parse_look, words
 
-AT_WORK = '{"started": true, "finished": false, "ansible_job_id": "j1.2"}'
 PROGRESS = {"operation": "upgrade", "number": 2, "total": 15, "description": "run it", "packages": [3, 5], "pid": 7}
 
 
-B1, B2 = "11111111-0000-4000-8000-000000000000", "22222222-0000-4000-8000-000000000000"
-
-
-def look(boot: str = B1, results: str = AT_WORK, progress: t.Any = None, alive: str = "yes") -> str:
+def look(over: str = "no", progress: t.Any = None) -> str:
     said = json.dumps(progress) if progress else ""
-    return f"overc-begin\noverc-boot {boot}\noverc-result {results}\noverc-progress {said}\noverc-alive {alive}\noverc-end\n"
+    return f"overc-begin\noverc-progress {said}\noverc-over {over}\noverc-end\n"
 
 
 def test_look() -> None:
     seen = parse_look(look(progress=PROGRESS))
-    assert (seen.boot_id, seen.finished, seen.alive) == (B1, False, True)
+    assert (seen.understood, seen.over) == (True, False)
     assert words(seen.progress) == "upgrade 2/15: run it (3 of 5 packages)"
-    assert parse_look(look(results='{"changed": true, "msg": "x"')).finished
-    # Not begun yet, cut short, or nonsense: not finished, and nothing to say
-    cut = look(results='{"changed": true}').replace("overc-end\n", "")
-    for output in (
-        "",
-        "b1\n",
-        look(results=""),
-        look(results="Permission denied"),
-        look(progress=[1]),
-        look(progress={"x": 1}),
-        cut,
-    ):
-        assert not parse_look(output).finished
+    assert parse_look(look("yes")).over
+    # Cut short, or nonsense: not over, and nothing to say
+    cut = look("yes").replace("overc-end\n", "")
+    for output in ("", "b1\n", look(""), look("Permission denied"), look(progress=[1]), look(progress={"x": 1}), cut):
+        assert not parse_look(output).over
         assert words(parse_look(output).progress) == ""
     assert not parse_look(cut).understood
 
 
-@pytest.mark.parametrize("results", [AT_WORK, '{"changed": true'])
+@pytest.mark.parametrize("over", ["yes", "no"])
 @pytest.mark.parametrize(
     "around",
     [
         "{}", "\n{}", "\r\n\r\n{}", "[sudo] password for me:\n{}", "Password: \r\n{}\r\n",
-        "Welcome!\noverc-result {{}}\n{}", "+ printf %s overc-begin\n{}logout\n", "motd {{\n{}Connection to h1 closed.\n",
+        "Welcome!\noverc-over yes\n{}", "+ printf %s overc-begin\n{}logout\n", "motd {{\n{}Connection to h1 closed.\n",
     ],
 )  # fmt: skip
-def test_what_shells_and_terminals_print_besides(around: str, results: str) -> None:
+def test_what_shells_and_terminals_print_besides(around: str, over: str) -> None:
     """su, sudo with a terminal, a greeting in a profile: it is never taken for the job's own words."""
-    seen = parse_look(around.format(look(progress=PROGRESS, results=results).replace("\n", "\r\n")))
-    assert seen == parse_look(look(progress=PROGRESS, results=results))
-    assert seen.understood
-    assert (seen.boot_id, seen.finished) == (B1, results != AT_WORK)
+    seen = parse_look(around.format(look(over, PROGRESS).replace("\n", "\r\n")))
+    assert seen == parse_look(look(over, PROGRESS))
+    assert (seen.understood, seen.over) == (True, over == "yes")
 
 
 class FakeShell:
     def __init__(self) -> None:
-        self.options = {"remote_tmp": "~/.ansible/tmp", "async_dir": "~/.ansible_async"}
+        self.options = {"remote_tmp": "~/.ansible/tmp"}
 
     def get_option(self, name: str) -> str:
         return self.options[name]
@@ -88,13 +74,13 @@ class FakeAction:
         self.commands: list[str] = []
         self.resets = 0
         shell = FakeShell()
-        self._task = type("Task", (), {"async_val": 0})()
         self._connection = type("Connection", (), {"_shell": shell, "reset": self._reset})()
 
     def _reset(self, *_: object) -> None:
         self.resets += 1
 
     def _execute_module(self, module_name: str, module_args: dict[str, t.Any], **_: t.Any) -> t.Any:
+        assert self._connection._shell.options["remote_tmp"] == "/dev/shm"
         self.called.append((module_name, module_args))
         return self._next(self.modules)
 
@@ -110,8 +96,8 @@ class FakeAction:
         return answer
 
 
-JOB = {"ansible_job_id": "j1.2", "results_file": "/run/overc-system/async/j1.2", "started": 1, "finished": 0}
-DONE = look(results='{"changed": true')
+WORKS = {"changed": True, "overc_at_work": True}
+OVER = look("yes")
 GONE = AnsibleConnectionFailure("Failed to connect\nat all")
 
 
@@ -128,39 +114,74 @@ def run(action: FakeAction, *, then_reboots: bool = False) -> dict[str, t.Any]:
     return background.run({"a": 1}, {"inventory_hostname": "h1"}, then_reboots=then_reboots)
 
 
+def jobs(action: FakeAction) -> list[dict[str, t.Any]]:
+    assert all(name == "ns.col.mod" and args["a"] == 1 for name, args in action.called)
+    return [args["_overc_job"] for _name, args in action.called]
+
+
 def test_what_a_reboot_removes_is_left_to_it() -> None:
     for result, left in (
         ({"reboot_required": True}, True),
         ({"reboot_required": False}, False),
         ({"reboot_required": True, "failed": True}, False),
     ):
-        action = FakeAction([JOB, dict(result)], [DONE])
+        action = FakeAction([dict(result)], [])
         run(action, then_reboots=True)
         assert any(command.startswith("rm ") for command in action.commands) is not left
 
 
+def test_short_work_is_one_call() -> None:
+    action = FakeAction([{"changed": True}], [])
+    assert run(action) == {"changed": True}
+    assert len(action.called) == 1
+    assert [command.startswith("rm -f /run/overc-system/async/") for command in action.commands] == [True]
+
+
 def test_result_is_that_of_the_module(no_waiting: list[str]) -> None:
-    action = FakeAction(
-        [JOB, {"changed": True, "finished": 1, "ansible_job_id": "j1.2"}], [look(progress=PROGRESS), DONE]
-    )
+    action = FakeAction([dict(WORKS), {"changed": True}], [look(progress=PROGRESS), OVER])
     assert run(action) == {"changed": True}
     assert no_waiting == ["h1: upgrade 2/15: run it (3 of 5 packages)"]
-    assert action.commands[-1] == "rm -f /run/overc-system/async/j1.2"
-    assert action._task.async_val == 0
+    first, last = jobs(action)
+    assert re.fullmatch("[0-9a-f]{32}", first["name"])
+    assert last == {**first, "begun": True}
+    assert action.commands[-1].startswith(f"rm -f /run/overc-system/async/{first['name']} ")
     assert action._connection._shell.options["remote_tmp"] == "~/.ansible/tmp"
 
 
+def test_each_run_has_a_name_of_its_own() -> None:
+    names = {jobs(action)[0]["name"] for action in (FakeAction([{}], []), FakeAction([{}], [])) if run(action) == {}}
+    assert len(names) == 2
+
+
 def test_lost_connections_are_made_again(no_waiting: list[str]) -> None:
-    action = FakeAction([GONE, JOB, GONE, {"changed": True}], [look(), GONE, GONE, look(), DONE])
+    """Wherever it was lost, the same work is asked for: whether it had begun is known only to the host."""
+    action = FakeAction([GONE, dict(WORKS), GONE, {"changed": True}], [look(), GONE, GONE, look(), OVER])
     assert run(action) == {"changed": True}
     assert action.resets == 4
     assert "h1: the connection was lost, connecting again (Failed to connect)" in no_waiting
+    assert len({job["name"] for job in jobs(action)}) == 1
+    assert [job.get("begun", False) for job in jobs(action)] == [False, False, True, True]
+
+
+def test_who_waited_on_the_host_was_killed() -> None:
+    """That is no result of the work; a host on which nothing can be run says the same once more."""
+    no_answer = {"failed": True, "msg": "MODULE FAILURE", "module_stdout": "", "rc": 137}
+    action = FakeAction([dict(no_answer), dict(WORKS), dict(no_answer), {"changed": True}], [OVER])
+    assert run(action) == {"changed": True}
+    assert len({job["name"] for job in jobs(action)}) == 1
+    assert run(FakeAction([dict(no_answer), dict(no_answer)], [])) == no_answer
+
+
+def test_the_interpreter_that_was_found_is_kept() -> None:
+    found = {"discovered_interpreter_python": "/usr/bin/python3"}
+    action = FakeAction([{**WORKS, "ansible_facts": found}, {"changed": True}], [OVER])
+    assert run(action) == {"changed": True, "ansible_facts": found}
 
 
 def test_a_step_that_takes_long_is_said_again(no_waiting: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Also while a look does not come back: the connection of a host that is gone may hang for long."""
     monkeypatch.setattr("ansible_collections.overc.system.plugins.plugin_utils.background.EVERY", 0.02)
-    action = FakeAction([JOB, {"changed": True}], [look(progress=PROGRESS), look(progress=PROGRESS), DONE])
+    action = FakeAction([dict(WORKS), {"changed": True}], [look(progress=PROGRESS), look(progress=PROGRESS), OVER])
     seen = threading.Event()
     real = action._low_level_execute_command
 
@@ -182,99 +203,65 @@ def test_a_step_that_takes_long_is_said_again(no_waiting: list[str], monkeypatch
 
 
 def test_a_long_build_is_looked_at_less_often() -> None:
-    action = FakeAction([JOB, {"changed": True}], [*[look()] * 63, DONE])
+    """And now and then the module itself is asked: it knows a process from another one with its number."""
+    action = FakeAction([dict(WORKS), dict(WORKS), {"changed": True}], [*[look()] * 63, OVER])
     assert run(action) == {"changed": True}
     quarters = [int(re.findall(r"-lt (\d+) ", command)[0]) for command in action.commands[:-1]]
-    assert quarters[:4] == [4, 8, 16, 20]
-    assert set(quarters[4:]) == {20}
+    assert quarters[:3] == [24, 48, 80]
+    assert set(quarters[3:60]) == {80}
 
 
 def test_a_look_waits_on_the_host_for_the_end(tmp_path: Path) -> None:
-    """In the shell itself: a result that comes, is late, is there already, or is nowhere."""
-    results, slept = tmp_path / "j 1", tmp_path / "slept"
-    program = tmp_path / "sleep"
+    """In the shell itself: for a result, the end of the process, or a step that is new; each with what this sleep knows."""
+    path, slept, progress = tmp_path / "j 1", tmp_path / "slept", tmp_path / "progress"
+    program, claim = tmp_path / "sleep", tmp_path / "j 1.pid"
     program.touch(0o755)
-    command = Background(t.cast("t.Any", None), "ns.col.mod")._look_command(str(results), 1)
+    made = Background(t.cast("t.Any", None), "ns.col.mod")._look_command(str(path), 4)
+    command = made.replace("/run/overc-system/progress.json", str(progress))
+    assert command != made
 
-    def waits(known: str = "0.25") -> list[str]:
-        """``known`` is the only duration that the sleep of this host takes."""
-        program.write_text(f"#!/bin/sh\necho $1 >>'{slept}'\n[ $1 = {known} ]\n")
+    def waits(known: str = "0.25", then: str = "true") -> tuple[list[str], bool]:
+        """``known`` is the only duration that the sleep of this host takes; ``then`` is done at its third one."""
+        after = f"[ $(wc -l <'{slept}') = 3 ] && {then}"
+        program.write_text(f"#!/bin/sh\necho $1 >>'{slept}'\n{after}\n[ $1 = {known} ]\n")
         slept.write_text("")
         environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
         done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=True)
         assert done.stderr == ""
-        assert parse_look(done.stdout).finished is ("changed" in results.read_text() if results.exists() else False)
-        return slept.read_text().split()
+        assert parse_look(done.stdout).understood
+        return slept.read_text().split(), parse_look(done.stdout).over
 
-    assert waits() == ["0.25"] * 4
-    results.write_text('{"started": 1, "finished": 0, "ansible_job_id": "j1"}')
-    assert waits() == ["0.25"] * 4
-    assert waits("1") == ["0.25", "1"]
-    results.write_text('{"changed": true}')
-    assert waits() == []
+    progress.write_text(json.dumps(PROGRESS))
+    assert waits() == ([], True), "nothing of it is there"
+    claim.write_text(f"{os.getpid()} 7\n")
+    assert waits() == (["0.25"] * 16, False)
+    assert waits("1") == (["0.25", "1"] * 4, False)
+    assert waits(then=f"echo new >'{progress}'") == (["0.25"] * 12, False), "not with each of many small steps"
+    assert waits(then=f"touch '{path}'") == (["0.25"] * 3, True)
+    path.unlink()
+    claim.write_text("999999999 7\n")
+    assert waits() == ([], True), "it was killed"
 
 
 def test_silence_is_given_up_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_RECONNECT", -1.0)
     with pytest.raises(AnsibleConnectionFailure, match="run again to continue"):
-        run(FakeAction([JOB], [GONE]))
+        run(FakeAction([dict(WORKS)], [GONE]))
 
 
-def test_restart_in_the_middle_is_an_end() -> None:
-    result = run(FakeAction([JOB], [look(B1), look(""), look(B2)]))
-    assert result["failed"]
-    assert "restarted" in result["msg"]
-
-
-def test_module_that_was_killed_is_an_end() -> None:
-    result = run(FakeAction([JOB], [look(progress=PROGRESS), *[look(progress=PROGRESS, alive="no")] * 9]))
-    assert result["failed"]
-    assert "killed" in result["msg"]
-
-
-def test_wrapper_that_was_killed_before_the_first_step_is_an_end() -> None:
-    result = run(FakeAction([JOB], [look(alive="no")] * 9))
-    assert result["failed"]
-    assert "killed" in result["msg"]
+def test_what_the_module_says_of_work_that_was_killed_is_the_end() -> None:
+    killed = {"failed": True, "msg": "The module was killed on the host."}
+    assert run(FakeAction([dict(WORKS), dict(killed)], [look(progress=PROGRESS), OVER])) == killed
 
 
 def test_looks_that_saw_nothing_are_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ssh that was killed, an answer that was cut off: not a restart, not an end; only for ever it is not waited."""
-    cut = look(B2, results='{"changed"')[:60]
-    action = FakeAction([JOB, {"changed": True}], [look(), "", cut, "", look(), "", DONE])
+    """An ssh that was killed, an answer that was cut off: not an end; only for ever it is not waited."""
+    cut = OVER[:20]
+    action = FakeAction([dict(WORKS), {"changed": True}], [look(), "", cut, "", look(), "", OVER])
     assert run(action) == {"changed": True}
     monkeypatch.setattr(background, "_RECONNECT", -1.0)
     with pytest.raises(AnsibleConnectionFailure, match="run again to continue"):
-        run(FakeAction([JOB], [""] * 9))
-
-
-def test_result_that_is_not_there_yet_is_waited_for() -> None:
-    """And its file is not removed meanwhile."""
-    action = FakeAction([JOB, {"started": 1, "finished": 0}, {"changed": True}], [DONE, look(), DONE])
-    assert run(action) == {"changed": True}
-    assert sum(command.startswith("rm ") for command in action.commands) == 1
-
-
-def test_a_job_is_alive_as_long_as_its_wrapper() -> None:
-    """In the shell itself."""
-    name = "j918273645"
-    command = Background(t.cast("t.Any", None), "ns.col.mod")._look_command("/nonexistent/j", 0, f"{name}.7")
-
-    def seen() -> bool:
-        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
-        assert parse_look(done.stdout).understood
-        return parse_look(done.stdout).alive
-
-    assert not seen()
-    with subprocess.Popen([sys.executable, "-c", "input()", name, "600"], stdin=subprocess.PIPE) as wrapper:
-        assert seen()
-        wrapper.communicate(b"\n")
-    assert not seen()
-
-
-def test_host_that_takes_no_background_job_runs_the_module_as_ever() -> None:
-    action = FakeAction([{"failed": True, "msg": "could not create directory"}, {"error_id": "not_root"}], [])
-    assert run(action) == {"error_id": "not_root"}
+        run(FakeAction([dict(WORKS)], [""] * 9))
 
 
 def test_a_host_cannot_steer_the_terminal() -> None:
