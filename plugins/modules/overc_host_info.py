@@ -222,6 +222,15 @@ free:
   returned: without O(full)
   type: str
   sample: 50.0 MiB on boot, 1.5 GiB on root
+kernel_in_place:
+  description:
+    - A newer kernel that was installed in the running deployment itself, where its boot entry boots an older one; null
+      where there is none.
+    - C(runs) is the kernel that runs, where the distribution's menu has started another one than the
+      entry would. M(overc.system.overc_bootloader) lets the entry boot the newer one.
+  returned: always
+  type: dict
+  sample: {release: 6.1.0-42-amd64, entry: 6.1.0-41-amd64, runs: null}
 state_at_risk:
   description: Known state directories on the root subvolume; what is written there between staging and reboot is lost.
   returned: with O(full=true)

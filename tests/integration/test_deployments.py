@@ -260,6 +260,18 @@ def test_a_later_deployment_becomes_the_distributions_own(adopted: Host) -> None
     assert (root(host), version(host, "deb-app")) == ("@rootfs.overc-2", "2.0")
 
 
+def test_a_menu_that_a_later_deployment_wrote_is_made_anew_when_the_host_is_given_back(adopted: Host) -> None:
+    host = adopted
+    upgrade_and_confirm(host, "2.0")
+    host.sh("update-grub; grep -q 'subvol=@rootfs.overc-1' /boot/grub/grub.cfg")
+    succeed(host, "rollback", {"to": "0"})
+    host.reboot()
+    succeed(host, "confirm")
+    assert adopt(host, state="absent")["changed"]
+    host.reboot()
+    assert root(host) == "@rootfs"
+
+
 def test_where_grub_cannot_write(make_host: MakeHost) -> None:
     """Manual protection, said as such: the new one boots at once, and the older one is an entry in the menu."""
     host = make_host(flavour=f"{DEBIAN}-inside")

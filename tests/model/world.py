@@ -118,7 +118,8 @@ class Entries(t.NamedTuple):
 
     ``copies``: GRUB reads kernels beside the menu, else from the roots. ``manual``: GRUB is known not to write, so nothing is
     ever tried; ``grub_writes``: whether it does, whatever is known; ``grub_empties``: whether it obeys only what it emptied.
-    ``number`` and ``on_trial`` are on the command line of the kernel that runs.
+    ``number`` and ``on_trial`` are on the command line of the kernel that runs. ``in_place``: once the system as it was installed
+    got a newer kernel in place, the one that it was started with last.
     """
 
     keep: int
@@ -128,6 +129,7 @@ class Entries(t.NamedTuple):
     grub_empties: bool = True
     number: int | None = None
     on_trial: bool = False
+    in_place: str | None = None
 
 
 class World(t.NamedTuple):

@@ -15,6 +15,7 @@ from ..failures import as_error
 from ..system.lock import HostLock
 from .observe.facts import HostFacts, observe
 from .observe.layout import Layout
+from .observe.newer_kernel import newer_kernel
 from .observe.state import HostState, derive
 from .store.journal import discard_empty_journal
 
@@ -35,12 +36,14 @@ class Host:
     repaired: list[dict[str, str]] = field(default_factory=list)
     state: str | None = None
     out_of_service: str | None = None
+    newer_kernel: str | None = None
 
     def observe(self, *, full: bool = False) -> tuple[HostFacts, HostState]:
         """Facts and the state derived from them; ``full`` with digests and sizes."""
         facts = observe(self.runner, self.layout, digests=full, sizes=full)
         state = derive(facts)
         self.state, self.out_of_service = state.name, facts.record.out_of_service
+        self.newer_kernel = newer_kernel(facts)
         return facts, state
 
 
@@ -75,7 +78,7 @@ def run(
     if host.repaired:
         result["repaired"] = host.repaired
         result["changed"] = True
-    result["warnings"] = host.warnings
+    result["warnings"] = [*host.warnings, *([host.newer_kernel] if host.newer_kernel else [])]
     return result
 
 

@@ -106,7 +106,11 @@ def _has_copies(at: AtWork) -> bool:
 def write_entry_files(at: AtWork) -> bool:
     if not _has_copies(at):
         return False
-    files = list(at.notes["new_files"].values())
+    return copy(at, at.notes["new_files"].values())
+
+
+def copy(at: AtWork, files: t.Iterable[str]) -> bool:
+    """Kernels and initrds beside the menu."""
     wanted = [name for name in files if at.storage.world.boot.file(name) != name]
     for name in wanted:
         at.storage.change_boot(lambda boot, name=name: boot.without(name + UNFINISHED))  # type: ignore[misc]
@@ -123,6 +127,19 @@ def write_menu(at: AtWork) -> bool:
     kernel = at.notes["new_files"]["kernel"]
     others = (line for line in lines_at(at) if line.number != number)
     return set_menu(at, (*others, Line(number, made.uuid, kernel)))
+
+
+def update_entry(at: AtWork) -> bool:
+    """The kernel that runs, and its initrd, then the menu."""
+    running = at.root(at.storage.world.running)
+    before = next((line for line in lines_at(at) if line.uuid == running.uuid), None)
+    boot = at.facts.entry_boot
+    if before is None or boot is None or not boot.runs_another or running.uuid != at.context.base:
+        return False
+    copy(at, (running.kernel, initrd_of(running.kernel)))
+    others = (line for line in lines_at(at) if line.number != before.number)
+    changed = set_menu(at, (*others, before._replace(kernel=running.kernel)))
+    return remove_unused(at) or changed
 
 
 def drop_entry(at: AtWork) -> bool:
@@ -361,6 +378,7 @@ EFFECTS: t.Final = {
     "unplace_root": unplace_root,
     "write_entry_files": write_entry_files,
     "write_menu": write_menu,
+    "update_entry": update_entry,
     "drop_entry": drop_entry,
     "arm_trial": arm_trial,
     "rearm": rearm,
@@ -376,6 +394,7 @@ EFFECTS: t.Final = {
 __all__ = (
     "EFFECTS",
     "EntriesAtWork",
+    "copy",
     "lines_at",
     "note",
     "prune",

@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.boot import EntryBoot
+from ansible_collections.overc.system.plugins.module_utils.boot.entries.in_place import InPlace
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.menu import DEFAULT, TRY, Entry, Menu
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.method import FILES, Place
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.place import GrubPlace
@@ -97,6 +98,15 @@ def _problem(boot: Boot) -> str | None:
     return None if (noted or "") == (default or "") else f"{noted} was found good, and {default} boots"
 
 
+def _in_place(host: Entries, running: Root | None, lines: tuple[Line, ...]) -> InPlace:
+    """The newest kernel of a root is what the distribution's menu boots it with."""
+    mine = next((line for line in lines if running is not None and line.uuid == running.uuid), None)
+    if running is None or mine is None or mine.kernel == running.kernel or not host.copies:
+        return InPlace()
+    newest = release(running.kernel)
+    return InPlace(newest if host.number is None else None, _SIZE, newest, release(mine.kernel))
+
+
 def _boot(world: World, host: Entries, lines: tuple[Line, ...]) -> EntryBoot:
     disk, boot = world.disk, world.boot
     running = disk.by_uuid(world.running)
@@ -121,6 +131,7 @@ def _boot(world: World, host: Entries, lines: tuple[Line, ...]) -> EntryBoot:
         sizes={line.number: _SIZE for line in lines},
         free=host_factory.SPACE.boot_free,
         begins_in=frozenset() if host.copies else frozenset((ADOPTED,)),
+        in_place=_in_place(host, running, lines),
     )
 
 

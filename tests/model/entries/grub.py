@@ -10,7 +10,19 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from tests.model.entries.world import STEM, Line, chosen_in, entry_name, initrd_of, line_of, line_text, menu_of, name_of
+from tests.model.effects.at_work import fresh
+from tests.model.entries.world import (
+    ADOPTED,
+    STEM,
+    Line,
+    chosen_in,
+    entry_name,
+    initrd_of,
+    line_of,
+    line_text,
+    menu_of,
+    name_of,
+)
 from tests.model.grub import DoesNotBoot
 from tests.model.world import TORN, Boot, Btrfs, Root, World
 
@@ -129,8 +141,36 @@ def started(world: World, disk: Btrfs, loads: Loads) -> World:
         left=frozenset(((linux, linux),)),
         running=loads.root.uuid,
         good=good,
-        entries=world.entries._replace(number=loads.number, on_trial=loads.trial),
+        entries=world.entries._replace(
+            number=loads.number, on_trial=loads.trial, in_place=_in_place(world.entries.in_place, disk, loads)
+        ),
     )
+
+
+def _in_place(before: str | None, disk: Btrfs, loads: Loads) -> str | None:
+    """The kernel that the system as it was installed was started with last, where it got another one in place; once somebody
+    chose an entry of ours, that of its entry.
+    """
+    boot, line = loads.left[1], line_of(loads.left[1], ADOPTED)
+    named, chosen = (boot.environment or (None,))[0], chosen_in(boot)[0]
+    if before is None or line is None or (named and chosen == ADOPTED):
+        return before
+    by_theirs = loads.root == disk.at(STEM) and loads.number is None
+    return loads.root.kernel if by_theirs else line.kernel
+
+
+def _newer_in_place(world: World, disk: Btrfs, calm: Loads) -> World | None:
+    """``apt upgrade`` of the system as it was installed, once, and a reboot; None where one of our entries boots by default."""
+    line, boot, root = line_of(calm.left[1], ADOPTED), calm.left[1], disk.at(STEM)
+    if world.entries is None or not world.entries.copies or boot.firmware is not None or boot.written_for is not None:
+        return None
+    if calm.number is not None or line is None or root is None or calm.root != root or root.kernel != line.kernel:
+        return None
+    newer = root._replace(kernel=fresh("k"))
+    newer = newer._replace(modules=root.modules | {newer.kernel})
+    disk = _with(disk, tuple((name, newer if name == STEM else each) for name, each in disk.subvolumes))
+    after = started(world, disk, calm._replace(root=newer))
+    return after._replace(entries=after.entries and after.entries._replace(in_place=newer.kernel))
 
 
 def _with(disk: Btrfs, subvolumes: tuple[tuple[str, Root], ...]) -> Btrfs:
@@ -142,6 +182,9 @@ def starts(world: World, found: tuple[Btrfs, tuple[Boot, Boot]]) -> t.Iterator[t
     disk, left = found
     calm = load(world, disk, left)
     yield "boots", started(world, disk, calm)
+    newer = _newer_in_place(world, disk, calm)
+    if newer is not None:
+        yield "gets a newer kernel in place, boots", newer
     if calm.trial:
         # Panics, hangs, is given up by its guard: the try is used up, and its root was written to or not
         for what, before in (("trial hangs", disk), ("trial fails in its root", started(world, disk, calm).disk)):

@@ -12,7 +12,7 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.state im
 
 from tests.model import invariants
 from tests.model.entries.grub import decide, is_whole, load
-from tests.model.entries.world import chosen_in, entry_name, initrd_of, line_of, line_text, menu_of, number_in
+from tests.model.entries.world import ADOPTED, chosen_in, entry_name, initrd_of, line_of, line_text, menu_of, number_in
 from tests.model.grub import DoesNotBoot, after_cut
 from tests.model.invariants import Violated, check
 from tests.model.world import UNFINISHED, Boot, Btrfs, World
@@ -50,6 +50,9 @@ def _after_a_cut(world: World, disk: Btrfs, left: tuple[Boot, Boot]) -> None:
     default, tried = chosen_in(grub)
     for number in (default, *(() if tried is None else (tried,))):
         check(line_of(grub, number), f"the block names {number}, which is not in the menu")
+    kept, first = world.entries.in_place if world.entries is not None else None, line_of(grub, ADOPTED)
+    if kept is not None and first is not None and default == ADOPTED and (grub.environment or (None,))[0]:
+        check(first.kernel == kept, f"deployment 0 boots {first.kernel} by default, and it ran with {kept}")
     if tried is not None and grub.firmware is not None:
         named, on_trial = line_of(grub, tried), grub.file(entry_name(tried, trial=True))
         check(named and on_trial == line_text(named), f"what the firmware tries is {on_trial or 'gone'}")

@@ -143,7 +143,9 @@ def _disk(disk: Btrfs) -> object:
 def _pieces_of(world: World) -> t.Iterator[_Piece]:
     host = world.entries
     there = {root.uuid for disk in world.disks for _name, root in disk.subvolumes}
-    yield _small((world.running, f"n{host.number}" if host else None, host is not None and host.on_trial))
+    yield _small(
+        (world.running, f"n{host.number}" if host else None, host is not None and host.on_trial, host and host.in_place)
+    )
     yield from map(_piece_of_disk, reversed(world.disks))
     yield _small(tuple(_by_age(world.good & there)))
     yield _piece_of_boot(world.boot)

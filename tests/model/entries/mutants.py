@@ -86,6 +86,15 @@ def _nothing(_at: AtWork) -> bool:
     return True
 
 
+def _update_menu_first(at: AtWork) -> bool:
+    running = at.root(at.storage.world.running)
+    lines = [
+        line._replace(kernel=running.kernel) if line.uuid == running.uuid else line for line in effects.lines_at(at)
+    ]
+    effects.set_menu(at, lines)
+    return effects.copy(at, (running.kernel, f"{running.kernel}.img"))
+
+
 def _default_left_open(at: AtWork) -> bool:
     at.storage.commit()
     return effects.write_block(at, tried=f"n{at.context.number}")
@@ -134,6 +143,8 @@ MUTANTS: t.Final[dict[str, Mutant]] = {
     "the journal goes before the last step": _mutant(replace(MACHINERY, closes_after=frozenset(("name_root",)))),
     "the new system is permanent without a trial": _mutant(_with(arm_trial=effects.choose)),
     "what boots by default is left to the distribution's menu": _mutant(_with(arm_trial=_default_left_open)),
+    "what is named by default boots an older kernel than ran": _mutant(_with(update_entry=_nothing)),
+    "an entry is brought up to date before its files are there": _mutant(_with(update_entry=_update_menu_first)),
     "a trial is not used up": _mutant(MACHINERY, _ENDLESS),
     "a trial has no guard": _mutant(_with(install_guard=_nothing), _unguarded()),
     "the next boot is chosen before the kernels are there": _mutant(

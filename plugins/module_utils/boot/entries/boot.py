@@ -24,6 +24,7 @@ from ..loader.started import is_loader
 from ..snapper import find as snapper
 from ..trial import TrialBoot
 from .command_line import words_of
+from .in_place import InPlace, look
 from .menu import ADOPTED, DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, is_ours, parse_menu
 from .method import SELECTOR
 from .place import MENU, find_place
@@ -45,7 +46,8 @@ class EntryBoot(TrialBoot):
     are not there or empty, and those that show that they would not boot. ``sizes``: bytes of kernel and initrd by id.
     ``defects``: what keeps a root's own menu from booting it, by id. ``highest``: the highest id that anybody else has taken.
     ``free``: bytes where kernels are copied to. ``initrd_problem``: why an initrd that is made in a new root would not boot,
-    a sentence. ``begins_in``: deployments from which GRUB was installed, so that it may need their roots.
+    a sentence. ``begins_in``: deployments from which GRUB was installed, so that it may need their roots. ``in_place``: what
+    came to the running deployment after its entry was written.
     """
 
     place: Place | None = None
@@ -60,6 +62,7 @@ class EntryBoot(TrialBoot):
     begins_in: frozenset[int] = frozenset()
     defects: t.Mapping[int, str] = field(default_factory=dict)
     highest: int = 0
+    in_place: InPlace = field(default_factory=InPlace)
 
     def path_of(self, file: str, top: str) -> str:
         """Where a file of an entry is on this host; ``file`` is its path as GRUB has it."""
@@ -91,6 +94,18 @@ class EntryBoot(TrialBoot):
         if self.on_trial and self.number is not None and self.menu.of(self.number):
             return self.number
         return self.default
+
+    @property
+    def runs_another(self) -> bool:
+        """Whether the distribution's menu has started another kernel than the entry of what runs would, and that can be brought
+        up to date by one rename.
+        """
+        return self.in_place.runs is not None and self.place is not None and self.place.replaces_whole
+
+    @property
+    def left_open(self) -> bool:
+        """Whether the distribution's menu decides what boots by default: nobody has named that yet."""
+        return not self.values.get(DEFAULT)
 
     @property
     def automatic(self) -> bool:
@@ -175,6 +190,8 @@ def observe_entry_boot(
     numbers = [decimal(word[len(ID_ARGUMENT) :]) for word in words if word.startswith(ID_ARGUMENT)]
     wanted = guard.pieces(menu.settings, place.mount_point, place.block, numbered=True)
     usage = os.statvfs(place.mount_point)
+    number = numbers[-1] if numbers else None
+    mine = next((entry for entry in menu.entries if entry.subvolume == booted), None)
     found = EntryBoot(
         config=place.hook,
         environment=place.block,
@@ -188,7 +205,10 @@ def observe_entry_boot(
         guard_missing=guard.differing("/", wanted) if place.problem is None else (),
         place=place,
         menu=menu,
-        number=numbers[-1] if numbers else None,
+        number=number,
+        in_place=InPlace()
+        if mine is None or place.by_default
+        else look(place, mine, os.path.join(top, booted), boot_dir, number),
         on_trial=TRIAL_ARGUMENT in words,
         free=usage.f_bavail * usage.f_frsize,
         initrd_problem=initrd_problem(os.path.join(top, booted)),

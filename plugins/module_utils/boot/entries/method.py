@@ -57,6 +57,8 @@ class Place(abc.ABC):
     by_default: t.ClassVar[bool] = False
     # Directories of a root that packages find empty: where their scripts would write a menu
     hides: t.ClassVar[tuple[str, ...]] = ()
+    # Whether an entry that is there is replaced by one rename that a cut leaves done or not done
+    replaces_whole: t.ClassVar[bool] = False
 
     @property
     def block(self) -> str:

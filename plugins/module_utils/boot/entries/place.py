@@ -44,6 +44,7 @@ class GrubPlace(Place):
     method = "grub-entry"
     loader = "GRUB"
     heals_unloadable = True
+    replaces_whole = True
 
     @property
     def menu(self) -> str:

@@ -54,6 +54,7 @@ class LoaderPlace(Place):
     method = "loader-entry"
     loader = "systemd-boot"
     heals_unloadable = False
+    replaces_whole = False
 
     @property
     def apart(self) -> bool:

@@ -16,10 +16,8 @@ from dataclasses import dataclass, replace
 
 from ...boot import guard, partition
 from ...boot.entries.boot import ADOPTED, EntryBoot, initrd_problem, new_place
-from ...boot.entries.command_line import arguments_for
-from ...boot.entries.device import uuid_of
-from ...boot.entries.kernels import Kernel, choose, kernels_in
-from ...boot.entries.make import title_of
+from ...boot.entries.in_place import Running, Source, entry_of, running, sources
+from ...boot.entries.kernels import compare_releases
 from ...boot.entries.menu import Entry, Menu
 from ...boot.entries.place import GrubPlace
 from ...boot.entries.start import named_by_stubs
@@ -31,7 +29,6 @@ from ...system import syscalls
 from ...system.mount_table import mounts
 from ...system.own_dirs import STATE_DIR
 from ...system.presence import is_directory, is_plain_directory, is_there, text_of
-from ...system.rooted_path import regular_file_in_root
 from ..observe.entries.requirements import MARGIN
 from ..observe.protection import protection_of
 from ..store.record import Deployment, write_record
@@ -134,6 +131,7 @@ def _carry_out(host: Host, facts: HostFacts, todo: _Todo) -> None:
         place.begin(todo.number if todo.number != ADOPTED else None)
     if todo.menu != todo.before:
         place.write_menu(host.runner, todo.before, todo.menu)
+        place.remove_unused(todo.menu)
     guard.install("/", todo.guard)
     syscalls.syncfs("/")
     _remember(host, facts, todo.number)
@@ -230,56 +228,43 @@ def _problems_of_host(host: Host, facts: HostFacts, place: Place) -> t.Iterator[
 def _entry(
     host: Host, facts: HostFacts, place: Place, number: int, before: Entry | None
 ) -> tuple[Entry, dict[str, str]]:
-    """The entry of the running deployment, and sha256 -> path of its files; one that is whole stays as it is."""
+    """The entry of the running deployment, and sha256 -> path of its files; one that is whole stays as it is, unless a newer
+    kernel is there.
+    """
     booted = certain(facts.booted, "the running root")
     root = f"{facts.top}/{booted.path}"
     boot = facts.entry_boot
     modules = facts.roots[booted.path].modules if booted.path in facts.roots else module_releases(root)
     whole = before is not None and boot is not None and not {before.kernel, before.initrd} & boot.missing
-    if before is not None and whole and (before.release is None or before.release in modules):
-        return before, {}
+    found = () if place.by_default else sources(place, number, root, facts.layout.boot_dir)
     own = place.own_entry(number, booted.path, booted.uuid)
-    if own is not None:
+    if before is not None and whole and (before.release is None or before.release in modules):
+        source = _later(place, before, found)
+        if source is None:
+            return before, {}
+    elif own is not None:
         return own, {}
-    # A later deployment has its kernel in its own /boot, below what is mounted there
-    apart = place.apart and number == ADOPTED
-    there, where = ("/", facts.layout.boot_dir.lstrip("/")) if apart else (root, "boot")
-    found = _running(kernels_in(there, where), modules)
-    files = {
-        role: certain(regular_file_in_root(there, f"{where}/{name}"), name)
-        for role, name in (("kernel", found.name), ("initrd", certain(found.initrd, "the initrd")))
-    }
-    digests = {role: sha256_of(path) for role, path in files.items()}
-    if place.copies:
-        device = place.device
-        named = {role: place.file_named(digest) for role, digest in digests.items()}
     else:
-        device = uuid_of(host.runner, certain(facts.root_mount, "the mount of the root").source)
-        named = {"kernel": f"/{booted.path}/boot/{found.name}", "initrd": f"/{booted.path}/boot/{found.initrd}"}
-    entry = Entry(
-        id=number,
-        title=title_of(root, number, found.release),
-        subvolume=booted.path,
-        uuid=booted.uuid,
-        device=device,
-        kernel=named["kernel"],
-        args=arguments_for(text_of("/proc/cmdline") or "", booted.path),
-        initrd=named["initrd"],
-        release=found.release,
-    )
-    return entry, {digests[role]: files[role] for role in files} if place.copies else {}
-
-
-def _running(kernels: t.Sequence[Kernel], modules: t.Collection[str]) -> Kernel:
-    """The kernel that runs, where it is there with an initrd; else the newest that could."""
-    runs = [kernel for kernel in kernels if kernel.release == os.uname().release]
-    found = choose(runs, modules) or choose(kernels, modules)
-    if found is None:
+        source = running(found, text_of("/proc/cmdline") or "") or (found[0] if found else None)
+    if source is None:
         raise OvercError(
             "layout_unsupported",
             "There is no kernel in /boot that has an initrd, and modules in the running root. Nothing was changed.",
         )
-    return found
+    device = certain(facts.root_mount, "the mount of the root").source
+    return entry_of(host.runner, place, Running(number, booted.path, booted.uuid, root), source, device)
+
+
+def _later(place: Place, before: Entry, found: t.Sequence[Source]) -> Source | None:
+    """What came in place since the entry was written: a newer kernel, or the same one or its initrd made anew."""
+    newest = found[0] if found else None
+    if newest is None or before.release is None or compare_releases(newest.release, before.release) < 0:
+        return None
+    if newest.release != before.release:
+        return newest
+    named = {os.path.basename(file) for file in (before.kernel, before.initrd) if file}
+    anew = place.copies and place.replaces_whole and named != {sha256_of(newest.kernel), sha256_of(newest.initrd)}
+    return newest if anew else None
 
 
 def _remember(host: Host, facts: HostFacts, number: int) -> None:

@@ -14,6 +14,7 @@ from ..left_behind import left_behind
 from ..observe.bootable import defects_of
 from ..observe.carried_over import conflicts_of
 from ..observe.late_paths import late_of
+from ..observe.newer_kernel import shown as kernel_in_place
 from ..observe.protection import method_of, protection_of, trial_requirements
 from ..observe.state import boots_next
 from ..observe.state_at_risk import state_at_risk
@@ -69,6 +70,7 @@ def info(host: Host, *, sizes: bool = False) -> dict[str, t.Any]:
         "last_event": dict(facts.record.events[-1]) if facts.record.events else None,
         "events": [dict(entry) for entry in facts.record.events],
         "free_space": {"root": facts.space.free, "boot": facts.space.boot_free},
+        "kernel_in_place": kernel_in_place(facts),
         "state_at_risk": state_at_risk(facts),
         "left_behind": lost.as_dict() if lost else None,
         "carry_late": late.shown() if late else None,

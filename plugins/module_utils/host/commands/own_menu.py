@@ -41,8 +41,18 @@ def is_needed(facts: HostFacts, place: Place, number: int | None) -> bool:
     found = (
         own_snippets.observe(place, facts.layout.boot_dir) if isinstance(place, GrubPlace) and place.copies else None
     )
-    # Another deployment ran for a while, and its grub2-mkconfig or kernel-install wrote for itself
-    return found is not None and not own_snippets.boots(found, certain(facts.booted, "the running root").path)
+    runs = certain(facts.booted, "the running root").path
+    # Another deployment ran for a while, and its grub-mkconfig or kernel-install wrote for itself
+    if found is None:
+        return isinstance(place, GrubPlace) and place.copies and _first_boots_another(place, runs)
+    return not own_snippets.boots(found, runs)
+
+
+def _first_boots_another(place: GrubPlace, subvolume: str) -> bool:
+    """Not where that entry does not say which root it boots."""
+    first = parse_grub_config(text_of(place.distribution_menu) or "")[:1]
+    named = [flag[len("subvol=") :] for each in first for flag in each.rootflags if flag.startswith("subvol=")]
+    return bool(named) and named[-1].lstrip("/") != subvolume
 
 
 def _installed(facts: HostFacts) -> str | None:

@@ -57,6 +57,7 @@ STEPS: t.Final[dict[str, str]] = {
     "name_root": "give the new root its name, {root_name}",
     "write_entry_files": "put kernel and initrd of {root_name} where the boot loader reads them, and verify them",
     "write_menu": "write the boot menu anew, with an entry for {root_name}",
+    "update_entry": "let the boot entry of {base_name} boot the kernel that runs, which came to it in place",
     "drop_entry": "write the boot menu anew, without an entry for {root_name}",
     "rearm": "let the next boot try once what it was to try before",
     "choose": "let {root_name} boot by default",

@@ -86,6 +86,7 @@ ENTRY_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "name_root": root.name_root,
     "write_entry_files": menu.write_entry_files,
     "write_menu": menu.write_menu,
+    "update_entry": menu.update_entry,
     "record": remember.record,
     "arm_trial": choice.arm_trial,
     "rearm": choice.rearm,

@@ -118,7 +118,8 @@ def _lacks(facts: HostFacts, boot: EntryBoot, entry: Entry) -> list[str]:
 def boot_space(facts: HostFacts, boot: EntryBoot) -> Requirement:
     """Room for another kernel and initrd like those that run, before anything is built."""
     sizes = boot.sizes
-    need = (max(sizes.values(), default=0) + MARGIN) if boot.place is not None and boot.place.copies else MARGIN
+    own = boot.in_place.size if boot.left_open and boot.runs_another else 0
+    need = (max(sizes.values(), default=0) + own + MARGIN) if boot.place is not None and boot.place.copies else MARGIN
     short = max(0, need - boot.free)
     droppable = [
         f"deployment {entry.id} ({human_bytes(sizes[entry.id])})"

@@ -31,6 +31,7 @@ from ..model import Context, Operation, Plan
 from ..package_steps import needed
 from ..refusals import refuse_broken, refuse_elsewhere, refuse_unless_usable, refuse_upgrade
 from ..trial import reason_of
+from .commit import before_naming, commit_steps
 from .keep import prunable
 from .refusals import entry_defects, refuse_taken, refuse_unbootable
 
@@ -58,13 +59,6 @@ UPGRADE_STEPS: t.Final = (
 )
 CONFIRM_STEPS: t.Final = ("confirm", "record", "prune")
 CANCEL_STEPS: t.Final = ("disarm", "record", "prune")
-
-
-def commit_steps(boot: EntryBoot, *, arm: bool) -> tuple[str, ...]:
-    """What lets the next boot come up with another deployment: a trial, or the default where GRUB cannot write."""
-    if not boot.automatic:
-        return ("choose",)
-    return ("arm_trial",) if arm else ("disarm",)
 
 
 def name_of(boot: EntryBoot, number: int) -> str:
@@ -157,6 +151,7 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
     steps = list(with_late(steps, wish.carry_late))
     if boot.place is not None and boot.place.by_default:
         steps.insert(steps.index("check_root"), "make_menu")
+    steps[steps.index("record") : steps.index("record")] = before_naming(boot)
     commit = commit_steps(boot, arm=wish.arm)
     if boot.armed:
         # Before the record says that something else waits: a boot in between would try the one that is replaced, and what
@@ -189,7 +184,8 @@ def _plan_last_moment(facts: HostFacts, boot: EntryBoot, wish: UpgradeWish, *, a
         arm=arm,
     )
     steps = last_moment_steps(carry=bool(paths), late=late, arm=arm)
-    return Plan("upgrade", last_moment_reason(default.path, steps), context, steps)
+    first = before_naming(boot) if arm else ()
+    return Plan("upgrade", last_moment_reason(default.path, steps), context, (*first, *steps))
 
 
 def plan_rollback(
@@ -222,13 +218,16 @@ def plan_rollback(
                 facts, "rollback", target.path, boot.newest, arm=arming, target=target.uuid, carry_late=paths
             )
             steps = last_moment_steps(carry=False, late=differs, arm=arming)
-            return Plan("rollback", last_moment_reason(target.path, steps), context, steps)
+            first = before_naming(boot) if arming else ()
+            return Plan("rollback", last_moment_reason(target.path, steps), context, (*first, *steps))
         return Plan("rollback", f"the rollback to {facts.default.path if facts.default else ''} waits for its reboot")
     if state.name == "fallback" and to is None:
         return _plan_cancel(facts, boot, state, _came_of_it(boot))
     if state.name == "elsewhere" and to in (None, runs):
         context = _context(facts, "rollback", booted.path, runs, target=booted.uuid)
-        return Plan("rollback", f"{booted.path} runs and is not what boots by default", context, ("record", "choose"))
+        first = ("update_entry",) if boot.runs_another else ()
+        reason = f"{booted.path} runs and is not what boots by default"
+        return Plan("rollback", reason, context, (*first, "record", "choose"))
     if state.name == "trial" and to in (None, boot.default):
         return _plan_give_up(facts, boot, state, late)
     if to == runs:
@@ -295,7 +294,8 @@ def _plan_return(facts: HostFacts, boot: EntryBoot, runs: int, target: Entry, la
         arm=arm and automatic,
         carry_late=late or (),
     )
-    steps = (*(("install_guard",) if automatic else ()), "record", *commit_steps(boot, arm=arm))
+    guarded = ("install_guard",) if automatic else ()
+    steps = (*guarded, *before_naming(boot), "record", *commit_steps(boot, arm=arm))
     steps = with_late(steps, late, declared=to_forget(facts, target.uuid))
     return Plan("rollback", f"deployment {target.id} ({target.subvolume}) instead of {runs}", context, steps)
 
@@ -404,7 +404,6 @@ __all__ = (
     "CANCEL_STEPS",
     "CONFIRM_STEPS",
     "UPGRADE_STEPS",
-    "commit_steps",
     "failed_trial",
     "plan_confirm",
     "plan_rollback",

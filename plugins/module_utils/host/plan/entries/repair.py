@@ -15,6 +15,7 @@ from ....boot.entries.menu import TRY
 from ..model import Context, Plan
 from ..new_root import new_root_of
 from .commands import CONFIRM_STEPS
+from .commit import before_naming
 
 if t.TYPE_CHECKING:
     from ....boot.entries.boot import EntryBoot
@@ -60,7 +61,8 @@ def _upgrade(
     if new is not None and new.uuid in facts.record.deployments:
         return _after_record(journal, runs_base=runs_base), True
     undone = ("drop_entry", "unplace_root", "drop_unfinished", "drop_downloads")
-    return (*undone, *(("rearm",) if _was_disarmed(boot, journal, context) and runs_base else ())), False
+    again = (*before_naming(boot), "rearm") if _was_disarmed(boot, journal, context) and runs_base else ()
+    return (*undone, *again), False
 
 
 def _was_disarmed(boot: EntryBoot, journal: OpenJournal, context: Context) -> bool:

@@ -8,10 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ....boot.entries.kernels import choose as choose_kernel
-from ....boot.entries.kernels import kernels_in
 from ....boot.entries.menu import DEFAULT, TRY
-from ....boot.kernel import module_releases
 from ....boot.trial import drop_note
 from ....btrfs import subvolumes
 from ....errors import OvercError, certain
@@ -39,17 +36,10 @@ def _settled(at: Apply) -> dict[str, str | None]:
     """What boots for good is named where nobody did so yet: whatever makes the distribution's menu anew during the trial
     (grub-mkconfig, kernel-install) writes it for the system that it runs in, and that is the one on trial.
 
-    Not where the distribution's menu boots a newer kernel than the entry of that deployment has, installed in place since it was
-    set up: which one boots by default is not changed by an upgrade that fails.
+    Its entry was brought up to date before (``update_entry``), so that it boots the kernel that runs.
     """
     boot = certain(at.facts.entry_boot, "the boot loader's menu")
-    place = certain(boot.place, "the place of the boot loader's menu")
-    if boot.values.get(DEFAULT):
-        return {}
-    entry = boot.menu.of(boot.default)
-    newest = choose_kernel(kernels_in("/", at.facts.layout.boot_dir), module_releases("/"))
-    same = entry is not None and newest is not None and entry.release == newest.release
-    return {DEFAULT: str(boot.default)} if same or place.by_kernel_install else {}
+    return {DEFAULT: str(boot.default)} if boot.left_open else {}
 
 
 def choose(at: Apply) -> bool:

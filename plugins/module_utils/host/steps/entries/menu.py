@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ....boot.entries.command_line import arguments_for
 from ....boot.entries.device import uuid_of
+from ....boot.entries.in_place import Running, entry_of, running, sources
 from ....boot.entries.make import title_of
 from ....boot.entries.menu import Entry, Menu
 from ....boot.entries.write import make_directories, write_files
@@ -81,6 +82,28 @@ def _write(at: Apply, menu: Menu) -> bool:
     return True
 
 
+def update_entry(at: Apply) -> bool:
+    """The entry of what runs boots the kernel that the distribution's menu has started it with, before that menu is no longer
+    what decides. Its files first, then the menu; a kernel that nobody has tried yet is not taken.
+    """
+    boot, where = menu_of(at)
+    booted = certain(at.facts.booted, "the running root")
+    before = boot.menu.of(number_of(at.facts, boot))
+    root = f"{at.top}/{booted.path}"
+    runs = None
+    if before is not None and boot.runs_another and booted.uuid == at.context.base:
+        runs = running(sources(where, before.id, root, at.boot), text_of("/proc/cmdline") or "")
+    if before is None or runs is None:
+        return False
+    device = certain(at.facts.root_mount, "the mount of the root").source
+    entry, files = entry_of(at.runner, where, Running(before.id, booted.path, booted.uuid, root), runs, device)
+    if where.copies:
+        make_directories(where)
+        write_files(where, files)
+    changed = _write(at, boot.menu.with_entry(entry))
+    return where.remove_unused(menu_of(at)[0].menu) or changed
+
+
 def drop_entry(at: Apply) -> bool:
     """Repair: the deployment was never finished."""
     boot, where = menu_of(at)
@@ -128,4 +151,4 @@ def _tell_stale(at: Apply, gone: t.Collection[str]) -> None:
         )
 
 
-__all__ = ("clean_boot", "drop_entry", "prune", "write_entry_files", "write_menu")
+__all__ = ("clean_boot", "drop_entry", "prune", "update_entry", "write_entry_files", "write_menu")

@@ -50,7 +50,7 @@ def _known(at: Apply, boot: EntryBoot, uuid: str) -> Deployment:
     entry = next((each for each in boot.menu.entries if each.uuid == uuid), None)
     if known is None:
         known = Deployment(uuid=uuid, origin="adopted", release=entry.release if entry else None, made=at.now)
-    return replace(known, number=entry.id) if entry else known
+    return replace(known, number=entry.id, release=entry.release or known.release) if entry else known
 
 
 def _returned(at: Apply, boot: EntryBoot, before: Record) -> Record:

@@ -9,9 +9,11 @@ import typing as t
 from dataclasses import replace
 
 import pytest
+from ansible_collections.overc.system.plugins.module_utils.boot.entries.in_place import InPlace
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host import words
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts, with_choice
+from ansible_collections.overc.system.plugins.module_utils.host.observe.newer_kernel import newer_kernel, shown
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import boots_next, derive
 from ansible_collections.overc.system.plugins.module_utils.host.plan.commands import (
     plan_confirm,
@@ -102,6 +104,31 @@ def test_an_upgrade_of_a_clean_host() -> None:
     assert (plan.context.root_name, plan.context.number, plan.context.base) == (name(1), 1, uuid(0))
     assert upgrade(hosts.host(), NOTHING).steps == ()
     assert upgrade(hosts.host(), carry_over=("/etc/x",)).steps[6] == "carry_over"
+
+
+def in_place(facts: HostFacts, **values: str) -> HostFacts:
+    """Its distribution's menu has started a newer kernel than the entry of what runs would; ``values``: what the block says."""
+    boot = t.cast("t.Any", facts.entry_boot)
+    newer = InPlace("9-lab", 1, "9-lab", "0-lab")
+    return with_choice(facts, replace(boot, values={**boot.values, **values}, in_place=newer))
+
+
+def test_what_runs_by_a_newer_kernel_is_brought_up_to_date_before_it_is_named() -> None:
+    place = UPGRADED.index("record")
+    assert upgrade(in_place(hosts.host())).steps == (*UPGRADED[:place], "update_entry", *UPGRADED[place:])
+    assert upgrade(in_place(hosts.host(), overc_default="0")).steps == UPGRADED
+    elsewhere = rollback(in_place(hosts.elsewhere()))
+    assert elsewhere.steps == ("update_entry", "record", "choose")
+
+
+def test_a_newer_kernel_in_place_is_told_where_nothing_brings_the_entry_up_to_date() -> None:
+    assert newer_kernel(hosts.host()) is None
+    assert newer_kernel(in_place(hosts.host())) is None
+    assert "9-lab" in (newer_kernel(in_place(hosts.host(), overc_default="0")) or "")
+    boot = t.cast("t.Any", in_place(hosts.host()).entry_boot)
+    unbooted = with_choice(hosts.host(), replace(boot, in_place=InPlace(None, 0, "9-lab", "0-lab")))
+    assert "overc_bootloader" in (newer_kernel(unbooted) or "")
+    assert shown(unbooted) == {"release": "9-lab", "entry": "0-lab", "runs": None}
 
 
 @pytest.mark.parametrize("harm", [{"read_only": True}, {"init": None}, {"has": frozenset()}])
