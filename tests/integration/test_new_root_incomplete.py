@@ -80,7 +80,10 @@ HARM: dict[str, tuple[str, str]] = {
     "it cannot start": ("printf '#!/bin/sh\\nexit 3\\n' > /usr/sbin/sshd", "nobody could log in"),
     "it has no keys": ("rm /etc/ssh/ssh_host_*_key", "nobody could log in"),
     "it does not know a word of its configuration": ("echo Nonsense yes >> /etc/ssh/sshd_config", "Nonsense"),
-    "who may come in": ("rm -r /etc/pam.d", "PAM knows no service sshd"),
+    "who may come in": (
+        "rm -r /etc/pam.d; sed -i s/^UsePAM.*/UsePAM\\ yes/ /etc/ssh/sshd_config.d/*",
+        "PAM knows no service sshd",
+    ),
     "what we come by": ("rm -r /usr/lib/python3*/ctypes", "no Python that works"),
 }
 

@@ -18,7 +18,7 @@ from ..observe.bootable import lacks, unusable_modules
 from ..observe.essentials import DEVICES, absent_devices, unlocked_at_boot
 from ..observe.needed import needed_programs
 from .context import Apply
-from .login import no_login
+from .login import SSHD, no_login, starts_sshd
 from .new_root import NewRoot
 
 # What a module of this collection, and Ansible before it, would miss first; of several packages of a distribution
@@ -34,7 +34,8 @@ def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
     """Raises root_incomplete. Kernel and modules are looked at elsewhere."""
     missing = [word for word in lacks(new, base) if word != DEVICES]  # named below, one by one
     kept = unlocked_at_boot(new.path)
-    missing += [path for path in needed_programs() if path not in missing and _is_lost(base.path, new.path, path)]
+    needed = [path for path in needed_programs() if path != SSHD or starts_sshd(base.path)]
+    missing += [path for path in needed if path not in missing and _is_lost(base.path, new.path, path)]
     missing += [f"line for {name} in /etc/crypttab" for name in unlocked_at_boot(base.path) if name not in kept]
     missing += [
         f"device {source}, which a new line of its /etc/fstab mounts on {target} (without nofail the host would not come up)"
@@ -48,12 +49,12 @@ def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
     with NewRoot(at.runner, root_mount.source, at.made_root().id, at.lock_fds) as inside:
         said = _libraries_missing(inside, new.init)
         python = _python_fails(inside, base.path, new.path)
-        login = no_login(at.runner, inside, base.path)
     # Not every loader can be asked, and what one says of the running init is no defect
     if said and not _libraries_missing(at.runner, base.init):
         raise OvercError("root_incomplete", f"The init of the new root, {new.init.path}, cannot be loaded: {said}.")
     if python:
         raise OvercError("root_incomplete", f"After the packages ran, the new root has no Python that works: {python}.")
+    login = no_login(at, new, base)
     if login:
         raise OvercError(
             "root_incomplete", f"After the packages ran, nobody could log in to the new root by ssh: {login}."

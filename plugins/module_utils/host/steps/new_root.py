@@ -63,6 +63,7 @@ class NewRoot:
     the same place, as far as they are on other mounts than the root; so is the resolver's configuration, over however
     many links it is reached. ``hidden``: directories of the root that its programs find empty; what they write there is gone
     afterwards. ``network``: they have the host's network, and can change it; otherwise nothing but a loopback of their own.
+    ``read_only``: nothing in the root can be changed, so that the running one may be looked at as well.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class NewRoot:
         shown: t.Sequence[str] = (),
         hidden: t.Sequence[str] = (),
         network: bool = False,
+        read_only: bool = False,
     ) -> None:
         self._runner = runner
         self._device = device
@@ -84,14 +86,15 @@ class NewRoot:
         self._pass_fds = tuple(pass_fds)
         self._disk = disk
         self._packages = packages
-        self._shown = (*shown, _RESOLVER)
+        self._shown = tuple(shown) if read_only else (*shown, _RESOLVER)  # for the latter a file may have to be made
         self._hidden = tuple(hidden)
         self._network = network
+        self._read_only = read_only
         self._undo: list[tuple[t.Callable[[str], None], str]] = []
         self.path = ""
 
     def __enter__(self) -> NewRoot:
-        self.path = namespace.mount_btrfs(self._device, "root", self._subvolume_id)
+        self.path = namespace.mount_btrfs(self._device, "root", self._subvolume_id, self._read_only)
         self._undo = [(_unmount, self.path)]
         try:
             self._populate()
