@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import OvercError, with_next_step
+from .errors import OvercError, need_root, with_next_step
 from .failures import as_error
 from .plain import plain
 from .redact import redact, redact_all
@@ -79,6 +79,7 @@ def run_entry(
         _fail(module, module.refused, shown)
         return
     try:
+        need_root()
         result = command(module)
     except KeyboardInterrupt as error:
         _fail(module, as_error(error), shown)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ..errors import OvercError
+from ..errors import OvercError, need_root
 from ..system import syscalls
 from ..system.own_dirs import ensure_runtime_dir
 from .subvolumes import TOP_LEVEL_ID
@@ -27,8 +27,7 @@ def enter() -> None:
 
     Raises not_root, mount_failed.
     """
-    if os.geteuid() != 0:
-        raise OvercError("not_root", "This module needs root privileges on the host; run it with become: true.")
+    need_root()
     try:
         syscalls.unshare_mounts()
     except OSError as error:

@@ -12,7 +12,7 @@ import sys
 import typing as t
 
 from ..compare.model import Totals
-from ..errors import OvercError
+from ..errors import OvercError, need_root
 from ..failures import host_error
 from ..system.alone import alone
 from ..system.presence import is_directory
@@ -174,8 +174,7 @@ def manage(
     jobs: int | None = None,
 ) -> dict[str, t.Any]:
     """Bring the container's directories into the wanted state; returns the module's result."""
-    if os.geteuid() != 0:
-        raise OvercError("not_root", "Sharing files among containers needs root privileges.")
+    need_root()
     places = places or overlay_boot.Places()
     allow_many_files()
     wanted = normalise(wanted)

@@ -17,7 +17,7 @@ import sys
 import typing as t
 
 from ...btrfs import ioctl
-from ...errors import OvercError
+from ...errors import OvercError, need_root
 from ...system import mount_unit, own_archive, syscalls
 from ...system.presence import NOT_THERE, is_directory, is_file, is_link, is_there
 from ...system.safe_path import OPEN_DIR, components, printable
@@ -289,8 +289,7 @@ def manage(
 
     ``containers_dirs`` None: the usual place is added, or all that there are are taken out. The unit goes with the last.
     """
-    if os.geteuid() != 0:
-        raise OvercError("not_root", "Installing a unit needs root privileges.")
+    need_root()
     places = places or Places()
     named = None if containers_dirs is None else ["/" + "/".join(components(path)) for path in containers_dirs]
     if check:
