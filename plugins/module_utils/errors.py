@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 T = t.TypeVar("T")
@@ -128,12 +127,6 @@ class OvercError(Exception):
         self.facts = facts
 
 
-def need_root() -> None:
-    """Raises not_root for an ordinary user, to whom much of a host looks as if it were not there."""
-    if os.geteuid() != 0:
-        raise OvercError("not_root", "This module needs root privileges on the host; run it with become: true.")
-
-
 def certain(value: T | None, what: str) -> T:
     """``value``, which is known to be there: that it is not is a defect of this collection, reported as such."""
     if value is None:
@@ -141,4 +134,4 @@ def certain(value: T | None, what: str) -> T:
     return value
 
 
-__all__ = ("ERROR_IDS", "NEXT_STEPS", "OvercError", "certain", "need_root", "with_next_step")
+__all__ = ("ERROR_IDS", "NEXT_STEPS", "OvercError", "certain", "with_next_step")

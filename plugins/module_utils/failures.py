@@ -26,6 +26,12 @@ _OF_THE_HOST: t.Final[tuple[tuple[str, tuple[int, ...], str], ...]] = (
 )
 
 
+def need_root() -> None:
+    """Raises not_root for an ordinary user, to whom much of a host looks as if it were not there."""
+    if os.geteuid() != 0:
+        raise OvercError("not_root", "This module needs root privileges on the host; run it with become: true.")
+
+
 def is_full(error: OSError) -> bool:
     """Whether it is room that is missing."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -53,4 +59,4 @@ def as_error(raised: BaseException, doing: str = "This command") -> OvercError:
     return OvercError("internal", f"{type(raised).__name__}: {raised}. Please report this as a defect.")
 
 
-__all__ = ("as_error", "host_error", "is_full")
+__all__ = ("as_error", "host_error", "is_full", "need_root")

@@ -9,8 +9,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import OvercError, need_root, with_next_step
-from .failures import as_error
+from .errors import OvercError, with_next_step
+from .failures import as_error, need_root
 from .plain import plain
 from .redact import redact, redact_all
 from .values import whole_number

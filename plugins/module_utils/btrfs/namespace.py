@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ..errors import OvercError, need_root
+from ..errors import OvercError
+from ..failures import need_root
 from ..system import syscalls
 from ..system.own_dirs import ensure_runtime_dir
 from .subvolumes import TOP_LEVEL_ID

@@ -12,8 +12,8 @@ import sys
 import typing as t
 
 from ..compare.model import Totals
-from ..errors import OvercError, need_root
-from ..failures import host_error
+from ..errors import OvercError
+from ..failures import host_error, need_root
 from ..system.alone import alone
 from ..system.presence import is_directory
 from ..system.safe_path import printable

@@ -16,7 +16,7 @@ import typing as t
 from ...errors import certain
 from ...people import plural
 from ...system.mount_table import is_below, mounts
-from ...system.presence import is_there, text_of
+from ...system.presence import is_link, is_there, status, text_of
 from ...system.rooted_path import resolve_in_root
 from ..observe import pam
 from .new_root import NewRoot
@@ -154,11 +154,11 @@ def _is_wanted(root: str, unit: str) -> bool:
     """systemd.unit(5): by a link in a directory of what wants it; a unit that is masked leads to /dev/null."""
     for directory in _UNIT_DIRECTORIES:
         own = os.path.join(root, directory.lstrip("/"), unit)
-        if os.path.islink(own) and os.readlink(own) == os.devnull:
+        if is_link(own) and os.readlink(own) == os.devnull:
             return False
         place = resolve_in_root(root, directory)
         for name in os.listdir(place) if place is not None else ():
-            if name.endswith((".wants", ".requires")) and os.path.lexists(os.path.join(place or "", name, unit)):
+            if name.endswith((".wants", ".requires")) and status(os.path.join(place or "", name, unit)) is not None:
                 return True
     return False
 
@@ -167,14 +167,14 @@ def _runs() -> bool:
     """Whether an sshd runs on this host, in none of its containers."""
     try:
         of_the_host = os.readlink("/proc/1/ns/pid")
-    except OSError:
-        return True
+    except FileNotFoundError:  # a kernel without namespaces of processes has no containers
+        of_the_host = ""
     for name in os.listdir("/proc"):
         try:
             if name.isdigit() and (text_of(f"/proc/{name}/comm") or "").startswith("sshd"):
-                if os.readlink(f"/proc/{name}/ns/pid") == of_the_host:
+                if not of_the_host or os.readlink(f"/proc/{name}/ns/pid") == of_the_host:
                     return True
-        except OSError:  # it ended meanwhile
+        except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
             continue
     return False
 

@@ -17,7 +17,8 @@ import sys
 import typing as t
 
 from ...btrfs import ioctl
-from ...errors import OvercError, need_root
+from ...errors import OvercError
+from ...failures import need_root
 from ...system import mount_unit, own_archive, syscalls
 from ...system.presence import NOT_THERE, is_directory, is_file, is_link, is_there
 from ...system.safe_path import OPEN_DIR, components, printable
