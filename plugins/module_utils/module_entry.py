@@ -13,8 +13,10 @@ from .errors import OvercError, with_next_step
 from .failures import as_error, need_root
 from .plain import plain
 from .redact import redact, redact_all
+from .runner import both_ends
 from .values import whole_number
 
+_LONGEST: t.Final = 20_000  # characters of a message: tools' own words are part of it
 # What becomes of a module that is to outlive its connection: the name of its work, how many seconds are waited for it, and
 # whether it is known to have begun
 Begin = t.Callable[[t.Any, t.Any, t.Any], None]
@@ -97,7 +99,7 @@ def failure(error: OvercError) -> dict[str, t.Any]:
     facts = {key: value for key, value in error.facts.items() if key not in ("msg", "error_id", "notes", "changed")}
     # A refusal changes nothing; but what it found interrupted was repaired before, and a switch is not taken back
     changed = bool(error.facts.get("changed") or error.facts.get("repaired"))
-    message = redact(plain(with_next_step(error.error_id, error.message)))
+    message = redact(plain(with_next_step(error.error_id, both_ends(error.message, _LONGEST))))
     return {"msg": message, "error_id": error.error_id, "changed": changed, **redact_all(facts)}
 
 

@@ -9,7 +9,10 @@ This is the only place of the module_utils that meets an ``AnsibleModule``.
 from __future__ import annotations
 
 import os
+import re
+import selectors
 import subprocess
+import time
 import typing as t
 from dataclasses import dataclass
 
@@ -25,6 +28,12 @@ if t.TYPE_CHECKING:
 ENGLISH: t.Final[dict[str, str]] = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LANGUAGE": ""}
 # Seconds
 _SILENCE: t.Final = 1.0
+# Bytes of an output that are kept: no tool that is understood here prints as much, but a package's script may print for ever
+MOST: t.Final = 32 << 20
+# Characters of it that are shown: a result goes to the controller, and into files there
+MOST_SHOWN: t.Final = 1 << 20
+_NOTE: t.Final = "\n[{} bytes were left out here]\n"
+_CHUNK: t.Final = 1 << 16
 _SYSTEM: t.Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
@@ -38,12 +47,12 @@ class Completed:
     stderr: str
 
     def facts(self) -> dict[str, t.Any]:
-        """The keys under which a result returns a tool's own output, without credentials and escapes."""
+        """The keys under which a result returns a tool's own output, without credentials and escapes; of much, both ends."""
         return {
             "cmd": [redact(word) for word in self.argv],
             "rc": self.rc,
-            "stdout": redact(plain(self.stdout)),
-            "stderr": redact(plain(self.stderr)),
+            "stdout": redact(plain(both_ends(self.stdout, MOST_SHOWN))),
+            "stderr": redact(plain(both_ends(self.stderr, MOST_SHOWN))),
         }
 
 
@@ -89,14 +98,56 @@ def run_to_its_end(
 
 
 def _output(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    has_ended = False
-    while True:
-        try:
-            return process.communicate(timeout=_SILENCE)
-        except subprocess.TimeoutExpired as silent:
-            if has_ended:
-                return silent.stdout or b"", silent.stderr or b""
-            has_ended = process.poll() is not None
+    kept = {"out": _Kept(), "err": _Kept()}
+    has_ended, until = False, time.monotonic() + _SILENCE
+    with selectors.DefaultSelector() as waiting:
+        for name, stream in (("out", process.stdout), ("err", process.stderr)):
+            if stream is not None:
+                waiting.register(stream, selectors.EVENT_READ, name)
+        while waiting.get_map():
+            for key, _events in waiting.select(max(until - time.monotonic(), 0)):
+                data = os.read(key.fd, _CHUNK)
+                kept[key.data].add(data)
+                if not data:
+                    waiting.unregister(key.fileobj)
+            if time.monotonic() >= until:
+                if has_ended:
+                    break
+                has_ended, until = process.poll() is not None, time.monotonic() + _SILENCE
+    return kept["out"].whole(), kept["err"].whole()
+
+
+class _Kept:
+    """An output: the beginning and the end of one that is longer than ``MOST``, in about as much memory."""
+
+    def __init__(self) -> None:
+        self._head, self._tail, self._left_out = bytearray(), bytearray(), 0
+
+    def add(self, data: bytes) -> None:
+        room = MOST // 2 - len(self._head)
+        self._head += data[:room]
+        self._tail += data[room:] if room else data
+        if len(self._tail) >= MOST:  # not each time: what stays is moved
+            self._cut()
+
+    def _cut(self) -> None:
+        surplus = max(len(self._tail) - MOST // 2, 0)
+        del self._tail[:surplus]
+        self._left_out += surplus
+
+    def whole(self) -> bytes:
+        self._cut()
+        note = _NOTE.format(self._left_out).encode() if self._left_out else b""
+        return b"".join((self._head, note, self._tail))
+
+
+def both_ends(text: str, most: int) -> str:
+    """A text of which no more than ``most`` characters are kept, no word in part: credentials are found in whole words."""
+    if len(text) <= most:
+        return text
+    head = re.sub(r"\S+\Z", "", text[: most // 2])
+    tail = re.sub(r"\A\S+", "", text[-(most // 2) :]).lstrip()
+    return f"{head.rstrip()}{_NOTE.format(len(text) - len(head) - len(tail))}{tail}"
 
 
 def with_system_directories(path: str) -> str:
@@ -144,9 +195,12 @@ class ModuleRunner:
 
 __all__ = (
     "ENGLISH",
+    "MOST",
+    "MOST_SHOWN",
     "Completed",
     "ModuleRunner",
     "Runner",
+    "both_ends",
     "check_arguments",
     "run_to_its_end",
     "with_system_directories",

@@ -8,8 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ..module_entry import run_entry
+from ..people import plural
 from ..redact import redact, redact_all
-from ..runner import ModuleRunner
+from ..runner import ModuleRunner, both_ends
 from ..system import job
 from . import session
 from .brief import FULL_SPEC, brief
@@ -20,6 +21,9 @@ if t.TYPE_CHECKING:
 
     from ..runner import Runner
 
+# Warnings of package managers are passed on, and a script may make any number of them, and of any length
+_MOST: t.Final = 100
+_LONGEST: t.Final = 2_000  # characters
 
 Short = t.Callable[[t.Mapping[str, t.Any]], dict[str, t.Any]]
 Body = t.Callable[["Runner", dict[str, t.Any], bool], dict[str, t.Any]]
@@ -32,8 +36,11 @@ def run_module(spec: t.Mapping[str, t.Any], body: Body, *, short: Short = brief)
 
     def command(module: AnsibleModule) -> dict[str, t.Any]:
         result = body(ModuleRunner(module), module.params, module.check_mode)
-        for warning in result.pop("warnings", ()):
-            module.warn(redact(warning))
+        warnings = list(dict.fromkeys(result.pop("warnings", ())))
+        for warning in warnings[:_MOST]:
+            module.warn(redact(both_ends(warning, _LONGEST)))
+        if len(warnings) > _MOST:
+            module.warn(f"{plural(len(warnings) - _MOST, 'more warning')} of the same run.")
         shown: dict[str, t.Any] = redact_all(result)
         return shown
 

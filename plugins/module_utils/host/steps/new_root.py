@@ -22,7 +22,7 @@ import typing as t
 
 from ...btrfs import namespace
 from ...errors import OvercError
-from ...runner import ENGLISH, Completed
+from ...runner import ENGLISH, Completed, both_ends
 from ...system import bounded, first_process, syscalls
 from ...system.mount_table import is_below, is_on_another, mounts
 from ...system.presence import is_directory, is_there
@@ -44,6 +44,7 @@ _DIES_WITH_US: t.Final = ("setpriv", "--pdeathsig", "KILL")
 
 # Where the new root sees what was downloaded for it; /run is its own.
 PACKAGES: t.Final = "/run/overc-packages"
+_MOST: t.Final = 8 << 20  # characters of an output; lists of all packages that there are stay below that
 _RESOLVER: t.Final = "/etc/resolv.conf"
 
 
@@ -205,7 +206,9 @@ class NewRoot:
         self, argv: t.Sequence[str], *, env: t.Mapping[str, str] | None = None, pass_fds: t.Sequence[int] = ()
     ) -> Completed:
         done = self._runner.run((*_DIES_WITH_US, *self._entering(argv, env)), pass_fds=(*self._pass_fds, *pass_fds))
-        return Completed(argv=tuple(argv), rc=_exit_code(done.rc), stdout=done.stdout, stderr=done.stderr)
+        # What scripts print is read line by line, and a million short lines take many times the room of their bytes
+        said = (both_ends(text, _MOST) for text in (done.stdout, done.stderr))
+        return Completed(tuple(argv), _exit_code(done.rc), *said)
 
     def run_within(self, argv: t.Sequence[str], seconds: int, most: int) -> Within:
         """As ``run``, and killed with all that it started after ``seconds``; the last ``most`` bytes of each output are kept."""

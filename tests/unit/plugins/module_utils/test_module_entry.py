@@ -31,6 +31,13 @@ def test_a_failure_says_whether_the_host_was_changed_before(facts: dict[str, t.A
     assert failure(OvercError("no_space", "No space.", **facts))["changed"] is changed
 
 
+def test_a_message_is_no_longer_than_somebody_reads() -> None:
+    told = failure(OvercError("no_space", f"begin {'word ' * 1_000_000} end"))
+    assert told["msg"].startswith("begin word")
+    assert "left out" in told["msg"]
+    assert len(told["msg"]) < 30_000
+
+
 def test_facts_are_told_without_secrets_and_notes_are_not_facts() -> None:
     error = OvercError("no_space", "No space.", url="https://u:secret@host/", notes=["later"])
     told = failure(error)

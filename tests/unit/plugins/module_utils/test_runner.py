@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import typing as t
 from collections.abc import Sequence
 
 import pytest
+from ansible_collections.overc.system.plugins.module_utils import runner
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.runner import (
     Completed,
@@ -39,6 +41,38 @@ def test_nothing_of_a_long_output_is_lost() -> None:
     done = run("head -c 3000000 /dev/zero; head -c 300000 /dev/zero >&2; sleep 1.2; echo end")
     assert (len(done.stdout), len(done.stderr)) == (3000004, 300000)
     assert done.stdout.endswith("end\n")
+
+
+def test_an_output_without_end_is_kept_at_both_ends() -> None:
+    """As much as that is no output of a tool that we understand: somebody's script prints for ever."""
+    size = 8 * runner.MOST
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    done = run(f"echo begin; yes | head -c {size}; echo end; echo begin >&2; yes | head -c {size} >&2; echo end >&2")
+    used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
+    for text in (done.stdout, done.stderr):
+        assert text.startswith("begin\ny\n")
+        assert text.endswith("y\nend\n")
+        assert f"{size + len('begin_end_') - runner.MOST} bytes were left out here" in text
+        assert len(text) < runner.MOST + 100
+    assert used < 8 * runner.MOST
+
+
+def test_of_what_is_shown_both_ends_are_kept() -> None:
+    lines = "".join(f"line {number}\n" for number in range(300_000))
+    shown = Completed(("x",), 1, f"begin\n{lines}end\n", "short\n").facts()
+    assert len(shown["stdout"]) < runner.MOST_SHOWN + 100
+    assert shown["stdout"].startswith("begin\nline 0\n")
+    assert shown["stdout"].endswith("line 299999\nend\n")
+    assert "left out here" in shown["stdout"]
+    assert shown["stderr"] == "short\n"
+
+
+def test_where_it_is_cut_no_half_credential_is_shown() -> None:
+    word = "https://user:secret@host/ "
+    for length in range(len(word)):
+        padded = f"{'x' * length} {word * (3 * runner.MOST_SHOWN // len(word))}"
+        assert "secret" not in Completed(("x",), 1, padded, "").facts()["stdout"]
+        assert "cret@" not in Completed(("x",), 1, padded, "").facts()["stdout"]
 
 
 def test_output_right_before_the_end_is_not_lost() -> None:
