@@ -115,7 +115,8 @@ def _command(host: Host, world: World, name: str) -> tuple[list[tuple[str, Told]
         # What is staged then is not confirmed, and refused after the repair
         return _watched(host, "overc_host_confirm", {}, refused="not_booted"), ran.ends, ran.world
     walked = walk.command(world, name)
-    args: dict[str, t.Any] = {"force": True} if "force" in name else {}
+    # As the model's commands have it
+    args: dict[str, t.Any] = {"force": True, "carry_late": ["/srv"]} if "force" in name else {}
     if name.startswith("upgrade") and "nothing" not in name:
         args["run"] = [["true"]]
     if " to " in name:
