@@ -48,7 +48,7 @@ def _destroyed(disk: Path) -> object:
 def _pending(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The list names the container, at this very place."""
     place = work._place(str(disk))
-    monkeypatch.setattr(work, "_read", lambda _path: f'{{"place": "{place}"}}'.encode())
+    monkeypatch.setattr(work, "read", lambda _path: f'{{"place": "{place}"}}'.encode())
 
 
 ASKED: dict[str, Callable[[Path], object]] = {

@@ -48,8 +48,9 @@ def enter(name: t.Any, wait: t.Any, begun: t.Any = False) -> None:
         return
     seconds = min(float(wait), _LONGEST) if isinstance(wait, (int, float)) else 0.0
     path = os.path.join(JOBS_DIR, name)
-    if begun is True and _read(f"{path}.pid") is None:
-        _answer(json.dumps({"failed": True, "changed": True, "msg": RESTARTED}))
+    with contextlib.suppress(OSError):  # without an answer nobody knows that it is lost
+        if begun is True and _read(f"{path}.pid") is None:
+            _answer(json.dumps({"failed": True, "changed": True, "msg": RESTARTED}))
     try:
         _directory()
     except (OSError, OvercError):
@@ -71,6 +72,7 @@ def enter(name: t.Any, wait: t.Any, begun: t.Any = False) -> None:
         _forget(path)
         return
     if worker:
+        signal.signal(signal.SIGHUP, hang_up)
         _write(_follow(path, seconds, worker))
         # What is done at an exit belongs to the work, the directory with its code too
         os._exit(0)
@@ -122,12 +124,15 @@ def _follow(path: str, seconds: float, worker: int | None) -> str:
     """The result of the work as the module printed it; or, where it goes on, that it does."""
     began = time.monotonic()
     while True:
-        ended = _ended(path, worker, time.monotonic() - began)
-        found = _read(path)
+        try:
+            ended = _ended(path, worker, time.monotonic() - began)
+            found = _read(path)
+            said = " ".join((_read(f"{path}.err") or "").split())[-500:] if ended and found is None else ""
+        except OSError:
+            ended, found, said = False, None, ""  # no answer is no end: asked again
         if found is not None:
             return found
         if ended:
-            said = " ".join((_read(f"{path}.err") or "").split())[-500:]
             more = {"module_stderr": said} if said else {}
             return json.dumps({"failed": True, "changed": True, "msg": KILLED, **more})
         if time.monotonic() - began >= seconds:
@@ -162,7 +167,7 @@ def _read(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             return stream.read()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
 
 
