@@ -83,6 +83,24 @@ def _given_back_later(make: MakeDebian, firmware: str) -> DebianGuest:
     return guest
 
 
+def _given_back_first(make: MakeDebian, firmware: str) -> DebianGuest:
+    """GRUB begins in the root that was installed: from a later one it is refused, with a way; and the way leads there."""
+    guest = make("upgraded", firmware)
+    menu = guest.machine.ssh(_THEIRS)
+    refused = guest.controller.call("overc_bootloader", "-a", "state=absent")
+    assert refused["error_id"] == "layout_unsupported", refused
+    assert "to: 0" in refused["msg"], refused
+    assert guest.info()["state"] == "clean"
+    guest.machine.reboot()
+    guest.assert_system(NEW, deployment(1), deployment="1", trial="")
+    assert guest.controller(ROLLBACK, "-a", "to=0 reboot=true")["state"] == "clean"
+    assert guest.controller("overc_bootloader", "-a", "state=absent")["changed"]
+    assert guest.machine.ssh(_THEIRS) == menu
+    guest.machine.reboot()
+    guest.assert_system(OLD, deployment(0), deployment="", trial="")
+    return guest
+
+
 def _released(make: MakeDebian, firmware: str) -> DebianGuest:
     """Debian 12 becomes Debian 13, with a new kernel as well, is confirmed, and is taken back."""
     guest = make.states.guest("installed", firmware)
@@ -160,7 +178,7 @@ STORIES: t.Final[tuple[tuple[str, _Case, str], ...]] = (
     ("given back from a later deployment", _given_back_later, "bios"),
     ("data of the last second brought over, there and back", _last_words, "bios"),
     ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, "efi"),
-    ("given back from a later deployment", _given_back_later, "efi"),
+    ("refused to be given back from a later deployment, given back by way of the first", _given_back_first, "efi"),
     ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, LOADER),
     ("data of the last second brought over, there and back", _last_words, LOADER),
     ("the firmware forgets its variables", _forgotten, LOADER),
