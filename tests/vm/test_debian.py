@@ -107,7 +107,7 @@ def _released(make: MakeDebian, firmware: str) -> DebianGuest:
     make.made.append(guest)
     debian_release.switch_on(guest, make.states.directory)
     debian_release.there(guest)
-    guest.assert_system(NEW, deployment(1), trial="")
+    guest.assert_system(NEW, deployment(1), trial="1")
     assert guest.info()["state"] == "clean"
     debian_release.back(guest)
     guest.assert_system(OLD, deployment(0), deployment="0")
