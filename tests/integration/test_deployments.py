@@ -69,8 +69,14 @@ def test_there_and_back(make_host: MakeHost, flavour: str) -> None:
     assert host.sh("systemctl --failed --plain --no-legend; dpkg --audit") == ""
     assert host.sh("sha256sum /boot/grub/grub.cfg") == menu_before
 
+    unarmed = {"arm": False}  # as with reboot: true, which arms it right before the reboot
+    planned, waits = succeed(host, "rollback", unarmed, check=True), succeed(host, "rollback", unarmed)
+    for said in (planned, waits):
+        assert (said["state"], said["staged"], said["next_boot"]) == ("staged", first, second), said
+        assert said.get("warnings", []) == [], said
     back = succeed(host, "rollback")
-    assert (back["state"], back["staged"]) == ("staged", first), back
+    assert (back["state"], back["staged"], back["next_boot"]) == ("staged", first, first), back
+    assert back.get("warnings", []) == [], back
     host.reboot()
     assert (root(host), "overc.trial=1" in cmdline(host)) == (first, True)
     succeed(host, "confirm")

@@ -169,23 +169,14 @@ def predicted(plan: Plan) -> dict[str, t.Any]:
     switches = {"create_root", "set_default", "record"} & set(plan.steps)
     known: dict[str, t.Any] = {"staged_uuid": target} if switches else {}
     waits = plan.context.backup_entry is not None and not plan.context.arm
-    if (
-        plan.context.number is not None
-        and plan.operation == "upgrade"
-        and not {"arm_trial", "choose"} & set(plan.steps)
-    ):
-        known["next_boot"] = plan.context.base_name
     if "create_backup" in plan.steps:
         known["backup"] = plan.context.backup_name
-    return {
-        "predicted": True,
-        "state": state,
-        "default": root,
-        "next_boot": plan.context.backup_name if waits else root,
-        "staged": root,
-        "reboot_required": True,
-        **known,
-    }
+    # With an entry for each deployment nothing else chooses: what boots next stays what it was found to be
+    if plan.context.number is None or {"arm_trial", "choose"} & set(plan.steps):
+        known["next_boot"] = plan.context.backup_name if waits else root
+    elif plan.operation == "upgrade":
+        known["next_boot"] = plan.context.base_name
+    return {"predicted": True, "state": state, "default": root, "staged": root, "reboot_required": True, **known}
 
 
 __all__ = (
