@@ -161,8 +161,12 @@ def refuse_damaged(facts: HostFacts) -> None:
 
 def refuse_mid_switch(derived: HostState) -> None:
     """Changing what decides over the next boot while a switch waits for it would decide over the switch as well."""
+    how = "" if derived.waiting == "upgrade" else " with to: and the id of what runs"
     said = {
-        "staged": ("not_booted", "A staged deployment waits for its first boot. Reboot the host or cancel it"),
+        "staged": (
+            "not_booted",
+            f"A staged deployment waits for its first boot. Reboot the host or cancel that (overc_host_rollback{how})",
+        ),
         "trial": ("unconfirmed", "The running deployment is on trial. Confirm it or give it up"),
         "fallback": (
             "backup_boot",

@@ -33,7 +33,8 @@ from ..refusals import refuse_broken, refuse_elsewhere, refuse_unless_usable, re
 from ..trial import reason_of
 from .commit import before_naming, commit_steps
 from .keep import prunable
-from .refusals import entry_defects, refuse_taken, refuse_unbootable
+from .refusals import entry_defects, refuse_another, refuse_taken, refuse_unbootable
+from .targets import came_back_by, wanted
 
 if t.TYPE_CHECKING:
     from ....boot.entries.boot import EntryBoot
@@ -237,49 +238,12 @@ def plan_rollback(
             return _plan_stay(facts, boot, runs)
         return Plan("rollback", f"{booted.path} runs already")
     if state.name not in ("clean", "elsewhere"):
-        raise OvercError(
-            "unconfirmed" if state.name == "trial" else "not_booted",
-            "Another deployment waits or is on trial. Run overc_host_rollback without 'to' first, then again with it.",
-        )
-    before = _came_back_by(facts, booted.path) if to is None else None
+        refuse_another(boot, state, runs)
+    before = came_back_by(facts, booted.path) if to is None else None
     if before:
         reason = f"{booted.path} runs again since the last {before}: nothing to do. Name another deployment with the option to"
         return Plan("rollback", reason)
-    return _plan_return(facts, boot, runs, _target(facts, boot, booted.uuid, to), late, arm=arm)
-
-
-def _came_back_by(facts: HostFacts, booted: str) -> str | None:
-    """What led to the running deployment, if that was a way back already: run again, a rollback does nothing."""
-    ended = [
-        entry
-        for entry in facts.record.events
-        if (entry.get("outcome") in ("done", "repaired") or entry.get("completed"))
-        and entry.get("operation") in ("upgrade", "rollback", "cancel")
-    ]
-    led_here = next((entry for entry in reversed(ended) if entry.get("to") == booted), None)
-    if led_here is None or led_here["operation"] == "upgrade":
-        return None
-    if led_here["operation"] == "cancel" and led_here is not ended[-1]:
-        return None
-    return str(led_here["operation"])
-
-
-def _target(facts: HostFacts, boot: EntryBoot, booted: str, to: int | None) -> Entry:
-    if to is not None:
-        found = boot.menu.of(to)
-        if found is None:
-            known = ", ".join(str(entry.id) for entry in reversed(boot.menu.entries))
-            raise OvercError("no_target", f"There is no deployment {to} on this host; there are: {known}.")
-        return found
-    mine = facts.record.deployments.get(booted)
-    entry = next((each for each in boot.menu.entries if mine and each.uuid == mine.previous), None)
-    if entry is None:
-        raise OvercError(
-            "no_target",
-            "There is no deployment on this host that is known to have run before this one. overc_host_info lists them; name "
-            "one with the option to.",
-        )
-    return entry
+    return _plan_return(facts, boot, runs, wanted(facts, boot, booted.uuid, to), late, arm=arm)
 
 
 def _plan_return(facts: HostFacts, boot: EntryBoot, runs: int, target: Entry, late: Paths, *, arm: bool) -> Plan:

@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from ....boot.entries.boot import EntryBoot
     from ....boot.entries.menu import Entry
     from ...observe.facts import HostFacts
+    from ...observe.state_model import HostState
 
 
 def refuse_taken(facts: HostFacts, name: str) -> None:
@@ -25,6 +26,25 @@ def refuse_taken(facts: HostFacts, name: str) -> None:
             f"Subvolume {', '.join(taken)} exists without an open transaction, so it is nobody's known work. "
             "Look what it is, then rename or delete it.",
         )
+
+
+def refuse_another(boot: EntryBoot, state: HostState, runs: int) -> t.NoReturn:
+    """Another deployment waits or is on trial, and has to be out of the way first. Raises unconfirmed, not_booted."""
+    if state.name == "trial":
+        raise OvercError(
+            "unconfirmed",
+            "The running deployment is on trial. Run overc_host_confirm, or overc_host_rollback without 'to', then this again.",
+        )
+    if state.name == "fallback":
+        way = "Run overc_host_rollback without 'to', which removes what was tried"
+    elif state.waiting == "upgrade":
+        way = "Run overc_host_rollback without 'to', which cancels it"
+    elif boot.default == runs or not boot.automatic:
+        way = f"Run overc_host_rollback with to: {runs}, which lets what runs stay"
+    else:
+        way = "Reboot the host"
+    said = "was tried and did not stay" if state.name == "fallback" else "waits for its reboot"
+    raise OvercError("not_booted", f"Another deployment {said}. {way}, then this again.")
 
 
 def refuse_unbootable(facts: HostFacts, boot: EntryBoot, entry: Entry) -> None:

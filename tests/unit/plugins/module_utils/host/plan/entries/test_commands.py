@@ -257,6 +257,27 @@ def test_a_rollback_to_any_deployment() -> None:
     assert rollback(hosts.elsewhere(), to=1).steps == ("install_guard", "record", "arm_trial")
 
 
+@pytest.mark.parametrize("waits", ["upgrade", "rollback", "given up", "fallback"])
+def test_what_a_refusal_says_to_do_first_does_something(waits: str) -> None:
+    facts, runs = {
+        "upgrade": (hosts.staged(), 1),
+        "rollback": (hosts.host((0, 1), runs=1, pending=hosts.BACK, overc_default="1"), 1),
+        "given up": (hosts.given_up(), 2),
+        "fallback": (hosts.fallback(), 1),
+    }[waits]
+    with pytest.raises(OvercError) as caught:
+        rollback(facts, to=9)
+    said = str(caught.value)
+    if waits == "given up":
+        assert "Reboot the host" in said
+    elif waits == "rollback":
+        assert f"with to: {runs}," in said
+        assert rollback(facts, to=runs).steps
+    else:
+        assert "without 'to'" in said
+        assert rollback(facts).steps
+
+
 @pytest.mark.parametrize("broken", ["modules", "file", "gone"])
 def test_no_rollback_to_what_would_not_boot(broken: str) -> None:
     facts = hosts.settled()
