@@ -24,7 +24,7 @@ options:
     description:
       - Where each deployment has a boot entry of its own, the id of the one to return to, as M(overc.system.overc_host_info)
         lists them. V(previous) is the one that the present one was made of.
-      - The id of what runs takes back a rollback that waits for its reboot.
+      - The id of what runs takes back what waits for its reboot, an upgrade or a rollback.
       - Any other host returns to the previous one only.
     type: str
     default: previous

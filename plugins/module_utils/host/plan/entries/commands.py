@@ -206,8 +206,9 @@ def plan_rollback(
     booted = certain(facts.booted, "the deployment that runs")
     # The same again, as right before the reboot: what waits for it is armed then
     same = state.waiting != "upgrade" and to == boot.newest
-    if state.name == "staged" and (to is None or same):
-        if state.waiting == "upgrade":
+    cancels = state.waiting == "upgrade" and to in (None, runs)
+    if state.name == "staged" and (to is None or same or cancels):
+        if cancels:
             return _plan_cancel(facts, boot, state, "is staged and not booted")
         arming = arm and boot.automatic and not boot.armed and boot.newest != boot.default
         target = certain(facts.default, "the deployment that waits")

@@ -245,6 +245,8 @@ def test_a_rollback_to_any_deployment() -> None:
         assert rollback(facts, to=0).steps == rollback(facts).steps
     waits = hosts.host((0, 1), runs=1, pending=hosts.BACK, overc_default="1")
     assert rollback(waits, to=0).steps == rollback(waits).steps == ("arm_trial",)
+    # What runs is to boot next: so what was staged does not
+    assert rollback(hosts.staged(), to=1) == rollback(hosts.staged())
     there = rollback(hosts.settled(), to=0)
     assert there.context is not None
     assert there.context.target == uuid(0)
