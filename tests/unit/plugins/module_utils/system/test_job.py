@@ -82,9 +82,12 @@ DONE = {"changed": True, "session": True}
 
 @pytest.fixture
 def module(tmp_path: Path) -> t.Iterator[Module]:
+    # Where the tests run under nohup a hang-up is ignored, and programs inherit that
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     found = Module(tmp_path)
     yield found
     found.go.touch()
+    signal.signal(signal.SIGHUP, before)
 
 
 def test_short_work_is_answered_by_the_call_that_began_it(module: Module) -> None:
