@@ -13,6 +13,12 @@ from ...errors import OvercError
 # Of the boot loader, of the boot that runs, or said anew by each entry
 _NOT_KEPT: t.Final = ("BOOT_IMAGE", "root", "rootflags", "ro", "rw", "initrd", "panic", "systemd.machine_id")
 _OURS: t.Final = "overc."
+# Of a boot for a repair, as in a menu's recovery entry, or typed there: no later boot is to end at the console.
+# systemd(1), dracut.cmdline(7), Ubuntu's friendly-recovery
+_FOR_REPAIR: t.Final = re.compile(
+    r"single|[sS1]|-b|emergency|rescue|recovery|rd\.break(=.*)?|(rd\.)?systemd\.unit=(rescue|emergency)\.(target|service)"
+    r"|init=(/usr)?/bin/(ba|da)?sh"
+)
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 
@@ -39,7 +45,7 @@ def subvolume_of(line: str) -> str | None:
 def arguments_for(line: str, subvolume: str) -> tuple[str, ...]:
     """The words for an entry that boots ``subvolume``. ``line``: what the running kernel was given (/proc/cmdline).
 
-    Raises layout_unsupported where it does not say where the root is.
+    Words for one boot only are left out. Raises layout_unsupported where it does not say where the root is.
     """
     words = words_of(line)
     root = _value(words, "root")
@@ -50,7 +56,8 @@ def arguments_for(line: str, subvolume: str) -> tuple[str, ...]:
         )
     flags = [flag for flag in (_value(words, "rootflags") or "").split(",") if flag]
     kept_flags = [flag for flag in flags if not flag.startswith(("subvol=", "subvolid="))]
-    kept = [word for word in words if not word.startswith(_OURS) and word.partition("=")[0] not in _NOT_KEPT]
+    kept = [word for word in words if word.partition("=")[0] not in _NOT_KEPT]
+    kept = [word for word in kept if not word.startswith(_OURS) and not _FOR_REPAIR.fullmatch(word)]
     mode = "rw" if "rw" in words and "ro" not in words else "ro"
     return (f"root={root}", mode, f"rootflags={','.join((*kept_flags, f'subvol={subvolume}'))}", *kept)
 

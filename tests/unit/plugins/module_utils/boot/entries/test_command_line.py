@@ -48,6 +48,26 @@ def test_other_hosts(line: str, wanted: tuple[str, ...]) -> None:
     assert arguments_for(line, "@") == wanted
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "single", "s", "S", "1", "-b", "emergency", "rescue", "recovery", "rd.break", "rd.break=pre-mount",
+        "systemd.unit=rescue.target", "systemd.unit=emergency.target", "rd.systemd.unit=emergency.service",
+        "init=/bin/sh", "init=/usr/bin/bash",
+    ],
+)  # fmt: skip
+def test_a_boot_for_a_repair_is_not_what_later_ones_are(word: str) -> None:
+    """What a failed trial falls back to would wait at the console then."""
+    assert arguments_for(f"{DEBIAN} {word}", "@rootfs.overc-1") == arguments_for(DEBIAN, "@rootfs.overc-1")
+
+
+@pytest.mark.parametrize(
+    "word", ["init=/lib/systemd/systemd", "systemd.unit=graphical.target", "s390", "3", "rd.break.x"]
+)
+def test_what_is_meant_for_each_boot_stays(word: str) -> None:
+    assert arguments_for(f"{DEBIAN} {word}", "@rootfs.overc-1")[-1] == word
+
+
 def test_without_a_root_it_is_refused() -> None:
     with pytest.raises(OvercError) as caught:
         arguments_for("quiet rootflags=subvol=@", "@")
