@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.integration.commands import assert_refused, assert_unchanged, call, succeed, upgrade_to
@@ -149,6 +151,32 @@ def test_what_is_staged_and_was_broken_since_is_made_anew(host: Host, harm: str)
     host.reboot()
     assert_runs(host, "rootfs_upgrade", "2.0")
     assert_no_leftovers(host)
+
+
+@pytest.mark.parametrize("automatic", [False, True])
+@pytest.mark.parametrize("harm", ["mv rootfs_bakup kept", "btrfs property set -ts rootfs_bakup ro true"])
+def test_what_is_staged_and_lost_its_way_back_is_made_anew(
+    make_host: Callable[..., Host], automatic: bool, harm: str
+) -> None:
+    """The same command again said: staged already, reboot to run it. A trial that fails ends in the backup."""
+    host = make_host(automatic=automatic)
+    upgrade_to(host, "v2")
+    in_top(host, harm)
+    planned, done = succeed(host, "upgrade", check=True), succeed(host, "upgrade")
+    assert (planned["changed"], done["changed"], done["replaced"]) == (True, True, True)
+    assert succeed(host, "upgrade")["changed"] is False
+    assert "rootfs_bakup is the way back" in succeed(host, "info")["msg"]
+    host.boot_entry(1)
+    host.reboot()
+    assert_runs(host, "rootfs_bakup", "1.0")
+
+
+def test_a_staged_host_whose_own_kernel_is_gone_is_not_sent_into_the_reboot(host: Host) -> None:
+    """There is nothing left to make a backup of."""
+    upgrade_to(host, "v2")
+    host.sh("rm /boot/bzImage_bakup")
+    for check in (True, False):
+        assert_refused(call(host, "upgrade", check=check), "inconsistent", "/boot/bzImage_bakup")
 
 
 _USES = {

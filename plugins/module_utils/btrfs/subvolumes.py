@@ -29,6 +29,7 @@ TOP_LEVEL_ID: t.Final = 5
 _INO_LOOKUP: t.Final = 0xD0009412  # linux/btrfs.h; struct btrfs_ioctl_ino_lookup_args: treeid, objectid, name[4080]
 _ROOT_INODE: t.Final = 256
 _GETFLAGS: t.Final = 0x80089419
+_SETFLAGS: t.Final = 0x4008941A
 _READ_ONLY: t.Final = 0x2
 
 
@@ -80,9 +81,27 @@ def is_read_only(path: str) -> bool:
     """Whether a subvolume has the property ro=true (BTRFS_IOC_SUBVOL_GETFLAGS). Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        answer = bytearray(8)
-        fcntl.ioctl(fd, _GETFLAGS, answer, True)
-        return bool(int.from_bytes(answer, sys.byteorder) & _READ_ONLY)
+        return bool(_flags(fd) & _READ_ONLY)
+    finally:
+        os.close(fd)
+
+
+def _flags(fd: int) -> int:
+    answer = bytearray(8)
+    fcntl.ioctl(fd, _GETFLAGS, answer, True)
+    return int.from_bytes(answer, sys.byteorder)
+
+
+def make_writable(path: str) -> bool:
+    """Take the property ro=true off a subvolume; False if it had not got it. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        flags = _flags(fd)
+        if not flags & _READ_ONLY:
+            return False
+        fcntl.ioctl(fd, _SETFLAGS, (flags & ~_READ_ONLY).to_bytes(8, sys.byteorder))
+        ioctl.sync(fd)
+        return True
     finally:
         os.close(fd)
 
@@ -145,6 +164,7 @@ __all__ = (
     "created",
     "delete",
     "is_read_only",
+    "make_writable",
     "quota_limit",
     "set_default",
     "snapshot",

@@ -16,6 +16,7 @@ from .observe.facts import HostFacts, observe
 from .observe.state import HostState
 from .plan.model import Plan
 from .plan.repair import plan_repair
+from .plan.trial import foretold_trial
 from .result import planned, summary
 
 if t.TYPE_CHECKING:
@@ -58,6 +59,7 @@ def carry_out(
             "msg": words.would(plan, result.get("upgrades") or (), found["next_boot"]),
             "actions": planned(plan),
             **found,
+            "trial": foretold_trial(facts, plan),
             **words.predicted(plan),
         }
     actions, at = transaction.apply(host.runner, facts, plan, host.now, lock_fds=host.lock_fds, upgrade=upgrade)

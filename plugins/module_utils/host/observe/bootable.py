@@ -44,6 +44,20 @@ def defects_of(facts: HostFacts, subvolume: Subvolume) -> tuple[str, ...]:
     return tuple(found)
 
 
+def backup_defects_of(facts: HostFacts) -> tuple[str, ...]:
+    """What keeps the backup entry from booting, where a backup made anew of what runs would boot; none where nothing shows that.
+
+    ``facts`` must have been observed with digests.
+    """
+    backup, booted = facts.by_path(facts.layout.backup), facts.booted
+    if booted is None:
+        return ()
+    if backup is None:
+        return (f"there is no subvolume {facts.layout.backup}",)
+    inherited = {text.replace(booted.path, backup.path, 1) for text in defects_of(facts, booted)}
+    return tuple(text for text in defects_of(facts, backup) if text not in inherited)
+
+
 def unusable_modules(root: RootFacts, known: RootFacts | None, release: str | None) -> str | None:
     """What a root that has modules of a kernel lacks, so that none of them would be found at boot; None where nothing shows that.
 
@@ -70,4 +84,4 @@ def lacks(root: RootFacts, known: RootFacts | None = None) -> tuple[str, ...]:
     return (*init, *sorted(needed - root.has))
 
 
-__all__ = ("defects_of", "lacks", "unusable_modules")
+__all__ = ("backup_defects_of", "defects_of", "lacks", "unusable_modules")

@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from ...boot.grub.protection import TRIAL_ARGUMENT
 from ...errors import OvercError, certain
-from ..observe.bootable import defects_of
+from ..observe.bootable import backup_defects_of, defects_of
 from ..observe.facts import HostFacts
 from ..observe.state import HostState, files_of, release_of_files, source_of
 from .entries import commands as with_entries
@@ -123,10 +123,13 @@ def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish
             default, fingerprint, waits=staged and waiting is not None and waiting.fingerprint == fingerprint
         )
     # Whatever became of it since: nobody is sent into a reboot that fails
-    broken = defects_of(facts, default) if staged and not wish.force else ()
-    same_plan = staged and not wish.force and waiting is not None and waiting.fingerprint == fingerprint
-    if not wish.force and ((same_plan and not broken) or packages.is_empty):
-        refuse_broken(default.path, broken)
+    asked_again = staged and not wish.force
+    broken = defects_of(facts, default) if asked_again else ()
+    # Nor into one that has no way back: it is what this upgrade made, and what a trial that fails ends in
+    lost = backup_defects_of(facts) if asked_again else ()
+    same_plan = asked_again and waiting is not None and waiting.fingerprint == fingerprint
+    if not wish.force and ((same_plan and not broken and not lost) or packages.is_empty):
+        refuse_broken(default.path, broken, lost)
         arming = staged and wish.arm and can_be_armed(facts)
         late = staged and late_differs(facts, default, wish.carry_late)
         if staged and (wish.stale or arming or late):
@@ -165,8 +168,15 @@ def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish
     steps = list(with_late(steps, wish.carry_late))
     if context.backup_entry is not None:
         steps = list(with_trial(steps, arm=wish.arm))
-    reason = f"{default.path} is staged and would not boot: {'; '.join(broken)}" if broken else "upgrades are pending"
-    return Plan("upgrade", reason, context, tuple(steps), replaced=staged)
+    return Plan("upgrade", _reason(default, broken, lost), context, tuple(steps), replaced=staged)
+
+
+def _reason(default: Subvolume, broken: t.Sequence[str], lost: t.Sequence[str]) -> str:
+    if broken:
+        return f"{default.path} is staged and would not boot: {'; '.join(broken)}"
+    if lost:
+        return f"{default.path} is staged and has no way back any more: {'; '.join(lost)}"
+    return "upgrades are pending"
 
 
 def _refuse_rejected(default: Subvolume, fingerprint: str, *, waits: bool) -> t.NoReturn:

@@ -122,8 +122,17 @@ def refuse_unbootable(facts: HostFacts, subvolume: Subvolume) -> None:
         )
 
 
-def refuse_broken(staged: str, found: t.Sequence[str]) -> None:
-    """Where nothing is to be built, and what is staged would not boot (any more). Raises inconsistent."""
+def refuse_broken(staged: str, found: t.Sequence[str], lost: t.Sequence[str] = ()) -> None:
+    """Where nothing is to be built, and what is staged would not boot (any more), or has ``lost`` its way back.
+
+    Raises inconsistent.
+    """
+    if lost and not found:
+        raise OvercError(
+            "inconsistent",
+            f"{staged} is staged, and there would be no way back from it: {'; '.join(lost)}. Nothing was changed; cancel it with "
+            "overc_host_rollback, or give force: true to make both anew.",
+        )
     if found:
         raise OvercError(
             "inconsistent",

@@ -19,7 +19,7 @@ from ..observe.bootable import lacks
 if t.TYPE_CHECKING:
     from ..observe.facts import HostFacts
     from ..observe.state import HostState
-    from .model import Context
+    from .model import Context, Plan
 
 _SWITCHES: t.Final = ("cancel_kernel", "swap_kernel", "set_default")
 _NO_WORD: t.Final = (
@@ -123,6 +123,32 @@ def trial_facts(facts: HostFacts, state: HostState, uptime: float, now: float) -
     }
 
 
+def foretold_trial(facts: HostFacts, plan: Plan) -> dict[str, t.Any] | None:
+    """What ``trial_facts`` will be once a plan with steps was carried out; ``staged``, the time of that, is not known."""
+    boot, context = facts.trial_boot, plan.context
+    if context is None or boot.protected is None or not boot.automatic or plan.operation in ("confirm", "cancel"):
+        return None
+    by_entry = facts.entry_boot is not None and facts.entry_boot.place is not None
+    armed = "arm_trial" in plan.steps
+    if not by_entry and context.backup_entry is None:
+        return None
+    if facts.entry_boot is not None and not armed and context.number == facts.entry_boot.default:
+        return None  # back to what boots for good, or to what runs
+    pending = facts.record.pending
+    waits = pending is not None and context.target in (None, pending.uuid) and "record" not in plan.steps
+    return {
+        "outcome": "armed" if armed or (waits and boot.armed) else "not_armed",
+        "operation": plan.operation,
+        "subvolume": context.root_name,
+        "fingerprint": context.fingerprint,
+        "staged": pending.since if pending is not None and waits else None,
+        "booted": None,
+        "reason": None,
+        "confirm_deadline": boot.protected.settings.confirm_deadline,
+        "seconds_left": None,
+    }
+
+
 def backup_is_complete(facts: HostFacts) -> bool:
     """Whether the backup entry would boot: its root with what it needs, its kernel, and modules of that kernel."""
     root = facts.roots.get(facts.layout.backup)
@@ -162,6 +188,7 @@ def settle(facts: HostFacts, context: Context, begun: t.Collection[str], *, forw
 __all__ = (
     "backup_is_complete",
     "failed_trial",
+    "foretold_trial",
     "reason_of",
     "settle",
     "trial_context",

@@ -47,8 +47,21 @@ def place(at: Apply, name: str, prior: str | None) -> bool:
     if current is not None and current.uuid != prior:
         return False
     subvolumes.sync(at.top)
+    keep_writable(at, name + NEW_SUFFIX)
     exchange(at, name, current is not None)
     return True
+
+
+def keep_writable(at: Apply, name: str) -> None:
+    """What is going to boot was looked at before, and a root that nobody can write to does not come up as a whole.
+
+    Tools that look after snapshots set that, and people who protect one. Adds a warning where it had to be taken back.
+    """
+    if subvolumes.make_writable(at.path(name)):
+        at.warnings.append(
+            f"Somebody set the btrfs property ro=true on subvolume {name} meanwhile, with which it would not come up; it is "
+            "writable again."
+        )
 
 
 def exchange(at: Apply, name: str, both: bool, *, back: bool = False) -> None:
@@ -67,6 +80,7 @@ def exchange(at: Apply, name: str, both: bool, *, back: bool = False) -> None:
 
 
 def make_default(at: Apply, subvolume: subvolumes.Subvolume) -> bool:
+    keep_writable(at, subvolume.path)
     if at.facts.default_id == subvolume.id:
         return False
     subvolumes.sync(at.top)
@@ -199,4 +213,13 @@ def _free_name(at: Apply, wanted: str) -> str:
     return name
 
 
-__all__ = ("default_kept", "drop", "exchange", "make_default", "place", "restore_default", "snapshot_base")
+__all__ = (
+    "default_kept",
+    "drop",
+    "exchange",
+    "keep_writable",
+    "make_default",
+    "place",
+    "restore_default",
+    "snapshot_base",
+)

@@ -18,7 +18,7 @@ from .carry_over import carry_over
 from .context import Apply
 from .etc.merge import ETC, Etc
 from .etc.own import pieces_of, rewrites_of
-from .places import exchange, make_default, place
+from .places import exchange, keep_writable, make_default, place
 from .record import record
 
 if t.TYPE_CHECKING:
@@ -81,6 +81,7 @@ def set_default(at: Apply) -> bool:
 def record_switch(at: Apply) -> bool:
     """What was switched to is remembered, and is still what boots: other tools set a default subvolume too."""
     if "set_default" in at.plan.steps:
+        keep_writable(at, at.target().path)
         _keep_default(at, at.target())
     return record(at)
 

@@ -13,6 +13,7 @@ from ....boot.trial import drop_note
 from ....btrfs import subvolumes
 from ....errors import OvercError, certain
 from ...observe.facts import with_choice
+from ..places import keep_writable
 
 if t.TYPE_CHECKING:
     from ..context import Apply
@@ -20,6 +21,7 @@ if t.TYPE_CHECKING:
 
 def arm_trial(at: Apply) -> bool:
     """The next boot tries it, once. Everything it needs is on the disk before."""
+    keep_writable(at, at.context.root_name)
     subvolumes.sync(at.top)
     drop_note(at.top)
     return _write(at, {**_settled(at), TRY: str(at.context.number)})
@@ -44,6 +46,7 @@ def _settled(at: Apply) -> dict[str, str | None]:
 
 def choose(at: Apply) -> bool:
     """It boots from now on."""
+    keep_writable(at, at.context.root_name)
     subvolumes.sync(at.top)
     return _write(at, {DEFAULT: str(at.context.number), TRY: None})
 
