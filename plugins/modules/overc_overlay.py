@@ -72,6 +72,18 @@ options:
     type: str
     choices: [refuse, report]
     default: refuse
+  wait:
+    description:
+      - Whether to end only when the copies under the mounts are gone, and their space is free. That is the default, because
+        what follows may need the space, and because no process stays on the host then.
+      - With V(false) the module ends as soon as the container may start, and a process of its own removes the copies, where
+        the container does not see them. RV(directories[].freeing) says so. If that process is cut off, by a reboot for
+        example, the next run for this container, whatever its O(wait), or the boot (M(overc.system.overc_overlay_boot))
+        finishes.
+      - Where the host itself mounts the directories (containers that are not LXC, and those with a user map), and for what is
+        done at boot, it is always waited.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - overc.system.overlay
   - overc.system.attributes
@@ -151,6 +163,10 @@ directories:
         does:
           description: What it does, for people.
           type: str
+    freeing:
+      description: Whether the copies under its mount are still being removed, so that RV(directories[].bytes_freed) is not all
+        free yet; in check mode, whether they would be. Only with O(wait=false).
+      type: bool
     entries_shared:
       description: Files and links that the container no longer stores.
       type: int
@@ -244,6 +260,7 @@ def main() -> None:
             "apply": {"type": "str", "choices": ["auto", "now", "boot"], "default": "auto"},
             "essential_root": {"type": "path", "default": "/"},
             "state_policy": {"type": "str", "choices": ["refuse", "report"], "default": "refuse"},
+            "wait": {"type": "bool", "default": True},
         },
         lambda module: manage(
             Wanted(
@@ -256,6 +273,7 @@ def main() -> None:
                 apply=module.params["apply"],
                 essential_root=module.params["essential_root"],
                 state_policy=module.params["state_policy"],
+                wait=module.params["wait"],
             ),
             check=module.check_mode,
         ),

@@ -99,6 +99,9 @@ containers:
           description: Why it is broken.
           type: list
           elements: str
+        freeing:
+          description: Whether copies of before it was shared are still being removed, where the container does not see them.
+          type: bool
         entries_shared:
           description: Files and links the container does not store, when it was shared.
           type: int
@@ -120,7 +123,8 @@ containers:
       type: list
       elements: dict
     interrupted:
-      description: An operation that was cut off, which the next run of M(overc.system.overc_overlay) repairs.
+      description: An operation that was cut off, which the next run of M(overc.system.overc_overlay) repairs; C(freeing) where
+        only copies under a mount are left to be removed.
       type: dict
 error_id:
   description: Stable identifier of a refusal or failure.

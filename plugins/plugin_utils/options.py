@@ -211,6 +211,7 @@ ROLES: t.Final[dict[str, dict[str, Kind]]] = {
         "apply": choice("auto", "now", "boot"),
         "essential_root": text,
         "state_policy": choice("refuse", "report"),
+        "wait": flag,
     },
     "pull": {
         "state": choice("present", "absent"),

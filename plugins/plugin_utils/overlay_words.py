@@ -17,7 +17,8 @@ def overlay_lines(answers: t.Iterable[Answer]) -> list[str]:
     for answer in answers:
         container = (answer.get("item") or {}).get("container") or "?"
         for entry in answer.get("directories") or ():
-            freed = f", {human_bytes(entry['bytes_freed'])} freed" if entry["bytes_freed"] else ""
+            being = "being " if entry.get("freeing") else ""
+            freed = f", {human_bytes(entry['bytes_freed'])} {being}freed" if entry["bytes_freed"] else ""
             waits = " (after the next boot)" if entry["status"] == "waits_for_boot" else ""
             status = "own files" if entry["status"] == "own" else entry["status"].replace("_", " ")
             lines.append(f"{container} {entry['directory']}: {status}{freed}{waits if freed else ''}")

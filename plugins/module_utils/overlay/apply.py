@@ -237,6 +237,9 @@ class Work:
     def _drop_snapshots(self) -> None:
         drop_snapshots(self._home, self.new)
 
+    def _drop_sources(self) -> None:
+        drop_snapshots(self._home, self.new, own=False)
+
     def _mount(self) -> None:
         mount_on_host(self.site, self.directory)
 
@@ -244,7 +247,11 @@ class Work:
         unmount_on_host(self.site, self.directory)
 
     def _record(self) -> None:
-        settle(self.site, self.directory, self.new, seconds=self.outcome.seconds)
+        later = self.operation.empties_later
+        settle(self.site, self.directory, self.new, seconds=self.outcome.seconds, emptying=later)
+
+    def _empty_later(self) -> None:
+        """On the record it is: whoever called begins it, for all directories at once (``freeing.begin``)."""
 
     # -- steps of taking one away -------------------------------------------------------------------------------
 

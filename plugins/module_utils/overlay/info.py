@@ -12,11 +12,11 @@ from ..system.presence import is_directory
 from ..system.safe_path import components, printable
 from ..system.workers import translate
 from ..values import decimal
-from . import claimants, copied, lines, own_side, users
+from . import claimants, copied, freeing, lines, own_side, users
 from .at_boot.work import Places, will_do
 from .changes import changed_underneath, has_changed
 from .claims import Claim, describe
-from .kept import is_readonly
+from .kept import being_emptied, is_readonly
 from .observe import made_by
 from .original import waiting
 from .record import HOME, Record
@@ -89,6 +89,7 @@ def _describe(site: Site, found: Mounted, record: Record, known: t.Sequence[Clai
         },
         "mounted_by": site.table.kind,
         "problems": problems,
+        "freeing": bool(found.id) and being_emptied(site, record).get(found.directory) == found.id,
         "entries_shared": totals.get("shared_entries"),
         "bytes_shared": totals.get("shared_bytes"),
         "bytes_freed": totals.get("freed_bytes"),
@@ -131,7 +132,7 @@ def _of_container(
             overlays.append(_describe(site, found, record, known))
             if runner is not None and found.id:
                 overlays[-1]["bytes_pinned"] = _pinned(runner, f"{site.path}/{HOME}/{found.id}")
-        intent, request = site.intent(), waiting(site)
+        request = waiting(site)
         problems = [request] if request else []
         if record.requests and not will_do(places, site.containers_dir, name):
             problems.append(_NOBODY)
@@ -149,10 +150,17 @@ def _of_container(
                 }
                 for queued in record.requests
             ],
-            "interrupted": None
-            if intent is None
-            else {"operation": intent.operation, "directory": printable(intent.directory)},
+            "interrupted": _interrupted(site, record),
         }
+
+
+def _interrupted(site: Site, record: Record) -> dict[str, str] | None:
+    """What was cut off: an operation, or what its copies under the mount were to be removed by."""
+    intent = site.intent()
+    if intent is not None:
+        return {"operation": intent.operation, "directory": printable(intent.directory)}
+    left = freeing.cut_off(site, record)
+    return {"operation": "freeing", "directory": printable(left[0])} if left else None
 
 
 def _broken(name: str, error: OvercError) -> dict[str, t.Any]:

@@ -13,7 +13,7 @@ from ..system import overlayfs, safe_path, xattrs
 from ..system.safe_path import open_beneath, open_dir, printable
 from ..values import load_object
 from .layers.remove import empty
-from .record import Overlay, overlay_from
+from .record import Overlay, Record, overlay_from
 from .site import NOTES, Site, layers_name
 
 
@@ -91,7 +91,24 @@ def trim(home: int, id_: str, *, jobs: int | None = None) -> None:
         os.close(fd)
 
 
-def drop_snapshots(home: int, id_: str) -> None:
+def being_emptied(site: Site, record: Record) -> dict[str, str]:
+    """The directories under whose mount copies may be left, each with the id of its overlay.
+
+    The snapshot by which it is known what may go is dropped last: without it, nothing is left to be done.
+    """
+    noted = {directory: overlay.id for directory, overlay in record.overlays.items() if overlay.id in record.emptying}
+    home = site.store.open() if noted else None
+    if home is None:
+        return {}
+    try:
+        names = os.listdir(home)
+    finally:
+        os.close(home)
+    return {directory: id_ for directory, id_ in noted.items() if own_snapshot(id_) in names}
+
+
+def drop_snapshots(home: int, id_: str, *, own: bool = True) -> None:
+    """Those of the sources and, with ``own``, that of the container."""
     prefix = f"{id_}."
     fresh = safe_path.reopen_dir(home)
     try:
@@ -99,7 +116,7 @@ def drop_snapshots(home: int, id_: str) -> None:
     finally:
         os.close(fresh)
     for name in names:
-        if name.startswith(prefix) and (name[len(prefix) :].isdigit() or name == own_snapshot(id_)):
+        if name.startswith(prefix) and (name[len(prefix) :].isdigit() or (own and name == own_snapshot(id_))):
             delete_if_there(name, home)
 
 
@@ -156,6 +173,7 @@ def read_notes(site: Site, id_: str) -> Overlay:
 
 __all__ = (
     "NOTES",
+    "being_emptied",
     "delete_if_there",
     "drop_snapshots",
     "is_readonly",

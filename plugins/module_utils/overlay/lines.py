@@ -21,6 +21,7 @@ from ..system.overlayfs import Layers
 from ..system.presence import is_directory
 from ..system.safe_path import printable
 from . import lxc, mount_flags, under
+from .kept import being_emptied, own_snapshot
 from .mount import mount_on_host, prepare_table, unmount_on_host
 from .record import HOME, Overlay, Record
 from .site import Site
@@ -65,19 +66,25 @@ def _is_dead(site: Site, found: Mounted) -> bool:
     return bool(found.id) and not is_directory(f"{site.path}/{HOME}/{found.id}")
 
 
+def _is_copy(site: Site, record: Record, found: Mounted) -> bool:
+    """Whether what lies under its mount are copies that are to go, of which perhaps not all are there any more."""
+    return bool(found.id) and being_emptied(site, record).get(found.directory) == found.id
+
+
 def shown(site: Site, record: Record) -> dict[str, Mounted]:
     """The overlays by directory, as they are when ``mend`` has been there."""
     out = {**site.mounted(), **missing(site, record)}
     for directory, found in list(out.items()):
         dead = _is_dead(site, found) and not under.is_on_host(site, found)
-        if dead and under.first(site, directory) is not None:
+        if dead and not _is_copy(site, record, found) and under.first(site, directory) is not None:
             del out[directory]
     return out
 
 
 def refuse(site: Site, directory: str, found: Mounted) -> None:
     """Refuse a directory of which nobody can tell what the container should see there."""
-    if found.missing and not under.is_on_host(site, found):
+    record = site.record()
+    if found.missing and not under.is_on_host(site, found) and not _is_copy(site, record, found):
         name = under.first(site, directory)
         if name is not None:
             where = printable(f"{site.path}/{HOME}/{found.id}")
@@ -89,12 +96,15 @@ def refuse(site: Site, directory: str, found: Mounted) -> None:
                 " the same command again.",
             )
     if _is_dead(site, found):
+        lies = "and nothing lies under their mount: what the container had is not known"
+        if _is_copy(site, record, found):
+            own = printable(f"{site.path}/{HOME}/{own_snapshot(found.id)}")
+            lies = f"and of its copies under their mount some were removed already; as it was when it was shared, it is in {own}"
         raise OvercError(
             "inconsistent",
-            f"The layers of {printable(directory)} of container {printable(site.name)!r} are gone, and nothing lies under their"
-            " mount: what the container had is not known; nothing was changed. Put back"
-            f" {printable(f'{site.path}/{HOME}/{found.id}')}, or the files themselves at {printable(site.root + directory)}, then"
-            " run the same command again.",
+            f"The layers of {printable(directory)} of container {printable(site.name)!r} are gone, {lies}; nothing was changed."
+            f" Put back {printable(f'{site.path}/{HOME}/{found.id}')}, or the files themselves at"
+            f" {printable(site.root + directory)}, then run the same command again.",
         )
     if found.id or found.original:
         under.refuse(site, found)
@@ -179,7 +189,11 @@ def _to_mend(site: Site, record: Record, mount: bool) -> _Repairs:
         return _Repairs()
     after, mounted = shown(site, record), site.mounted()
     lost = [found for found in after.values() if found.missing]
-    gone = [f for f in lost if under.is_on_host(site, f) or under.first(site, f.directory) is None]
+    gone = [
+        f
+        for f in lost
+        if under.is_on_host(site, f) or _is_copy(site, record, f) or under.first(site, f.directory) is None
+    ]
     down = [found for found in after.values() if mount and _is_down(site, found) and under.problem(site, found) is None]
     return _Repairs(
         tuple(gone),

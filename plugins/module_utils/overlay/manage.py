@@ -18,7 +18,7 @@ from ..system.alone import alone
 from ..system.presence import is_directory
 from ..system.safe_path import printable
 from ..system.workers import allow_many_files, translate
-from . import estimate, lines
+from . import estimate, freeing, lines
 from .apply import Observer, Work
 from .at_boot import work as overlay_boot
 from .observe import observe, queued_request
@@ -135,16 +135,33 @@ def _left_over(site: Site, places: overlay_boot.Places) -> bool:
     return not site.record().requests and overlay_boot.on_list(places, site.containers_dir, site.name)
 
 
-def _repaired(site: Site, places: overlay_boot.Places, *, mount: bool = True) -> str | None:
-    """Take up what was cut off, and mend the table of mounts; says what was done."""
-    repaired = repair(site)
-    with _telling(repaired, ()):
-        mended = lines.mend(site, mount=mount)
-        forgotten = _left_over(site, places)
-        if forgotten:
+def _repaired(site: Site, places: overlay_boot.Places, *, mount: bool = True, wait: bool = True) -> str | None:
+    """Take up what was cut off, and mend the table of mounts; says what was done. ``wait``: also for what others do."""
+    done = [repair(site)]
+    with _telling(_all_of(done), ()):
+        done.append(freeing.finish(site, patient=wait))
+    with _telling(_all_of(done), ()):
+        done.append(lines.mend(site, mount=mount))
+        if done[-1]:  # what the table did not name before
+            done.append(freeing.finish(site, patient=wait))
+        if _left_over(site, places):
             overlay_boot.forget(places, site.containers_dir, site.name)
             site.store.write(site.record())
-    return "; ".join(filter(None, (repaired, mended, _FORGOTTEN.format("was") if forgotten else None))) or None
+            done.append(_FORGOTTEN.format("was"))
+    return _all_of(done)
+
+
+def _would_repair(site: Site, places: overlay_boot.Places, *, mount: bool) -> str | None:
+    """The same for check mode: what would be done."""
+    pending = site.intent()
+    if pending is not None:
+        return f"{pending.operation} of {printable(pending.directory)} was cut off and would be repaired first"
+    told = [freeing.would_finish(site), lines.would_mend(site, site.record(), mount=mount)]
+    return _all_of([*told, _FORGOTTEN.format("would be") if _left_over(site, places) else None])
+
+
+def _all_of(told: t.Iterable[str | None]) -> str | None:
+    return "; ".join(filter(None, told)) or None
 
 
 @contextlib.contextmanager
@@ -181,19 +198,12 @@ def manage(
     elsewhere = overlay_boot.known_places(places)
     opened = Site(wanted.containers_dir, wanted.container, units=places.units, elsewhere=elsewhere)
     with opened as site, contextlib.ExitStack() as stack:
-        repaired = None
+        mount = wanted.state == "present"
         if check:
-            pending = site.intent()
-            if pending is not None:
-                where = printable(pending.directory)
-                repaired = f"{pending.operation} of {where} was cut off and would be repaired first"
-            else:
-                told = [lines.would_mend(site, site.record(), mount=wanted.state == "present")]
-                told += [_FORGOTTEN.format("would be")] if _left_over(site, places) else []
-                repaired = "; ".join(filter(None, told)) or None
+            repaired = _would_repair(site, places, mount=mount)
         else:
             stack.enter_context(locked(site))
-            repaired = _repaired(site, places, mount=wanted.state == "present")
+            repaired = _repaired(site, places, mount=mount, wait=wanted.wait)
         reports: list[dict[str, t.Any]] = []
         stack.enter_context(_telling(repaired if not check else None, reports))
         if wanted.everything:
@@ -204,27 +214,12 @@ def manage(
         if not overlay_boot.will_do(places, site.containers_dir, site.name):  # so it has to be asked for again
             facts = [dataclasses.replace(fact, queued="other") if fact.queued else fact for fact in facts]
         running = site.running()
-        host_side = site.table.kind != "lxc"
-
-        def plan(later: bool) -> list[Operation]:
-            return [
-                plan_directory(
-                    f,
-                    wanted.state,
-                    wanted.sources,
-                    later=later,
-                    host_side=host_side,
-                    container=wanted.container,
-                    state_policy=wanted.state_policy,
-                )
-                for f in facts
-            ]
-
-        later = False
-        operations = plan(False)
+        operations = _plans(site, wanted, facts, later=False)
         if any(operation.kind not in ("none", "unqueue") for operation in operations):
             later = when(wanted.apply, running or any(fact.owner_runs for fact in facts))
-            operations = plan(later)
+            operations = _plans(site, wanted, facts, later=later)
+        if not check:
+            stack.enter_context(_emptied(site, operations))
         for fact, operation in zip(facts, operations):
             totals, extra = Totals(), dict[str, t.Any]()
             if check or operation.kind == "queue":
@@ -244,6 +239,34 @@ def manage(
         "warnings": [AT_RISK] if any(f.on_root and o.sharing for f, o in zip(facts, operations)) else [],
         "diff": {"before": diff_text(before), "after": diff_text(after)},
     }
+
+
+def _plans(site: Site, wanted: Wanted, facts: t.Sequence[DirectoryFacts], *, later: bool) -> list[Operation]:
+    return [
+        plan_directory(
+            fact,
+            wanted.state,
+            wanted.sources,
+            later=later,
+            host_side=site.table.kind != "lxc",
+            container=wanted.container,
+            state_policy=wanted.state_policy,
+            wait=wanted.wait,
+        )
+        for fact in facts
+    ]
+
+
+@contextlib.contextmanager
+def _emptied(site: Site, operations: t.Sequence[Operation]) -> t.Iterator[None]:
+    """Nothing is made while copies of an earlier run are still removed; those of this run go when all of it is made."""
+    worked = {operation.directory for operation in operations if operation.works}
+    if worked:
+        freeing.finish(site, patient=True, unmount=worked)
+    try:
+        yield
+    finally:
+        freeing.begin(site)
 
 
 def _to_do(places: overlay_boot.Places, unreadable: list[OvercError]) -> list[tuple[str, str]]:

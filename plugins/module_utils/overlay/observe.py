@@ -16,7 +16,7 @@ from . import estimate, lines, lxc, mount_flags, original, swap, under, users
 from .changes import has_changed
 from .claims import Claim
 from .copied import owner_runs
-from .kept import is_readonly
+from .kept import being_emptied, is_readonly
 from .original import refuse_waiting
 from .own_side import refuse_locked, refuse_quota, refuse_readonly
 from .plan import DirectoryFacts, Wanted
@@ -69,6 +69,7 @@ def _stale(site: Site, found: Mounted, record: Record, wanted: Wanted, now: t.Se
 def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> list[DirectoryFacts]:
     """The facts about every directory that is asked for."""
     mounted = lines.shown(site, record)
+    freeing = being_emptied(site, record)
     out = []
     written = any(directory in mounted or queued_request(record, directory) for directory in wanted.directories)
     if wanted.state == "present" or written:
@@ -113,6 +114,7 @@ def observe(site: Site, wanted: Wanted, record: Record, jobs: int | None) -> lis
                 on_root=site.on_root(),
                 owner_runs=found is not None and bool(found.owner) and owner_runs(found.owner),
                 used_by=tuple(used_by(site, directory, found, wanted.state)),
+                freeing=directory in freeing,
                 ring=ring(site, directory, (wanted.sources, wanted.essential_root)),
             )
         )

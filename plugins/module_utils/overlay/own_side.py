@@ -107,15 +107,30 @@ def _way(site: Site, directory: str) -> list[str]:
 
 
 def opened(home: int, id_: str, site: Site, directory: str) -> int | None:
-    """The container's directory as it was snapshotted; None when there is no such snapshot (any more)."""
+    """The container's directory as it was snapshotted; None when there is no such snapshot (any more), or of another root.
+
+    A root that was put back since has the same inodes with the same times, and nobody asked for those to go.
+    """
     try:
         top = open_dir(own_snapshot(id_), home)
     except FileNotFoundError:
         return None
     try:
-        return open_beneath(top, _way(site, directory))
+        return open_beneath(top, _way(site, directory)) if _is_of_live_root(site, top) else None
     finally:
         os.close(top)
+
+
+def _is_of_live_root(site: Site, top: int) -> bool:
+    """Whether that is a snapshot, and of the very subvolume that the container's root lies in now."""
+    if not ioctl.is_subvolume(top):
+        return False
+    path, _below = enclosing_subvolume(site.root)
+    live = os.open(path, OPEN_DIR)
+    try:
+        return ioctl.subvolume_info(top).parent_uuid == ioctl.subvolume_info(live).uuid
+    finally:
+        os.close(live)
 
 
 def refuse_changed(home: int, id_: str, site: Site, directory: str) -> None:

@@ -33,13 +33,17 @@ STEPS: t.Final[dict[str, str]] = {
     "empty_directory": "remove the copies under the mount",
     "trim_layer": "remove from the snapshot what lies outside the directory",
     "drop_snapshots": "delete the snapshots that served the comparison",
+    "drop_sources": "delete the snapshots of the sources, which served the comparison",
     "remove_old_layers": "delete the layers of before",
     "remove_original": "delete the directories that the original tool made",
     "mount": "mount the directory on the host",
     "record": "record what was done",
+    "empty_later": "leave the copies under the mount to a process of its own, which removes them while the container may run",
 }
 
-_BUILD: t.Final = ("snapshot_sources", "compare", "build_layers", "sync", "probe", "commit_mount", "empty_directory")
+_BUILD: t.Final = ("snapshot_sources", "compare", "build_layers", "sync", "probe", "commit_mount")
+_EMPTY: t.Final = ("empty_directory", "trim_layer", "drop_snapshots")
+_EMPTY_LATER: t.Final = ("trim_layer", "drop_sources")
 
 
 _OTHERS: t.Final = {
@@ -61,7 +65,10 @@ _REMEDY: t.Final = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """The options of the module. ``everything``: all that is shared, in place of ``directories``; only to be stopped."""
+    """The options of the module. ``everything``: all that is shared, in place of ``directories``; only to be stopped.
+
+    ``wait``: until what lies under the mounts is gone.
+    """
 
     container: str
     containers_dir: str
@@ -72,6 +79,7 @@ class Wanted:
     essential_root: str = "/"
     state_policy: str = "refuse"
     everything: bool = False
+    wait: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,7 @@ class DirectoryFacts:
     on_root: bool = False  # the container lies on the running root's own subvolume
     owner_runs: bool = False  # the container that the layers of a copied one belong to
     used_by: tuple[Claim, ...] = ()  # who else uses what would be emptied or removed
+    freeing: bool = False  # the copies under its mount are still being removed
     ring: tuple[str, ...] = ()  # the containers from this one round to itself that would share with one another
 
 
@@ -114,6 +123,15 @@ class Operation:
     def sharing(self) -> bool:
         """Whether it makes layers, now or at the next boot."""
         return self.kind in ("create", "reshare") or (self.kind == "queue" and self.wanted == "present")
+
+    @property
+    def works(self) -> bool:
+        """Whether trees are made and removed, now."""
+        return self.kind not in ("none", "queue", "unqueue")
+
+    @property
+    def empties_later(self) -> bool:
+        return "empty_later" in self.steps
 
     def describe(self) -> list[dict[str, str]]:
         return [{"step": step, "does": STEPS[step]} for step in self.steps]
@@ -151,25 +169,18 @@ def refuse_ring(directory: str, ring: t.Sequence[str]) -> None:
     )
 
 
-def _around(kind: str, facts: DirectoryFacts, host_side: bool) -> tuple[str, ...]:
+def _around(kind: str, facts: DirectoryFacts, host_side: bool, wait: bool) -> tuple[str, ...]:
     unmount = ("unmount",) if facts.on_host else ()
-    after = ("mount",) if host_side else ()
+    # What the host itself mounts hides the copies from the host, too, so they go before that
+    later = not (wait or host_side)
+    empty = _EMPTY_LATER if later else _EMPTY
+    last = ("record", "empty_later") if later else (*(("mount",) if host_side else ()), "record")
     if kind == "create":
-        return (*unmount, *_BUILD, "trim_layer", "drop_snapshots", *after, "record")
+        return (*unmount, *_BUILD, *empty, *last)
     if kind == "reshare":
-        return (
-            *unmount,
-            "check_mount_point",
-            "materialise",
-            *_BUILD,
-            "trim_layer",
-            "drop_snapshots",
-            "remove_old_layers",
-            *after,
-            "record",
-        )
-    last = {"stop_original": ("remove_original",), "stop_copied": ()}.get(kind, ("remove_old_layers",))
-    return (*unmount, "check_mount_point", "materialise", "sync", "commit_unmount", *last, "record")
+        return (*unmount, "check_mount_point", "materialise", *_BUILD, *empty, "remove_old_layers", *last)
+    remove = {"stop_original": ("remove_original",), "stop_copied": ()}.get(kind, ("remove_old_layers",))
+    return (*unmount, "check_mount_point", "materialise", "sync", "commit_unmount", *remove, "record")
 
 
 def plan_directory(
@@ -181,11 +192,12 @@ def plan_directory(
     host_side: bool = False,
     container: str = "",
     state_policy: str = "refuse",
+    wait: bool = True,
 ) -> Operation:
     """What to do with one directory of a container (its name, for people).
 
     ``later``: at the next boot; ``host_side``: mounted on the host, not by LXC; ``state_policy``: refuse or report that a
-    snapshot of the host's root would not have the layers.
+    snapshot of the host's root would not have the layers; ``wait``: until what lies under the mount is gone.
     """
     where = facts.directory
     if state == "present":
@@ -217,7 +229,7 @@ def plan_directory(
         if facts.queued == state:
             return Operation(where, "none", (), "waits for the next boot already")
         return Operation(where, "queue", ("queue", "install_boot_unit"), reason, state)
-    return Operation(where, kind, _around(kind, facts, host_side), reason)
+    return Operation(where, kind, _around(kind, facts, host_side, wait), reason)
 
 
 def when(apply: str, running: bool) -> bool:

@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, field
 from ..errors import OvercError
 from ..system.safe_path import open_dir, printable, read_file, write_atomically
 from ..system.unfinished import NEW_SUFFIX
-from ..values import build, load_object
+from ..values import build, load_object, texts
 
 HOME: t.Final = ".overc-overlay"
 _RECORD: t.Final = "record.json"
@@ -91,6 +91,8 @@ class Record:
     requests: list[Request] = field(default_factory=list)
     # the container's configuration got its ``lxc.mount.fstab`` from us, and the file too
     fstab_added: bool = False
+    # ids of overlays under whose mount copies may be left; only as long as their snapshot is there (``kept.being_emptied``)
+    emptying: list[str] = field(default_factory=list)
 
 
 def overlay_from(data: dict[str, t.Any]) -> Overlay:
@@ -140,6 +142,7 @@ class Store:
                 {name: overlay_from(item) for name, item in data["overlays"].items()},
                 [build(Request, item) for item in data["requests"]],
                 bool(data["fstab_added"]),
+                list(texts(data.get("emptying", []), "emptying")),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise OvercError(
@@ -160,6 +163,7 @@ class Store:
                 "overlays": {name: asdict(item) for name, item in record.overlays.items()},
                 "requests": [asdict(item) for item in record.requests],
                 "fstab_added": record.fstab_added,
+                **({"emptying": record.emptying} if record.emptying else {}),
             }
             write_atomically(_RECORD, _dump(data), home)
         finally:

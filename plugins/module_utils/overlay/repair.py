@@ -18,7 +18,7 @@ from ..errors import OvercError
 from ..system import overlayfs
 from ..system.safe_path import printable
 from . import copied, original, own_side
-from .kept import delete_if_there, drop_snapshots, open_layers, read_notes, seal, trim
+from .kept import being_emptied, delete_if_there, drop_snapshots, open_layers, read_notes, seal, trim
 from .mount import empty_under, mount_on_host, tidy_table, unmount_on_host
 from .record import Intent
 from .site import Site
@@ -41,8 +41,8 @@ def refuse_while_started(site: Site) -> None:
         )
 
 
-def settle(site: Site, directory: str, id_: str, *, seconds: float | None = None) -> None:
-    """Write the record for what the table says now, and close the journal."""
+def settle(site: Site, directory: str, id_: str, *, seconds: float | None = None, emptying: bool = False) -> None:
+    """Write the record for what the table says now, and close the journal. ``emptying``: copies are left under the mount."""
     record = site.record()
     if id_:
         overlay = read_notes(site, id_)
@@ -51,8 +51,10 @@ def settle(site: Site, directory: str, id_: str, *, seconds: float | None = None
         known = record.overlays.get(directory)
         overlay = dataclasses.replace(overlay, sealed=known.sealed if known and known.id == id_ else seal(site, id_))
         record.overlays[directory] = overlay
+        record.emptying += [id_] if emptying else []
     else:
         record.overlays.pop(directory, None)
+    record.emptying = sorted(set(being_emptied(site, record).values()))
     if record.fstab_added and tidy_table(site):
         record.fstab_added = False
     site.table.tidy()

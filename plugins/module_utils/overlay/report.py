@@ -55,6 +55,7 @@ def report_of(
         "reason": operation.reason,
         "sources": [printable(source) for source in (wanted.sources if wanted.state == "present" else ())],
         "steps": operation.describe(),
+        "freeing": operation.empties_later or (facts.freeing and not operation.works),
         "entries_shared": totals.shared_entries,
         "bytes_shared": totals.shared_bytes,
         "bytes_freed": totals.freed_bytes,

@@ -9,6 +9,7 @@ import os
 
 from ..errors import OvercError
 from ..system.safe_path import printable
+from .kept import being_emptied
 from .record import HOME
 from .site import Site
 from .table import Mounted
@@ -36,10 +37,12 @@ def first(site: Site, directory: str) -> str | None:
 def _hidden(site: Site, found: Mounted) -> str | None:
     """What the container does not see of its own; None for nothing, and while something is mounted there on the host.
 
-    While an operation is under way, or was cut off, what lies there may be what it makes.
+    While an operation is under way, or was cut off, what lies there may be what it makes, or copies that are to go.
     """
     intent = site.intent()
     if found.missing or (intent is not None and intent.directory == found.directory):
+        return None
+    if found.id and being_emptied(site, site.record()).get(found.directory) == found.id:
         return None
     if any(mount.target == site.root + found.directory for mount in site.host_mounts(found.directory)):
         return None

@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import typing as t
 from pathlib import Path
 from types import FrameType
@@ -126,32 +127,20 @@ def _child(call: t.Callable[[], object], told: t.Callable[[str], None]) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def places(call: t.Callable[[], object]) -> list[int]:
-    """The numbers of the calls that change something, of each kind the first and the last one."""
-    reading, writing = os.pipe()
-    os.set_inheritable(writing, True)
-    seen: list[str] = []
+def places(call: t.Callable[[], object], ended: t.Callable[[], object] = lambda: None) -> list[int]:
+    """The numbers of the calls that change something, of each kind the first and the last one.
 
-    def told(what: str) -> None:
-        seen.append(what)
+    ``ended`` waits for what goes on in a process of its own, which counts on from where it was begun.
+    """
+    with tempfile.NamedTemporaryFile() as seen:
 
-    pid = os.fork()
-    if pid == 0:
-        code = 3
-        try:
-            os.close(reading)
-            _watch(told)
-            call()
-            code = 0
-        finally:
-            with os.fdopen(writing, "w") as out:
-                out.write("\n".join(seen))
-                out.flush()
-            os._exit(code)
-    os.close(writing)
-    with os.fdopen(reading) as file:
-        names = file.read().split("\n")
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        def told(what: str) -> None:
+            with open(seen.name, "a", encoding="utf-8") as out:
+                out.write(f"{what}\n")
+
+        assert os.waitstatus_to_exitcode(_child(call, told)) == 0
+        ended()
+        names = Path(seen.name).read_text(encoding="utf-8").splitlines()
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     for number, name in enumerate(names):

@@ -22,6 +22,8 @@ from .world import World, view
 
 WAYS = ("next", "power cut", "next, power cut")
 KINDS = ("create", "reshare", "stop", "stop_original", "stop_copied")
+# What is removed by a process of its own, which is killed in its turn
+LATER = ("later create", "later reshare")
 QUEUED = ("queue create", "queue stop", "unqueue", "boot create", "boot reshare", "boot stop")
 
 
@@ -105,6 +107,8 @@ class Case:
         return self.world.run("absent" if self.stopping else "present", container=self.name, jobs=1, **more)
 
     def call(self) -> object:
+        if self.when == "later":
+            return self.asked(wait=False)
         if self.when == "boot":
             return manage.run_waiting(self.world.places)
         if self.when == "queue":
@@ -128,6 +132,7 @@ class Case:
     def check(self, way: str) -> None:
         """After it was killed."""
         quiet(self.root.parent)
+        self.ended()
         if way == "power cut":
             self.disk.cut()
             self._off()
@@ -156,13 +161,20 @@ class Case:
         left = [path for path in self.world.leftovers(self.name) if not path.endswith((".wants", ".requires"))]
         assert left == []
 
+    def ended(self) -> None:
+        """Whatever goes on in a process of its own."""
+        for snapshot in self.root.parent.glob(".overc-overlay/*.own"):
+            quiet(snapshot)
+
     def _finish(self) -> None:
         if self.when == "queue":
             self.asked(apply="boot")
             self._off()
             assert self._seen() == self.before
             self.disk.cut()
-        if self.when:
+        if self.when == "later":
+            self.asked()
+        elif self.when:
             assert manage.run_waiting(self.world.places) == 0
             if self.when == "boot":
                 self.asked()  # killed before the record, it was asked for no more
@@ -172,7 +184,7 @@ class Case:
 
 def sweep(disk: Disk, kind: str, way: str, **more: t.Any) -> None:
     case = Case(disk, kind, **more)
-    numbers = places(case.call)
+    numbers = places(case.call, case.ended)
     assert len(numbers) > 5
     for number in of_the_day(numbers):
         disk.restore("prepared")
@@ -184,7 +196,7 @@ def sweep(disk: Disk, kind: str, way: str, **more: t.Any) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("kind", [*KINDS, *QUEUED])
+@pytest.mark.parametrize("kind", [*KINDS, *QUEUED, *LATER])
 def test_killed_before_any_change(disk: Disk, kind: str, way: str) -> None:
     sweep(disk, kind, way)
 

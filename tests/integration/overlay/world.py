@@ -116,6 +116,7 @@ class World:
         sources: tuple[str, ...] = ("essential",),
         apply: str = "auto",
         everything: bool = False,
+        wait: bool = True,
     ) -> Wanted:
         return Wanted(
             container,
@@ -126,6 +127,7 @@ class World:
             apply,
             str(self.host),
             everything=everything,
+            wait=wait,
         )
 
     def run(self, state: str = "present", *, check: bool = False, observer: t.Any = None, jobs: int | None = None,

@@ -118,13 +118,15 @@ def test_lines_about_overlays() -> None:
     shared = {"directory": "/usr", "status": "shared", "bytes_freed": 300 << 20}
     waits = {"directory": "/opt", "status": "waits_for_boot", "bytes_freed": 1536}
     own = {"directory": "/srv", "status": "own", "bytes_freed": 0}
+    freeing = {**shared, "directory": "/lib", "freeing": True}
     answers = [
-        {"item": {"container": "c1"}, "directories": [shared, waits]},
+        {"item": {"container": "c1"}, "directories": [shared, waits, freeing]},
         {"item": {"container": "c2"}, "directories": [own]},
     ]
     assert overlay_words.overlay_lines([*answers, {"failed": True}]) == [
         "c1 /usr: shared, 300 MiB freed",
         "c1 /opt: waits for boot, 1.5 KiB freed (after the next boot)",
+        "c1 /lib: shared, 300 MiB being freed",
         "c2 /srv: own files",
     ]
 

@@ -64,18 +64,30 @@ def test_refusal(facts: DirectoryFacts, state: str) -> None:
 
 def test_nothing_old_goes_before_the_commit() -> None:
     """The order that everything rests on."""
-    destroys = {"empty_directory", "remove_old_layers", "remove_original", "trim_layer"}
+    destroys = {"empty_directory", "empty_later", "drop_sources", "remove_old_layers", "remove_original", "trim_layer"}
     for facts, state in (
         (DirectoryFacts("/usr"), "present"),
         (STALE, "present"),
         (OURS, "absent"),
         (DirectoryFacts("/usr", "original"), "absent"),
     ):
-        steps = plan_directory(facts, state, S, later=False).steps
-        commit = next(n for n, step in enumerate(steps) if step.startswith("commit"))
-        assert "sync" in steps[:commit]
-        assert not destroys & set(steps[:commit])
-        assert steps[-1] == "record"
+        for wait in (True, False):
+            steps = plan_directory(facts, state, S, later=False, wait=wait).steps
+            commit = next(n for n, step in enumerate(steps) if step.startswith("commit"))
+            assert "sync" in steps[:commit]
+            assert not destroys & set(steps[:commit])
+            assert steps[-1] == ("empty_later" if not wait and state == "present" else "record")
+
+
+@pytest.mark.parametrize("facts", [DirectoryFacts("/usr"), STALE])
+def test_what_goes_later_goes_when_it_is_on_the_record(facts: DirectoryFacts) -> None:
+    """And what tells it stays till then; but what the host mounts hides from the host, too, so that goes first."""
+    operation = plan_directory(facts, "present", S, later=False, wait=False)
+    assert operation.empties_later
+    assert operation.steps[-2:] == ("record", "empty_later")
+    assert not {"empty_directory", "drop_snapshots"} & set(operation.steps)
+    mounted = plan_directory(facts, "present", S, later=False, wait=False, host_side=True)
+    assert mounted == plan_directory(facts, "present", S, later=False, host_side=True)
 
 
 def test_every_step_can_be_performed() -> None:
