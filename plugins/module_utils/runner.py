@@ -145,7 +145,9 @@ def both_ends(text: str, most: int) -> str:
     """A text of which no more than ``most`` characters are kept, no word in part: credentials are found in whole words."""
     if len(text) <= most:
         return text
-    head = re.sub(r"\S+\Z", "", text[: most // 2])
+    # (Looked for from its blank: else a long word before another one is looked through again from each of its letters.)
+    last = re.search(r"\s\S*\Z", text[: most // 2])
+    head = text[: last.start()] if last else ""
     tail = re.sub(r"\A\S+", "", text[-(most // 2) :]).lstrip()
     return f"{head.rstrip()}{_NOTE.format(len(text) - len(head) - len(tail))}{tail}"
 

@@ -26,7 +26,7 @@ import sys
 import time
 import typing as t
 
-from . import arguments, report
+from . import arguments, commands, report
 from .files import read, redacted, remove, status, write
 from .member import Member, judged
 from .source import Source, SourceError, Untrusted
@@ -192,15 +192,13 @@ class Pull:
             return 1, "", {"status": "failed", "reason": said, "again": True}
         directory = self.config["directory"]
         try:
-            done = subprocess.run(  # pylint: disable=ansible-bad-function
+            done = commands.run(
                 self.command(),
                 cwd=directory if status(directory, follow=True) else "/",
                 env={**os.environ, "ANSIBLE_NOCOLOR": "1", **self.config["environment"]},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
                 timeout=self.config["timeout"],
-                check=False,
+                together=True,
+                most=commands.MOST_SHOWN,
             )
         except subprocess.TimeoutExpired as error:
             self.hidden = [str(value) for value in read(self.secrets, [])]

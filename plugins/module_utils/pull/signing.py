@@ -9,6 +9,8 @@ import os
 import subprocess
 import tempfile
 
+from . import commands
+
 NAMESPACE = "overc-verdict"
 _TIMEOUT = 60  # seconds
 
@@ -40,10 +42,9 @@ def is_signed(signers: str, principal: str, text: str, signature: str) -> bool:
 
 def _run(words: list[str], text: str) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(  # pylint: disable=ansible-bad-function
-            ["ssh-keygen", *words], input=text, capture_output=True, encoding="utf-8", errors="replace",
-            timeout=_TIMEOUT, check=False,
-        )  # fmt: skip
+        done = commands.run(["ssh-keygen", *words], data=text.encode("utf-8", "replace"), timeout=_TIMEOUT)
+        output, errors = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+        return subprocess.CompletedProcess(done.args, done.returncode, output, errors)
     except subprocess.TimeoutExpired:
         raise SigningError(f"ssh-keygen did not end within {_TIMEOUT} seconds; has the key a passphrase?") from None
     except OSError as error:

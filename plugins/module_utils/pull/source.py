@@ -17,7 +17,7 @@ import subprocess
 import typing as t
 from dataclasses import dataclass, field
 
-from . import trust
+from . import commands, trust
 from .files import redacted, status
 from .tree import Damaged, SourceError, Untrusted, kind_of, lay_out
 
@@ -215,17 +215,9 @@ class Source:
 
     def run(self, store: str, *words: str, data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         """Git in one of our own stores; ``data`` goes to its input. Raises SourceError where it does not run or end."""
-        given: dict[str, t.Any] = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
         try:
-            return subprocess.run(  # pylint: disable=ansible-bad-function
-                self._command(store, *words),
-                env=self._environment(),
-                cwd="/",
-                capture_output=True,
-                timeout=self.timeout,
-                check=False,
-                **given,
-            )
+            command = self._command(store, *words)
+            return commands.run(command, env=self._environment(), cwd="/", timeout=self.timeout, data=data)
         except subprocess.TimeoutExpired:
             raise SourceError(f"git {words[0]} was ended after {self.timeout} seconds.") from None
         except OSError as error:

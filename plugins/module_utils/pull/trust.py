@@ -13,6 +13,8 @@ import subprocess
 import tempfile
 import typing as t
 
+from . import commands
+
 # Runs git in a store: its words, and the output as bytes
 Git = t.Callable[..., "subprocess.CompletedProcess[bytes]"]
 _SSH: t.Final = b"-----BEGIN SSH SIGNATURE-----"
@@ -101,14 +103,8 @@ def _not_now(git: Git, signature: bytes) -> str:
         file.write(signature)
         file.flush()
         try:
-            done = subprocess.run(  # pylint: disable=ansible-bad-function
-                ["ssh-keygen", "-Y", "find-principals", "-s", file.name, "-f", signers],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                cwd="/",  # as git, which takes a relative path from there
-                timeout=_TIMEOUT,
-                check=False,
-            )
+            command = ["ssh-keygen", "-Y", "find-principals", "-s", file.name, "-f", signers]
+            done = commands.run(command, cwd="/", timeout=_TIMEOUT)  # as git, which takes a relative path from there
         except subprocess.TimeoutExpired:
             return f"ssh-keygen did not say within {_TIMEOUT} seconds whether its key is good now"
         except OSError as error:

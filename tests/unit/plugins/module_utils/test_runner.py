@@ -75,6 +75,15 @@ def test_where_it_is_cut_no_half_credential_is_shown() -> None:
         assert "cret@" not in Completed(("x",), 1, padded, "").facts()["stdout"]
 
 
+def test_a_word_without_end_is_cut_at_once() -> None:
+    """Each letter of it was once looked at as a beginning of its own: days for what a script had encoded."""
+    word = "x" * (3 * runner.MOST_SHOWN)
+    for text in (word, f"{word} ", f" {word}", f"{word} {word}"):
+        shown = Completed(("x",), 1, text, "").facts()["stdout"]
+        assert "left out here" in shown
+        assert len(shown) < runner.MOST_SHOWN + 100
+
+
 def test_output_right_before_the_end_is_not_lost() -> None:
     """Also after a silence that is as long as the runner's own patience."""
     for pause in ("0.99", "1.0", "1.01", "1.05"):

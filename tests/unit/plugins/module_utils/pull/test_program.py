@@ -102,6 +102,19 @@ def test_window(window: str, clock: str, is_open: bool) -> None:
     assert program.window_open(window, dt.datetime(2026, 11, 25, hour, minute, tzinfo=dt.timezone.utc)) is is_open
 
 
+def test_a_playbook_that_prints_for_ever_fills_neither_memory_nor_log(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.ansible("echo begin; yes 0123456789 | head -c 20000000; echo; echo 'ERROR! the end'; exit 2")
+    assert place.pull().upgrade() is False
+    result, log = place.result(), capsys.readouterr().out
+    assert (result["status"], result["reason"]) == ("failed", "ERROR! the end")
+    assert log.startswith("begin\n")
+    assert "bytes were left out here" in log
+    assert log.endswith("ERROR! the end\n")
+    assert len(log) < 1_100_000
+
+
 def test_staged_and_rebooting(place: Place) -> None:
     place.ansible('echo \'{"status": "staged", "reason": "", "reboot": true, "upgrades": [1]}\' > $OUT; echo $COLOUR')
     assert place.pull().upgrade() is True
