@@ -60,7 +60,7 @@ test-integration: setup ## only what needs real hosts
 .PHONY: test-crash
 test-crash: setup ## kill the host's commands at every point there is; writes the table of docs/reliability.md
 	@rm -f build/crash-results.jsonl
-	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) $(addprefix tests/integration/test_crash,.py _automatic.py _package_managers.py _deployments.py) $(PYTEST_ARGS)
+	@OVERC_SAMPLE=all $(PY) -m pytest -n $(WORKERS) $(addprefix tests/integration/test_crash,.py _automatic.py _package_managers.py _deployments.py _snapper.py) $(PYTEST_ARGS)
 	@$(if $(PYTEST_ARGS),,PYTHONPATH=.collections $(PY) -m tests.integration.crash_table)
 
 .PHONY: test-model

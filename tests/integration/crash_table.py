@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.integration import crash_report
 from tests.integration.crash_bench import EVERYTHING, WAYS
 from tests.integration.crash_points import IN_PACKAGES, automatic, repairs, steps_and_calls, with_packages
+from tests.integration.crash_points_snapper import cases
 from tests.integration.crash_report import Row
 from tests.lab.layouts import DNF5, ZYPPER
 from tests.lab.settings import REPOSITORY
@@ -47,6 +48,21 @@ _OF_PACKAGE_MANAGERS: t.Final = {
     for flavour, name in FLAVOURS.items()
     for command in ("first", "second", "replace", "packages")
 }
+# On hosts in openSUSE's layout
+_OF_SNAPPER: t.Final = {
+    f"snapper-{name}": said
+    for name, said in {
+        "set-up": "setting up",
+        "upgrade": "upgrade, with `carry_over` and `run`",
+        "replace": "upgrade of a host with a staged system",
+        "prune": "upgrade that lets an older deployment go (`keep`)",
+        "rollback": "rollback",
+        "cancel": "rollback before the reboot",
+        "stay": "rollback taken back before the reboot",
+        "elsewhere": "what runs made the default again",
+        "give-back": "giving back",
+    }.items()
+}
 _THEN: t.Final = {
     "reboot": "reboot",
     "powerloss": "power cut",
@@ -79,6 +95,10 @@ def expected_of_package_managers() -> list[tuple[str, str]]:
     ]
 
 
+def expected_of_snapper() -> list[tuple[str, str]]:
+    return [(f"snapper-{case.command.name}", f"{case.point}") for case in cases()]
+
+
 class Table(t.NamedTuple):
     """What a whole run tries, as (command, point), and what each command is."""
 
@@ -91,6 +111,7 @@ MAIN: t.Final = "crash points"
 TABLES: t.Final = {
     MAIN: Table(expected, _COMMANDS),
     "crash points of package managers": Table(expected_of_package_managers, _OF_PACKAGE_MANAGERS),
+    "crash points of snapper": Table(expected_of_snapper, _OF_SNAPPER),
 }
 
 

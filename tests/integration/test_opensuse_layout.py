@@ -146,15 +146,20 @@ menuentry 'back' --id back {{
 """
 
 
+def boot_at_console(host: Host, subvolume: str) -> None:
+    """Somebody tells the kernel another root, at each start."""
+    entry = _BACK.format(kernel=FIRST_KERNEL, root=subvolume)
+    host.write("/boot/grub2/custom.cfg", entry.replace("$1", host.sh("findmnt -no UUID /")))
+    host.boot_entry("back")
+
+
 def test_at_the_console(host: Host) -> None:
     """The new one is of no use, and somebody tells its kernel the root before it; there it is put right."""
     adopt(host)
     host.release("v2")
     succeed(host, "upgrade")
     host.reboot()
-    entry = _BACK.format(kernel=FIRST_KERNEL, root=FIRST)
-    host.write("/boot/grub2/custom.cfg", entry.replace("$1", host.sh("findmnt -no UUID /")))
-    host.boot_entry("back")
+    boot_at_console(host, FIRST)
     host.reboot()
     assert (root(host), default(host)) == (FIRST, place(2))
     assert succeed(host, "info")["state"] == "elsewhere"

@@ -11,7 +11,7 @@ from tests.lab import Host
 from tests.sampling import rotating
 
 # The process dies right before the change of a name with this number
-_KILL = """\
+DYING = """\
 import os, signal
 left = {number}
 def dying(call):
@@ -31,7 +31,7 @@ _OURS = "ls -d /boot/overc/* /boot/grub/custom.cfg /etc/overc /etc/systemd/syste
 
 def killed(host: Host, state: str, number: int) -> bool:
     """False if it came to its end before."""
-    process = host.module_start("overc_bootloader", {"state": state}, prelude=_KILL.format(number=number)).process
+    process = host.module_start("overc_bootloader", {"state": state}, prelude=DYING.format(number=number)).process
     process.communicate()
     return process.returncode != 0
 

@@ -129,6 +129,8 @@ class Exploration:
                 self.ways.setdefault(key, {})["repair"] = there  # which begins with that
                 return
         self._start(key, "reboot", world, (world.disk, (world.boot, world.boot)))
+        for what, after in self.method.others(world):
+            self._reach(key, what, after)
         if state.name == "interrupted":
             self._repair(key, world)
             return

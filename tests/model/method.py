@@ -38,7 +38,8 @@ class Invariants(t.Protocol):
 class Method:
     """``key_of``: equal for worlds that behave alike. ``commands``: what can be asked for in a world. ``starts``: what a host
     that is switched on may come to, by what happened, from what a cut left; the first is with nobody at the menu.
-    ``asked_for``: what its user does in each state; where that changes nothing any more, the next of these.
+    ``asked_for``: what its user does in each state; where that changes nothing any more, the next of these. ``others``: what
+    anybody else may do to a host that runs.
     """
 
     key_of: t.Callable[[World], int]
@@ -46,6 +47,7 @@ class Method:
     starts: t.Callable[[World, Left], t.Iterable[tuple[str, World]]]
     invariants: Invariants
     asked_for: t.Mapping[str, tuple[str, ...]]
+    others: t.Callable[[World], t.Iterable[tuple[str, World]]] = lambda _world: ()
 
 
 def _commands(world: World) -> list[Command]:

@@ -13,6 +13,9 @@ from .entries.world import adopted
 from .explore import Exploration
 from .method import DEFAULT_SUBVOLUME, Method
 from .run import Machinery
+from .snapper.method import MACHINERY as NUMBERS
+from .snapper.method import SNAPPER
+from .snapper.world import set_up
 from .world import Entries, World, installed, original, protected
 
 
@@ -62,6 +65,17 @@ LOADER_ENTRY_SPACES: t.Final = tuple(
         ("two are kept, vfat", adopted("vfat", Entries(2), loader=True)),
     )
 )
-SPACES: t.Final = (*DEFAULT_SUBVOLUME_SPACES, *GRUB_ENTRY_SPACES, *LOADER_ENTRY_SPACES)
+SNAPPER_SPACES: t.Final = tuple(
+    Space(f"snapper, {name}", begins, machinery=NUMBERS, method=SNAPPER)
+    for name, begins in (("one is kept", set_up(1)), ("two are kept", set_up(2)))
+)
+SPACES: t.Final = (*DEFAULT_SUBVOLUME_SPACES, *GRUB_ENTRY_SPACES, *LOADER_ENTRY_SPACES, *SNAPPER_SPACES)
 
-__all__ = ("DEFAULT_SUBVOLUME_SPACES", "GRUB_ENTRY_SPACES", "LOADER_ENTRY_SPACES", "SPACES", "Space")
+__all__ = (
+    "DEFAULT_SUBVOLUME_SPACES",
+    "GRUB_ENTRY_SPACES",
+    "LOADER_ENTRY_SPACES",
+    "SNAPPER_SPACES",
+    "SPACES",
+    "Space",
+)

@@ -14,7 +14,14 @@ import typing as t
 
 import pytest
 
-from tests.model.spaces import DEFAULT_SUBVOLUME_SPACES, GRUB_ENTRY_SPACES, LOADER_ENTRY_SPACES, SPACES, Space
+from tests.model.spaces import (
+    DEFAULT_SUBVOLUME_SPACES,
+    GRUB_ENTRY_SPACES,
+    LOADER_ENTRY_SPACES,
+    SNAPPER_SPACES,
+    SPACES,
+    Space,
+)
 from tests.sampling import ALL
 
 STATES: t.Final = 1_500
@@ -43,7 +50,9 @@ def test_from_every_state_the_commands_lead_back_to_a_clean_host(space: Space) -
     assert {"not_booted", "backup_boot"} <= set(found.refusals)
 
 
-@pytest.mark.parametrize("space", [*GRUB_ENTRY_SPACES, *LOADER_ENTRY_SPACES], ids=lambda space: space.name)
+@pytest.mark.parametrize(
+    "space", [*GRUB_ENTRY_SPACES, *LOADER_ENTRY_SPACES, *SNAPPER_SPACES], ids=lambda space: space.name
+)
 def test_with_an_entry_for_each_deployment_the_commands_lead_back_to_a_clean_host(space: Space) -> None:
     found = space.explore(limit=None if ALL else CALM, kills=False)
     print(_told(space, found))

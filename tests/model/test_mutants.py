@@ -12,6 +12,7 @@ import pytest
 from tests.model.entries import mutants as entries
 from tests.model.explore import Exploration, Found
 from tests.model.mutants import MUTANTS
+from tests.model.snapper import mutants as snapper
 
 _FAR_ENOUGH = 20_000
 
@@ -20,6 +21,7 @@ ALL: t.Final = {
     **MUTANTS,
     **{f"entries: {name}": mutant for name, mutant in entries.MUTANTS.items()},
     **{f"systemd-boot: {name}": mutant for name, mutant in entries.LOADER_MUTANTS.items()},
+    **{f"snapper: {name}": mutant for name, mutant in snapper.MUTANTS.items()},
 }
 
 

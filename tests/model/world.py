@@ -24,7 +24,8 @@ FileSystem = t.Literal["ext4", "vfat"]
 
 class Root(t.NamedTuple):
     """A root subvolume. ``kernel`` is what its packages brought, ``kept`` those modules that carry our mark; ``written``:
-    somebody wrote to it since it was staged, which is noticed only where each deployment has an entry of its own.
+    somebody wrote to it since it was staged, which is noticed only where each deployment has an entry of its own. ``menu`` is
+    the kernel that its own boot menu starts, where it has one.
     """
 
     uuid: str
@@ -34,6 +35,7 @@ class Root(t.NamedTuple):
     kept: frozenset[str] = frozenset()
     guard: bool = False
     written: bool = False
+    menu: str = ""
 
 
 class Journal(t.NamedTuple):
@@ -56,6 +58,11 @@ class Btrfs:
     record: Record = field(default_factory=Record)
     journal: Journal | None = None
     downloads: bool = False
+
+    @property
+    def more(self) -> object:
+        """What else is on it, for whoever compares two of them."""
+        return None
 
     def at(self, name: str) -> Root | None:
         return next((root for path, root in self.subvolumes if path == name), None)

@@ -135,7 +135,7 @@ def _boot(world: World, host: Entries, lines: tuple[Line, ...]) -> EntryBoot:
     )
 
 
-def _journal(journal: Journal) -> OpenJournal:
+def journal_of(journal: Journal) -> OpenJournal:
     begun, ended = (tuple(sorted(steps)) for steps in (journal.begun, journal.ended))
     return OpenJournal(journal.operation, "", dict(journal.context), journal.steps, begun, ended, dict(journal.notes))
 
@@ -170,7 +170,7 @@ def _observed(world: World) -> HostFacts:
         booted=next(entry for entry in subvolumes if entry.uuid == world.running),
         roots={name: _root(name, root) for name, root in disk.subvolumes if name in layout.looked_into},
         record=disk.record,
-        journal=_journal(disk.journal) if disk.journal else None,
+        journal=journal_of(disk.journal) if disk.journal else None,
     )
     if lines is None:
         # Nobody can tell that this host has a menu of ours
@@ -178,4 +178,4 @@ def _observed(world: World) -> HostFacts:
     return with_choice(facts, _boot(world, host, lines))
 
 
-__all__ = ("facts_of",)
+__all__ = ("facts_of", "journal_of")

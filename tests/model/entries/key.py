@@ -20,7 +20,8 @@ ASKED_OF_BEGUN: t.Final = frozenset(("disarm", "choose"))
 ASKED_OF_ENDED: t.Final = frozenset(("record", "arm_trial"))
 _ENDED_WELL: t.Final = ("done", "repaired")
 _MANY: t.Final = 200_000
-_LABEL = re.compile(r"\b[uk]\d+|(?<=\.overc-)\d+|\bn\d+")
+_LABEL = re.compile(r"\b[uk]\d+|(?<=\.overc-)\d+|(?<=\.snapshots/)\d+|\bn\d+")
+_NUMBERED = re.compile(r".*\.snapshots/(\d+)/snapshot")
 
 
 def forget(record: Record, disk: Btrfs) -> Record:
@@ -82,11 +83,21 @@ def _root(disk: Btrfs, name: str, root: Root) -> object:
     pending = disk.record.pending
     is_new = disk.journal is not None and root.uuid not in disk.record.deployments
     asked = is_new or (pending is not None and pending.uuid == root.uuid)
-    return (name, root.uuid, root.parent if is_new else None, root.kernel, root.guard, asked and root.written)
+    return (
+        name,
+        root.uuid,
+        root.parent if is_new else None,
+        root.kernel,
+        root.guard,
+        asked and root.written,
+        root.menu,
+    )
 
 
 def _order(name: str) -> tuple[int, str]:
-    number = number_in(name.removesuffix(UNFINISHED))
+    name = name.removesuffix(UNFINISHED)
+    found = _NUMBERED.fullmatch(name)
+    number = int(found[1]) if found else number_in(name)
     return (number if number is not None else -1, name)
 
 
@@ -137,7 +148,7 @@ def _disk(disk: Btrfs) -> object:
             context,
             [(name, _plain(value)) for name, value in journal.notes],
         )
-    return roots, _record(disk.record, there), disk.downloads, told
+    return roots, _record(disk.record, there), disk.downloads, told, disk.more
 
 
 def _pieces_of(world: World) -> t.Iterator[_Piece]:

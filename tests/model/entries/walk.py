@@ -10,10 +10,9 @@ import typing as t
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import derive
 from ansible_collections.overc.system.plugins.module_utils.host.plan.model import Plan
 
-from tests.model.entries.facts import facts_of
-from tests.model.entries.grub import starts
 from tests.model.entries.method import GRUB_ENTRY, MACHINERY
-from tests.model.run import run
+from tests.model.method import Method
+from tests.model.run import Machinery, Ran, run
 from tests.model.world import World
 
 
@@ -24,27 +23,44 @@ class Walked(t.NamedTuple):
     end: World
 
 
-def command(world: World, name: str) -> Walked:
-    """Carry out one of the commands of ``GRUB_ENTRY``, by its name there, to its end."""
-    wanted = next(each for each in GRUB_ENTRY.commands(world) if each.name == name)
-    facts = facts_of(world)
-    plan = wanted.plan(facts, derive(facts))
-    if not isinstance(plan, Plan):
-        raise plan
-    ran = run(world, plan, wanted.packages(), MACHINERY)
-    return Walked(tuple(ran.ends), ran.world)
+class Walk(t.NamedTuple):
+    """On hosts of one boot method."""
+
+    method: Method = GRUB_ENTRY
+    machinery: Machinery = MACHINERY
+
+    def command(self, world: World, name: str) -> Walked:
+        """Carry out one of the commands of the method, by its name there, to its end."""
+        ran = self._run(world, name)
+        return Walked(tuple(ran.ends), ran.world)
+
+    def killed(self, world: World, name: str) -> list[World]:
+        """Every world that a kill of it leaves."""
+        return self._run(world, name).killed
+
+    def _run(self, world: World, name: str) -> Ran:
+        wanted = next(each for each in self.method.commands(world) if each.name == name)
+        facts = self.machinery.at_work.observe(world)
+        plan = wanted.plan(facts, derive(facts))
+        if not isinstance(plan, Plan):
+            raise plan
+        return run(world, plan, wanted.packages(), self.machinery)
+
+    def reboot(self, world: World, what: str = "boots") -> World:
+        """Switched off in peace, and on again."""
+        return dict(self.method.starts(world, (world.disk, (world.boot, world.boot))))[what]
+
+    def after(self, world: World, *names: str) -> World:
+        """After these commands; ``reboot`` is one too, and so is what others do."""
+        for name in names:
+            if name == "reboot":
+                world = self.reboot(world)
+            else:
+                world = dict(self.method.others(world)).get(name) or self.command(world, name).end
+        return world
 
 
-def reboot(world: World, what: str = "boots") -> World:
-    """Switched off in peace, and on again."""
-    return dict(starts(world, (world.disk, (world.boot, world.boot))))[what]
+WITH_ENTRIES: t.Final = Walk()
+command, reboot, after = WITH_ENTRIES.command, WITH_ENTRIES.reboot, WITH_ENTRIES.after
 
-
-def after(world: World, *names: str) -> World:
-    """After these commands; ``reboot`` is one too."""
-    for name in names:
-        world = reboot(world) if name == "reboot" else command(world, name).end
-    return world
-
-
-__all__ = ("Walked", "after", "command", "reboot")
+__all__ = ("Walk", "Walked", "after", "command", "reboot")

@@ -128,12 +128,18 @@ def _is_ours(path: str) -> bool:
 
 
 def _remove(path: str, *, ours: bool) -> bool:
-    """A directory with nothing in it but what we write. What snapper's file says goes last but for the directory itself."""
+    """A directory with nothing in it but what we write. It loses its number first: an empty one would be nobody's after a cut."""
     if not ours or not is_plain_directory(path):
         return False
     known = {_MARK, _INFO, *(f"{name}{NEW_SUFFIX}" for name in (_MARK, _INFO))}
     if not set(os.listdir(path)) <= known:
         return False
+    store, name = os.path.split(path)
+    if _NUMBER.fullmatch(name):
+        beside = os.path.join(store, f"{_BESIDE}{name}{NEW_SUFFIX}")
+        _remove(beside, ours=True)
+        syscalls.rename(path, beside, syscalls.RENAME_NOREPLACE)
+        path = beside
     for name in sorted(known):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(path, name))

@@ -224,6 +224,18 @@ class SnapperPlace(Place):
             raise OvercError("btrfs_failed", f"The default subvolume is not {found.path} after it was set.")
         return changed, values
 
+    def note(self, _meant: t.Collection[int]) -> bool:
+        """What somebody started while it was being taken out of the list is listed again: it was made by us, and stays."""
+        menu, problem = self.read_menu()
+        text = text_of(self.block)
+        if problem is not None or text is None:
+            return False
+        listed = {each.id for each in parse_list(text)[0]}
+        if not any(self.is_ours(entry.id) for entry in menu.entries if entry.id not in listed):
+            return False
+        self.write_menu(certain(self.runner, "a runner"), menu, menu)
+        return True
+
     def _set(self, subvolume: subvolumes.Subvolume) -> bool:
         if get_default(self.top) == subvolume.id:
             return False

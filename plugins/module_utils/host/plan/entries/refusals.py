@@ -51,7 +51,11 @@ def refuse_unbootable(facts: HostFacts, boot: EntryBoot, entry: Entry) -> None:
     """Before a switch to a deployment that was not looked at when it was made. Raises no_target."""
     found = entry_defects(facts, boot, entry)
     if found:
-        raise OvercError("no_target", f"{'; '.join(found)}: it would not boot, so nothing was changed.")
+        raise OvercError(
+            "no_target",
+            f"{'; '.join(found)}: it would not boot, so nothing was changed. overc_host_info lists the deployments; name another "
+            "one with the option to.",
+        )
 
 
 def entry_defects(facts: HostFacts, boot: EntryBoot, entry: Entry) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from .commit import before_naming
 
 if t.TYPE_CHECKING:
     from ....boot.entries.boot import EntryBoot
+    from ....btrfs.subvolumes import Subvolume
     from ...observe.facts import HostFacts
     from ...store.journal import OpenJournal
 
@@ -60,9 +61,20 @@ def _upgrade(
     new = new_root_of(facts, context)
     if new is not None and new.uuid in facts.record.deployments:
         return _after_record(journal, runs_base=runs_base), True
+    if new is not None and new.uuid == journal.notes.get("new_uuid") and _chosen_since(facts, boot, context, new):
+        # It has its name, so it is complete, and what anybody made the default cannot go
+        left = journal.steps[journal.steps.index("name_root") :]
+        return tuple(step for step in left if step not in _COMMITS), True
     undone = ("drop_entry", "unplace_root", "drop_unfinished", "drop_downloads")
     again = (*before_naming(boot), "rearm") if _was_disarmed(boot, journal, context) and runs_base else ()
     return (*undone, *again), False
+
+
+def _chosen_since(facts: HostFacts, boot: EntryBoot, context: Context, new: Subvolume) -> bool:
+    """Whether somebody chose the new root by its name, which others see where the default subvolume is all that decides."""
+    by_default = boot.place is not None and boot.place.by_default
+    in_use = {found.uuid for found in (facts.booted, facts.default) if found is not None}
+    return by_default and new.path == context.root_name and new.uuid in in_use
 
 
 def _was_disarmed(boot: EntryBoot, journal: OpenJournal, context: Context) -> bool:
@@ -72,8 +84,10 @@ def _was_disarmed(boot: EntryBoot, journal: OpenJournal, context: Context) -> bo
 
 
 def _rollback(
-    facts: HostFacts, _boot: EntryBoot, journal: OpenJournal, context: Context, runs_base: bool
+    facts: HostFacts, boot: EntryBoot, journal: OpenJournal, context: Context, runs_base: bool
 ) -> tuple[tuple[str, ...], bool]:
+    if boot.menu.of(context.number) is None or facts.by_uuid(context.target or "") is None:
+        return (), False  # where it was to lead is gone since, and nobody could ever complete it
     if "record" not in journal.steps:
         return (journal.steps, True) if runs_base else ((), False)
     pending = facts.record.pending
