@@ -553,7 +553,7 @@ vendor_changes:
 kept_files:
   description:
     - Configuration files that were changed on this host and stayed as they are, although the packages brought others, which lie
-      beside them as C(.dpkg-dist) or C(.ucf-dist), with zypper as C(.rpmnew).
+      beside them as C(.dpkg-dist) or C(.ucf-dist), with rpm as C(.rpmnew).
   returned: when there are any
   type: list
   elements: str

@@ -156,7 +156,7 @@ PARSERS: dict[str, Parser] = {
     "dnf5-signatures": text(_effective_5),
     "dnf5-failure": _completed(lambda done: (dnf5_errors.failure(done), dnf5_errors.unsuccessful(done, "x"))),
     "dnf5-unknown": text(dnf5_errors.unknown_packages),
-    "dnf5-warnings": text(lambda said: dnf5_errors.kept_files(dnf5_errors.warnings(said))),
+    "dnf5-warnings": text(lambda said: rpmdb.kept_files(dnf5_errors.warnings(said))),
     "dnf5-offers": text(offers.parse_offers),
     "dnf5-stored": text(_stored),
     "rpm-query": text(rpmdb.parse_query),

@@ -261,3 +261,9 @@ def test_a_file_of_repositories_that_dnf_skips(host: Host, name: str) -> None:
     for command in ("update", "upgrade"):
         assert_refused(call(host, command), "repository_failed", "own")
     assert_refused(call(host, "upgrade", check=True), "repository_failed", "own")
+
+
+def test_files_that_stayed_as_they_were_are_told(host: Host) -> None:
+    host.sh("echo mine >> /etc/lab-app.conf")
+    host.release("v2")
+    assert succeed(host, "upgrade")["kept_files"] == ["/etc/lab-app.conf"]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from tests.integration.commands import Result, assert_refused, call, succeed
+from tests.integration.disk_facts import in_top
 from tests.integration.test_deployments import adopt, app
 from tests.lab import Host
 from tests.lab.apt import install, offer
@@ -66,3 +67,42 @@ def test_what_was_written(make_host: Callable[..., Host]) -> None:
     assert "/etc/passwd" in paths(trial)
     succeed(host, "confirm")
     assert "/etc/passwd" in paths(succeed(host, "info"))
+
+
+def test_fstab_names_its_own_root(make_host: Callable[..., Host]) -> None:
+    """In each root it says another subvolume for /: that is ours, and no change that would be lost."""
+    host = make_host(flavour="debian12")
+    install(host, app("1.0"))
+    offer(host)
+    adopt(host)
+    offer(host, app("2.0"))
+    carried = {"carry_over": ["/etc"]}
+    succeed(host, "upgrade", carried)
+    host.sh("echo '# a note' >> /etc/fstab")
+    assert list(paths(succeed(host, "info", {"full": True}))) == ["/etc/fstab"]
+    assert succeed(host, "upgrade", carried)["carried_over"] == ["/etc"]
+    assert paths(succeed(host, "info", {"full": True})) == {}
+    host.reboot()
+    succeed(host, "confirm")
+    assert paths(succeed(host, "info", {"full": True})) == {}
+
+
+def test_a_staged_root_that_was_renamed(make_host: Callable[..., Host]) -> None:
+    """Its entry names the old name: it was told to boot next, and could not."""
+    host = make_host(flavour="debian12")
+    install(host, app("1.0"))
+    offer(host)
+    adopt(host)
+    offer(host, app("2.0"))
+    succeed(host, "upgrade")
+    in_top(host, "mv @rootfs.overc-1 renamed")
+    told = succeed(host, "info")
+    assert "renamed boots next" not in told["msg"]
+    assert "@rootfs.overc-1, is gone or was replaced" in told["msg"], told["msg"]
+    assert told["staged"]["defects"], told
+    in_top(host, "mv renamed @rootfs.overc-1")
+    assert "@rootfs.overc-1 boots next" in succeed(host, "info")["msg"]
+    host.reboot()
+    succeed(host, "confirm")
+    in_top(host, "mv @rootfs renamed")
+    assert "is the way back" not in succeed(host, "info")["msg"]

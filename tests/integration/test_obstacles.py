@@ -179,6 +179,18 @@ def test_a_staged_host_whose_own_kernel_is_gone_is_not_sent_into_the_reboot(host
         assert_refused(call(host, "upgrade", check=check), "inconsistent", "/boot/bzImage_bakup")
 
 
+def test_a_staged_root_that_was_renamed_gets_its_name_back(host: Host) -> None:
+    """With the remedy of before, another default, the kernel of one system would have booted the root of another."""
+    upgrade_to(host, "v2")
+    in_top(host, "mv rootfs_upgrade renamed")
+    refused = call(host, "rollback")
+    assert_refused(refused, "layout_unsupported", "renamed", "mv renamed rootfs_upgrade")
+    in_top(host, "mv renamed rootfs_upgrade")
+    assert succeed(host, "info")["state"] == "staged"
+    host.reboot()
+    assert_runs(host, "rootfs_upgrade", "2.0")
+
+
 _USES = {
     "mounted": "mount -o subvol=rootfs $(findmnt -nvo SOURCE /) /mnt",
     "a bind mount of a directory in it": "mount --bind /run/t/rootfs/srv /mnt && umount /run/t",

@@ -13,6 +13,7 @@ from ..packages.choose import detect
 from ..packages.scratch import scratch_directory
 from .observe.changed_since import LeftBehind, changed_since
 from .observe.facts import HostFacts
+from .steps.etc.own import rewrites_of
 
 if t.TYPE_CHECKING:
     from ..btrfs.subvolumes import Subvolume
@@ -43,7 +44,8 @@ def left_behind(runner: Runner, facts: HostFacts) -> LeftBehind | None:
 
 def _look(runner: Runner, facts: HostFacts, root: Subvolume, made: Subvolume, *, runs: bool) -> LeftBehind:
     try:
-        found = changed_since(root.path, f"{facts.top}/{root.path}", made.path, f"{facts.top}/{made.path}")
+        own = {f"etc/{name}": rewrite for name, rewrite in rewrites_of(facts, made.path).items()}
+        found = changed_since(root.path, f"{facts.top}/{root.path}", made.path, f"{facts.top}/{made.path}", own)
     except OSError as error:
         return LeftBehind(root.path, made.path, problem=f"{error.filename or root.path}: {error.strerror}")
     if not runs or not facts.manager.name or not any(entry.kind == "packages" for entry in found.changes):

@@ -15,6 +15,7 @@ from .observe.bootable import defects_of
 from .observe.facts import HostFacts
 from .observe.protection import protection_of
 from .observe.state import HostState, boots_next, files_of, release_of_files
+from .plan.entries.refusals import entry_defects
 from .plan.model import Plan
 from .plan.trial import trial_facts
 
@@ -36,8 +37,17 @@ def deployment(facts: HostFacts, subvolume: subvolumes.Subvolume | None) -> dict
         },
         "recorded": known is not None,
         "asked": list(known.asked) if known else [],
-        "defects": list(defects_of(facts, subvolume)),
+        "defects": list(known_defects(facts, subvolume)),
     }
+
+
+def known_defects(facts: HostFacts, subvolume: subvolumes.Subvolume) -> tuple[str, ...]:
+    """What keeps a deployment from booting; its own boot entry, where it has one, finds it by its name."""
+    boot = facts.entry_boot
+    entry = next((each for each in boot.menu.entries if each.uuid == subvolume.uuid), None) if boot else None
+    if boot is None or entry is None:
+        return defects_of(facts, subvolume)
+    return entry_defects(facts, boot, entry)
 
 
 def summary(facts: HostFacts, state: HostState) -> dict[str, t.Any]:
@@ -106,4 +116,13 @@ def nothing_to_do(facts: HostFacts, state: HostState, reason: str) -> dict[str, 
     return {"changed": False, "actions": [], "replaced": False, "msg": msg, **summary(facts, state)}
 
 
-__all__ = ("deployment", "difference", "nothing_to_do", "planned", "summary", "trial_now", "unfinished")
+__all__ = (
+    "deployment",
+    "difference",
+    "known_defects",
+    "nothing_to_do",
+    "planned",
+    "summary",
+    "trial_now",
+    "unfinished",
+)

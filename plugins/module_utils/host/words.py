@@ -113,13 +113,24 @@ def would(plan: Plan, changes: Changes = (), boots: str | None = None) -> str:
 
 
 def found(
-    state: str, *, runs: str | None, boots: str | None, backup: str | None, protection: str, unmet: t.Sequence[str]
+    state: str,
+    *,
+    runs: str | None,
+    boots: str | None,
+    backup: str | None,
+    protection: str,
+    unmet: t.Sequence[str],
+    defects: t.Sequence[str] = (),
 ) -> str:
-    """What a look at a host came to. ``unmet`` are the ids of the requirements that are not met."""
+    """What a look at a host came to. ``unmet`` are the ids of the requirements that are not met, ``defects`` what keeps the
+    system that is to boot next from it.
+    """
     said = [state if not unmet else f"{state}, not met: {', '.join(unmet)}"]
     if runs:
-        said.append(f"{runs} runs" + (" and boots next" if boots == runs else ""))
-    if boots and boots != runs:
+        said.append(f"{runs} runs" + (" and boots next" if boots == runs and not defects else ""))
+    if boots and defects:
+        said.append(f"{boots} is to boot next and would not ({'; '.join(defects)})")
+    elif boots and boots != runs:
         said.append(f"{boots} boots next")
     said.append(
         f"{backup} is the way back" if backup and backup != runs else "there is no way back yet" if not backup else ""

@@ -121,11 +121,21 @@ def scriptlet_failures(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(match.group(0).strip() for match in _SCRIPTLET.finditer(text)))
 
 
+_KEPT: t.Final = re.compile(r"(/\S.*) created as /.+\.rpmnew$")
+
+
+def kept_files(told: t.Iterable[str]) -> tuple[str, ...]:
+    """Of rpm's warnings: the files that stayed as they were, although the packages brought others, sorted."""
+    found = (_KEPT.match(line.removeprefix("warning: ")) for line in told)
+    return tuple(sorted({match.group(1) for match in found if match}))
+
+
 __all__ = (
     "QUERY",
     "database",
     "installed",
     "installed_since",
+    "kept_files",
     "owners",
     "parse_query",
     "registered_in",

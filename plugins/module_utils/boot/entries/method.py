@@ -142,6 +142,14 @@ class Place(abc.ABC):
         """The root has its name. True if there was anything left to do."""
         return False
 
+    def unsettled(self) -> bool:
+        """Whether a run was cut off while it replaced an entry."""
+        return False
+
+    def settle_entries(self) -> bool:
+        """Complete that; what boots is a whole entry at each moment. False if there was nothing to do."""
+        return False
+
     @abc.abstractmethod
     def begin(self, chosen: int | None) -> None:
         """A block of its own, where there is none or it cannot be believed. ``chosen``: what boots by default, None: what the

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The entry files of systemd-boot for deployments. An entry in, text out, and back.
 
-Each deployment has two, which never change and never get another name: ``overc-<id>.conf``, and ``overc-try-<id>.conf``, whose
-command line has ``overc.trial=1`` as well. Neither has a sort-key: so they come after the distribution's, and the loader takes
-one of them only where somebody names it.
+Each deployment has two, which never get another name: ``overc-<id>.conf``, and ``overc-try-<id>.conf``, whose command line has
+``overc.trial=1`` as well. While the first is replaced, ``overc-<id>-next.conf`` stands in for it. None has a sort-key: so they
+come after the distribution's, and the loader takes one of them only where somebody names it.
 
 A line that begins with ``#>`` holds the entry as JSON: from that it is read back, and a text that is not what would be written
 from it was changed by somebody else, or torn.
@@ -29,6 +29,7 @@ DIRECTORY: t.Final = "loader/entries"
 _HEAD: t.Final = "# overc.system: a deployment, version 1. Made whole by the collection; do not edit.\n"
 _LISTED: t.Final = "#> "
 _NAME: t.Final = re.compile(r"overc-(?P<trial>try-)?(?P<number>0|[1-9][0-9]{0,8})\.conf")
+_STANDS_IN: t.Final = re.compile(r"overc-(?P<number>0|[1-9][0-9]{0,8})-next\.conf")
 _UNSAYABLE: t.Final = re.compile(r"[\x00-\x1f\x7f\"]")
 
 
@@ -43,9 +44,20 @@ def number_in(name: str | None, *, trial: bool = False) -> int | None:
     return decimal(match["number"]) if match is not None and bool(match["trial"]) is trial else None
 
 
+def stand_in_of(number: int) -> str:
+    """What a deployment's entry is called while the file with its own name is replaced."""
+    return f"overc-{number}-next.conf"
+
+
+def stands_in_for(name: str | None) -> int | None:
+    """The deployment in such a name; None for any other name."""
+    match = _STANDS_IN.fullmatch(name or "")
+    return decimal(match["number"]) if match is not None else None
+
+
 def is_named_as_ours(name: str) -> bool:
     """Whether it is the name of an entry of ours, on trial or not."""
-    return _NAME.fullmatch(name) is not None
+    return _NAME.fullmatch(name) is not None or _STANDS_IN.fullmatch(name) is not None
 
 
 def is_left_over(path: str) -> bool:
@@ -112,5 +124,7 @@ __all__ = (
     "name_of",
     "number_in",
     "parse_entry",
+    "stand_in_of",
+    "stands_in_for",
     "value_of",
 )

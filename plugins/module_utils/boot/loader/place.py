@@ -5,7 +5,8 @@
 
 Where things are, on the partition that the loader itself was started from:
 
-* ``loader/entries/overc-<id>.conf`` and ``overc-try-<id>.conf``: two for each deployment, see ``entry.py``;
+* ``loader/entries/overc-<id>.conf`` and ``overc-try-<id>.conf``: two for each deployment, see ``entry.py``. What boots is never
+  the file that is being replaced: ``overc-<id>-next.conf`` has the new words before, and the variable names that meanwhile;
 * ``overc/files/<sha256>``: kernels and initrds; equal ones are there once;
 * ``overc/env``: 1,024 bytes as ``boot/grub/environment.py`` has them: what was found good, what was armed, the time-outs.
 
@@ -24,7 +25,7 @@ import typing as t
 from dataclasses import asdict, dataclass, fields, replace
 
 from ...errors import OvercError
-from ...system.presence import is_plain_file, text_of
+from ...system.presence import is_plain_file, is_there, text_of
 from ...system.unfinished import NEW_SUFFIX
 from ...values import decimal
 from .. import partition
@@ -35,7 +36,18 @@ from ..entries.write import names_in, remove_empty, remove_files, unused, write_
 from ..grub.environment import EMPTY, change_environment, write_environment
 from ..timeouts import Timeouts
 from . import variables
-from .entry import entries_in, entry_text, is_left_over, is_named_as_ours, name_of, number_in, parse_entry, value_of
+from .entry import (
+    entries_in,
+    entry_text,
+    is_left_over,
+    is_named_as_ours,
+    name_of,
+    number_in,
+    parse_entry,
+    stand_in_of,
+    stands_in_for,
+    value_of,
+)
 from .started import not_this_loader
 
 if t.TYPE_CHECKING:
@@ -64,19 +76,31 @@ class LoaderPlace(Place):
 
     def read_menu(self) -> tuple[Menu, str | None]:
         menu, problems = Menu(settings=self._settings()), []
-        for name in names_in(self.hook):
+        names = names_in(self.hook)
+        for name in names:
             number = number_in(name)
             if number is None:
                 continue
+            instead = stand_in_of(number)
             try:
-                entry = parse_entry(text_of(os.path.join(self.hook, name)) or "", trial=False)
-                if entry.id != number:
-                    raise ValueError(f"it is that of deployment {entry.id}")
+                entry = (self._entry_in(instead, number) if instead in names else None) or self._believed(name, number)
             except ValueError as error:
                 problems.append(f"{os.path.join(self.hook, name)} cannot be believed: {error}")
             else:
                 menu = menu.with_entry(entry)
         return menu, "; ".join(problems) or None
+
+    def _believed(self, name: str, number: int) -> Entry:
+        entry = parse_entry(text_of(os.path.join(self.hook, name)) or "", trial=False)
+        if entry.id != number:
+            raise ValueError(f"it is that of deployment {entry.id}")
+        return entry
+
+    def _entry_in(self, name: str, number: int) -> Entry | None:
+        try:
+            return self._believed(name, number)
+        except ValueError:
+            return None
 
     def _settings(self) -> Timeouts:
         values = read_block_at(self.block).values
@@ -89,7 +113,7 @@ class LoaderPlace(Place):
             default, once = variables.read(variables.DEFAULT), variables.read(variables.ONE_SHOT)
         except OSError as error:
             return Choice(block.exists, {}, f"the firmware's variables cannot be read: {error.strerror}")
-        number, tried = number_in(default), number_in(once, trial=True)
+        number, tried = _number_named(default), number_in(once, trial=True)
         values = {DEFAULT: str(number)} if number is not None else {}
         if tried is not None:
             values[TRY] = str(tried)
@@ -144,8 +168,9 @@ class LoaderPlace(Place):
     # --- what is changed --------------------------------------------------------------------------------------
 
     def begin(self, chosen: int | None) -> None:
+        self.settle_entries()
         before = variables.read(variables.DEFAULT)
-        ours = number_in(before) is not None
+        ours = _number_named(before) is not None
         if chosen is not None:
             variables.write(variables.DEFAULT, name_of(chosen))
         elif ours:
@@ -163,6 +188,7 @@ class LoaderPlace(Place):
 
     def write_menu(self, _runner: Runner, before: Menu, after: Menu) -> None:
         """New entries first, on trial before what is listed; what goes, the other way round."""
+        self.settle_entries()
         if after.settings != self._settings():
             settings = {f"overc_{name}": str(value) for name, value in asdict(after.settings).items()}
             write_environment(self.block, settings)
@@ -184,10 +210,41 @@ class LoaderPlace(Place):
             text = entry_text(entry, settings.panic_timeout, trial=trial)
         except ValueError as error:
             raise OvercError("layout_unsupported", f"No boot entry can be written: {error}.") from error
-        write_text(path, text)
+        if trial or not is_there(path):
+            write_text(path, text)
+            return
+        # On FAT a rename over a file is no act of one piece. So what boots is another file meanwhile, with the new words
+        write_text(os.path.join(self.hook, stand_in_of(entry.id)), text)
+        if variables.read(variables.DEFAULT) == name_of(entry.id):
+            variables.write(variables.DEFAULT, stand_in_of(entry.id))
+        self.settle_entries()
+
+    def unsettled(self) -> bool:
+        return any(stands_in_for(name) is not None for name in names_in(self.hook))
+
+    def settle_entries(self) -> bool:
+        """What stands in for an entry gives its words to the file with the entry's own name, and goes. Can be repeated."""
+        if not self.unsettled():
+            return False
+        default = variables.read(variables.DEFAULT)
+        for name in names_in(self.hook):
+            number = stands_in_for(name)
+            if number is None:
+                continue
+            path, own = os.path.join(self.hook, name), os.path.join(self.hook, name_of(number))
+            if self._entry_in(name, number) is not None:
+                if text_of(own) != text_of(path):
+                    write_text(own, text_of(path) or "")
+                if default == name:
+                    variables.write(variables.DEFAULT, name_of(number))
+            if default != name or variables.read(variables.DEFAULT) != name:
+                remove_files(self, [path])
+                partition.sync(self.hook)
+        return True
 
     def choose(self, changes: t.Mapping[str, str | None]) -> tuple[bool, dict[str, str]]:
         """The variables, and the block around them: see the top of this file."""
+        self.settle_entries()
         before = self.read_choice()
         if before.problem is not None:
             raise OvercError("inconsistent", f"{before.problem}. Run overc_bootloader, which says what mends it.")
@@ -226,6 +283,7 @@ class LoaderPlace(Place):
             self._write_entry(entry, menu.settings, trial=True)
 
     def remove_unused(self, menu: Menu) -> bool:
+        self.settle_entries()
         paths = unused(self, menu)
         for name in names_in(self.hook):
             path = os.path.join(self.hook, name)
@@ -239,7 +297,7 @@ class LoaderPlace(Place):
     def leave(self) -> None:
         if number_in(variables.read(variables.ONE_SHOT), trial=True) is not None:
             variables.write(variables.ONE_SHOT, None)
-        if number_in(variables.read(variables.DEFAULT)) is not None:
+        if _number_named(variables.read(variables.DEFAULT)) is not None:
             before = read_block_at(self.block).values.get(_BEFORE)
             known = before is not None and is_plain_file(os.path.join(self.hook, os.path.basename(before)))
             variables.write(variables.DEFAULT, before if known else None)
@@ -257,6 +315,12 @@ class LoaderPlace(Place):
         remove_files(self, [os.path.join(self.hook, name_of(ADOPTED))])
         remove_empty(self.directory)
         partition.sync(self.mount_point)
+
+
+def _number_named(name: str | None) -> int | None:
+    """The deployment whose entry, or what stands in for it, has this name."""
+    number = number_in(name)
+    return number if number is not None else stands_in_for(name)
 
 
 __all__ = ("LoaderPlace",)

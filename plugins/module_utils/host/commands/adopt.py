@@ -114,7 +114,7 @@ class _Todo:
     def anything(self) -> bool:
         missing = guard.differing("/", self.guard)
         hook = self.hook_before != self.hook_after
-        return bool(self.menu != self.before or missing or hook or self.begins)
+        return bool(self.menu != self.before or missing or hook or self.begins or self.place.unsettled())
 
     @property
     def begins(self) -> bool:
@@ -127,6 +127,7 @@ def _carry_out(host: Host, facts: HostFacts, todo: _Todo) -> None:
     make_directories(place)
     if place.copies:
         write_files(place, todo.sources)
+    place.settle_entries()
     if todo.begins:
         place.begin(todo.number if todo.number != ADOPTED else None)
     if todo.menu != todo.before:

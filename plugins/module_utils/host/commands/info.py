@@ -11,14 +11,13 @@ from .. import words
 from ..deployments import deployments_of
 from ..late.wish import FAILED
 from ..left_behind import left_behind
-from ..observe.bootable import defects_of
 from ..observe.carried_over import conflicts_of
 from ..observe.late_paths import late_of
 from ..observe.newer_kernel import shown as kernel_in_place
 from ..observe.protection import method_of, protection_of, trial_requirements
 from ..observe.state import boots_next
 from ..observe.state_at_risk import state_at_risk
-from ..result import deployment, trial_now, unfinished
+from ..result import deployment, known_defects, trial_now, unfinished
 
 if t.TYPE_CHECKING:
     from ...btrfs.subvolumes import Subvolume
@@ -50,6 +49,7 @@ def info(host: Host, *, sizes: bool = False) -> dict[str, t.Any]:
             backup=_way_back(facts, backup, other),
             protection=protection_of(facts),
             unmet=[entry.id for entry in state.requirements if not entry.ok],
+            defects=known_defects(facts, following) if following else (),
         ),
         "state": state.name,
         "waiting_for": state.waiting,
@@ -96,7 +96,7 @@ def _carry_conflicts(facts: HostFacts, root: Subvolume | None) -> list[dict[str,
 
 def _way_back(facts: HostFacts, backup: Subvolume | None, previous: Subvolume | None) -> str | None:
     found = previous if facts.entry_boot is not None else backup
-    return found.path if found and not defects_of(facts, found) else None
+    return found.path if found and not known_defects(facts, found) else None
 
 
 __all__ = ("info",)

@@ -23,6 +23,7 @@ from ...system import xattrs
 from .covered import is_below
 from .path_kinds import KINDS, Kind, kind_of
 
+Rewrite = t.Callable[[bytes], bytes]
 _LIMIT: t.Final = 300_000  # inodes; beyond that nobody reads a list
 _BYTES: t.Final = 16 << 20  # larger files are not compared, and count as different
 _SHOWN: t.Final = 100
@@ -89,8 +90,11 @@ class LeftBehind:
         return f"Changed in {self.root} after {self.missing_in} was made of it, and not in it: {', '.join(named)}{more}{packages}"
 
 
-def changed_since(root: str, root_path: str, made: str, made_path: str) -> LeftBehind:
+def changed_since(
+    root: str, root_path: str, made: str, made_path: str, rewrites: t.Mapping[str, Rewrite] | None = None
+) -> LeftBehind:
     """What changed in the subvolume ``root`` since ``made`` was made of it; the paths are theirs in the top-level tree.
+    ``rewrites``: files (without the first slash) that each root has with words of its own, and what makes theirs of ours.
 
     What both have alike does not count, nor what was only read. Raises OSError.
     """
@@ -115,6 +119,7 @@ def changed_since(root: str, root_path: str, made: str, made_path: str) -> LeftB
             frozenset(ioctl.changed_inodes(made_fd, since)),
             young,
             lambda inode: kept.of(inode) is not None,
+            rewrites or {},
         )
         # too deep to be compared, so it counts as changed
         changes = {name: Change(name, kind_of(name), "changed") for name in map(shown_deep, deep)}
@@ -152,6 +157,7 @@ class _Look:
     built: frozenset[int]
     young: frozenset[int]
     is_kept: t.Callable[[int], bool]
+    rewrites: t.Mapping[str, Rewrite]
 
     def at(self, path: str) -> t.Iterator[Change]:
         mine, other = _lstat(f"{self.root}/{path}"), _lstat(f"{self.made}/{path}")
@@ -185,6 +191,8 @@ class _Look:
             return os.readlink(one) == os.readlink(two)
         if not stat.S_ISREG(mine.st_mode):
             return mine.st_rdev == other.st_rdev
+        if path in self.rewrites and max(mine.st_size, other.st_size) <= _BYTES:
+            return self.rewrites[path](_content(one)) == _content(two)
         if mine.st_size != other.st_size or mine.st_size > _BYTES:
             return False
         return filecmp.cmp(one, two, shallow=False)
@@ -197,6 +205,11 @@ class _Look:
             found = _lstat(f"{self.made}/{gone}")
             if found is not None and found.st_ino not in self.built:
                 yield Change("/" + gone, kind_of("/" + gone), "removed")
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
 
 
 class _Directory:

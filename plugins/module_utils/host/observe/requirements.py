@@ -13,6 +13,7 @@ from ...packages.known import PROGRAMS
 from ...system.unfinished import NEW_SUFFIX
 from .facts import REQUIRED_TOOLS, HostFacts
 from .ordinary import is_ordinary
+from .remedies import not_adopted, remedy_of_default, remedy_of_nested
 
 MIB: t.Final = 1 << 20
 _SHOWN: t.Final = 5  # of many names, in a sentence
@@ -304,7 +305,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
                 "default_subvolume",
                 default is not None and default.path in layout.roots,
                 f"the default subvolume is {default.path if default else 'the top-level tree'} (id {facts.default_id})",
-                f"btrfs subvolume set-default to {names}",
+                remedy_of_default(facts, names),
             ),
             _pins(facts),
             _writable(facts),
@@ -327,14 +328,7 @@ def requirements_of(facts: HostFacts) -> tuple[Requirement, ...]:
 
 
 def _not_adopted(facts: HostFacts) -> Requirement:
-    return Requirement(
-        "boot_entries_of_deployments",
-        False,
-        f"{facts.booted.path if facts.booted else '/'} is what the kernel is told to run, as distributions install it, and no "
-        "deployment has a boot entry of its own yet",
-        "run the module overc_bootloader (or the role overc.system.bootloader): it adds a menu beside the distribution's, and "
-        "changes nothing that boots",
-    )
+    return Requirement("boot_entries_of_deployments", False, *not_adopted(facts))
 
 
 def common_requirements(facts: HostFacts) -> tuple[Requirement, ...]:
@@ -356,7 +350,7 @@ def _nested(facts: HostFacts) -> Requirement:
         "nested_subvolumes",
         not nested,
         f"subvolumes with data inside the running root: {nested}" if nested else "none with data",
-        _remedy_of_nested(facts.nested.data),
+        remedy_of_nested(facts.nested.data),
         "state_at_risk",
     )
 
@@ -381,16 +375,6 @@ def _manager(facts: HostFacts) -> Requirement:
         "there is one and it was not found, name it with the option package_manager",
         facts.manager.error_id or "package_manager_missing",
     )
-
-
-def _remedy_of_nested(paths: t.Iterable[str]) -> str:
-    if any("/.overc-overlay/" in path for path in paths):
-        # Their layers are named by where they are, and are subvolumes themselves
-        return (
-            "containers share files there: stop that first (overc_overlay, state=absent), then move the directory of the"
-            " containers to a subvolume in the top-level tree, mount it by fstab, and share again"
-        )
-    return "move each to a subvolume in the top-level tree and mount it by fstab: a snapshot of the root shows it empty"
 
 
 def _restores_kernel(facts: HostFacts) -> bool:

@@ -158,6 +158,8 @@ class Dnf:
             ) from error
         if request.advisories is not None and planned:
             listed = self._dnf.run({**where, **LISTS_AS_THEY_ARE}, *_without(skipped), *advisories.LIST)
+            if listed.rc != 0:
+                raise unsuccessful(listed, "listing the advisories")
             planned = advisories.with_advisories(planned, listed.stdout)
         return PackagePlan(
             changes=self._with_sizes(planned, where) if sizes else planned,
@@ -341,7 +343,8 @@ class Dnf:
         if said:
             raise failure(completed) or not_as_announced(said, done, completed)
         rpmdb.verify(self._runner)
-        return Applied(completed=completed, changes=done, warnings=warnings(output))
+        told = warnings(output)
+        return Applied(completed=completed, changes=done, warnings=told, kept=rpmdb.kept_files(told))
 
     def _with_sizes(self, planned: tuple[PackageChange, ...], where: t.Mapping[str, str]) -> tuple[PackageChange, ...]:
         """Add the exact download sizes; the table's are rounded."""

@@ -43,7 +43,7 @@ from ..transaction_table import (
 )
 from . import advisories, tool
 from . import edits as edit
-from .errors import failure, kept_files, unknown_packages, unsuccessful, warnings
+from .errors import failure, unknown_packages, unsuccessful, warnings
 from .fetched import Fetched, sized, without
 from .offers import Offer, left_out, matches, parse_offers
 from .tool import NARROW, DnfTool, cache_settings
@@ -316,7 +316,7 @@ class Dnf5:
         told = judge(completed, complaints(plan.changes, before, after), done)
         rpmdb.verify(self._runner)
         said = warnings(f"{completed.stdout}\n{completed.stderr}")
-        return Applied(completed=completed, changes=done, warnings=(*told, *said), kept=kept_files(said))
+        return Applied(completed=completed, changes=done, warnings=(*told, *said), kept=rpmdb.kept_files(said))
 
 
 def _offers(completed: Completed) -> tuple[Offer, ...]:

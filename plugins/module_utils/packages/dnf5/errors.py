@@ -57,7 +57,6 @@ _UNPACKING: t.Final = re.compile(
     r"^(?:>>> (?:\[RPM\] )?)?(error: |Error unpacking rpm package |Unpack error: )(.+)$", re.MULTILINE
 )
 _WARNING: t.Final = re.compile(r"^(?:>>> \[RPM\] )?(warning: .+|/\S.* (?:created|saved) as /.+)$", re.MULTILINE)
-_KEPT: t.Final = re.compile(r"(/\S.*) created as /.+\.rpmnew$")
 
 
 def unknown_packages(text: str) -> tuple[str, ...]:
@@ -156,16 +155,9 @@ def warnings(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(match.group(1).strip() for match in _WARNING.finditer(text)))
 
 
-def kept_files(told: t.Iterable[str]) -> tuple[str, ...]:
-    """Of such ``warnings``: the files that stayed as they were, although the packages brought others, sorted."""
-    found = (_KEPT.match(line.removeprefix("warning: ")) for line in told)
-    return tuple(sorted({match.group(1) for match in found if match}))
-
-
 __all__ = (
     "failure",
     "is_locked",
-    "kept_files",
     "last_words",
     "too_old",
     "transaction_failed",

@@ -244,7 +244,7 @@ class SmartPm:
         self._check(kind, broken_before)
         words = f"{rpm_said}\n{completed.stderr}"
         warnings = tuple(dict.fromkeys(line for line in words.splitlines() if line.startswith("warning: ")))
-        return Applied(completed=completed, changes=done, warnings=warnings)
+        return Applied(completed=completed, changes=done, warnings=warnings, kept=rpmdb.kept_files(warnings))
 
     def _same_as_announced(
         self,

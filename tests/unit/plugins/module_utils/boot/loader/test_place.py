@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ansible_collections.overc.system.plugins.module_utils.boot.entries.menu imp
 from ansible_collections.overc.system.plugins.module_utils.boot.entries.method import read_block_at
 from ansible_collections.overc.system.plugins.module_utils.boot.loader import find, started, variables
 from ansible_collections.overc.system.plugins.module_utils.boot.loader import place as place_module
+from ansible_collections.overc.system.plugins.module_utils.boot.loader.entry import parse_entry
 from ansible_collections.overc.system.plugins.module_utils.boot.loader.find import find_adopted, find_new
 from ansible_collections.overc.system.plugins.module_utils.boot.loader.place import LoaderPlace
 from ansible_collections.overc.system.plugins.module_utils.boot.timeouts import Timeouts
@@ -190,6 +192,74 @@ def test_a_choice_that_was_cut_off_is_noted(
     assert machine.place.note(meant) is False
     assert read_block_at(machine.place.block).values.get(DEFAULT) == noted_after
     assert (machine.place.unled() is None) is (noted_after == told)
+
+
+@pytest.mark.parametrize("torn", [False, True])
+@pytest.mark.parametrize("default", ["0", "1", None])
+def test_what_boots_is_never_the_file_that_is_replaced(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, default: str | None, torn: bool
+) -> None:
+    """A newer kernel of the installed system, say. On FAT a cut in the middle of a rename over a file may leave nothing of it."""
+    old, new = entry(0), replace(entry(0), kernel="/overc/files/" + "f" * 64)
+    whole = Menu((entry(2), entry(1), new))
+    acts = (place_module, "write_text"), (variables, "write"), (place_module, "remove_files")
+    cuts = 0
+    for last in range(20):
+        machine.place.begin(None)
+        machine.write(0, 1, 2)
+        if default is not None:
+            machine.place.choose({DEFAULT: default, TRY: None})
+        left = [last]
+
+        def cutting(name: str, act: t.Callable[..., t.Any], left: list[int] = left) -> t.Callable[..., t.Any]:
+            def call(*args: t.Any) -> t.Any:
+                if not left[0]:
+                    if torn and name == "write_text" and args[0].endswith(".conf"):
+                        Path(args[0]).write_bytes(bytes(300))
+                    raise _Killed
+                left[0] -= 1
+                return act(*args)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for where, name in acts:
+                patch.setattr(where, name, cutting(name, getattr(where, name)))
+            try:
+                machine.place.write_menu(RUNNER, machine.place.read_menu()[0], whole)
+            except _Killed:
+                cuts += 1
+            else:
+                break
+        menu, problem = machine.place.read_menu()
+        assert problem is None, last
+        assert menu.of(0) in (old, new)
+        boots = machine.loader()
+        assert (boots is None) is (default is None)
+        if boots is not None:
+            told = parse_entry((machine.entries / boots).read_text(), trial=False)
+            assert told in ((old, new) if default == "0" else (entry(1),)), (last, boots)
+            assert machine.place.read_choice().values == {DEFAULT: default}
+        assert machine.place.unled() is None
+        machine.place.write_menu(RUNNER, menu, whole)
+        assert machine.place.read_menu() == (whole, None)
+        assert machine.ours == sorted(f"overc-{try_}{n}.conf" for n in (0, 1, 2) for try_ in ("", "try-"))
+        assert variables.read(variables.DEFAULT) == (f"overc-{default}.conf" if default else None)
+    assert cuts > 3
+
+
+def test_what_a_cut_left_in_the_middle_is_set_right_by_whoever_comes(machine: Machine) -> None:
+    machine.place.choose({DEFAULT: "0", TRY: None})
+    own = machine.entries / "overc-0.conf"
+    own.rename(machine.entries / "overc-0-next.conf")
+    own.write_bytes(bytes(300))
+    variables.write(variables.DEFAULT, "overc-0-next.conf")
+    assert machine.place.unsettled()
+    assert machine.place.read_menu() == (Menu((entry(2), entry(1), entry(0))), None)
+    machine.place.choose({DEFAULT: "1", TRY: None})
+    assert not machine.place.unsettled()
+    assert parse_entry(own.read_text(), trial=False) == entry(0)
+    assert machine.loader() == "overc-1.conf"
 
 
 def test_the_tried_entry_is_written_again_where_it_was_lost(machine: Machine) -> None:

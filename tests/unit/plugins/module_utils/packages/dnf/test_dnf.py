@@ -10,14 +10,14 @@ import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.packages import rpm_lists, transaction_table
+from ansible_collections.overc.system.plugins.module_utils.packages import rpm_lists, rpmdb, transaction_table
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     Package,
     PackageChange,
     PackagePlan,
     PackageRequest,
 )
-from ansible_collections.overc.system.plugins.module_utils.packages.dnf import configuration, driver
+from ansible_collections.overc.system.plugins.module_utils.packages.dnf import configuration, driver, errors
 from ansible_collections.overc.system.plugins.module_utils.runner import Completed
 
 from tests.unit.dnf_recordings import (
@@ -339,3 +339,8 @@ def test_there_is_room_for_what_is_fetched() -> None:
 def test_rpm_is_not_told_to_do_less_than_it_registers(flags: list[str], settings: dict[str, str]) -> None:
     text = json.dumps({**json.loads(EFFECTIVE_4), "tsflags": flags})
     assert configuration.parse_effective(text).whole_transaction == settings
+
+
+def test_of_files_put_aside_only_those_that_stayed_were_kept() -> None:
+    said = "warning: /etc/a created as /etc/a.rpmnew\nwarning: /etc/b saved as /etc/b.rpmsave\n"
+    assert rpmdb.kept_files(errors.warnings(said)) == ("/etc/a",)

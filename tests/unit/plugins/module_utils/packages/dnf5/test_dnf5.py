@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
-from ansible_collections.overc.system.plugins.module_utils.packages import transaction_table
+from ansible_collections.overc.system.plugins.module_utils.packages import rpmdb, transaction_table
 from ansible_collections.overc.system.plugins.module_utils.packages.contract import (
     Package,
     PackageChange,
@@ -337,7 +337,7 @@ def test_files_put_aside_are_told() -> None:
     said = ">>> Running\n>>> [RPM] /etc/lab-app.conf created as /etc/lab-app.conf.rpmnew\n>>> [RPM] %post(x) scriptlet failed\n"
     told = errors.warnings(said)
     assert told == ("/etc/lab-app.conf created as /etc/lab-app.conf.rpmnew",)
-    assert errors.kept_files(told) == ("/etc/lab-app.conf",)
+    assert rpmdb.kept_files(told) == ("/etc/lab-app.conf",)
 
 
 @pytest.mark.parametrize(
