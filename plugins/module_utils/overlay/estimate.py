@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 import contextlib
-import marshal
 import os
 import typing as t
 
 from ..compare import merge
 from ..compare.kin import KinFinder
 from ..compare.model import Comparison, Source, Totals
-from ..errors import OvercError
 from ..system import overlayfs, syscalls
-from ..system.safe_path import OPEN_DIR, detached_view, open_if_there
-from ..system.workers import dies_with
+from ..system.safe_path import OPEN_DIR, detached_view, open_if_there, printable
+from ..system.workers import apart
 from . import layering
 from .kept import open_layers
 from .site import Site, Tree
@@ -63,39 +61,15 @@ def own_files(site: Site, directory: str, found: t.Sequence[Tree], *, jobs: int 
 
 def shared_again(site: Site, mounted: Mounted, found: t.Sequence[Tree], *, jobs: int | None = None) -> Totals:
     """For a directory that is shared already: what the container sees now, mounted read-only where nobody sees it."""
-    reader, writer = os.pipe()
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        answer: t.Any = ("internal", "the comparison died")
-        try:
-            os.close(reader)
-            if not dies_with(parent):
-                os._exit(0)
-            comparison = _merged(site, mounted, found, jobs)
-            answer = ("done", vars(comparison.totals))
-            if comparison.refused:
-                answer = ("refused", comparison.refused[:100])
-        except OvercError as error:
-            answer = ("failed", (error.error_id, error.message))
-        except OSError as error:
-            answer = ("failed", ("overlay_failed", f"{error.strerror} while comparing {mounted.directory}"))
-        finally:
-            with open(writer, "wb") as out:
-                out.write(marshal.dumps(answer))
-            os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as source:
-        data = source.read()
-    os.waitpid(pid, 0)
-    kind, answer = marshal.loads(data)  # noqa: S302 - from our own child
-    if kind == "failed":
-        raise OvercError(answer[0], answer[1])
-    if kind == "refused":
-        merge.refuse(Comparison({}, {}, Totals(), answer), mounted.directory)
-    if kind != "done":
-        raise OvercError("internal", str(answer))
-    return Totals(**answer)
+
+    def compared() -> tuple[dict[str, t.Any], list[t.Any]]:
+        comparison = _merged(site, mounted, found, jobs)
+        return vars(comparison.totals), comparison.refused[:100]
+
+    totals, refused = apart(compared, doing=f"comparing {printable(mounted.directory)}")
+    if refused:
+        merge.refuse(Comparison({}, {}, Totals(), refused), mounted.directory)
+    return Totals(**totals)
 
 
 def _merged(site: Site, mounted: Mounted, found: t.Sequence[Tree], jobs: int | None) -> Comparison:

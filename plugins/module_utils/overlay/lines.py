@@ -10,38 +10,21 @@ its own files lie under the mount: the line goes.
 
 from __future__ import annotations
 
-import os
-import re
 import typing as t
 from dataclasses import dataclass
 
 from ..errors import OvercError
 from ..system import overlayfs
-from ..system.overlayfs import Layers
 from ..system.presence import is_directory
 from ..system.safe_path import printable
-from . import lxc, mount_flags, under
+from ..system.workers import translate
+from . import damaged, lxc, mount_flags, under
+from .damaged import is_dead
 from .kept import being_emptied, own_snapshot
 from .mount import mount_on_host, prepare_table, unmount_on_host
-from .record import HOME, Overlay, Record
+from .record import HOME, Record
 from .site import Site
 from .table import Mounted
-
-_PICK: t.Final = re.compile("pick([0-9]+)")
-
-
-def _layers(site: Site, overlay: Overlay) -> Layers | None:
-    """The layers of an overlay by what is there of it, None when it is not all there."""
-    base = site.layer_paths(overlay.id)
-    try:
-        names = os.listdir(base)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    picks = sorted(int(found[1]) for found in map(_PICK.fullmatch, names) if found)
-    lower = [f"pick{number}" for number in picks] + (["lower"] if "lower" in names else [])
-    if not lower or not {"upper", "work"} <= set(names):
-        return None
-    return Layers(tuple(f"{base}/{name}" for name in lower), f"{base}/upper", f"{base}/work")
 
 
 def missing(site: Site, record: Record) -> dict[str, Mounted]:
@@ -53,17 +36,12 @@ def missing(site: Site, record: Record) -> dict[str, Mounted]:
     out: dict[str, Mounted] = {}
     for directory, overlay in record.overlays.items():
         line = mounted.get(directory)
-        named = line is not None and (line.id == overlay.id or not _is_dead(site, line))
+        named = line is not None and (line.id == overlay.id or not is_dead(site, line))
         if not named and (intent is None or intent.directory != directory):
-            layers = _layers(site, overlay)
+            layers = damaged.layers(site, overlay.id)
             if layers is not None:
                 out[directory] = Mounted(directory, layers, overlay.id, missing=True)
     return out
-
-
-def _is_dead(site: Site, found: Mounted) -> bool:
-    """Whether a line names layers of ours that are gone."""
-    return bool(found.id) and not is_directory(f"{site.path}/{HOME}/{found.id}")
 
 
 def _is_copy(site: Site, record: Record, found: Mounted) -> bool:
@@ -75,9 +53,13 @@ def shown(site: Site, record: Record) -> dict[str, Mounted]:
     """The overlays by directory, as they are when ``mend`` has been there."""
     out = {**site.mounted(), **missing(site, record)}
     for directory, found in list(out.items()):
-        dead = _is_dead(site, found) and not under.is_on_host(site, found)
+        dead = is_dead(site, found) and not under.is_on_host(site, found)
         if dead and not _is_copy(site, record, found) and under.first(site, directory) is not None:
             del out[directory]
+        else:
+            out[directory] = damaged.mended(site, found)
+    for directory in damaged.strays(record, out):
+        del out[directory]
     return out
 
 
@@ -95,7 +77,7 @@ def refuse(site: Site, directory: str, found: Mounted) -> None:
                 f" shared, move away what lies there; to have that instead, delete {where} (btrfs subvolume delete). Then run"
                 " the same command again.",
             )
-    if _is_dead(site, found):
+    if is_dead(site, found):
         lies = "and nothing lies under their mount: what the container had is not known"
         if _is_copy(site, record, found):
             own = printable(f"{site.path}/{HOME}/{own_snapshot(found.id)}")
@@ -106,6 +88,7 @@ def refuse(site: Site, directory: str, found: Mounted) -> None:
             f" Put back {printable(f'{site.path}/{HOME}/{found.id}')}, or the files themselves at"
             f" {printable(site.root + directory)}, then run the same command again.",
         )
+    damaged.refuse(site, directory, found)
     if found.id or found.original:
         under.refuse(site, found)
 
@@ -127,7 +110,7 @@ def _in_other(site: Site) -> list[Mounted]:
 
     def is_left(found: Mounted) -> bool:
         line = mounted.get(found.directory)
-        return _is_dead(site, found) or (line is not None and line.id == found.id)
+        return is_dead(site, found) or (line is not None and line.id == found.id)
 
     return [found for found in site.other.overlays() if found.id and is_left(found)]
 
@@ -156,12 +139,14 @@ def problems(site: Site, found: Mounted) -> list[str]:
         out.append("its line is gone from the container's table of mounts; overc_overlay puts it back")
     elif _is_unread(site):
         out.append("the container's configuration names no lxc.mount.fstab any more; overc_overlay puts it back")
+    elif damaged.problem(site, found) is not None:
+        out.append(damaged.problem(site, found) or "")
     elif _is_down(site, found):
         out.append("it is not mounted on the host, though its unit is there; overc_overlay mounts it")
     if any(other.directory == found.directory for other in _in_other(site)):
         out.append(f"{_elsewhere(site, found)}; overc_overlay takes the latter away")
     hidden = under.problem(site, found)
-    if hidden is not None and not _is_dead(site, found):
+    if hidden is not None and not is_dead(site, found):
         out.append(hidden)
     idmap = lxc.map_of_root(site.config) if site.config is not None else None
     if idmap is not None:
@@ -174,9 +159,13 @@ def problems(site: Site, found: Mounted) -> list[str]:
 
 @dataclass(frozen=True)
 class _Repairs:
-    """What is to be done to lines: ``gone`` put back, ``dead`` and ``other`` (of the other kind) taken away; and mounts."""
+    """What is to be done to lines: ``gone`` put back, ``bent`` put right, ``dead``, ``stray`` and ``other`` (of the other
+    kind) taken away; and mounts.
+    """
 
     gone: tuple[Mounted, ...] = ()
+    bent: tuple[Mounted, ...] = ()
+    stray: tuple[str, ...] = ()
     dead: tuple[Mounted, ...] = ()
     other: tuple[Mounted, ...] = ()
     down: tuple[Mounted, ...] = ()
@@ -195,9 +184,13 @@ def _to_mend(site: Site, record: Record, mount: bool) -> _Repairs:
         if under.is_on_host(site, f) or _is_copy(site, record, f) or under.first(site, f.directory) is None
     ]
     down = [found for found in after.values() if mount and _is_down(site, found) and under.problem(site, found) is None]
+    bent = [found for found in after.values() if found.bent and under.problem(site, found) is None]
+    stray = damaged.strays(record, {**after, **{d: f for d, f in mounted.items() if d not in after}})
     return _Repairs(
         tuple(gone),
-        tuple(found for directory, found in mounted.items() if directory not in after),
+        tuple(bent),
+        tuple(stray),
+        tuple(found for directory, found in mounted.items() if directory not in after and directory not in stray),
         tuple(_in_other(site)),
         tuple(down),
         _is_unread(site),
@@ -208,6 +201,8 @@ def would_mend(site: Site, record: Record, *, mount: bool = True) -> str | None:
     """What ``mend`` would do, for people; None for nothing."""
     work = _to_mend(site, record, mount)
     told = [f"the line of {printable(f.directory)} would be put back into the table of mounts" for f in work.gone]
+    told += [f"the line of {printable(f.directory)} would be put right in the table of mounts" for f in work.bent]
+    told += [f"the line of {printable(d)}, whose layers are another directory's, would be removed" for d in work.stray]
     told += [f"the line of {printable(f.directory)}, whose layers are gone, would be removed" for f in work.dead]
     told += [f"{_elsewhere(site, f)}, which would be removed" for f in work.other]
     told += [f"{printable(f.directory)} would be mounted on the host, as its unit says" for f in work.down]
@@ -219,6 +214,7 @@ def would_mend(site: Site, record: Record, *, mount: bool = True) -> str | None:
 def _put_back(site: Site, found: Mounted) -> None:
     site.table.check(found.directory)
     prepare_table(site)
+    damaged.make_work(site, found.id)
     # Before its line, by which the next run would take it for done
     mount_on_host(site, found.directory, found)
     options = overlayfs.options(found.layers, overlayfs.supported_safety())
@@ -231,19 +227,42 @@ def _forget(site: Site, dead: Mounted) -> None:
     overlay = record.overlays.get(dead.directory)
     if overlay is not None and overlay.id == dead.id:
         del record.overlays[dead.directory]
-        site.store.write(record)
+    damaged.forget_name(site, dead.id)
+    site.store.write(record)
 
 
 def mend(site: Site, *, mount: bool = True) -> str | None:
     """Put back the lines that are missing, remove those that name nothing or are of the other kind; says what it did.
 
-    ``mount``: also mount on the host what its unit has not.
+    ``mount``: also mount on the host what its unit has not. A failure says what was done before it.
     """
     work = _to_mend(site, site.record(), mount)
-    told = []
+    told: list[str] = []
+    try:
+        _mend(site, work, told)
+    except (OvercError, OSError) as raised:
+        error = translate(raised, "mending the table of mounts") if isinstance(raised, OSError) else raised
+        if told:
+            error.facts.update(changed=True)
+            error.message = f"{error.message} Done before that: {'; '.join(told)}."
+        raise error from raised
+    return "; ".join(told) or None
+
+
+def _mend(site: Site, work: _Repairs, told: list[str]) -> None:
     for found in work.gone:
         _put_back(site, found)
         told.append(f"the line of {printable(found.directory)}, which the table of mounts had lost, was put back")
+    for found in work.bent:
+        unmount_on_host(site, found.directory)
+        _put_back(site, found)
+        told.append(
+            f"the line of {printable(found.directory)}, which did not name the layers that are there, was put right"
+        )
+    for directory in work.stray:
+        unmount_on_host(site, directory)
+        site.table.commit(directory, None)
+        told.append(f"the line of {printable(directory)}, whose layers are another directory's, was removed")
     for found in work.dead:
         site.table.commit(found.directory, None)
         _forget(site, found)
@@ -263,7 +282,6 @@ def mend(site: Site, *, mount: bool = True) -> str | None:
         told.append("the table of mounts is named in the container's configuration again")
     if told and site.running():
         told.append("the container was started meanwhile and may not see that before it is started again")
-    return "; ".join(told) or None
 
 
 __all__ = ("mend", "missing", "problems", "refuse", "shown", "would_mend")

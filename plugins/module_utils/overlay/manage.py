@@ -24,7 +24,7 @@ from .at_boot import work as overlay_boot
 from .observe import observe, queued_request
 from .plan import AT_RISK, DirectoryFacts, Operation, Wanted, check_directories, plan_directory, when
 from .record import HOME, Request
-from .repair import repair
+from .repair import foretold, repair
 from .report import after_text, before_text, diff_text, report_of
 from .site import Site, containers, normal_directory, trees
 
@@ -86,7 +86,13 @@ def _perform(
     )
     outcome = work.run()
     # Only now: work that is cut off must still be on the record for the next boot.
-    _unqueue(site, wanted, operation.directory, places)
+    try:
+        _unqueue(site, wanted, operation.directory, places)
+    except (OvercError, OSError) as raised:
+        error = translate(raised, "forgetting what waited for the next boot") if isinstance(raised, OSError) else raised
+        error.message = f"{error.message} The directory itself was done before."
+        error.facts.update(changed=True, reached="switched")
+        raise error from raised
     extra = {
         "seconds": outcome.seconds,
         "layers": outcome.layers,
@@ -165,20 +171,23 @@ def _all_of(told: t.Iterable[str | None]) -> str | None:
 
 
 @contextlib.contextmanager
-def _telling(repaired: str | None, reports: t.Sequence[t.Mapping[str, t.Any]]) -> t.Iterator[None]:
-    """A failure says what was done before it: a repair, and directories that are finished."""
+def _telling(
+    repaired: str | None, reports: t.Sequence[t.Mapping[str, t.Any]], *, check: bool = False
+) -> t.Iterator[None]:
+    """A failure says what was done before it: a repair, and directories that are finished. ``check``: what would be."""
     try:
         yield
     except (OvercError, OSError) as raised:
         error = translate(raised, "looking at the container") if isinstance(raised, OSError) else raised
         done = [report for report in reports if report["operation"] != "none"]
         if repaired is not None or done or error.facts.get("changed"):
-            error.facts.update(changed=True, repaired=repaired, directories=list(reports))
+            error.facts.update(changed=not check, repaired=repaired, directories=list(reports))
             before = [repaired] if repaired is not None else []
             before += [f"{report['directory']}: {report['status']}" for report in done]
             if before:
                 what = error.message.replace(_OF_ALL, f"{_OF_ALL} there")
-                error.message = f"{what} Done before that: {'; '.join(before)}."
+                when = "This would be done before that" if check else "Done before that"
+                error.message = f"{what} {when}: {'; '.join(before)}."
         raise error from raised
 
 
@@ -205,12 +214,12 @@ def manage(
             stack.enter_context(locked(site))
             repaired = _repaired(site, places, mount=mount, wait=wanted.wait)
         reports: list[dict[str, t.Any]] = []
-        stack.enter_context(_telling(repaired if not check else None, reports))
+        stack.enter_context(_telling(repaired, reports, check=check))
         if wanted.everything:
             wanted = dataclasses.replace(wanted, directories=_all_shared(site))
         if wanted.state == "present":
             site.filesystem()
-        facts = observe(site, wanted, site.record(), jobs)
+        facts = observe(site, wanted, foretold(site) if check else site.record(), jobs)
         if not overlay_boot.will_do(places, site.containers_dir, site.name):  # so it has to be asked for again
             facts = [dataclasses.replace(fact, queued="other") if fact.queued else fact for fact in facts]
         running = site.running()

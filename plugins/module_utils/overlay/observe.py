@@ -45,6 +45,8 @@ def _stale(site: Site, found: Mounted, record: Record, wanted: Wanted, now: t.Se
     overlay = record.overlays.get(found.directory)
     if found.missing and site.running():
         return "its line is gone from the container's table of mounts"
+    if found.bent and site.running():
+        return "its line in the container's table of mounts does not name the layers that are there"
     if not found.missing and mount_flags.differ(site, found):
         return "it is mounted with other flags than the container's root"
     if found.moved:

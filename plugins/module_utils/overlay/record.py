@@ -177,6 +177,17 @@ class Store:
             pass
         return open_dir(HOME, self.container_fd)
 
+    def make_durable(self) -> None:
+        """What a run that was cut off removed is perhaps only gone in memory: its directory, or the journal."""
+        home = self.open()
+        try:
+            os.fsync(self.container_fd)
+            if home is not None:
+                os.fsync(home)
+        finally:
+            if home is not None:
+                os.close(home)
+
     def is_hollow(self) -> bool:
         """Whether our directory holds nothing: a run was cut off while it was removed."""
         home = self.open()

@@ -20,7 +20,7 @@ from ..system.safe_path import printable
 from . import copied, original, own_side
 from .kept import being_emptied, delete_if_there, drop_snapshots, open_layers, read_notes, seal, trim
 from .mount import empty_under, mount_on_host, tidy_table, unmount_on_host
-from .record import Intent
+from .record import Intent, Record
 from .site import Site
 from .table import Mounted
 
@@ -70,6 +70,16 @@ def is_switched(site: Site, intent: Intent) -> bool:
     return active is None
 
 
+def foretold(site: Site) -> Record:
+    """The record as ``repair`` would leave it; nothing is changed."""
+    record, intent = site.record(), site.intent()
+    if intent is not None and is_switched(site, intent):
+        record.overlays.pop(intent.directory, None)
+        if intent.new:
+            record.overlays[intent.directory] = read_notes(site, intent.new)
+    return record
+
+
 def open_shown(site: Site, directory: str, active: Mounted) -> list[int]:
     """The layers of an overlay, whoever made it, topmost first. Raises inconsistent when they cannot be opened."""
     if active.id:
@@ -96,6 +106,7 @@ def repair(site: Site) -> str | None:
     """
     intent = site.intent()
     if intent is None:
+        site.store.make_durable()
         return None
     refuse_while_started(site)
     directory = intent.directory
@@ -141,4 +152,13 @@ def repair(site: Site) -> str | None:
     return f"{intent.operation} of {printable(directory)}, cut off in an earlier run, was {how}"
 
 
-__all__ = ("FILLING", "STARTED_MEANWHILE", "is_switched", "open_shown", "refuse_while_started", "repair", "settle")
+__all__ = (
+    "FILLING",
+    "STARTED_MEANWHILE",
+    "foretold",
+    "is_switched",
+    "open_shown",
+    "refuse_while_started",
+    "repair",
+    "settle",
+)

@@ -16,6 +16,7 @@ _STATUS: t.Final = {
     "reshare": "shared",
     "stop": "own",
     "stop_original": "own",
+    "stop_copied": "own",
     "queue": "waits_for_boot",
 }
 

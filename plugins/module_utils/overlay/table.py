@@ -31,6 +31,7 @@ class Mounted:
     ``original``: the original tool made it. ``moved``: the table names the layers by a path of before the container was
     moved; ``owner``: the container whose overlay of ours it is, of which this one is a copy. A layer that the table does not
     name is "" or missing. ``missing``: the table itself lacks it (see ``lines``).
+    ``bent``: the table names other layers than those that are there (see ``damaged``), which ``layers`` has.
     ``options``: those that have no value.
     """
 
@@ -41,6 +42,7 @@ class Mounted:
     moved: bool = False
     owner: str = ""
     missing: bool = False
+    bent: bool = False
     options: tuple[str, ...] = ()
 
     @property
@@ -51,7 +53,7 @@ class Mounted:
 def _mounted(directory: str, options: str, container: str) -> Mounted:
     layers, moved = canonical(overlayfs.named_layers(options), container)
     whole = bool(layers.lower and layers.upper and layers.work)
-    id_ = our_id(layers.upper, container) if whole else ""
+    id_ = our_id(layers.upper, container)  # whatever became of the rest of its line
     owner = owner_of(layers, container) if whole and not id_ else ""
     flags = tuple(item for item in overlayfs.split_escaped(options, ",", keep_backslash=True) if "=" not in item)
     original = whole and not owner and is_original(layers, container)

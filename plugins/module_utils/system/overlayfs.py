@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ..errors import OvercError
 from . import syscalls
 from .presence import is_directory, is_there
+from .workers import apart
 
 _LIMIT: t.Final = 4095
 _UMOUNT_NOFOLLOW: t.Final = 8
@@ -110,25 +111,17 @@ def unmount(target: str) -> None:
 
 def _privately(what: t.Callable[[], None]) -> str | None:
     """Do it in a private mount namespace, whose mounts end with it; None, or the reason why the kernel refused."""
-    out, theirs = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        answer = b""
+
+    def refused() -> str:
         try:
             syscalls.unshare_mounts()
             what()
         except OSError as error:
-            answer = str(error.strerror).encode()
-        finally:
-            os.write(theirs, answer)
-            os._exit(0)
-    os.close(theirs)
-    try:
-        reason = os.read(out, 4096)
-    finally:
-        os.close(out)
-        os.waitpid(pid, 0)
-    return reason.decode("utf-8", "replace") or None
+            return error.strerror or str(error)
+        return ""
+
+    reason: str = apart(refused, doing="trying whether the kernel mounts an overlay")
+    return reason or None
 
 
 def probe(layers_options: str, target: str) -> str | None:

@@ -158,6 +158,26 @@ def spread(count: int, task: t.Callable[[int], t.Any], *, doing: str, jobs: int 
     return _answers(workers, doing)
 
 
+def apart(task: t.Callable[[], t.Any], *, doing: str) -> t.Any:
+    """Call ``task`` in one process of its own, whatever it does to itself there; what it returns, or raises, comes back.
+
+    A process that was killed is no answer; and one whose parent was killed never goes on in its place.
+    """
+    queue, feed = os.pipe()
+    _fill(feed, 1)
+    os.close(feed)
+    try:
+        worker = _start(queue, [], doing, lambda _index: task())
+    finally:
+        os.close(queue)
+    try:
+        _collect([worker], queue, 1, doing, lambda _index: None, grow=False)
+    finally:
+        os.close(worker.out)
+        os.waitpid(worker.pid, 0)
+    return _answers([worker], doing)[0]
+
+
 def _collect(
     workers: list[_Worker],
     queue: int,
@@ -210,4 +230,4 @@ def _answers(workers: t.Sequence[_Worker], doing: str) -> list[t.Any]:
     return results
 
 
-__all__ = ("allow_many_files", "dies_with", "processors", "spread", "translate")
+__all__ = ("allow_many_files", "apart", "dies_with", "processors", "spread", "translate")

@@ -64,6 +64,7 @@ def test_a_copy_gets_files_of_its_own(world: World, lxc: Lxc, how: str) -> None:
     planned = world.run("absent", container="c2", check=True)
     done = world.run("absent", container="c2")
     assert [r["directories"][0]["operation"] for r in (planned, done)] == ["stop_copied"] * 2
+    assert [r["directories"][0]["status"] for r in (planned, done)] == ["own"] * 2
     assert view(c2 / "usr") == seen
     assert world.seen(below="usr") == seen, "the first one has what it had"
     assert (c2.parent / "fstab").read_text().count("overlay") == 0
