@@ -70,7 +70,7 @@ ERROR_IDS: t.Final[dict[str, str]] = {
     "removal_unasked": "To install what was asked for, packages would be removed that nobody named.",
     "rollback_staged": "A rollback waits for its reboot; finish it before anything else.",
     "run_failed": "A command that was to run in the new root failed, or took too long.",
-    "selinux_enforcing": "SELinux enforces a policy, and files of a new root would not be labelled.",
+    "selinux_enforcing": "SELinux enforces a policy, and files of a new root would not be labelled as it wants.",
     "source_unknown": "A source is no container of this host, or has nothing at that place.",
     "state_at_risk": "State on the root subvolume would be lost at the switch, and the policy is to refuse.",
     "tool_missing": "A program this collection needs is not installed on the host.",

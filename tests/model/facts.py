@@ -16,7 +16,9 @@ from ansible_collections.overc.system.plugins.module_utils.btrfs.subvolumes impo
 from ansible_collections.overc.system.plugins.module_utils.host.observe.boot_files import BootFile
 from ansible_collections.overc.system.plugins.module_utils.host.observe.essentials import DIRECTORIES
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts, RootFacts
+from ansible_collections.overc.system.plugins.module_utils.host.observe.labelling import Labelling
 from ansible_collections.overc.system.plugins.module_utils.host.observe.layout import Layout
+from ansible_collections.overc.system.plugins.module_utils.host.observe.surroundings import Surroundings
 from ansible_collections.overc.system.plugins.module_utils.host.store.journal import OpenJournal
 
 from tests.unit import host_factory
@@ -25,7 +27,9 @@ from .world import BACKUP, EMPTY, NORMAL, TORN, Boot, Journal, Root, World
 
 _SIZE: t.Final = 1 << 20
 _LAYOUT: t.Final = Layout()
-_ANY_HOST: t.Final = host_factory.clean()
+# One with SELinux: its upgrades have one step more
+LABELLED: t.Final = Surroundings(labelling=Labelling("enforcing"))
+_ANY_HOST: t.Final = replace(host_factory.clean(), surroundings=LABELLED)
 _PROTECTED: t.Final = Protected(1, Timeouts(), 1, intact=True)
 _MANY: t.Final = 20_000
 _GUARD: t.Final = "etc/systemd/system/overc-trial.service"
@@ -114,4 +118,4 @@ def _observed(world: World) -> HostFacts:
     )
 
 
-__all__ = ("facts_of", "release")
+__all__ = ("LABELLED", "facts_of", "release")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.vm import loader_image
-from tests.vm.debian_image import ROOT, image
+from tests.vm.debian_image import ROOT, SELINUX, image
 from tests.vm.guest import Guest
 from tests.vm.machine import Saved
 
@@ -124,7 +124,8 @@ class DebianStates:
         """A machine of its own that goes on from there; switch it on. ``firmware``: what boots it, ``LOADER`` as well."""
         base = _image(firmware) if name == "installed" else self.saved(name, firmware)
         directory = self.directory / f"m{next(self._numbers)}"
-        return DebianGuest(directory, base, self.collections, firmware="efi" if firmware == LOADER else firmware)
+        machine = {LOADER: "efi", SELINUX: "bios"}.get(firmware, firmware)
+        return DebianGuest(directory, base, self.collections, firmware=machine)
 
     def saved(self, name: str, firmware: str) -> Saved:
         """A machine in this state, kept."""

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Disks as the installer of Debian 12 leaves them: its GRUB with its menu, ``@rootfs``, an initrd by initramfs-tools.
 
-``bios``: /boot is ext4. ``efi``: /boot is in the root subvolume, and GRUB starts from an ESP with vfat.
+``bios``: /boot is ext4. ``efi``: /boot is in the root subvolume, and GRUB starts from an ESP with vfat. ``SELINUX``: as ``bios``,
+with Debian's policy, enforced.
 Its kernels are real ones with only the modules that the machine needs, in packages with the scripts of Debian's.
 """
 
@@ -26,13 +27,14 @@ from tests.lab.settings import PACKAGE as LAB
 from tests.lab.settings import REPOSITORY, cache_directory, digest
 from tests.lab.signing import public_key, sign_release
 from tests.lab.system import ssh_key
-from tests.vm import disk, grub, kernels
+from tests.vm import disk, grub, kernels, selinux
 from tests.vm.faults import FAULTS, Fault, Files
 from tests.vm.image import PACKAGE, assemble, boot_partition, configure
 from tests.vm.kernels import Kernel
 from tests.vm.rootfs import Sources, sources
 
 FIRMWARES: t.Final = ("bios", "efi")
+SELINUX: t.Final = "selinux"
 ROOT: t.Final = "@rootfs"
 PACKAGES: t.Final = (
     "systemd,systemd-sysv,udev,kmod,dbus",
@@ -115,8 +117,10 @@ def releases(older: Kernel, newer: Kernel) -> dict[str, list[Deb]]:
 
 def image(firmware: str) -> Path:
     """The disk of a machine that nobody adopted yet."""
-    tarball, made = rootfs_tarball("bookworm", PACKAGES), sources()
+    packages = (*PACKAGES, selinux.PACKAGES) if firmware == SELINUX else PACKAGES
+    tarball, made = rootfs_tarball("bookworm", packages), sources()
     code = [PACKAGE / f"{name}.py" for name in ("debian_image", "image", "disk", "grub", "kernels", "faults")]
+    code += [PACKAGE / "selinux.py"] if firmware == SELINUX else []
     code += [LAB / f"{name}.py" for name in ("deb_kernels", "debs")]
     key = digest(tarball.name, made.kernels.name, *code, ssh_key("controller"), ssh_key("host"), public_key())
     found = cache_directory() / f"vmdeb-{firmware}-{key}.qcow2"
@@ -145,7 +149,7 @@ def _build(firmware: str, tarball: Path, made: Sources, target: Path) -> None:
             with part.open("wb") as stream:
                 stream.truncate(extent.size)
         run(["mkfs.btrfs", "-q", "-m", "single", "-d", "single", "-L", "root", root])
-        if firmware == "bios":
+        if firmware != "efi":
             run(["mkfs.ext4", "-q", "-m0", "-L", "boot", boot])
         _fill_apart(firmware, scratch, tarball)
         if firmware == "efi":
@@ -153,7 +157,7 @@ def _build(firmware: str, tarball: Path, made: Sources, target: Path) -> None:
             boot_partition("vfat", scratch / "esp", boot, _ESP_ID)
         whole = scratch / "whole.raw"
         assemble(whole, {disk.BOOT.start: boot, disk.ROOT.start: root})
-        if firmware == "bios":
+        if firmware != "efi":
             grub.embed(whole, disk.BIOS_BOOT, scratch)
         unfinished = target.with_suffix(".part")
         run(["qemu-img", "convert", "-q", "-O", "qcow2", whole, unfinished])
@@ -163,7 +167,7 @@ def _build(firmware: str, tarball: Path, made: Sources, target: Path) -> None:
 def _fill_apart(firmware: str, scratch: Path, tarball: Path) -> None:
     """In mount and pid namespaces of its own: whatever happens, its mounts and processes end with it."""
     argv = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    parts = {"vda3": "root.part", **({"vda2": "boot.part"} if firmware == "bios" else {})}
+    parts = {"vda3": "root.part", **({"vda2": "boot.part"} if firmware != "efi" else {})}
     loops = [f"{name}={run(['losetup', '--show', '--find', scratch / part]).strip()}" for name, part in parts.items()]
     argv += [sys.executable, "-m", "tests.vm.debian_image", firmware, str(scratch), str(tarball), *loops]
     try:
@@ -184,13 +188,15 @@ def _fill(firmware: str, scratch: Path, tarball: Path, loops: list[str]) -> None
     run(["umount", root])
     run(["mount", "-o", f"noatime,subvol={ROOT}", "/dev/vda3", root])
     run(["tar", "-C", root, "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", tarball])
-    if firmware == "bios":
+    if firmware != "efi":
         run(["mount", "/dev/vda2", root / "boot"])
     (root / "boot/efi").mkdir(exist_ok=True)
     _configure(root, firmware)
     _install(root, scratch)
     _boot_loader(root, scratch, firmware)
-    if firmware == "bios":
+    if firmware == SELINUX:
+        selinux.label(root)
+    if firmware != "efi":
         run(["umount", root / "boot"])
     run(["umount", root])
 
@@ -218,7 +224,9 @@ def _uuid(path: Path) -> str:
 
 def _configure(root: Path, firmware: str) -> None:
     configure(root, _FILES, unmasked=_NEEDED)
-    boot = f"UUID={_uuid(root / 'boot')} /boot ext4 defaults 0 2" if firmware == "bios" else ""
+    if firmware == SELINUX:
+        selinux.configure(root)
+    boot = f"UUID={_uuid(root / 'boot')} /boot ext4 defaults 0 2" if firmware != "efi" else ""
     boot = boot or f"UUID={_ESP_ID} /boot/efi vfat umask=0077 0 1"
     (root / "etc/fstab").write_text(f"UUID={_uuid(root)} / btrfs defaults,subvol={ROOT} 0 0\n{boot}\n")
     for source in (root / "etc/apt").glob("sources.list"):
@@ -265,7 +273,7 @@ def _install(root: Path, scratch: Path) -> None:
 
 def _boot_loader(root: Path, scratch: Path, firmware: str) -> None:
     """What grub-install does: modules beside the menu, and for UEFI the loader and its stub on the ESP."""
-    platform = {"bios": "i386-pc", "efi": "x86_64-efi"}[firmware]
+    platform = "x86_64-efi" if firmware == "efi" else "i386-pc"
     grub.copy_modules(root / "boot/grub", platform)
     if firmware == "efi":
         vendor = scratch / "esp/EFI/debian"

@@ -55,6 +55,11 @@ def run_commands(_at: AtWork) -> bool:
     return True
 
 
+def label(_at: AtWork) -> bool:
+    """Nor are labels of its files."""
+    return True
+
+
 def check_root(at: AtWork) -> bool:
     """Which boot files belong to the new root: those of the base, and what its packages brought."""
     root, base = at.root(at.apply.made_root().uuid), at.root(at.context.base)
@@ -119,6 +124,7 @@ EFFECTS: t.Final = {
     "create_root": create_root,
     "run_packages": run_packages,
     "run_commands": run_commands,
+    "label": label,
     "check_root": check_root,
     "keep_modules": keep_modules,
     "install_guard": install_guard,

@@ -367,7 +367,7 @@ def clean_boot(at: AtWork) -> bool:
 EFFECTS: t.Final = {
     **{
         name: build_root.EFFECTS[name]
-        for name in ("download_packages", "drop_downloads", "run_packages", "run_commands", "close")
+        for name in ("download_packages", "drop_downloads", "run_packages", "run_commands", "label", "close")
     },
     "install_guard": build_root.install_guard,
     "declare_late": build_root.declare_late,

@@ -25,14 +25,16 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.layout i
 from ansible_collections.overc.system.plugins.module_utils.host.store.journal import OpenJournal
 
 from tests.model.entries.world import ADOPTED, Line, initrd_of, menu_of, name_of
-from tests.model.facts import release
+from tests.model.facts import LABELLED, release
 from tests.model.world import EMPTY, TORN, UNFINISHED, Boot, Btrfs, Entries, Journal, Root, World
 from tests.unit import host_factory
 
 _STAGED, _RAN = 10, 20  # generations
 _SIZE: t.Final = 1 << 20
 _MANY: t.Final = 20_000
-_ANY_HOST: t.Final = replace(host_factory.clean(), boot_files={}, kernels_found=(), kernel=None, entries=())
+_ANY_HOST: t.Final = replace(
+    host_factory.clean(), boot_files={}, kernels_found=(), kernel=None, entries=(), surroundings=LABELLED
+)
 _PROTECTED: t.Final = Protected(1, Timeouts(), ADOPTED, intact=True)
 
 

@@ -147,7 +147,7 @@ def _pins(facts: HostFacts) -> Requirement:
 
 def _surroundings(facts: HostFacts) -> list[Requirement]:
     """What packages need while they are installed, and would not find in a new root."""
-    found = facts.surroundings
+    found, labelling = facts.surroundings, facts.surroundings.labelling
     elsewhere = ", ".join(found.database or ())
     known = "not looked for" if found.database is None else "on the root subvolume"
     return [
@@ -161,10 +161,10 @@ def _surroundings(facts: HostFacts) -> list[Requirement]:
         ),
         Requirement(
             "selinux",
-            found.selinux != "enforcing",
-            f"SELinux is {found.selinux}" if found.selinux else "no SELinux policy is loaded",
-            "set SELINUX=permissive in /etc/selinux/config and run setenforce 0: packages cannot label their files in a new "
-            "root, so an enforcing system might not start",
+            labelling is None or not (labelling.is_needed and labelling.lacks),
+            labelling.detail if labelling else "no SELinux policy is loaded",
+            "install what is missing (setfiles is in the package policycoreutils): programs label nothing in a new root, so an "
+            "enforcing system might not start from it",
             "selinux_enforcing",
         ),
     ]

@@ -13,6 +13,7 @@ from ...packages.choose import database_elsewhere
 from ...system.fstab import parse
 from ...system.mount_table import Mount
 from ...system.presence import text_of
+from .labelling import Labelling, observe_labelling
 
 if t.TYPE_CHECKING:
     from ...runner import Runner
@@ -21,12 +22,12 @@ if t.TYPE_CHECKING:
 @dataclass(frozen=True)
 class Surroundings:
     """``database`` are directories of the package database outside of the root subvolume; None where they were not looked
-    for. ``selinux`` is the mode of a loaded policy. ``boot_in_fstab``: the boot directory is somewhere else, and not mounted.
+    for. ``labelling``: of a host with SELinux. ``boot_in_fstab``: the boot directory is somewhere else, and not mounted.
     ``boot_hidden``: another device than the visible one, mounted on the boot directory below it.
     """
 
     database: tuple[str, ...] | None = None
-    selinux: t.Literal["enforcing", "permissive"] | None = None
+    labelling: Labelling | None = None
     boot_in_fstab: bool = False
     boot_hidden: str | None = None
 
@@ -47,17 +48,8 @@ def observe_surroundings(
     there = [mount for mount in mounted if mount.target == boot_dir]
     # tmpfs, and what systemd mounts a file system upon when it is asked for (autofs), are no devices
     hidden = [mount.source for mount in there if mount.device != there[-1].device and not mount.device.startswith("0:")]
-    return Surroundings(
-        database, selinux_mode(mounted), boot_dir in targets and not there, hidden[-1] if hidden else None
-    )
+    labelling = observe_labelling(runner, mounted)
+    return Surroundings(database, labelling, boot_dir in targets and not there, hidden[-1] if hidden else None)
 
 
-def selinux_mode(mounted: t.Sequence[Mount]) -> t.Literal["enforcing", "permissive"] | None:
-    """selinuxfs is mounted only where a policy can be loaded; what its file ``enforce`` does not say counts as enforcing."""
-    where = next((mount.target for mount in mounted if mount.fstype == "selinuxfs"), None)
-    if where is None:
-        return None
-    return "permissive" if (text_of(f"{where}/enforce") or "").strip() == "0" else "enforcing"
-
-
-__all__ = ("Surroundings", "observe_surroundings", "selinux_mode")
+__all__ = ("Surroundings", "observe_surroundings")

@@ -24,6 +24,7 @@ from ..observe.bootable import backup_defects_of, defects_of
 from ..observe.facts import HostFacts
 from ..observe.state import HostState, files_of, release_of_files, source_of
 from .entries import commands as with_entries
+from .label import with_label
 from .late import (
     Paths,
     last_moment_reason,
@@ -159,7 +160,7 @@ def plan_upgrade(facts: HostFacts, state: HostState, packages: PackagePlan, wish
         carry_late=wish.carry_late or (),
     )
     refuse_strangers(facts, root_name, facts.layout.backup)
-    steps = needed(UPGRADE_STEPS, packages)
+    steps = list(with_label(needed(UPGRADE_STEPS, packages), facts))
     if not wish.carry_over:
         steps.remove("carry_over")
     if staged:

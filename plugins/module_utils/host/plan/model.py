@@ -23,6 +23,7 @@ STEPS: t.Final[dict[str, str]] = {
     "run_packages": "run the package manager in the new root, in a private mount and process namespace",
     "run_commands": "run the commands that were asked for in the new root, in namespaces of their own, without a network",
     "make_menu": "let the distribution's own tool write the boot menu inside {root_name}, if its kernels changed",
+    "label": "label what is new in the new root, as the SELinux policy in it wants it",
     "check_root": "check the new root: init, what it needs, what mounts hide, kernel, modules, signature, space for the kernel",
     "keep_modules": "keep the modules of the running kernel in the new root",
     "create_backup": "snapshot {base_name} as {backup_name}" + NEW_SUFFIX,

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Running programs inside a new root: nothing leaks out of it, nothing keeps running in it.
 
-The module's own mount namespace is private already. The root gets a /dev with harmless nodes only, a read-only /sys, and
-/run and /tmp of its own; the host's /boot is not there. Of the host's file tree it sees the packages that were downloaded
+The module's own mount namespace is private already. The root gets a /dev with harmless nodes only, a read-only /sys without
+selinuxfs, so that SELinux looks disabled and no other policy is loaded, and /run and /tmp of its own; the host's /boot is not
+there. Of the host's file tree it sees the packages that were downloaded
 for it, and, read-only, what else the package manager needs and a snapshot does not hold. Programs run in a process namespace
 of their own, and in a mount namespace that has nothing but the new root (first_process); whatever a scriptlet starts dies with
 the package manager, and the package manager dies with the module.
@@ -23,7 +24,7 @@ import typing as t
 from ...btrfs import namespace
 from ...errors import OvercError
 from ...runner import ENGLISH, Completed, both_ends
-from ...system import bounded, first_process, syscalls
+from ...system import bounded, first_process, selinux, syscalls
 from ...system.mount_table import is_below, is_on_another, mounts
 from ...system.presence import is_directory, is_there
 from ...system.rooted_path import resolve_in_root
@@ -122,6 +123,8 @@ class NewRoot:
             return None
         syscalls.mount(source, target, fstype, flags, data)
         self._undo.append((_unmount, target))
+        if fstype == "tmpfs":  # what is made in it inherits from it
+            selinux.label_like(f"/{where}", target)
         return target
 
     def _populate(self) -> None:
@@ -132,6 +135,7 @@ class NewRoot:
                 path = os.path.join(dev, name)
                 os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(major, minor))
                 os.chmod(path, 0o666)  # noqa: S103 - as in every /dev; mknod obeys the umask
+                selinux.label_like(f"/dev/{name}", path)
             for name, target in _LINKS.items():
                 os.symlink(target, os.path.join(dev, name))
             if self._disk is not None:
@@ -266,6 +270,7 @@ def _show_device(disk: str, root: str) -> None:
     path = root + disk
     os.makedirs(os.path.dirname(path), exist_ok=True)
     os.mknod(path, 0o600 | stat.S_IFBLK, found.st_rdev)
+    selinux.label_like(disk, path)
 
 
 def _exit_code(told: int) -> int:

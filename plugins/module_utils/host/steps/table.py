@@ -14,6 +14,7 @@ from .cleanup import clean_boot, close, drop_downloads, drop_replaced, drop_unfi
 from .context import Apply
 from .entries import choice, menu, own_menu, remember, root
 from .keep_modules import keep_modules
+from .label import label
 from .places import restore_default
 from .run_commands import run_commands
 from .switch import (
@@ -38,6 +39,7 @@ STEP_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "download_packages": download_packages,
     "run_packages": run_packages,
     "run_commands": run_commands,
+    "label": label,
     "check_root": check_root,
     "keep_modules": keep_modules,
     "create_backup": create_backup,
@@ -79,6 +81,7 @@ ENTRY_FUNCTIONS: t.Final[dict[str, t.Callable[[Apply], bool]]] = {
     "run_packages": run_packages,
     "run_commands": run_commands,
     "make_menu": own_menu.make_menu,
+    "label": label,
     "check_root": root.check_root,
     "install_guard": root.install_guard,
     "carry_over": root.carry_over,

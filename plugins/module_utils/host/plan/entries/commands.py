@@ -17,6 +17,7 @@ from dataclasses import replace
 from ....boot.entries.boot import ADOPTED
 from ....errors import OvercError, certain
 from ...observe.entries.state import number_of
+from ..label import with_label
 from ..late import (
     Paths,
     last_moment_reason,
@@ -152,6 +153,7 @@ def plan_upgrade(facts: HostFacts, boot: EntryBoot, state: HostState, packages: 
     steps = list(with_late(steps, wish.carry_late))
     if boot.place is not None and boot.place.by_default:
         steps.insert(steps.index("check_root"), "make_menu")
+    steps = list(with_label(steps, facts))
     steps[steps.index("record") : steps.index("record")] = before_naming(boot)
     commit = commit_steps(boot, arm=wish.arm)
     if boot.armed:

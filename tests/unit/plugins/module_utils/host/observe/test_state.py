@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from ansible_collections.overc.system.plugins.module_utils.boot.grub.config import BootEntry
 from ansible_collections.overc.system.plugins.module_utils.boot.trial import TrialBoot
 from ansible_collections.overc.system.plugins.module_utils.host.observe.facts import HostFacts, ManagerFacts, Nested
+from ansible_collections.overc.system.plugins.module_utils.host.observe.labelling import Labelling
 from ansible_collections.overc.system.plugins.module_utils.host.observe.obstacles import Obstacles
 from ansible_collections.overc.system.plugins.module_utils.host.observe.protection import trial_requirements
 from ansible_collections.overc.system.plugins.module_utils.host.observe.requirements import requirements_of
@@ -20,7 +20,6 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.state im
 from ansible_collections.overc.system.plugins.module_utils.host.observe.surroundings import (
     Surroundings,
     observe_surroundings,
-    selinux_mode,
 )
 from ansible_collections.overc.system.plugins.module_utils.system.mount_table import Mount
 
@@ -79,7 +78,7 @@ VIOLATIONS: list[tuple[str, str, Change]] = [
     ("boot_files", "access_denied", lambda f: replace(f, obstacles=Obstacles(boot_files={"bzImage": "/boot/bzImage is immutable"}))),
     ("nested_subvolumes", "state_at_risk", lambda f: replace(f, nested=Nested(("rootfs/var/lib/docker/x",)))),
     ("package_database", "database_elsewhere", lambda f: replace(f, surroundings=Surroundings(("/var/lib/rpm",)))),
-    ("selinux", "selinux_enforcing", lambda f: replace(f, surroundings=Surroundings(selinux="enforcing"))),
+    ("selinux", "selinux_enforcing", lambda f: replace(f, surroundings=Surroundings(labelling=Labelling("enforcing", ("x",))))),
     ("tools", "tool_missing", lambda f: replace(f, missing_tools=("unshare",))),
     ("package_manager", "package_manager_missing", lambda f: replace(f, manager=ManagerFacts())),
 ]  # fmt: skip
@@ -130,13 +129,12 @@ def test_boot_that_is_only_not_mounted() -> None:
     assert entry.remedy.startswith("mount /boot, which /etc/fstab knows")
 
 
-def test_mode_of_selinux(tmp_path: Path) -> None:
-    mounted = Mount(str(tmp_path), "/", "selinuxfs", "selinuxfs", frozenset())
-    assert selinux_mode([]) is None
-    assert selinux_mode([mounted]) == "enforcing"  # it does not say
-    for text, mode in (("1", "enforcing"), ("0", "permissive"), ("0\n", "permissive"), ("", "enforcing")):
-        (tmp_path / "enforce").write_text(text)
-        assert selinux_mode([mounted]) == mode
+@pytest.mark.parametrize(
+    "found", [None, Labelling("enforcing"), Labelling("permissive"), Labelling("permissive", ("x",))]
+)
+def test_a_host_that_labels_or_does_not_have_to_is_not_refused(found: Labelling | None) -> None:
+    facts = replace(make.clean(), surroundings=Surroundings(labelling=found))
+    assert all(entry.ok for entry in requirements_of(facts))
 
 
 def test_a_swap_file_elsewhere_is_no_obstacle() -> None:

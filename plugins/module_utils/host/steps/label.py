@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, The overc.system authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The step that labels a new root for SELinux, by the policy that the root itself has.
+
+In a new root nobody sees the running policy (``NewRoot``): programs label nothing there, and none can load another policy into
+the running kernel. So what was written has the labels that the kernel gave it, and gets those that the new root's own policy
+wants. What nobody wrote keeps what it has, an administrator's chcon(1) included, unless the policy says something else now.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import typing as t
+
+from ...btrfs import ioctl
+from ...btrfs.paths import LONGEST, Paths
+from ...errors import OvercError, certain
+from ...system import selinux
+from ...system.presence import status
+from ..observe.labelling import PROGRAM
+from ..observe.requirements import shortened
+
+if t.TYPE_CHECKING:
+    from ...runner import Completed
+    from .context import Apply
+
+_LIMIT: t.Final = 300_000  # inodes; beyond that all of the root is as quick
+_BYTES: t.Final = 256 << 10  # of paths for one call: half of what the smallest limit of the kernel leaves
+_MAGIC: t.Final = re.compile(r"([\\*?\[\]{}])")  # setfiles takes what it is given for patterns (glob(7), with braces)
+
+
+def label(at: Apply) -> bool:
+    """Raises selinux_enforcing where a root would not be labelled as its policy wants, and that policy is enforced."""
+    found = certain(at.facts.surroundings.labelling, "SELinux on this host")
+    try:
+        return _label(at)
+    except OvercError as error:
+        if found.is_needed or error.error_id != "selinux_enforcing":
+            raise
+        at.warnings.append(
+            f"{error.message} SELinux is permissive now: label that root before a policy is enforced in it."
+        )
+        return False
+
+
+def _label(at: Apply) -> bool:
+    root, base = at.path(at.made_root().path), at.base().path
+    contexts, before = selinux.file_contexts(root), selinux.file_contexts(base)
+    if contexts is None:
+        raise OvercError(
+            "selinux_enforcing",
+            "The new root has no file_contexts of the policy that its /etc/selinux/config names, so its files cannot be "
+            "labelled.",
+        )
+    # Another policy may say something else of a file that nobody wrote
+    alike = before is not None and selinux.same_contexts(contexts, before)
+    paths = written(root, base) if alike else None
+    changed = False
+    for some in _calls(paths if paths is not None else [root]):
+        done = at.runner.run((PROGRAM, "-v", "-r", root, contexts, *(_MAGIC.sub(r"\\\1", path) for path in some)))
+        if done.rc != 0:
+            raise _refused(root, done)
+        changed = changed or bool(done.stdout.strip())
+    return changed
+
+
+def written(root: str, base: str) -> list[str] | None:
+    """What was written in ``root`` since it was made of ``base``, as setfiles is to be given it: it goes into directories.
+
+    None where that is too much, or too deep. Raises OSError.
+    """
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        ioctl.sync(fd)
+        inodes = ioctl.few_changed_inodes(fd, ioctl.subvolume_info(fd).origin_generation + 1, _LIMIT)
+        if inodes is None:
+            return None
+        named = Paths(fd)
+        found = {path for inode in sorted(inodes) for path in named.all_of(inode)}
+    finally:
+        os.close(fd)
+    if any(len(root) + len(path) >= LONGEST - 1 for path in found):
+        return None
+    paths = (os.fsdecode(path) for path in found if path)
+    return [os.path.join(root, path) for path in sorted(paths) if _is_wanted(root, base, path)]
+
+
+def _is_wanted(root: str, base: str, path: str) -> bool:
+    """Any file; of directories those that are new, or have another label: in others only names came and went."""
+    here = status(os.path.join(root, path))
+    if here is None or not stat.S_ISDIR(here.st_mode):
+        return here is not None
+    there = status(os.path.join(base, path))
+    if there is None or there.st_ino != here.st_ino:
+        return True
+    return selinux.label_of(os.path.join(root, path)) != selinux.label_of(os.path.join(base, path))
+
+
+def _calls(paths: t.Iterable[str]) -> t.Iterator[list[str]]:
+    some: list[str] = []
+    size = 0
+    for path in paths:
+        length = len(os.fsencode(path)) + 9  # its end, and a pointer to it
+        if some and size + length > _BYTES:
+            yield some
+            some, size = [], 0
+        some.append(path)
+        size += length
+    if some:
+        yield some
+
+
+def _refused(root: str, done: Completed) -> OvercError:
+    """What it was called with is left out: that are thousands of paths."""
+    facts = {key: value for key, value in done.facts().items() if key != "cmd"}
+    said = [line.replace(root, "") for line in (done.stderr.strip() or done.stdout.strip()).splitlines()]
+    unknown = any(os.strerror(errno.EINVAL) in line for line in said)
+    why = (
+        "The policy that came with the packages has labels that the running one does not know. Upgrade the packages of the "
+        "policy in the running system first, then run the same command again."
+        if unknown
+        else "Nothing was changed."
+    )
+    return OvercError(
+        "selinux_enforcing", f"Files of the new root cannot be labelled: {shortened(said) or done.rc}. {why}", **facts
+    )
+
+
+__all__ = ("label", "written")
