@@ -168,6 +168,21 @@ def test_a_directory_whose_label_was_changed(roots: tuple[Path, Path]) -> None:
     assert label_of(new / "usr/bin") == "bin_t"
 
 
+def test_what_is_mounted_on_an_unlabelled_directory_is_how_a_new_root_sees_it(roots: tuple[Path, Path]) -> None:
+    """Scripts write into it: where /boot is a partition, what is under it was made by an installer, and labelled by nobody."""
+    old, new = roots
+    name = str(old.parent).lstrip("/")
+    for root in (old, new):
+        (root / name).mkdir(parents=True)
+    set_label(old.parent, "boot_t")
+    step.label_mount_points(str(new))
+    assert label_of(new / name) == "boot_t"
+    assert label_of(old / name) is None
+    set_label(new / name, "mnt_t")
+    step.label_mount_points(str(new))
+    assert label_of(new / name) == "mnt_t"
+
+
 def test_another_policy_is_asked_about_every_file(roots: tuple[Path, Path]) -> None:
     _old, new = roots
     write_policy(new, POLICY + "/srv/other  --  system_u:object_r:other_t:s0\n")

@@ -139,7 +139,10 @@ def _build(firmware: str, tarball: Path, made: Sources, target: Path) -> None:
         scratch = Path(name)
         older, newer = kernels.unpack(made.kernels, made.root, scratch)
         pool = scratch / "pool"
-        for release, packages in releases(older, newer).items():
+        offered = releases(older, newer)
+        if firmware == SELINUX:
+            offered[selinux.RELEASE] = [*offered["v2"][:-1], app("2.0", selinux.SCRIPT)]
+        for release, packages in offered.items():
             publish(scratch / "repositories" / release, packages, pool, sign=sign_release)
         (scratch / "installed").mkdir()
         for package in releases(older, newer)["v1"]:

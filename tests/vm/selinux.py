@@ -11,7 +11,29 @@ from pathlib import Path
 from tests.lab.process import run
 
 PACKAGES: t.Final = "selinux-policy-default,policycoreutils,selinux-utils"
-_POLICY: t.Final = "etc/selinux/default"
+CONTEXTS: t.Final = "/etc/selinux/default/contexts/files/file_contexts"
+RELEASE: t.Final = "selinux"
+# What programs and scripts do that know SELinux, and some that do not: here it is as if there were none
+SCRIPT: t.Final = """\
+set -e
+if selinuxenabled; then echo 'SELinux is seen' >&2; exit 9; fi
+useradd --system vm-app
+echo secret >/etc/ssh/ssh_host_vm_key
+if load_policy; then echo 'a policy was loaded' >&2; exit 8; fi
+"""
+# Path -> type, of what the packages bring and their scripts make, and of what is ours
+LABELS: t.Final = {
+    "/boot": "boot_t",
+    "/etc/fstab": "etc_t",
+    "/etc/overc/trial-guard": "etc_t",
+    "/etc/passwd": "etc_t",
+    "/etc/shadow": "shadow_t",
+    "/etc/ssh/ssh_host_vm_key": "sshd_key_t",
+    "/etc/systemd/system/overc-trial-guard.service": "systemd_unit_t",
+    "/usr/share/vm-app/version": "usr_t",
+    "/var/lib/dpkg/status": "dpkg_var_lib_t",
+    "/vmlinuz": "boot_t",
+}
 _ENVIRONMENT: t.Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 
@@ -29,9 +51,8 @@ def configure(root: Path) -> None:
 def label(root: Path) -> None:
     """What is mounted below gets its labels as well; the kernel here needs no policy for that."""
     run(["mount", "-t", "proc", "proc", root / "proc"])
-    argv = ["setfiles", "-F", "-e", "/proc", f"/{_POLICY}/contexts/files/file_contexts", "/"]
-    run(["chroot", root, *argv], env=_ENVIRONMENT)
+    run(["chroot", root, "setfiles", "-F", "-m", "-e", "/proc", CONTEXTS, "/"], env=_ENVIRONMENT)
     run(["umount", root / "proc"])
 
 
-__all__ = ("PACKAGES", "configure", "label")
+__all__ = ("CONTEXTS", "LABELS", "PACKAGES", "RELEASE", "SCRIPT", "configure", "label")

@@ -16,18 +16,28 @@ import pytest
 
 from tests.conftest import REPORT_KEY
 from tests.sampling import ALL, day, in_turn
-from tests.vm import debian_cuts, debian_faults, debian_recording, debian_release, recording, results, turn
+from tests.vm import (
+    debian_cuts,
+    debian_faults,
+    debian_recording,
+    debian_release,
+    debian_selinux,
+    recording,
+    results,
+    selinux,
+    turn,
+)
 from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
 from tests.vm.cutting import run_to
 from tests.vm.debian import LOADER, NEW, OLD, TIMES, DebianGuest, DebianStates, deployment
-from tests.vm.debian_image import FIRMWARES
+from tests.vm.debian_image import FIRMWARES, SELINUX
 from tests.vm.debian_view import Debian
 from tests.vm.faults import FAULTS, Fault
 from tests.vm.sweep import Outcome
 
 pytestmark = pytest.mark.vm
 
-_BOOT: t.Final = {"bios": "ext4", "efi": "in btrfs, ESP vfat", LOADER: "in btrfs, ESP vfat"}
+_BOOT: t.Final = {"bios": "ext4", "efi": "in btrfs, ESP vfat", LOADER: "in btrfs, ESP vfat", SELINUX: "ext4"}
 _BOOTED_BY: t.Final = (*FIRMWARES, LOADER)
 _THEIRS: t.Final = (
     "cd /boot; sha256sum grub/grub.cfg efi/loader/loader.conf efi/loader/entries/[0-9a-f]*.conf 2>/dev/null; true"
@@ -114,6 +124,30 @@ def _released(make: MakeDebian, firmware: str) -> DebianGuest:
     return guest
 
 
+def _enforced(make: MakeDebian, firmware: str) -> DebianGuest:
+    """A policy is enforced from the first boot on: there, on trial and back, and nothing of it is another one's business."""
+    guest = make("adopted", firmware)
+    debian_selinux.assert_enforcing(guest)
+    loaded = debian_selinux.loaded(guest)
+    guest.offer(selinux.RELEASE)
+    said = guest.controller("overc_host_upgrade")
+    assert "label" in [action["step"] for action in said["actions"]], said
+    assert debian_selinux.loaded(guest) == loaded
+    debian_selinux.assert_enforcing(guest)
+    guest.machine.reboot()
+    guest.assert_system(NEW, deployment(1), trial="1")
+    debian_selinux.assert_enforcing(guest)
+    debian_selinux.assert_labelled(guest)
+    guest.controller(CONFIRM)
+    assert guest.info()["state"] == "clean"
+    assert debian_selinux.differing(guest) == frozenset()
+    guest.controller(ROLLBACK)
+    guest.machine.reboot()
+    guest.assert_system(OLD, deployment(0))
+    debian_selinux.assert_enforcing(guest)
+    return guest
+
+
 # Writes while the system goes down, and tells what it found when it came up
 _LAST_WORDS: t.Final = """\
 mkdir -p /srv/app && echo first >/srv/app/words && cat >/etc/systemd/system/last-words.service <<'END'
@@ -185,7 +219,10 @@ STORIES: t.Final[tuple[tuple[str, _Case, str], ...]] = (
 )
 # Takes most of an hour, so no day of `make test` has it. Not with /boot on ext4: what needs so much memory has caches dropped,
 # and then that kernel crashes, see Guest.save
-LONG: t.Final = (("from Debian 12 to Debian 13, confirmed, rolled back", _released, "efi"),)
+LONG: t.Final = (
+    ("from Debian 12 to Debian 13, confirmed, rolled back", _released, "efi"),
+    ("an SELinux policy enforced all the time: upgraded with a new kernel, confirmed, rolled back", _enforced, SELINUX),
+)
 
 
 @pytest.fixture
@@ -290,7 +327,8 @@ SWEEPS: t.Final[tuple[_Case, ...]] = (_every_cut, _missing_sync)
 
 def _story(what: str, story: _Case, make: MakeDebian, firmware: str) -> DebianGuest | None:
     guest = story(make, firmware)
-    results.note("boot", what=what, filesystem=_BOOT[firmware], firmware=firmware.upper(), protection=_PROTECTION)
+    shown = "BIOS" if firmware == SELINUX else firmware.upper()
+    results.note("boot", what=what, filesystem=_BOOT[firmware], firmware=shown, protection=_PROTECTION)
     return guest
 
 

@@ -11,7 +11,7 @@ import stat
 import typing as t
 
 from ..errors import OvercError
-from . import syscalls
+from . import selinux, syscalls
 from .presence import is_directory
 
 # In the top-level tree, outside of every root: the journal and the record.
@@ -37,6 +37,8 @@ def create_state_dir(top: str) -> str:
     path = state_dir(top)
     if not is_directory(path):
         os.mkdir(path, 0o700)
+        # The top-level tree is seen by no policy, and what is in it by whom it confines
+        selinux.label_like("/var/lib", path)
         syscalls.fsync_directory(top)
     return path
 

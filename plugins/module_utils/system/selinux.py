@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
 Mode = t.Literal["enforcing", "permissive"]
 
 LABEL: t.Final = "security.selinux"
+_NO_LABEL: t.Final = b":unlabeled_t:"  # what a policy says of a file that has none, or one that it does not know
 _CONFIG: t.Final = "etc/selinux/config"
 # selinux_config(5): what is meant where nothing is said
 _DEFAULT_TYPE: t.Final = "targeted"
@@ -71,9 +72,10 @@ def _bytes_of(path: str) -> bytes | None:
 def label_of(path: str) -> bytes | None:
     """What a file itself, not what a link leads to, is labelled with; None for nothing."""
     try:
-        return os.getxattr(path, LABEL, follow_symlinks=False)
+        label = os.getxattr(path, LABEL, follow_symlinks=False)
     except OSError:
         return None
+    return None if _NO_LABEL in label else label
 
 
 def label_like(source: str, target: str) -> None:

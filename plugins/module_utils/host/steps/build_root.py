@@ -29,6 +29,7 @@ from .etc.copies import BASE, drop_copies
 from .etc.copies import keep as keep_copy
 from .etc.merge import ETC
 from .hidden import refuse_hidden
+from .label import label_mount_points
 from .new_root import PACKAGES, NewRoot
 from .places import default_kept, snapshot_base
 
@@ -45,6 +46,8 @@ def create_root(at: Apply) -> bool:
     at.refresh()
     made = at.made_root()
     at.notes["new_uuid"] = made.uuid
+    if at.facts.surroundings.labelling is not None:
+        label_mount_points(at.path(made.path))
     # Those of a staged root are needed until it is replaced, whatever becomes of this one
     waiting = at.facts.default
     drop_copies(at.top, keep={waiting.uuid} if waiting and waiting.uuid != at.context.base else ())

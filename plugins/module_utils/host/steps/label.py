@@ -20,7 +20,9 @@ from ...btrfs import ioctl
 from ...btrfs.paths import LONGEST, Paths
 from ...errors import OvercError, certain
 from ...system import selinux
-from ...system.presence import status
+from ...system.mount_table import mounts
+from ...system.presence import is_plain_directory, status
+from ...system.rooted_path import resolve_in_root
 from ..observe.labelling import PROGRAM
 from ..observe.requirements import shortened
 
@@ -66,6 +68,17 @@ def _label(at: Apply) -> bool:
             raise _refused(root, done)
         changed = changed or bool(done.stdout.strip())
     return changed
+
+
+def label_mount_points(root: str) -> None:
+    """Directories of a new root that nobody labelled, because something is mounted on them here, as they are seen here.
+
+    Packages write into them; and of what has no label a policy lets only few programs use anything.
+    """
+    for mount in mounts():
+        place = resolve_in_root(root, mount.target)
+        if place is not None and place != root and is_plain_directory(place) and selinux.label_of(place) is None:
+            selinux.label_like(mount.target, place)
 
 
 def written(root: str, base: str) -> list[str] | None:
@@ -130,4 +143,4 @@ def _refused(root: str, done: Completed) -> OvercError:
     )
 
 
-__all__ = ("label", "written")
+__all__ = ("label", "label_mount_points", "written")
