@@ -34,6 +34,19 @@ POLICY: t.Final = """\
 /usr(/.*)?             system_u:object_r:usr_t:s0
 /usr/bin(/.*)?         system_u:object_r:bin_t:s0
 """
+TYPES: t.Final = ("default_t", "root_t", "etc_t", "shadow_t", "usr_t", "bin_t", "other_t")
+# The least that is a policy (secilc(8))
+CIL: t.Final = """\
+(handleunknown allow) (mls true)
+(class file (open)) (classorder (file))
+(sid kernel) (sidorder (kernel))
+(sensitivity s0) (sensitivityorder (s0)) (category c0) (categoryorder (c0)) (sensitivitycategory s0 (c0))
+(user system_u) (userlevel system_u (s0)) (userrange system_u ((s0) (s0 (c0))))
+(role object_r) (userrole system_u object_r)
+(typeattribute any)
+(sidcontext kernel (system_u object_r default_t ((s0) (s0))))
+(allow any any (file (open)))
+"""
 # What setfiles would take for patterns, or for the end of a name
 HOSTILE: t.Final = (
     b"st*r",
@@ -77,15 +90,28 @@ def label_of(path: Path) -> str | None:
         return None
 
 
-def write_policy(root: Path, text: str = POLICY) -> None:
+@pytest.fixture(scope="session")
+def binary(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A policy with the types that the labels here have."""
+    where = tmp_path_factory.mktemp("policy")
+    types = "".join(f"(type {name}) (roletype object_r {name}) (typeattributeset any ({name}))\n" for name in TYPES)
+    (where / "lab.cil").write_text(CIL + types)
+    subprocess.run(["secilc", "-c", "33", "-o", "policy", "-f", "contexts", "lab.cil"], check=True, cwd=where)
+    return (where / "policy").read_bytes()
+
+
+def write_policy(root: Path, text: str = POLICY, binary: bytes | None = None) -> None:
     contexts = root / "etc/selinux/lab/contexts/files/file_contexts"
     contexts.parent.mkdir(parents=True, exist_ok=True)
     contexts.write_text(text)
+    if binary is not None:
+        (root / "etc/selinux/lab/policy").mkdir()
+        (root / "etc/selinux/lab/policy/policy.33").write_bytes(binary)
     (root / "etc/selinux/config").write_text("SELINUX=enforcing\nSELINUXTYPE=lab\n")
 
 
 @pytest.fixture
-def roots(tmp_path: Path) -> t.Iterator[tuple[Path, Path]]:
+def roots(tmp_path: Path, binary: bytes) -> t.Iterator[tuple[Path, Path]]:
     """A labelled root, and the new one that was made of it."""
     with file_system(tmp_path) as top:
         old, new = (top / name for name in _NAMES)
@@ -94,7 +120,7 @@ def roots(tmp_path: Path) -> t.Iterator[tuple[Path, Path]]:
             (old / name).mkdir(parents=True)
         for name in ("etc/shadow", "usr/bin/app", "srv/web/index", "srv/other"):
             (old / name).write_text(name)
-        write_policy(old)
+        write_policy(old, binary=binary)
         subprocess.run(["setfiles", "-r", old, old / "etc/selinux/lab/contexts/files/file_contexts", old], check=True)
         set_label(old / "srv/web", "httpd_t")
         set_label(old / "srv/web/index", "httpd_t")
@@ -141,7 +167,7 @@ def test_what_was_written_is_labelled_and_nothing_else(roots: tuple[Path, Path])
     assert label_of(new / "usr/bin/linked") == "bin_t"
     # What an administrator labelled by hand, and nobody wrote since, stays
     assert label_of(new / "srv/web") == label_of(new / "srv/web/index") == "httpd_t"
-    assert str(new) not in [word for argv in called(at) for word in argv[4:]]
+    assert str(new) not in [word for argv in called(at) for word in argv[7:]]
     assert step.label(at) is False
 
 
@@ -189,6 +215,7 @@ def test_another_policy_is_asked_about_every_file(roots: tuple[Path, Path]) -> N
     at = at_work(new)
     assert step.label(at) is True
     assert label_of(new / "srv/other") == "other_t"
+    assert label_of(new / "srv/web") == "default_t"  # as with restorecon
     assert [argv[-1] for argv in called(at)] == [str(new)]
 
 
@@ -205,9 +232,10 @@ def test_too_many_files_are_not_listed(roots: tuple[Path, Path], monkeypatch: py
     assert step.written(str(new), str(old)) is None
 
 
-def test_a_root_without_a_policy_is_refused_where_one_is_enforced(roots: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("gone", ["config", "lab/contexts/files/file_contexts", "lab/policy/policy.33"])
+def test_a_root_without_a_policy_is_refused_where_one_is_enforced(roots: tuple[Path, Path], gone: str) -> None:
     _old, new = roots
-    (new / "etc/selinux/config").write_text("SELINUXTYPE=gone\n")
+    (new / "etc/selinux" / gone).unlink()
     with pytest.raises(OvercError) as caught:
         step.label(at_work(new))
     assert caught.value.error_id == "selinux_enforcing"
@@ -216,9 +244,10 @@ def test_a_root_without_a_policy_is_refused_where_one_is_enforced(roots: tuple[P
     assert len(at.warnings) == 1
 
 
-def test_what_setfiles_cannot_do_is_refused(roots: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("wrong", ["nosuch_t", ""])
+def test_what_setfiles_cannot_do_is_refused(roots: tuple[Path, Path], wrong: str) -> None:
     _old, new = roots
-    write_policy(new, POLICY + "/usr/[  --  system_u:object_r:other_t:s0\n")
+    write_policy(new, POLICY + f"/usr/new  --  system_u:object_r:{wrong}:s0\n")
     with pytest.raises(OvercError) as caught:
         step.label(at_work(new))
     assert caught.value.error_id == "selinux_enforcing"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import typing as t
 
-from .presence import text_of
-from .rooted_path import regular_file_in_root
+from .presence import is_directory, is_file, text_of
+from .rooted_path import regular_file_in_root, resolve_in_root
 
 if t.TYPE_CHECKING:
     from .mount_table import Mount
@@ -22,6 +23,7 @@ _NO_LABEL: t.Final = b":unlabeled_t:"  # what a policy says of a file that has n
 _CONFIG: t.Final = "etc/selinux/config"
 # selinux_config(5): what is meant where nothing is said
 _DEFAULT_TYPE: t.Final = "targeted"
+_BINARY: t.Final = "policy."
 # What selabel_file(5) reads besides the file itself
 _BESIDE: t.Final = ("", ".local", ".homedirs", ".subs", ".subs_dist")
 
@@ -48,12 +50,26 @@ def policy_type(root: str) -> str | None:
     return found
 
 
-def file_contexts(root: str) -> str | None:
-    """The host's path of what the policy of a root says about files, None where it says nothing. Raises OSError."""
+def _within(root: str, path: str) -> str | None:
+    """Where ``path`` of a root's policy is."""
     name = policy_type(root)
     if name is None or "/" in name or name in (".", ".."):
         return None
-    return regular_file_in_root(root, f"etc/selinux/{name}/contexts/files/file_contexts")
+    return resolve_in_root(root, f"etc/selinux/{name}/{path}")
+
+
+def file_contexts(root: str) -> str | None:
+    """The host's path of what the policy of a root says about files, None where it says nothing. Raises OSError."""
+    path = _within(root, "contexts/files/file_contexts")
+    return path if path is not None and is_file(path) else None
+
+
+def binary_policy(root: str) -> str | None:
+    """The host's path of the policy of a root as a kernel loads it, the newest of its formats. Raises OSError."""
+    where = _within(root, "policy")
+    names = os.listdir(where) if where is not None and is_directory(where) else []
+    found = [int(name[len(_BINARY) :]) for name in names if re.fullmatch(r"policy\.[0-9]{1,9}", name)]
+    return regular_file_in_root(root, os.path.relpath(f"{where}/{_BINARY}{max(found)}", root)) if found else None
 
 
 def same_contexts(one: str, other: str) -> bool:
@@ -86,4 +102,14 @@ def label_like(source: str, target: str) -> None:
             os.setxattr(target, LABEL, label, follow_symlinks=False)
 
 
-__all__ = ("LABEL", "Mode", "file_contexts", "label_like", "label_of", "mode", "policy_type", "same_contexts")
+__all__ = (
+    "LABEL",
+    "Mode",
+    "binary_policy",
+    "file_contexts",
+    "label_like",
+    "label_of",
+    "mode",
+    "policy_type",
+    "same_contexts",
+)

@@ -46,6 +46,8 @@ def observe_labelling(runner: Runner, mounted: t.Sequence[Mount]) -> Labelling |
         lacks.append("there is no /etc/selinux/config")
     elif selinux.file_contexts("/") is None:
         lacks.append(f"there is no file_contexts of the policy {name!r} below /etc/selinux")
+    elif selinux.binary_policy("/") is None:
+        lacks.append(f"there is no policy/policy.* of the policy {name!r} below /etc/selinux")
     return Labelling(mode, tuple(lacks))
 
 

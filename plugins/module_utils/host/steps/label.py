@@ -52,18 +52,21 @@ def label(at: Apply) -> bool:
 def _label(at: Apply) -> bool:
     root, base = at.path(at.made_root().path), at.base().path
     contexts, before = selinux.file_contexts(root), selinux.file_contexts(base)
-    if contexts is None:
+    policy = selinux.binary_policy(root)
+    if contexts is None or policy is None:
         raise OvercError(
             "selinux_enforcing",
-            "The new root has no file_contexts of the policy that its /etc/selinux/config names, so its files cannot be "
-            "labelled.",
+            f"The new root has no {'file_contexts' if contexts is None else 'policy/policy.*'} of the policy that its "
+            "/etc/selinux/config names, so its files cannot be labelled.",
         )
     # Another policy may say something else of a file that nobody wrote
     alike = before is not None and selinux.same_contexts(contexts, before)
     paths = written(root, base) if alike else None
     changed = False
     for some in _calls(paths if paths is not None else [root]):
-        done = at.runner.run((PROGRAM, "-v", "-r", root, contexts, *(_MAGIC.sub(r"\\\1", path) for path in some)))
+        # Whether its file_contexts make sense is asked of the root's own policy, not of the running one
+        call = (PROGRAM, "-v", "-c", policy, "-r", root, contexts)
+        done = at.runner.run((*call, *(_MAGIC.sub(r"\\\1", path) for path in some)))
         if done.rc != 0:
             raise _refused(root, done)
         changed = changed or bool(done.stdout.strip())

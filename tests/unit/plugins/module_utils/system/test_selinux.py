@@ -54,6 +54,19 @@ def test_policy_that_is_not_there(tmp_path: Path, name: str) -> None:
     assert selinux.file_contexts(root) is None
 
 
+def test_the_newest_format_of_a_policy(tmp_path: Path) -> None:
+    root = root_with(tmp_path, "SELINUXTYPE=default\n", "default")
+    assert selinux.binary_policy(root) is None
+    policies = tmp_path / "etc/selinux/default/policy"
+    policies.mkdir()
+    assert selinux.binary_policy(root) is None
+    for name in ("policy.9", "policy.33", "policy.kern", "policy.34.tmp"):
+        (policies / name).touch()
+    assert selinux.binary_policy(root) == f"{policies}/policy.33"
+    (policies / "policy.35").symlink_to("/policy.35")
+    assert selinux.binary_policy(root) is None
+
+
 def test_a_link_of_a_root_does_not_lead_to_the_host(tmp_path: Path) -> None:
     host, root = tmp_path / "host", tmp_path / "root"
     root_with(host, None, "default")

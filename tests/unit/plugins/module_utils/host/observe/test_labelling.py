@@ -23,9 +23,10 @@ class Finds:
 @pytest.fixture
 def policy(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
     """Of the machine that runs this nothing is asked."""
-    said: dict[str, str | None] = {"type": "default", "contexts": "/etc/selinux/default/contexts/files/file_contexts"}
+    said: dict[str, str | None] = {"type": "default", "contexts": "/e/file_contexts", "policy": "/e/policy.33"}
     monkeypatch.setattr(selinux, "policy_type", lambda _root: said["type"])
     monkeypatch.setattr(selinux, "file_contexts", lambda _root: said["contexts"])
+    monkeypatch.setattr(selinux, "binary_policy", lambda _root: said["policy"])
     return said
 
 
@@ -50,6 +51,10 @@ def test_what_is_missing_is_named(tmp_path: Path, policy: dict[str, str | None])
     assert found.detail == (
         "SELinux is enforcing, and files of a new root cannot be labelled: there is no program setfiles and there is no "
         "file_contexts of the policy 'default' below /etc/selinux"
+    )
+    policy.update(contexts="/e/file_contexts", policy=None)
+    assert observed(tmp_path, "setfiles") == Labelling(
+        "enforcing", ("there is no policy/policy.* of the policy 'default' below /etc/selinux",)
     )
     policy["type"] = None
     assert observed(tmp_path, "setfiles") == Labelling("enforcing", ("there is no /etc/selinux/config",))
