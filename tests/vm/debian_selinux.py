@@ -12,6 +12,8 @@ from tests.lab.process import LabError
 from tests.vm.debian import DebianGuest
 from tests.vm.selinux import CONTEXTS, LABELS
 
+# Emulated, every start with a policy takes longer; nothing here is about how long
+_TIMES: t.Final = "panic_timeout=3 boot_timeout=1200 confirm_deadline=1800"
 # Of Debian's policy with its own programs, on a machine that nobody touched yet
 _OF_DEBIAN: t.Final = frozenset(("systemd-udevd", "systemd-tmpfile"))
 _LOOK: t.Final = """\
@@ -22,6 +24,11 @@ echo "domain=$(tr -d '\\000' </proc/self/attr/current | cut -d: -f3)"
 _LOADED: t.Final = "dd if=/sys/fs/selinux/status bs=20 count=1 2>/dev/null | od -An -tu4 | tr -s ' ' | cut -d' ' -f5"
 _SHOW: t.Final = "stat -c '%C %n' {}"
 _DIFFER: t.Final = f"setfiles -n -v -e /proc -e /sys -e /dev -e /run {CONTEXTS} / 2>&1 | cut -d' ' -f3 | sort"
+
+
+def adopt(guest: DebianGuest) -> None:
+    said = guest.controller("overc_bootloader", "-a", _TIMES)
+    assert said["protection"] == "automatic", said
 
 
 def assert_enforcing(guest: DebianGuest) -> None:
@@ -52,4 +59,4 @@ def differing(guest: DebianGuest) -> frozenset[str]:
     return frozenset(found)
 
 
-__all__ = ("assert_enforcing", "assert_labelled", "differing", "loaded")
+__all__ = ("adopt", "assert_enforcing", "assert_labelled", "differing", "loaded")

@@ -126,7 +126,8 @@ def _released(make: MakeDebian, firmware: str) -> DebianGuest:
 
 def _enforced(make: MakeDebian, firmware: str) -> DebianGuest:
     """A policy is enforced from the first boot on: there, on trial and back, and nothing of it is another one's business."""
-    guest = make("adopted", firmware)
+    guest = make("installed", firmware)
+    debian_selinux.adopt(guest)
     debian_selinux.assert_enforcing(guest)
     loaded = debian_selinux.loaded(guest)
     guest.offer(selinux.RELEASE)

@@ -38,16 +38,22 @@ def mode(mounted: t.Sequence[Mount]) -> Mode | None:
 
 def policy_type(root: str) -> str | None:
     """The name of the policy that a root is configured to have; None where its configuration is missing. Raises OSError."""
+    found = _configured(root)
+    return found.get("SELINUXTYPE", _DEFAULT_TYPE) if found is not None else None
+
+
+def will_enforce(root: str) -> bool:
+    """Whether a root is configured to enforce its policy from its next start on. Raises OSError."""
+    return ((_configured(root) or {}).get("SELINUX", "")).lower() == "enforcing"
+
+
+def _configured(root: str) -> dict[str, str] | None:
     path = regular_file_in_root(root, _CONFIG)
     text = text_of(path) if path else None
     if text is None:
         return None
-    found = _DEFAULT_TYPE
-    for line in text.splitlines():
-        name, _equal, value = line.strip().partition("=")
-        if name.strip() == "SELINUXTYPE" and value.strip():
-            found = value.strip()
-    return found
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {name.strip(): value.strip() for name, _equal, value in pairs if value.strip()}
 
 
 def _within(root: str, path: str) -> str | None:
@@ -112,4 +118,5 @@ __all__ = (
     "mode",
     "policy_type",
     "same_contexts",
+    "will_enforce",
 )

@@ -19,20 +19,22 @@ PROGRAM: t.Final = "setfiles"
 
 @dataclass(frozen=True)
 class Labelling:
-    """Of a host with a loaded policy. ``lacks``: what labelling needs and is not there."""
+    """Of a host with a loaded policy. ``lacks``: what labelling needs and is not there. ``later``: its next start enforces it."""
 
     mode: selinux.Mode
     lacks: tuple[str, ...] = ()
+    later: bool = False
 
     @property
     def is_needed(self) -> bool:
-        return self.mode == "enforcing"
+        return self.mode == "enforcing" or self.later
 
     @property
     def detail(self) -> str:
+        mode = f"{self.mode} until the next start" if self.later and self.mode == "permissive" else self.mode
         if self.lacks:
-            return f"SELinux is {self.mode}, and files of a new root cannot be labelled: {' and '.join(self.lacks)}"
-        return f"SELinux is {self.mode}, and files of a new root are labelled by its policy"
+            return f"SELinux is {mode}, and files of a new root cannot be labelled: {' and '.join(self.lacks)}"
+        return f"SELinux is {mode}, and files of a new root are labelled by its policy"
 
 
 def observe_labelling(runner: Runner, mounted: t.Sequence[Mount]) -> Labelling | None:
@@ -48,7 +50,7 @@ def observe_labelling(runner: Runner, mounted: t.Sequence[Mount]) -> Labelling |
         lacks.append(f"there is no file_contexts of the policy {name!r} below /etc/selinux")
     elif selinux.binary_policy("/") is None:
         lacks.append(f"there is no policy/policy.* of the policy {name!r} below /etc/selinux")
-    return Labelling(mode, tuple(lacks))
+    return Labelling(mode, tuple(lacks), selinux.will_enforce("/"))
 
 
 __all__ = ("PROGRAM", "Labelling", "observe_labelling")

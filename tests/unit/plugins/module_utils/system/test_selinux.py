@@ -48,6 +48,14 @@ def test_policy_that_a_root_is_configured_for(tmp_path: Path, config: str | None
     assert selinux.file_contexts(root) == (f"{root}/{NAME.format(name)}" if name else None)
 
 
+@pytest.mark.parametrize(
+    ("config", "enforces"),
+    [("SELINUX=enforcing\n", True), ("#SELINUX=enforcing\nSELINUX=permissive\n", False), ("", False), (None, False)],
+)
+def test_mode_of_the_next_start(tmp_path: Path, config: str | None, enforces: bool) -> None:
+    assert selinux.will_enforce(root_with(tmp_path, config)) is enforces
+
+
 @pytest.mark.parametrize("name", ["minimum", "../default", ".."])
 def test_policy_that_is_not_there(tmp_path: Path, name: str) -> None:
     root = root_with(tmp_path, f"SELINUXTYPE={name}\n", "default")

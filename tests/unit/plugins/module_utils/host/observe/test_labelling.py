@@ -27,6 +27,7 @@ def policy(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
     monkeypatch.setattr(selinux, "policy_type", lambda _root: said["type"])
     monkeypatch.setattr(selinux, "file_contexts", lambda _root: said["contexts"])
     monkeypatch.setattr(selinux, "binary_policy", lambda _root: said["policy"])
+    monkeypatch.setattr(selinux, "will_enforce", lambda _root: said.get("later") is not None)
     return said
 
 
@@ -42,6 +43,19 @@ def test_without_a_policy_nothing_is_labelled() -> None:
 def test_a_host_that_can_label(tmp_path: Path, policy: dict[str, str | None]) -> None:
     assert policy
     assert observed(tmp_path, "setfiles") == Labelling("enforcing")
+
+
+def test_a_mode_that_ends_with_the_next_start(tmp_path: Path, policy: dict[str, str | None]) -> None:
+    """setenforce(8) lasts until then, and it is the new root that starts."""
+    (tmp_path / "enforce").write_text("0")
+    assert (observed(tmp_path) or Labelling("enforcing")).is_needed is False
+    policy["later"] = "enforcing"
+    found = observed(tmp_path)
+    assert found is not None
+    assert found.is_needed
+    assert found.detail.startswith(
+        "SELinux is permissive until the next start, and files of a new root cannot be labelled"
+    )
 
 
 def test_what_is_missing_is_named(tmp_path: Path, policy: dict[str, str | None]) -> None:
