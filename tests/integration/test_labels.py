@@ -194,19 +194,18 @@ def test_a_directory_whose_label_was_changed(roots: tuple[Path, Path]) -> None:
     assert label_of(new / "usr/bin") == "bin_t"
 
 
-def test_what_is_mounted_on_an_unlabelled_directory_is_how_a_new_root_sees_it(roots: tuple[Path, Path]) -> None:
+def test_an_unlabelled_directory_on_which_something_is_mounted_is_labelled_first(roots: tuple[Path, Path]) -> None:
     """Scripts write into it: where /boot is a partition, what is under it was made by an installer, and labelled by nobody."""
     old, new = roots
-    name = str(old.parent).lstrip("/")
-    for root in (old, new):
-        (root / name).mkdir(parents=True)
-    set_label(old.parent, "boot_t")
-    step.label_mount_points(str(new))
-    assert label_of(new / name) == "boot_t"
-    assert label_of(old / name) is None
-    set_label(new / name, "mnt_t")
-    step.label_mount_points(str(new))
-    assert label_of(new / name) == "mnt_t"
+    write_policy(new, POLICY + f"{old.parent}  -d  system_u:object_r:other_t:s0\n")
+    place = new / str(old.parent).lstrip("/")
+    place.mkdir(parents=True)
+    step.label_mount_points(at_work(new))
+    assert label_of(place) == "other_t"
+    assert label_of(place.parent) is None  # nothing is mounted there
+    set_label(place, "bin_t")
+    step.label_mount_points(at_work(new))
+    assert label_of(place) == "bin_t"
 
 
 def test_another_policy_is_asked_about_every_file(roots: tuple[Path, Path]) -> None:

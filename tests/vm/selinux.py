@@ -49,9 +49,11 @@ def configure(root: Path) -> None:
 
 
 def label(root: Path) -> None:
-    """What is mounted below gets its labels as well; the kernel here needs no policy for that."""
+    """What is mounted at /boot gets its labels as well, but not the directory under it, as on a machine that was installed and
+    then relabelled. The kernel here needs no policy for that.
+    """
     run(["mount", "-t", "proc", "proc", root / "proc"])
-    run(["chroot", root, "setfiles", "-F", "-m", "-e", "/proc", CONTEXTS, "/"], env=_ENVIRONMENT)
+    run(["chroot", root, "setfiles", "-F", "-m", CONTEXTS, "/", "/boot"], env=_ENVIRONMENT)
     run(["umount", root / "proc"])
 
 

@@ -46,8 +46,9 @@ def create_root(at: Apply) -> bool:
     at.refresh()
     made = at.made_root()
     at.notes["new_uuid"] = made.uuid
-    if at.facts.surroundings.labelling is not None:
-        label_mount_points(at.path(made.path))
+    labelling = at.facts.surroundings.labelling
+    if labelling is not None and not labelling.lacks:
+        label_mount_points(at)
     # Those of a staged root are needed until it is replaced, whatever becomes of this one
     waiting = at.facts.default
     drop_copies(at.top, keep={waiting.uuid} if waiting and waiting.uuid != at.context.base else ())

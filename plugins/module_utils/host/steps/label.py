@@ -65,23 +65,32 @@ def _label(at: Apply) -> bool:
     changed = False
     for some in _calls(paths if paths is not None else [root]):
         # Whether its file_contexts make sense is asked of the root's own policy, not of the running one
-        call = (PROGRAM, "-v", "-c", policy, "-r", root, contexts)
-        done = at.runner.run((*call, *(_MAGIC.sub(r"\\\1", path) for path in some)))
+        done = at.runner.run((PROGRAM, "-v", "-c", policy, "-r", root, contexts, *map(_literally, some)))
         if done.rc != 0:
             raise _refused(root, done)
         changed = changed or bool(done.stdout.strip())
     return changed
 
 
-def label_mount_points(root: str) -> None:
-    """Directories of a new root that nobody labelled, because something is mounted on them here, as they are seen here.
+def label_mount_points(at: Apply) -> None:
+    """Directories of a new root that nobody ever labelled, because something is mounted on them here, as its policy wants them.
 
-    Packages write into them; and of what has no label a policy lets only few programs use anything.
+    Packages write into them; and what has no label, few programs may use. What is wrong with a policy, ``label`` tells.
     """
-    for mount in mounts():
-        place = resolve_in_root(root, mount.target)
-        if place is not None and place != root and is_plain_directory(place) and selinux.label_of(place) is None:
-            selinux.label_like(mount.target, place)
+    root = at.path(at.made_root().path)
+    places = (resolve_in_root(root, mount.target) for mount in mounts())
+    bare = [
+        place
+        for place in dict.fromkeys(places)
+        if place is not None and place != root and is_plain_directory(place) and selinux.label_of(place) is None
+    ]
+    contexts, policy = selinux.file_contexts(root), selinux.binary_policy(root)
+    if bare and contexts is not None and policy is not None:
+        at.runner.run((PROGRAM, "-c", policy, "-r", root, contexts, *map(_literally, bare)))
+
+
+def _literally(path: str) -> str:
+    return _MAGIC.sub(r"\\\1", path)
 
 
 def written(root: str, base: str) -> list[str] | None:
