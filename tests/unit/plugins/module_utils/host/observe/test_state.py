@@ -129,9 +129,7 @@ def test_boot_that_is_only_not_mounted() -> None:
     assert entry.remedy.startswith("mount /boot, which /etc/fstab knows")
 
 
-@pytest.mark.parametrize(
-    "found", [None, Labelling("enforcing"), Labelling("permissive"), Labelling("permissive", ("x",))]
-)
+@pytest.mark.parametrize("found", [None, Labelling("permissive"), Labelling("permissive", ("x",))])
 def test_a_host_that_labels_or_does_not_have_to_is_not_refused(found: Labelling | None) -> None:
     facts = replace(make.clean(), surroundings=Surroundings(labelling=found))
     assert all(entry.ok for entry in requirements_of(facts))
