@@ -63,6 +63,8 @@ HARM: dict[str, tuple[str, str]] = {
         "echo '/dev/none /srv ext4 defaults 0 2' >> /etc/fstab",
         "device /dev/none, which a new line of its /etc/fstab mounts on /srv",
     ),
+    "a line that hides the system": ("echo 'tmpfs /usr tmpfs defaults 0 0' >> /etc/fstab", "mounts tmpfs over it"),
+    "the shell of who comes in": ("usermod -s /bin/false root", "the shell of root is /bin/false"),
     "the first target": (
         "rm /etc/systemd/system/default.target /lib/systemd/system/default.target; :",
         "default.target",

@@ -49,8 +49,7 @@ def essentials_of(root: str, init: Program | None, boot_dir: str) -> frozenset[s
     found += [path for path in _PROGRAMS if find_program(root, path) is not None]
     if init is not None and os.path.basename(resolve_in_root(root, init.path) or "") == "systemd" and _target(root):
         found.append(FIRST_TARGET)
-    fstab = regular_file_in_root(root, "etc/fstab")
-    targets = {entry.target.rstrip("/") or "/" for entry in parse((text_of(fstab) if fstab else None) or "")}
+    targets = {entry.target.rstrip("/") or "/" for entry in _entries(root)}
     found += [f"line for {path} in /etc/fstab" for path in ("/", boot_dir) if path in targets]
     found += [f"{path} with a line for root" for path in _ACCOUNTS if "root" in _first_words(root, path, ":")]
     # What the host itself is on may be called in many ways, and is there
@@ -78,9 +77,36 @@ def absent_devices(root: str, base: str | None = None) -> tuple[tuple[str, str],
     )
 
 
-def _needed(root: str) -> list[Entry]:
+def covered_by_fstab(root: str, base: str, needed: t.Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """What the fstab of ``root`` mounts over one of the ``needed`` paths, and where, if that of ``base`` mounts nothing there.
+
+    What is built into such a directory is not what runs. A bind mount or an overlay shows it all the same.
+    """
+    known = {entry.target.rstrip("/") for entry in _entries(base)}
+    paths = [found for found in (resolve_in_root(root, path) for path in needed) if found is not None]
+    covered = []
+    for entry in _entries(root):
+        options = set(entry.options.split(","))
+        if (
+            entry.target.rstrip("/") in known
+            or entry.fstype in ("swap", "overlay")
+            or options & {"bind", "rbind", "noauto"}
+        ):
+            continue
+        place = resolve_in_root(root, entry.target) if entry.target.startswith("/") else None
+        over = place is not None and any(path.startswith(place.rstrip("/") + "/") for path in paths)
+        if over and not ("nofail" in options and _is_absent(entry.source)):
+            covered.append((entry.source, entry.target))
+    return tuple(covered)
+
+
+def _entries(root: str) -> list[Entry]:
     fstab = regular_file_in_root(root, "etc/fstab")
-    entries = parse((text_of(fstab) if fstab else None) or "")
+    return parse((text_of(fstab) if fstab else None) or "")
+
+
+def _needed(root: str) -> list[Entry]:
+    entries = _entries(root)
     optional = {"noauto", "nofail", "x-systemd.automount", "_netdev"}
     return [entry for entry in entries if entry.fstype != "swap" and not optional & set(entry.options.split(","))]
 
@@ -137,4 +163,13 @@ def _unit(root: str, name: str) -> str | None:
     return found if found is not None and stat.S_ISREG(os.lstat(found).st_mode) else None
 
 
-__all__ = ("DEVICES", "DIRECTORIES", "FIRST_TARGET", "FSTAB", "absent_devices", "essentials_of", "unlocked_at_boot")
+__all__ = (
+    "DEVICES",
+    "DIRECTORIES",
+    "FIRST_TARGET",
+    "FSTAB",
+    "absent_devices",
+    "covered_by_fstab",
+    "essentials_of",
+    "unlocked_at_boot",
+)

@@ -15,7 +15,7 @@ from ...errors import OvercError, certain
 from ...system.rooted_path import resolve_in_root
 from ..late.pieces import PYTHONS
 from ..observe.bootable import lacks, unusable_modules
-from ..observe.essentials import DEVICES, absent_devices, unlocked_at_boot
+from ..observe.essentials import DEVICES, FSTAB, absent_devices, covered_by_fstab, unlocked_at_boot
 from ..observe.needed import needed_programs
 from .context import Apply
 from .login import SSHD, no_login, starts_sshd
@@ -40,6 +40,10 @@ def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
     missing += [
         f"device {source}, which a new line of its /etc/fstab mounts on {target} (without nofail the host would not come up)"
         for source, target in absent_devices(new.path, base.path)
+    ]
+    missing += [
+        f"{target} as it was built: a new line of its /etc/fstab mounts {source} over it"
+        for source, target in covered_by_fstab(new.path, base.path, (FSTAB, "/etc/passwd", *needed))
     ]
     if missing:
         raise OvercError("root_incomplete", f"After the packages ran, the new root has no {', no '.join(missing)}.")

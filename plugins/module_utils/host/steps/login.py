@@ -19,6 +19,7 @@ from ...system.mount_table import is_below, mounts
 from ...system.presence import is_link, is_there, status, text_of
 from ...system.rooted_path import resolve_in_root
 from ..observe import pam
+from ..observe.account import account_lost
 from .new_root import NewRoot
 
 if t.TYPE_CHECKING:
@@ -87,7 +88,7 @@ def no_login(at: Apply, new: RootFacts, base: RootFacts) -> str | None:
         at.warnings.append(
             "sshd was started at boot, and is not any more in the new root: a unit is disabled or masked."
         )
-    return _rules_lost(at, new, base)
+    return account_lost(new.path, base.path) or _rules_lost(at, new, base)
 
 
 def _sshd_says(at: Apply, root: RootFacts, *, whole: bool = False) -> tuple[str, ...]:
