@@ -100,6 +100,13 @@ def text_of(path: str) -> str | None:
         raise
 
 
+def bytes_in(stream: t.BinaryIO, most: int = LONGEST_TEXT) -> bytes:
+    """What an open file of ours has. Raises OSError (EFBIG) for one that is longer than any that we wrote."""
+    if os.fstat(stream.fileno()).st_size > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return stream.read()
+
+
 def files_below(top: str) -> t.Iterator[tuple[str, list[str]]]:
     """Each directory below ``top`` with the names of what is no directory in it; nothing where ``top`` is not there."""
     for directory, _subdirectories, names in os.walk(top, onerror=_raise_unless_gone):
@@ -113,6 +120,7 @@ def _raise_unless_gone(error: OSError) -> None:
 
 __all__ = (
     "NOT_THERE",
+    "bytes_in",
     "files_below",
     "holds_something",
     "is_directory",

@@ -103,7 +103,7 @@ def check_absolute(option: str, value: str) -> str:
     ):
         raise OvercError(
             "bad_argument",
-            f"{option}={value!r} is not a usable path: it must be absolute and without '.', '..' or '//'.",
+            f"{option}={value!r} is not a usable path: it must be absolute, below / and without '.', '..' or '//'.",
         )
     return value
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from ...errors import OvercError
 from ...system import syscalls
 from ...system.own_dirs import STATE_DIR, create_state_dir, state_dir
-from ...system.presence import is_directory, open_at_once
+from ...system.presence import bytes_in, is_directory, open_at_once
 from ...values import load_object, texts
 
 _NAME: t.Final = "journal.jsonl"
@@ -88,7 +88,7 @@ def read_journal(top: str) -> OpenJournal | None:
     """The unfinished transaction of this host, None if there is none."""
     try:
         with open(os.path.join(state_dir(top), _NAME), "rb", opener=open_at_once) as stream:
-            found = parse_journal(stream.read())
+            found = parse_journal(bytes_in(stream))
             return replace(found, is_written=not _lock(stream.fileno(), fcntl.LOCK_SH)) if found else None
     except FileNotFoundError:
         return None

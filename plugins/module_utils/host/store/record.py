@@ -9,6 +9,7 @@ facts); it says what a subvolume's uuid means. A subvolume without an entry is n
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import typing as t
@@ -17,13 +18,16 @@ from dataclasses import asdict, dataclass, field, replace
 from ...errors import OvercError
 from ...system import syscalls
 from ...system.own_dirs import STATE_DIR, create_state_dir, state_dir
-from ...system.presence import open_at_once
+from ...system.presence import bytes_in, open_at_once
 from ...values import build, decimal, load_object, texts
 from ..late.wish import forget_waiting
 
 _NAME: t.Final = "record.json"
 _VERSION: t.Final = 1
 _EVENTS: t.Final = 50
+_START_OVER: t.Final = "Move it away to start over: subvolumes made before then count as not ours and are kept."
+# What is there is no file, or none that was ever written here: nothing that a disk's error would explain
+_NO_RECORD: t.Final = (errno.EISDIR, errno.EFBIG, errno.ELOOP, errno.ENXIO)
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,7 @@ def parse_record(data: bytes) -> Record:
     except (ValueError, KeyError) as error:
         raise OvercError(
             "inconsistent",
-            f"The record {STATE_DIR}/{_NAME} in the top-level tree cannot be read ({error}). Move it away to start over: "
-            "subvolumes made before then count as not ours and are kept.",
+            f"The record {STATE_DIR}/{_NAME} in the top-level tree cannot be read ({error}). {_START_OVER}",
         ) from None
 
 
@@ -152,12 +155,14 @@ def read_record(top: str) -> Record:
     """The record of this host, an empty one if there is none."""
     try:
         with open(os.path.join(state_dir(top), _NAME), "rb", opener=open_at_once) as stream:
-            return parse_record(stream.read())
+            return parse_record(bytes_in(stream))
     except FileNotFoundError:
         return Record()
     except OSError as error:
+        then = _START_OVER if error.errno in _NO_RECORD else "Find out why: dmesg tells."
         raise OvercError(
-            "inconsistent", f"The record {STATE_DIR}/{_NAME} in the top-level tree cannot be read: {error.strerror}."
+            "inconsistent",
+            f"The record {STATE_DIR}/{_NAME} in the top-level tree cannot be read ({error.strerror}). {then}",
         ) from None
 
 

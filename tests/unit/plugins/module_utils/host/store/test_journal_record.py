@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import os
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,22 @@ def test_what_is_no_json_is_told_in_plain_words(data: bytes) -> None:
     for python in ("char 0", "codec", "sys.", "Expecting", "Extra data"):
         assert python not in caught.value.message
     assert "Move it away to start over" in caught.value.message
+
+
+@pytest.mark.parametrize("read", [read_record, read_journal])
+@pytest.mark.parametrize("shape", ["endless", "directory"])
+def test_what_is_none_of_ours_is_told_with_its_remedy(
+    tmp_path: Path, read: t.Callable[[str], object], shape: str
+) -> None:
+    name = "record.json" if read is read_record else "journal.jsonl"
+    (tmp_path / ".overc").mkdir(mode=0o700)
+    path = tmp_path / ".overc" / name
+    if shape == "directory":
+        path.mkdir()
+    else:
+        path.touch()
+        os.truncate(path, 200 << 30)
+    with pytest.raises(OvercError, match="cannot be read") as caught:
+        read(str(tmp_path))
+    assert caught.value.error_id == "inconsistent"
+    assert read is read_journal or "Move it away to start over" in caught.value.message
