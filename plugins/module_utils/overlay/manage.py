@@ -145,6 +145,7 @@ def _repaired(site: Site, places: overlay_boot.Places, *, mount: bool = True, wa
     """Take up what was cut off, and mend the table of mounts; says what was done. ``wait``: also for what others do."""
     done = [repair(site)]
     with _telling(_all_of(done), ()):
+        overlay_boot.make_durable(places)
         done.append(freeing.finish(site, patient=wait))
     with _telling(_all_of(done), ()):
         done.append(lines.mend(site, mount=mount))

@@ -209,6 +209,12 @@ def forget(places: Places, containers_dir: str, container: str) -> None:
         sync_above(places.pending)
 
 
+def make_durable(places: Places) -> None:
+    """What a run that was cut off removed from the host is perhaps only gone in memory."""
+    for path in dict.fromkeys((places.pending, places.units, os.path.dirname(places.wants))):
+        sync_above(path)
+
+
 def tidy(places: Places) -> None:
     """Leave on the host what the list and the installation for good ask for, and nothing else."""
     with held(places):
@@ -334,6 +340,7 @@ __all__ = (
     "is_destroyed",
     "is_left_over",
     "known_places",
+    "make_durable",
     "manage",
     "on_list",
     "remember",
