@@ -5,9 +5,10 @@
 
 The module does its work in a process of its own from the first instant (``module_utils/system/job.py``), and this connection
 waits for it: a short one ends with its result, a longer one is looked at with one small command at a time, each of which
-waits on the host until there is something to tell. Where the connection is lost, the same module with the same name of its
-work is called once more, which never begins anything twice. What the controller puts on the host for this is kept in memory
-(/dev/shm, /run): a file on the root subvolume would be in the snapshot that becomes the new system.
+waits on the host until there is something to tell, and the last of which brings the result. Where the connection is lost, the
+same module with the same name of its work is called once more, which never begins anything twice. What the controller puts on
+the host for this is kept in memory (/dev/shm, /run): a file on the root subvolume would be in the snapshot that becomes the new
+system.
 """
 
 from __future__ import annotations
@@ -48,14 +49,20 @@ _AT_LEAST: t.Final = 3
 _BEGIN: t.Final = "overc-begin"
 _END: t.Final = "overc-end"
 _LONGEST_WORDS: t.Final = 300
+# How modules of ansible.module_utils.basic write what they return
+_PROFILE: t.Final = "legacy"
 
 
 class Look(t.NamedTuple):
-    """What one look at the host saw. ``understood`` is false where the answer came to us cut off, or not at all."""
+    """What one look at the host saw. ``understood`` is false where the answer came to us cut off, or not at all.
+
+    ``said`` is what the module printed, where it is over and has a result.
+    """
 
     understood: bool
     over: bool
     progress: Result
+    said: str = ""
 
 
 def parse_look(output: str) -> Look:
@@ -76,6 +83,7 @@ def parse_look(output: str) -> Look:
         understood=True,
         over=found.get("overc-over", "").strip() == "yes",
         progress=progress if isinstance(progress, dict) else {},
+        said=found.get("overc-result", "").strip(),
     )
 
 
@@ -100,6 +108,8 @@ class Background:
         self._module = module
         self._display = Display()
         self._host = "host"
+        # Whether the end of the work may have been seen later than it was
+        self.was_lost = False
         self._told = Told(self._show, every=EVERY)
 
     def run(self, args: Result, task_vars: Result | None, *, then_reboots: bool = False) -> Result:
@@ -120,9 +130,9 @@ class Background:
         result = self._ask({**args, "_overc_job": job}, task_vars)
         facts = result.get("ansible_facts")
         while result.pop("overc_at_work", False):
-            self._follow(path)
-            # Whether it has a result, was killed, or went with a restart of its host
-            result = self._ask({**args, "_overc_job": {**job, "begun": True}}, task_vars)
+            said = self._follow(path)
+            # Without one: whether it has a result, was killed, or went with a restart of its host
+            result = self._result(said) or self._ask({**args, "_overc_job": {**job, "begun": True}}, task_vars)
         if facts:
             result.setdefault("ansible_facts", facts)
         if not (then_reboots and result.get("reboot_required") and not result.get("failed")):
@@ -137,6 +147,18 @@ class Background:
         if "module_stdout" in result:
             result = self._persistently(lambda: self._execute(args, task_vars))
         return result
+
+    def _result(self, said: str) -> Result | None:
+        """What a look has read, as if the module had been called once more: the same text; None where it is not whole."""
+        if not said:
+            return None
+        answer: t.Any = {"stdout": said, "stderr": "", "rc": 0}
+        found: t.Any = self._action._parse_returned_data(answer, _PROFILE)  # noqa: SLF001
+        if not hasattr(found, "as_result_dict"):
+            return None  # ansible-core before 2.21 has more to do with it than it lets others do
+        found.remove_internal_keys()
+        result = t.cast("Result", found.as_result_dict(for_round_trip=True))
+        return None if "module_stdout" in result else result
 
     def _execute(self, args: Result, task_vars: Result | None) -> Result:
         action = self._action
@@ -166,12 +188,13 @@ class Background:
             "n=$((n+1)); sleep 0.25 || { sleep 1; n=$((n+3)); }; done; "
             # Last, so that work that ended meanwhile has a result
             f'p=$(cat {_PROGRESS_FILE}); o=yes; if [ -d "/proc/${{i:-none}}" ] && ! [ -e {file} ]; then o=no; fi; '
+            f"r=$(tr -d '\\r\\n' < {file}); "
             "} 2>/dev/null; "
-            f'printf \'%s\\n\' {_BEGIN} "overc-progress $p" "overc-over $o" {_END}'
+            f'printf \'%s\\n\' {_BEGIN} "overc-progress $p" "overc-over $o" "overc-result $r" {_END}'
         )
 
-    def _follow(self, path: str) -> None:
-        """Return when the work is over, with a result or without, or when the module is to be asked again."""
+    def _follow(self, path: str) -> str:
+        """Return when the work is over, with what the module printed or without, or when that is to be asked again."""
         deadline = time.monotonic() + _RECONNECT
         # Another process may have got the number of one that was killed: the module itself knows them apart
         for turn in range(_LOOKS):
@@ -185,12 +208,14 @@ class Background:
                         f"For {_RECONNECT:.0f} seconds the host has not said how far it is; it said {answer[:200]!r}. What was "
                         "started there goes on; run again to continue."
                     )
+                self.was_lost = True
                 time.sleep(1)
                 continue
             deadline = time.monotonic() + _RECONNECT
             if look.over:
-                return
+                return look.said
             self._told.say(words(look.progress) or "is at work", aloud=bool(words(look.progress)))
+        return ""
 
     def _shell(self, command: str) -> str:
         answer = self._action._low_level_execute_command(command)  # noqa: SLF001
@@ -212,6 +237,7 @@ class Background:
             try:
                 return attempt()
             except AnsibleConnectionFailure as error:
+                self.was_lost = True
                 if time.monotonic() > deadline:
                     raise AnsibleConnectionFailure(
                         f"The host was silent for {_RECONNECT:.0f} seconds ({silence(error)}). What was started there goes on; "

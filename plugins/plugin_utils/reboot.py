@@ -52,6 +52,8 @@ class RebootingAction(ActionBase):
 
     module: t.ClassVar[str]
     _supports_async = True
+    # Whether the end of the long step may have been some time ago
+    _was_lost = False
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
@@ -145,7 +147,7 @@ class RebootingAction(ActionBase):
             result = self._last_moment(result, args, task_vars)
             if result.get("failed"):
                 return result
-        elif self.module.endswith("upgrade"):
+        elif self.module.endswith("upgrade") and not self._just_looked(result):
             self._last_look(result, args, task_vars)
         lost = lost_words(result.get("left_behind"))
         if lost:
@@ -170,6 +172,11 @@ class RebootingAction(ActionBase):
         told = result.get("warnings") or []
         result["warnings"] = [*told, *(text for text in last.get("warnings") or [] if text not in told)]
         return result
+
+    def _just_looked(self, result: Result) -> bool:
+        """Whether what would be lost was looked at a moment ago: it is the last that the module does once it has built a root."""
+        built = any(action.get("step") == "create_root" for action in result.get("actions") or ())
+        return built and not self._was_lost and bool(result.get("left_behind"))
 
     def _last_look(self, result: Result, args: Result, task_vars: Result | None) -> None:
         """Where nothing is left to be done: what was written meanwhile is told all the same."""
@@ -215,14 +222,17 @@ class RebootingAction(ActionBase):
         connection and shows how far it is. The playbooks set it; for one host with nothing to do it would cost more than
         the module does.
         """
-        background = self._shown(task_vars)
+        shown = self._shown(task_vars)
         local = getattr(self._connection, "transport", "") == "local"
-        if not background or self._task.check_mode or self._task.async_val or local:
+        if not shown or self._task.check_mode or self._task.async_val or local:
             host = (task_vars or {}).get("inventory_hostname", "host")
             with Told(lambda text: Display().display(f"{host}: {text}", stderr=True)) as told:
                 told.say("is asked what would be done" if self._task.check_mode else "is at work", aloud=False)
                 return self._module(self.module, args, task_vars, in_background=self._task.async_val)
-        return Background(self, self.module).run(args, task_vars, then_reboots=then_reboots)
+        background = Background(self, self.module)
+        result = background.run(args, task_vars, then_reboots=then_reboots)
+        self._was_lost = background.was_lost
+        return result
 
     def _refuse_impossible_reboot(self) -> None:
         """Before anything is changed, also in check mode."""

@@ -19,13 +19,14 @@ import time
 import typing as t
 
 import jinja2
+from ansible import constants
 
 from . import record_file
 from .host_outcome import Entry
 from .look_record import is_idle
 from .run_report import report
 
-_TEMPLATE: t.Final = os.path.join(os.path.dirname(__file__), "../../roles/report/templates/report.html.j2")
+_TEMPLATES: t.Final = os.path.join(os.path.dirname(__file__), "../../roles/report/templates")
 _STAMP: t.Final = re.compile(r"\d{8}T\d{6}Z")
 # How many runs of one name are kept beside the last one
 _KEPT: t.Final = 10
@@ -47,11 +48,20 @@ def page(record: Entry) -> str:
 
 @functools.cache
 def _template() -> jinja2.Template:
-    with open(_TEMPLATE, encoding="utf-8") as stream:
-        source = stream.read()
-    # The page escapes whatever it shows by itself
-    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
-    return environment.from_string(source)
+    # The page escapes whatever it shows by itself. A run writes it several times, each time in a process of its own: what was
+    # compiled is kept where Ansible has what is of this run alone
+    environment = jinja2.Environment(  # noqa: S701
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        bytecode_cache=jinja2.FileSystemBytecodeCache(t.cast("t.Any", constants).DEFAULT_LOCAL_TMP),
+    )
+    try:
+        return environment.get_template("report.html.j2")
+    except OSError:
+        # There is no room for what was compiled
+        environment.bytecode_cache = None
+        return environment.get_template("report.html.j2")
 
 
 def is_written(base: str, text: str) -> bool:

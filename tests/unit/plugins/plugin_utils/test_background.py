@@ -15,15 +15,16 @@ from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
 from ansible_collections.overc.system.plugins.plugin_utils import background
 from ansible_collections.overc.system.plugins.plugin_utils.background import Background, parse_look, words
 
 PROGRESS = {"operation": "upgrade", "number": 2, "total": 15, "description": "run it", "packages": [3, 5], "pid": 7}
 
 
-def look(over: str = "no", progress: t.Any = None) -> str:
-    said = json.dumps(progress) if progress else ""
-    return f"overc-begin\noverc-progress {said}\noverc-over {over}\noverc-end\n"
+def look(over: str = "no", progress: t.Any = None, said: str = "") -> str:
+    far = json.dumps(progress) if progress else ""
+    return f"overc-begin\noverc-progress {far}\noverc-over {over}\noverc-result {said}\noverc-end\n"
 
 
 def test_look() -> None:
@@ -83,6 +84,9 @@ class FakeAction:
         assert self._connection._shell.options["remote_tmp"] == "/dev/shm"
         self.called.append((module_name, module_args))
         return self._next(self.modules)
+
+    _used_interpreter = None
+    _parse_returned_data = ActionBase._parse_returned_data
 
     def _low_level_execute_command(self, command: str) -> dict[str, t.Any]:
         self.commands.append(command)
@@ -146,6 +150,31 @@ def test_result_is_that_of_the_module(no_waiting: list[str]) -> None:
     assert last == {**first, "begun": True}
     assert action.commands[-1].startswith(f"rm -f /run/overc-system/async/{first['name']} ")
     assert action._connection._shell.options["remote_tmp"] == "~/.ansible/tmp"
+
+
+def test_the_last_look_brings_the_result(no_waiting: list[str]) -> None:
+    """As the module printed it: nothing is called for it once more."""
+    printed = {"changed": True, "upgrades": [{"name": "a \\ b"}], "_ansible_suppress_tmpdir_delete": False}
+    action = FakeAction([dict(WORKS)], [look(progress=PROGRESS), look("yes", said=json.dumps(printed))])
+    assert run(action) == {"changed": True, "failed": False, "upgrades": [{"name": "a \\ b"}]}
+    assert len(action.called) == 1
+    assert action.commands[-1].startswith("rm ")
+    assert no_waiting == ["h1: upgrade 2/15: run it (3 of 5 packages)"]
+
+
+@pytest.mark.parametrize("said", ['{"changed": tr', '{"changed": true}{"a": 1}', "Traceback", "[1]", "}"])
+def test_a_result_that_is_not_whole_is_asked_for(said: str) -> None:
+    action = FakeAction([dict(WORKS), {"changed": True}], [look("yes", said=said)])
+    assert run(action) == {"changed": True}
+    assert len(action.called) == 2
+
+
+def test_it_is_known_whether_the_end_was_seen_at_once() -> None:
+    for looks, lost in (([look(), OVER], False), ([look(), GONE, OVER], True), ([look(), "", OVER], True)):
+        action = FakeAction([dict(WORKS), {"changed": True}], list(looks))
+        made = Background(t.cast("t.Any", action), "ns.col.mod")
+        made.run({"a": 1}, {"inventory_hostname": "h1"})
+        assert made.was_lost is lost
 
 
 def test_each_run_has_a_name_of_its_own() -> None:
@@ -238,6 +267,10 @@ def test_a_look_waits_on_the_host_for_the_end(tmp_path: Path) -> None:
     assert waits("1") == (["0.25", "1"] * 4, False)
     assert waits(then=f"echo new >'{progress}'") == (["0.25"] * 12, False), "not with each of many small steps"
     assert waits(then=f"touch '{path}'") == (["0.25"] * 3, True)
+    printed = '\n{"a": "b \\\\ c %s $d `e`"}\r\n'
+    path.write_text(printed)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert parse_look(done.stdout).said == printed.strip()
     path.unlink()
     claim.write_text("999999999 7\n")
     assert waits() == ([], True), "it was killed"
