@@ -25,22 +25,22 @@ from tests.lab.packages import all_packages
 from tests.lab.process import run
 
 # The machine that the golden disk stands for
-_MACHINE: t.Final = "0123456789abcdef" * 2
-_OS_RELEASE: t.Final = """\
+MACHINE: t.Final = "0123456789abcdef" * 2
+OS_RELEASE: t.Final = """\
 NAME="Fedora Linux"
 VERSION="43 (rebuilt in a lab)"
 ID=fedora
 VERSION_ID=43
 PRETTY_NAME="Fedora Linux 43 (its layout, rebuilt in a lab)"
 """
-_DEFAULT_GRUB: t.Final = """\
+DEFAULT_GRUB: t.Final = """\
 GRUB_TIMEOUT=5
 GRUB_DEFAULT=saved
 GRUB_CMDLINE_LINUX="rhgb quiet"
 GRUB_ENABLE_BLSCFG=true
 """
 # In the order and with the logic of the scripts in Fedora's /etc/grub.d; what only draws is left out
-_GRUB_CFG: t.Final = """\
+GRUB_CFG: t.Final = """\
 ### BEGIN /etc/grub.d/00_header ###
 if [ -f ${{config_directory}}/grubenv ]; then
   load_env -f ${{config_directory}}/grubenv
@@ -171,12 +171,12 @@ def _configure(root: Path, layout: Layout, who: disk.Identity) -> None:
     (root / "etc/os-release").unlink()
     (root / "etc/kernel").mkdir(exist_ok=True)
     files = {
-        "etc/os-release": _OS_RELEASE,
+        "etc/os-release": OS_RELEASE,
         "etc/fstab": fstab(layout, who),
-        "etc/machine-id": f"{_MACHINE}\n",
-        "etc/default/grub": _DEFAULT_GRUB,
+        "etc/machine-id": f"{MACHINE}\n",
+        "etc/default/grub": DEFAULT_GRUB,
         "etc/kernel/cmdline": f"root=UUID={who.root_uuid} ro rootflags=subvol={layout.root} rhgb quiet\n",
-        "boot/grub2/grub.cfg": _GRUB_CFG.format(boot=who.boot_uuid, root=who.root_uuid, subvolume=layout.root),
+        "boot/grub2/grub.cfg": GRUB_CFG.format(boot=who.boot_uuid, root=who.root_uuid, subvolume=layout.root),
         **TOOLS,
     }
     for name, text in files.items():
@@ -186,7 +186,7 @@ def _configure(root: Path, layout: Layout, who: disk.Identity) -> None:
         path.chmod(0o755 if name in TOOLS else 0o644)
     (root / "etc/grub2.cfg").symlink_to("../boot/grub2/grub.cfg")
     values = {
-        "saved_entry": f"{_MACHINE}-{FIRST_KERNEL}", "menu_auto_hide": "1", "boot_success": "0", "boot_indeterminate": "0",
+        "saved_entry": f"{MACHINE}-{FIRST_KERNEL}", "menu_auto_hide": "1", "boot_success": "0", "boot_indeterminate": "0",
     }  # fmt: skip
     (root / "boot/grub2/grubenv").write_bytes(format_environment(values))
 

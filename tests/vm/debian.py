@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.vm import loader_image
+from tests.vm import fedora_image, loader_image
 from tests.vm.debian_image import ROOT, SELINUX, image
+from tests.vm.fedora_image import KERNEL
 from tests.vm.guest import Guest
 from tests.vm.machine import Saved
 
@@ -28,19 +29,25 @@ echo "deployment=$(tr ' ' '\\n' </proc/cmdline | sed -n 's,^overc.id=,,p')"
 echo "trial=$(tr ' ' '\\n' </proc/cmdline | sed -n 's,^overc.trial=,,p')"
 echo "app=$(cat /usr/share/vm-app/version)"
 echo "data=$(cat /usr/share/vm-app/data/* | cut -d' ' -f1 | sort | uniq -c | tr -s ' \\n' '  ')"
-echo "packages=$(dpkg-query -W -f '${Package}=${Version} ' vm-app linux-image-lab)"
+echo "package=$(dpkg-query -W -f '${Version}' vm-app)"
+echo "kernel=$(dpkg-query -W -f '${Version}' linux-image-lab)"
 echo "audit=$(dpkg --audit | tr '\\n' ' ')"
 modprobe dummy && grep -q '^dummy ' /proc/modules; echo "modules=$?"
 echo "failed=$(systemctl --failed --plain --no-legend | cut -d' ' -f1 | tr '\\n' ' ')"
 """
 # The names of GRUB's entries, and of the two systems
 OLD, NEW = "old", "new"
+# Instead of the name of a firmware
 LOADER: t.Final = "systemd-boot"
+FEDORA: t.Final = "fedora"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What runs on a machine. ``deployment`` is empty where the distribution's own entry was booted."""
+    """What runs on a machine. ``deployment`` is empty where the distribution's own entry was booted.
+
+    ``package`` and ``kernel`` are the versions of packages: of vm-app, and of the newest kernel.
+    """
 
     release: str
     root: str
@@ -49,7 +56,8 @@ class Seen:
     trial: str
     app: str
     data: str
-    packages: str
+    package: str
+    kernel: str
     audit: str
     modules: str
     failed: str
@@ -57,10 +65,9 @@ class Seen:
     @property
     def defects(self) -> list[str]:
         """What does not fit together, whichever system it is."""
-        versions = dict(entry.split("=") for entry in self.packages.split())
         found = []
-        if versions.get("vm-app") != self.app or self.data.split() != ["100", self.app]:
-            found.append(f"files of vm-app are {self.app} ({self.data}), its package is {versions.get('vm-app')}")
+        if self.package != self.app or self.data.split() != ["100", self.app]:
+            found.append(f"files of vm-app are {self.app} ({self.data}), its package is {self.package}")
         if self.fstab != self.root:
             found.append(f"{self.root} runs, and its fstab names {self.fstab}")
         if self.modules != "0":
@@ -69,20 +76,22 @@ class Seen:
 
     def version(self, releases: tuple[str, str]) -> str:
         """``old`` or ``new`` when kernel, packages and files are all of it; else what is mixed."""
-        versions = dict(entry.split("=") for entry in self.packages.split())
-        pair = (versions.get("linux-image-lab", ""), self.release, self.app)
+        pair = (self.kernel, self.release, self.app)
         return {("1.0", releases[0], "1.0"): OLD, ("2.0", releases[1], "2.0"): NEW}.get(pair, f"mixed: {pair}")
 
 
 class DebianGuest(Guest):
     """A guest whose packages are Debian's."""
 
+    look_at: t.ClassVar = _LOOK
+    root: t.ClassVar = ROOT
+
     def offer(self, release: str) -> None:
         """What its repository has from now on."""
         self.machine.ssh(f"ln -sfn {release} /srv/repositories/current && sync")
 
     def seen(self) -> Seen:
-        lines = self.machine.ssh(_LOOK).splitlines()
+        lines = self.machine.ssh(self.look_at).splitlines()
         return Seen(**dict(line.split("=", 1) for line in lines if "=" in line))
 
     @functools.cached_property
@@ -101,14 +110,36 @@ class DebianGuest(Guest):
         assert {name: getattr(seen, name) for name in more} == more, seen
         return seen
 
+    def deployment(self, number: int) -> str:
+        """The subvolume of one."""
+        return f"{self.root}.overc-{number}" if number else self.root
 
-def deployment(number: int) -> str:
-    """The subvolume of one."""
-    return f"{ROOT}.overc-{number}" if number else ROOT
+
+class FedoraGuest(DebianGuest):
+    """A guest in Fedora's layout, with its package manager."""
+
+    look_at = (
+        _LOOK.replace("dpkg-query -W -f '${Version}' vm-app", "rpm -q --qf '%{VERSION}' vm-app")
+        .replace(
+            "dpkg-query -W -f '${Version}' linux-image-lab",
+            f"rpm -q --qf '%{{VERSION}}\\n' {KERNEL} | sort -V | tail -n1",
+        )
+        .replace("dpkg --audit", "rpm --verifydb 2>&1")
+    )
+    root = fedora_image.ROOT
+    root_part = fedora_image.ROOT_PART
+
+    def offer(self, release: str) -> None:
+        self.machine.ssh(f"echo {release} > /etc/dnf/vars/labrel && sync")
+
+    @functools.cached_property
+    def kernels(self) -> tuple[str, str]:
+        listed = f"rpm -qpl /srv/repositories/v2/{KERNEL}-*.rpm | grep /modules.dep$ | sort -V"
+        old, new = (name.split("/")[-2] for name in self.machine.ssh(listed).split())
+        return old, new
 
 
-def _image(firmware: str) -> Path:
-    return loader_image.image() if firmware == LOADER else image(firmware)
+_IMAGES: t.Final[dict[str, Callable[[], Path]]] = {LOADER: loader_image.image, FEDORA: fedora_image.image}
 
 
 class DebianStates:
@@ -121,11 +152,13 @@ class DebianStates:
         self._numbers = itertools.count()
 
     def guest(self, name: str, firmware: str) -> DebianGuest:
-        """A machine of its own that goes on from there; switch it on. ``firmware``: what boots it, ``LOADER`` as well."""
-        base = _image(firmware) if name == "installed" else self.saved(name, firmware)
+        """A machine of its own that goes on from there; switch it on. ``firmware`` may be ``LOADER`` and ``FEDORA``."""
+        make = _IMAGES.get(firmware, functools.partial(image, firmware))
+        base = make() if name == "installed" else self.saved(name, firmware)
         directory = self.directory / f"m{next(self._numbers)}"
-        machine = {LOADER: "efi", SELINUX: "bios"}.get(firmware, firmware)
-        return DebianGuest(directory, base, self.collections, firmware=machine)
+        machine = {LOADER: "efi", FEDORA: "efi", SELINUX: "bios"}.get(firmware, firmware)
+        kind = FedoraGuest if firmware == FEDORA else DebianGuest
+        return kind(directory, base, self.collections, firmware=machine)
 
     def saved(self, name: str, firmware: str) -> Saved:
         """A machine in this state, kept."""
@@ -156,7 +189,7 @@ def _stage(guest: DebianGuest) -> None:
 
 def _try(guest: DebianGuest) -> None:
     guest.machine.reboot()
-    guest.assert_system(NEW, deployment(1), trial="1")
+    guest.assert_system(NEW, guest.deployment(1), trial="1")
 
 
 def _confirm(guest: DebianGuest) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from tests.vm.cuts import ROLLBACK, UPGRADE
-from tests.vm.debian import OLD, DebianGuest, deployment
+from tests.vm.debian import OLD, DebianGuest
 from tests.vm.faults import REFUSED, Fault
 
 # What can be noticed before anything is tried
@@ -29,12 +29,13 @@ def suffer(guest: DebianGuest, fault: Fault) -> str:
     if fault.ends == REFUSED:
         assert said.get("error_id") in _REFUSALS, said
         assert guest.info()["state"] == "clean"
-        guest.assert_system(OLD, deployment(0))
+        guest.assert_system(OLD, guest.deployment(0))
         assert "reboot: Restarting" not in guest.machine.console_since(mark)
         return f"refused: {said['error_id']}"
+    assert "reboot: Restarting" in guest.machine.console_since(mark), said
     _came_back(guest)
     # Named before the trial: the distribution's own menu may have been made anew in it
-    guest.assert_system(OLD, deployment(0), deployment="0", trial="")
+    guest.assert_system(OLD, guest.deployment(0), deployment="0", trial="")
     assert guest.info()["state"] == "fallback"
     assert guest.controller(ROLLBACK)["state"] == "clean"
     assert guest.controller.call(UPGRADE).get("error_id") == "known_bad"

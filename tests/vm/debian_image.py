@@ -29,7 +29,7 @@ from tests.lab.signing import public_key, sign_release
 from tests.lab.system import ssh_key
 from tests.vm import disk, grub, kernels, selinux
 from tests.vm.faults import FAULTS, Fault, Files
-from tests.vm.image import PACKAGE, assemble, boot_partition, configure
+from tests.vm.image import PACKAGE, assemble, boot_partition, configure, devices
 from tests.vm.kernels import Kernel
 from tests.vm.rootfs import Sources, sources
 
@@ -185,7 +185,7 @@ def _fill_apart(firmware: str, scratch: Path, tarball: Path) -> None:
 def _fill(firmware: str, scratch: Path, tarball: Path, loops: list[str]) -> None:
     root = scratch / "root"
     root.mkdir()
-    _devices(dict(loop.split("=") for loop in loops))
+    devices(dict(loop.split("=") for loop in loops))
     run(["mount", "/dev/vda3", root])
     run(["btrfs", "subvolume", "create", root / ROOT])
     run(["umount", root])
@@ -202,23 +202,6 @@ def _fill(firmware: str, scratch: Path, tarball: Path, loops: list[str]) -> None
     if firmware != "efi":
         run(["umount", root / "boot"])
     run(["umount", root])
-
-
-def _devices(loops: dict[str, str]) -> None:
-    """Give this namespace a /dev of its own, where the parts have the names that the machine will have for them.
-
-    For a loop device update-grub writes a menu that looks for its file.
-    """
-    nodes, links = {"null": ("c", "1:3"), "zero": ("c", "1:5"), "urandom": ("c", "1:9")}, {}
-    for name, loop in loops.items():
-        nodes[name] = ("b", Path("/sys/block", loop.removeprefix("/dev/"), "dev").read_text().strip())
-        links[run(["blkid", "-p", "-s", "UUID", "-o", "value", loop]).strip()] = name
-    run(["mount", "-t", "tmpfs", "dev", "/dev"])
-    for name, (kind, number) in nodes.items():
-        run(["mknod", "-m666", f"/dev/{name}", kind, *number.split(":")])
-    Path("/dev/disk/by-uuid").mkdir(parents=True)
-    for uuid, name in links.items():
-        Path("/dev/disk/by-uuid", uuid).symlink_to(f"../../{name}")
 
 
 def _uuid(path: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.lab.deb_kernels import META
 from tests.vm.cuts import UPGRADE
-from tests.vm.debian import NEW, OLD, DebianGuest, deployment
+from tests.vm.debian import NEW, OLD, DebianGuest
 from tests.vm.disk_view import System
 from tests.vm.machine import Saved
 from tests.vm.recording import Recording
@@ -53,14 +53,14 @@ def upgrade(directory: Path, saved: Saved, collections: Path, firmware: str, *, 
     guest = DebianGuest(directory, saved, collections, firmware=firmware)
     try:
         guest.on(log=directory / "writes.log")
-        guest.assert_system(OLD, deployment(0))
+        guest.assert_system(OLD, guest.deployment(0))
         old = _system(guest, OLD, "1.0", "/boot")
         guest.offer("v2")
         guest.controller(UPGRADE, "-a", f"reboot={str(tried).lower()}")
         guest.machine.ssh("sync")
         if tried:
-            guest.assert_system(NEW, deployment(1))
-        new = _system(guest, NEW, "2.0", f"/run/vm-top/{deployment(1)}/boot")
+            guest.assert_system(NEW, guest.deployment(1))
+        new = _system(guest, NEW, "2.0", f"/run/vm-top/{guest.deployment(1)}/boot")
     finally:
         guest.machine.close()
     return Recording(directory, saved.disk, directory / "writes.log", (old, new))

@@ -48,11 +48,11 @@ def extract(disk: Path, part: Extent, target: Path) -> None:
     run(["qemu-img", "convert", "--image-opts", node, "-O", "raw", target])
 
 
-def btrfs_check(disk: Path, scratch: Path) -> str | None:
+def btrfs_check(disk: Path, scratch: Path, root: Extent = ROOT) -> str | None:
     """What ``btrfs check`` has against the root file system; None if it is clean."""
     part = scratch / "root.part"
     try:
-        extract(disk, ROOT, part)
+        extract(disk, root, part)
         return check_btrfs(part)
     finally:
         part.unlink(missing_ok=True)

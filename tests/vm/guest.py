@@ -80,6 +80,8 @@ class Seen:
 class Guest:
     """``releases`` are the kernel releases of the old and the new system."""
 
+    root_part: t.ClassVar = disk.ROOT
+
     def __init__(self, directory: Path, base: Path | Saved, collections: Path, *, firmware: str = "bios") -> None:
         self.saved = base if isinstance(base, Saved) else None
         self.machine = Machine(directory, base.disk if isinstance(base, Saved) else base, firmware=firmware)
@@ -145,7 +147,7 @@ class Guest:
 
     def disk_defect(self) -> str | None:
         """What a check of the root file system finds; the machine must be off."""
-        return disk.btrfs_check(self.machine.disk, self.machine.directory)
+        return disk.btrfs_check(self.machine.disk, self.machine.directory, self.root_part)
 
     # --- stopping at a point -------------------------------------------------------------------------------------
 

@@ -124,10 +124,10 @@ def _build(made: Sources, wanted: dict[str, Path]) -> None:
             unfinished.replace(target)
 
 
-def assemble(whole: Path, parts: dict[int, Path]) -> None:
+def assemble(whole: Path, parts: dict[int, Path], table: str = disk.PARTITION_TABLE) -> None:
     with whole.open("wb") as stream:
         stream.truncate(disk.DISK_MIB * disk.MIB)
-    run(["sfdisk", "--quiet", whole], stdin=disk.PARTITION_TABLE)
+    run(["sfdisk", "--quiet", whole], stdin=table)
     for start, part in parts.items():
         run(
             [
@@ -142,10 +142,12 @@ def assemble(whole: Path, parts: dict[int, Path]) -> None:
         )
 
 
-def boot_partition(filesystem: str, content: Path, part: Path, number: str = "0FEE-1DEA") -> None:
+def boot_partition(
+    filesystem: str, content: Path, part: Path, number: str = "0FEE-1DEA", extent: disk.Extent = disk.BOOT
+) -> None:
     """``number``: what vfat has for a UUID."""
     with part.open("wb") as stream:
-        stream.truncate(disk.BOOT.size)
+        stream.truncate(extent.size)
     if filesystem == "ext4":
         run(["mkfs.ext4", "-q", "-m0", "-L", "boot", "-d", content, part])
         return
@@ -217,6 +219,23 @@ def configure(root: Path, files: dict[str, str], unmasked: t.Collection[str] = (
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def devices(loops: dict[str, str]) -> None:
+    """Give this namespace a /dev of its own, where the parts have the names that the machine will have for them.
+
+    For a loop device update-grub writes a menu that looks for its file.
+    """
+    nodes, links = {"null": ("c", "1:3"), "zero": ("c", "1:5"), "urandom": ("c", "1:9")}, {}
+    for name, loop in loops.items():
+        nodes[name] = ("b", Path("/sys/block", loop.removeprefix("/dev/"), "dev").read_text().strip())
+        links[run(["blkid", "-p", "-s", "UUID", "-o", "value", loop]).strip()] = name
+    run(["mount", "-t", "tmpfs", "dev", "/dev"])
+    for name, (kind, number) in nodes.items():
+        run(["mknod", "-m666", f"/dev/{name}", kind, *number.split(":")])
+    Path("/dev/disk/by-uuid").mkdir(parents=True)
+    for uuid, name in links.items():
+        Path("/dev/disk/by-uuid", uuid).symlink_to(f"../../{name}")
 
 
 def _install(root: Path) -> None:

@@ -25,7 +25,7 @@ _OVMF = Path("/usr/share/OVMF")
 _MEMORY = 512
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 # Emulation on a busy machine: a boot that takes 20 seconds alone may take minutes
-PATIENCE = 420.0
+PATIENCE = 900.0
 
 
 class Off(LabError):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lab.process import run
@@ -29,23 +29,25 @@ class Package:
     version: str
     files: dict[str, bytes]
     provides: tuple[str, ...] = ()
-    post: str = ""
+    # Kind, as a section of a spec file is called -> script
+    scripts: dict[str, str] = field(default_factory=dict)
 
 
-def _base() -> Package:
+def base() -> Package:
     # rpm does not know what dpkg installed, and dnf takes its release version from this package
     files = ("/bin/sh", "/usr/bin/sh", "/bin/bash", "/usr/bin/bash", "/usr/bin/python3", "/usr/bin/env")
     return Package("vm-base", "1.0", {}, (*files, "system-release = 1", "system-release(releasever) = 1"))
 
 
-def _app(version: str) -> Package:
+def app(version: str) -> Package:
     """Enough files for a cut in the middle of them to be possible."""
     files = {f"/usr/share/vm-app/data/{number}": f"{version} {number}\n".encode() for number in range(100)}
     return Package("vm-app", version, {"/usr/share/vm-app/version": f"{version}\n".encode(), **files})
 
 
-def _trouble(version: str, script: str = "") -> Package:
-    return Package("vm-trouble", version, {"/usr/share/vm-trouble/version": f"{version}\n".encode()}, post=script)
+def trouble(version: str, script: str = "") -> Package:
+    scripts = {"post": script} if script else {}
+    return Package("vm-trouble", version, {"/usr/share/vm-trouble/version": f"{version}\n".encode()}, scripts=scripts)
 
 
 def _spec(package: Package, tree: Path) -> str:
@@ -54,13 +56,14 @@ def _spec(package: Package, tree: Path) -> str:
         "License: MIT", "BuildArch: noarch", "AutoReqProv: no", *(f"Provides: {text}" for text in package.provides),
         "%description", "A package for virtual machines of the tests.",
         "%install", f"mkdir -p %{{buildroot}}\ncp -a {tree}/. %{{buildroot}}/",
-        *([f"%post\n{package.post}"] if package.post else []),
+        *(f"%{kind}\n{script}" for kind, script in package.scripts.items()),
         "%files", "%defattr(0644,root,root,0755)", *package.files, "",
     ]  # fmt: skip
     return "\n".join(lines)
 
 
-def _build(package: Package, scratch: Path, name: str) -> Path:
+def build(package: Package, scratch: Path, name: str) -> Path:
+    """The rpm; ``name``: of its own place below ``scratch``."""
     top = scratch / "rpm" / name
     tree = top / "tree"
     tree.mkdir(parents=True)
@@ -82,22 +85,27 @@ def build_repositories(target: Path, old: Kernel, new: Kernel, scratch: Path) ->
         return Package("vm-kernel", version, files)
 
     def built(package: Package, name: str = "") -> Path:
-        return _build(package, scratch, name or f"{package.name}-{package.version}")
+        return build(package, scratch, name or f"{package.name}-{package.version}")
 
-    base, calm = built(_base()), built(_trouble("1.0"))
+    first, calm = built(base()), built(trouble("1.0"))
     kernels = [built(kernel("1.0", old.files)), built(kernel("2.0", new.files))]
-    apps = [built(_app(f"{number}.0")) for number in (1, 2, 3)]
+    apps = [built(app(f"{number}.0")) for number in (1, 2, 3)]
     repositories = {
-        "v1": [base, calm, kernels[0], apps[0]],
-        "v2": [base, calm, kernels[1], apps[1]],
-        "v3": [base, calm, kernels[1], apps[2]],
+        "v1": [first, calm, kernels[0], apps[0]],
+        "v2": [first, calm, kernels[1], apps[1]],
+        "v3": [first, calm, kernels[1], apps[2]],
     }
     for fault in FAULTS:
         spoiled = kernels[1]
         if fault.kernel is not None:
             spoiled = built(kernel("2.0", fault.kernel(new.files, old.files)), f"kernel-{fault.name}")
-        trouble = built(_trouble("2.0", fault.script), f"trouble-{fault.name}") if fault.script else calm
-        repositories[fault.repository] = [base, trouble, spoiled, apps[1]]
+        restless = built(trouble("2.0", fault.script), f"trouble-{fault.name}") if fault.script else calm
+        repositories[fault.repository] = [first, restless, spoiled, apps[1]]
+    publish(target, repositories)
+
+
+def publish(target: Path, repositories: dict[str, list[Path]]) -> None:
+    """Sign these packages, and make a directory with repository data of each repository."""
     sign_packages(sorted({file for files in repositories.values() for file in files}))
     for name, files in repositories.items():
         (target / name).mkdir(parents=True)

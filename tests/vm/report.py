@@ -95,9 +95,10 @@ def _debian_cuts(rows: t.Sequence[Row]) -> list[str]:
     points = sorted({row["point"] for row in rows}, key=lambda point: order[point])
     body = [[f"`{point}`", *(cell(point, firmware) for firmware in firmwares)] for point in points]
     summary = (
-        "Debian 12 with its own GRUB; BIOS with `/boot` on ext4, UEFI with `/boot` in the root subvolume. After each cut: `btrfs "
-        "check` clean, one of the two systems boots with its kernel and modules and the fstab of its own root, `dpkg --audit` "
-        "clean, and the next commands bring the host to order."
+        "Debian 12 with its own GRUB; BIOS with `/boot` on ext4, UEFI with `/boot` in the root subvolume. The same with "
+        "systemd-boot (UEFI), and Fedora's layout with GRUB 2.14 (UEFI, `/boot` on ext4). After each cut: `btrfs check` clean, "
+        "one of the two systems boots with its kernel and modules and the fstab of its own root, `dpkg --audit` or "
+        "`rpm --verifydb` clean, and the next commands bring the host to order."
     )
     return [summary, "", *table(["power cut at", *(f"{name}: boots, then" for name in firmwares)], body)]
 

@@ -29,7 +29,7 @@ from tests.vm import (
 )
 from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
 from tests.vm.cutting import run_to
-from tests.vm.debian import LOADER, NEW, OLD, TIMES, DebianGuest, DebianStates, deployment
+from tests.vm.debian import FEDORA, LOADER, NEW, OLD, TIMES, DebianGuest, DebianStates
 from tests.vm.debian_image import FIRMWARES, SELINUX
 from tests.vm.debian_view import Debian
 from tests.vm.faults import FAULTS, Fault
@@ -37,10 +37,13 @@ from tests.vm.sweep import Outcome
 
 pytestmark = pytest.mark.vm
 
-_BOOT: t.Final = {"bios": "ext4", "efi": "in btrfs, ESP vfat", LOADER: "in btrfs, ESP vfat", SELINUX: "ext4"}
-_BOOTED_BY: t.Final = (*FIRMWARES, LOADER)
+_BOOT: t.Final = {
+    "bios": "ext4", "efi": "in btrfs, ESP vfat", LOADER: "in btrfs, ESP vfat", SELINUX: "ext4", FEDORA: "ext4, ESP vfat",
+}  # fmt: skip
+# Fedora's layout is for `make test-vm-full`: its image takes some minutes to make
+_BOOTED_BY: t.Final = (*FIRMWARES, LOADER, *((FEDORA,) if ALL else ()))
 _THEIRS: t.Final = (
-    "cd /boot; sha256sum grub/grub.cfg efi/loader/loader.conf efi/loader/entries/[0-9a-f]*.conf 2>/dev/null; true"
+    "cd /boot; sha256sum grub*/grub.cfg {.,efi}/loader/loader.conf {.,efi}/loader/entries/[0-9a-f]*.conf 2>&-; true"
 )
 # A run without this many points was not a whole one
 _LEAST: t.Final = 300
@@ -69,17 +72,17 @@ def _there_and_back(make: MakeDebian, firmware: str) -> DebianGuest:
     guest = make("upgraded", firmware)
     menu = guest.machine.ssh(_THEIRS)
     assert guest.info()["state"] == "clean"
-    guest.assert_system(NEW, deployment(1), trial="1")
+    guest.assert_system(NEW, guest.deployment(1), trial="1")
     guest.machine.reboot()
-    guest.assert_system(NEW, deployment(1), trial="", deployment="1")
+    guest.assert_system(NEW, guest.deployment(1), trial="", deployment="1")
     said = guest.controller(ROLLBACK, "-a", "reboot=true")
     assert said["state"] == "clean", said
-    guest.assert_system(OLD, deployment(0), deployment="0")
+    guest.assert_system(OLD, guest.deployment(0), deployment="0")
     said = guest.controller("overc_bootloader", "-a", "state=absent")
     assert said["changed"], said
     assert guest.machine.ssh(_THEIRS) == menu
     guest.machine.reboot()
-    guest.assert_system(OLD, deployment(0), deployment="", trial="")
+    guest.assert_system(OLD, guest.deployment(0), deployment="", trial="")
     return guest
 
 
@@ -89,7 +92,7 @@ def _given_back_later(make: MakeDebian, firmware: str) -> DebianGuest:
     said = guest.controller("overc_bootloader", "-a", "state=absent")
     assert said["changed"], said
     guest.machine.reboot()
-    guest.assert_system(NEW, deployment(1), deployment="", trial="")
+    guest.assert_system(NEW, guest.deployment(1), deployment="", trial="")
     return guest
 
 
@@ -102,12 +105,12 @@ def _given_back_first(make: MakeDebian, firmware: str) -> DebianGuest:
     assert "to: 0" in refused["msg"], refused
     assert guest.info()["state"] == "clean"
     guest.machine.reboot()
-    guest.assert_system(NEW, deployment(1), deployment="1", trial="")
+    guest.assert_system(NEW, guest.deployment(1), deployment="1", trial="")
     assert guest.controller(ROLLBACK, "-a", "to=0 reboot=true")["state"] == "clean"
     assert guest.controller("overc_bootloader", "-a", "state=absent")["changed"]
     assert guest.machine.ssh(_THEIRS) == menu
     guest.machine.reboot()
-    guest.assert_system(OLD, deployment(0), deployment="", trial="")
+    guest.assert_system(OLD, guest.deployment(0), deployment="", trial="")
     return guest
 
 
@@ -117,10 +120,10 @@ def _released(make: MakeDebian, firmware: str) -> DebianGuest:
     make.made.append(guest)
     debian_release.switch_on(guest, make.states.directory)
     debian_release.there(guest)
-    guest.assert_system(NEW, deployment(1), trial="1")
+    guest.assert_system(NEW, guest.deployment(1), trial="1")
     assert guest.info()["state"] == "clean"
     debian_release.back(guest)
-    guest.assert_system(OLD, deployment(0), deployment="0")
+    guest.assert_system(OLD, guest.deployment(0), deployment="0")
     return guest
 
 
@@ -136,7 +139,7 @@ def _enforced(make: MakeDebian, firmware: str) -> DebianGuest:
     assert debian_selinux.loaded(guest) == loaded
     debian_selinux.assert_enforcing(guest)
     guest.machine.reboot()
-    guest.assert_system(NEW, deployment(1), trial="1")
+    guest.assert_system(NEW, guest.deployment(1), trial="1")
     debian_selinux.assert_enforcing(guest)
     debian_selinux.assert_labelled(guest)
     guest.controller(CONFIRM)
@@ -144,7 +147,7 @@ def _enforced(make: MakeDebian, firmware: str) -> DebianGuest:
     assert debian_selinux.differing(guest) == frozenset()
     guest.controller(ROLLBACK)
     guest.machine.reboot()
-    guest.assert_system(OLD, deployment(0))
+    guest.assert_system(OLD, guest.deployment(0))
     debian_selinux.assert_enforcing(guest)
     return guest
 
@@ -178,12 +181,12 @@ def _last_words(make: MakeDebian, firmware: str) -> DebianGuest:
     late = '{"carry_late": ["/srv/app"], "reboot": true}'
     said = guest.controller("overc_host_upgrade", "-a", late)
     assert said["state"] == "clean", said
-    guest.assert_system(NEW, deployment(1))
+    guest.assert_system(NEW, guest.deployment(1))
     assert guest.machine.ssh("cat /run/first-words").strip() == f"last of {old}"
     assert guest.info()["carry_late"]["status"] == "done"
     said = guest.controller(ROLLBACK, "-a", late)
     assert said["state"] == "clean", said
-    guest.assert_system(OLD, deployment(0))
+    guest.assert_system(OLD, guest.deployment(0))
     assert guest.machine.ssh("cat /run/first-words").strip() == f"last of {new}"
     assert guest.machine.ssh("cat /srv/app.overc-replaced/words").strip() == f"last of {old}"
     assert guest.machine.ssh("find / -xdev -name '*late-carry*'").strip() == ""
@@ -196,14 +199,14 @@ def _forgotten(make: MakeDebian, firmware: str) -> DebianGuest:
     name = "/sys/firmware/efi/efivars/LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
     guest.machine.ssh(f"chattr -i {name}; rm {name}")
     guest.machine.reboot()
-    guest.assert_system(OLD, deployment(0), deployment="")
+    guest.assert_system(OLD, guest.deployment(0), deployment="")
     assert guest.info()["state"] == "unsupported"
     assert guest.controller.call(UPGRADE)["error_id"] == "layout_unsupported"
     guest.machine.ssh("bootctl set-oneshot overc-1.conf")
     guest.machine.reboot()
     assert guest.controller("overc_bootloader", "-a", TIMES)["changed"]
     guest.machine.reboot()
-    guest.assert_system(NEW, deployment(1), deployment="1", trial="")
+    guest.assert_system(NEW, guest.deployment(1), deployment="1", trial="")
     assert guest.info()["state"] == "clean"
     return guest
 
@@ -220,7 +223,12 @@ STORIES: t.Final[tuple[tuple[str, _Case, str], ...]] = (
 )
 # Takes most of an hour, so no day of `make test` has it. Not with /boot on ext4: what needs so much memory has caches dropped,
 # and then that kernel crashes, see Guest.save
-LONG: t.Final = (("from Debian 12 to Debian 13, confirmed, rolled back", _released, "efi"),)
+LONG: t.Final = (
+    ("from Debian 12 to Debian 13, confirmed, rolled back", _released, "efi"),
+    ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, FEDORA),
+    ("given back from a later deployment", _given_back_later, FEDORA),
+    ("data of the last second brought over, there and back", _last_words, FEDORA),
+)
 
 
 @pytest.fixture
@@ -325,8 +333,10 @@ SWEEPS: t.Final[tuple[_Case, ...]] = (_every_cut, _missing_sync)
 
 def _story(what: str, story: _Case, make: MakeDebian, firmware: str) -> DebianGuest | None:
     guest = story(make, firmware)
-    shown = "BIOS" if firmware == SELINUX else firmware.upper()
-    results.note("boot", what=what, filesystem=_BOOT[firmware], firmware=shown, protection=_PROTECTION)
+    named = {LOADER: "UEFI, systemd-boot", FEDORA: "UEFI, Fedora's layout", SELINUX: "BIOS"}.get(
+        firmware, firmware.upper()
+    )
+    results.note("boot", what=what, filesystem=_BOOT[firmware], firmware=named, protection=_PROTECTION)
     return guest
 
 
@@ -339,8 +349,8 @@ def _cases() -> list[t.Any]:
         pytest.param(functools.partial(_cut, cut), firmware, id=f"{cut.name}-{firmware}")
         for firmware in _BOOTED_BY
         for cut in debian_cuts.every()
-        # systemd-boot says nothing on the console
-        if firmware != LOADER or cut.name != "trial:boot-loader"
+        # systemd-boot says nothing on the console, and Fedora's entries have other titles
+        if firmware in FIRMWARES or cut.name != "trial:boot-loader"
     ]
     sweeps = [
         pytest.param(sweep, firmware, id=f"{sweep.__name__[1:]}-{firmware}")
