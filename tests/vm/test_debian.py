@@ -228,6 +228,7 @@ LONG: t.Final = (
     ("adopted, upgraded with a new kernel, confirmed, rolled back, given back", _there_and_back, FEDORA),
     ("given back from a later deployment", _given_back_later, FEDORA),
     ("data of the last second brought over, there and back", _last_words, FEDORA),
+    ("an SELinux policy enforced all the time: upgraded with a new kernel, confirmed, rolled back", _enforced, SELINUX),
 )
 
 

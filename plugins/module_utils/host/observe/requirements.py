@@ -148,6 +148,10 @@ def _pins(facts: HostFacts) -> Requirement:
 def _surroundings(facts: HostFacts) -> list[Requirement]:
     """What packages need while they are installed, and would not find in a new root."""
     found, labelling = facts.surroundings, facts.surroundings.labelling
+    enforced = labelling is not None and labelling.is_needed
+    lacks = labelling is not None and bool(labelling.lacks)
+    # What rpm and its plugin for SELinux leave in a root that seems to have none was read, and not seen to come up
+    tried = facts.manager.name in ("apt", None)
     elsewhere = ", ".join(found.database or ())
     known = "not looked for" if found.database is None else "on the root subvolume"
     return [
@@ -161,10 +165,13 @@ def _surroundings(facts: HostFacts) -> list[Requirement]:
         ),
         Requirement(
             "selinux",
-            labelling is None or not labelling.is_needed,
+            not enforced or (tried and not lacks),
             labelling.detail if labelling else "no SELinux policy is loaded",
-            "set SELINUX=permissive in /etc/selinux/config and run setenforce 0: no new root was seen yet that its policy "
-            "let come up",
+            "install what is missing (setfiles is in the package policycoreutils): programs label nothing in a new root, so an "
+            "enforcing system might not start from it"
+            if tried
+            else "set SELINUX=permissive in /etc/selinux/config and run setenforce 0: new roots are labelled then as well, but "
+            "none with packages of rpm was seen yet that an enforced policy let come up",
             "selinux_enforcing",
         ),
     ]

@@ -79,6 +79,7 @@ VIOLATIONS: list[tuple[str, str, Change]] = [
     ("nested_subvolumes", "state_at_risk", lambda f: replace(f, nested=Nested(("rootfs/var/lib/docker/x",)))),
     ("package_database", "database_elsewhere", lambda f: replace(f, surroundings=Surroundings(("/var/lib/rpm",)))),
     ("selinux", "selinux_enforcing", lambda f: replace(f, surroundings=Surroundings(labelling=Labelling("enforcing", ("x",))))),
+    ("selinux", "selinux_enforcing", lambda f: replace(f, surroundings=Surroundings(labelling=Labelling("enforcing")))),
     ("tools", "tool_missing", lambda f: replace(f, missing_tools=("unshare",))),
     ("package_manager", "package_manager_missing", lambda f: replace(f, manager=ManagerFacts())),
 ]  # fmt: skip
@@ -129,9 +130,11 @@ def test_boot_that_is_only_not_mounted() -> None:
     assert entry.remedy.startswith("mount /boot, which /etc/fstab knows")
 
 
-@pytest.mark.parametrize("found", [None, Labelling("permissive"), Labelling("permissive", ("x",))])
+@pytest.mark.parametrize(
+    "found", [None, Labelling("enforcing"), Labelling("permissive"), Labelling("permissive", ("x",))]
+)
 def test_a_host_that_labels_or_does_not_have_to_is_not_refused(found: Labelling | None) -> None:
-    facts = replace(make.clean(), surroundings=Surroundings(labelling=found))
+    facts = replace(make.clean(), surroundings=Surroundings(labelling=found), manager=ManagerFacts("apt"))
     assert all(entry.ok for entry in requirements_of(facts))
 
 
