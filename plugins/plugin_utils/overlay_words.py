@@ -12,10 +12,12 @@ from .host_outcome import Answer, Entry
 
 
 def overlay_lines(answers: t.Iterable[Answer]) -> list[str]:
-    """What overc_overlay said about containers, one line for each directory."""
+    """What overc_overlay said about containers, one line for each directory, and for each container that is gone."""
     lines = []
     for answer in answers:
         container = (answer.get("item") or {}).get("container") or "?"
+        if answer.get("error_id") == "container_unknown":
+            lines.append(f"{container}: no such container, so nothing to give back")
         for entry in answer.get("directories") or ():
             being = "being " if entry.get("freeing") else ""
             freed = f", {human_bytes(entry['bytes_freed'])} {being}freed" if entry["bytes_freed"] else ""

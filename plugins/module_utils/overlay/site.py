@@ -77,7 +77,9 @@ class Site:
             if error.errno not in NOT_THERE:
                 raise
             raise OvercError(
-                "container_unknown", f"There is no container {printable(name)!r} with a rootfs in {containers_dir}."
+                "container_unknown",
+                f"There is no container {printable(name)!r} with a rootfs in {containers_dir}. `ls {containers_dir}` shows which "
+                "there are; another place of containers is named with containers_dir.",
             ) from error
         self.store = Store(self.fd, self.path)
         self.config: lxc.Config | None = None
