@@ -28,7 +28,7 @@ from .world import BACKUP, EMPTY, NORMAL, TORN, Boot, Journal, Root, World
 _SIZE: t.Final = 1 << 20
 _LAYOUT: t.Final = Layout()
 # One with SELinux: its upgrades have one step more
-LABELLED: t.Final = Surroundings(labelling=Labelling("enforcing"))
+LABELLED: t.Final = Surroundings(labelling=Labelling("permissive"))
 _ANY_HOST: t.Final = replace(host_factory.clean(), surroundings=LABELLED)
 _PROTECTED: t.Final = Protected(1, Timeouts(), 1, intact=True)
 _MANY: t.Final = 20_000

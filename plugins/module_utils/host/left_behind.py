@@ -13,7 +13,7 @@ from ..packages.choose import detect
 from ..packages.scratch import scratch_directory
 from .observe.changed_since import LeftBehind, changed_since
 from .observe.facts import HostFacts
-from .steps.etc.own import rewrites_of
+from .observe.own_etc import rewrites_of
 
 if t.TYPE_CHECKING:
     from ..btrfs.subvolumes import Subvolume

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import typing as t
@@ -92,19 +93,21 @@ def _bytes_of(path: str) -> bytes | None:
 
 
 def label_of(path: str) -> bytes | None:
-    """What a file itself, not what a link leads to, is labelled with; None for nothing."""
+    """What a file itself, not what a link leads to, is labelled with; None for nothing. Raises OSError."""
     try:
         label = os.getxattr(path, LABEL, follow_symlinks=False)
-    except OSError:
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
+            raise
         return None
     return None if _NO_LABEL in label else label
 
 
 def label_like(source: str, target: str) -> None:
     """``target`` gets the label that ``source`` has. Whether that matters only a policy knows: of a refusal nothing is said."""
-    label = label_of(source)
-    if label is not None:
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        label = label_of(source)
+        if label is not None:
             os.setxattr(target, LABEL, label, follow_symlinks=False)
 
 

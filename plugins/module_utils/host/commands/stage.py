@@ -23,6 +23,7 @@ from ..observe.carried_over import sentence_of
 from ..observe.essentials import FSTAB, absent_devices
 from ..observe.facts import HostFacts
 from ..observe.late_paths import brought, late_of, refuse_system
+from ..observe.own_etc import pieces_of, rewrites_of
 from ..observe.state import HostState
 from ..observe.state_at_risk import state_at_risk
 from ..plan.commands import UpgradeWish, can_be_armed, plan_upgrade
@@ -33,7 +34,6 @@ from ..result import difference, nothing_to_do
 from ..steps.carry_over import check_carry_over, is_current
 from ..steps.context import Upgrade
 from ..steps.etc.merge import ETC, Etc
-from ..steps.etc.own import pieces_of, rewrites_of
 
 if t.TYPE_CHECKING:
     from ...btrfs.subvolumes import Subvolume

@@ -13,11 +13,11 @@ from ...errors import OvercError
 from ...system import syscalls
 from ...system.unfinished import NEW_SUFFIX
 from ..observe.carried_over import sentence_of
+from ..observe.own_etc import pieces_of, rewrites_of
 from .boot_files import swap_files, write_files
 from .carry_over import carry_over
 from .context import Apply
 from .etc.merge import ETC, Etc
-from .etc.own import pieces_of, rewrites_of
 from .places import exchange, keep_writable, make_default, place
 from .record import record
 

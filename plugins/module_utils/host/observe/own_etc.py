@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ....boot import guard
-from ....boot.entries import kernel_words
-from ....system import fstab
+from ...boot import guard
+from ...boot.entries import kernel_words
+from ...system import fstab
 
 if t.TYPE_CHECKING:
-    from ...observe.facts import HostFacts
-    from .sides import Rewrite
+    from .changed_since import Rewrite
+    from .facts import HostFacts
 
 
 def pieces_of(facts: HostFacts) -> tuple[guard.Piece, ...]:
