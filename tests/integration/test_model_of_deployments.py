@@ -14,14 +14,16 @@ import re
 import signal
 import typing as t
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from ansible_collections.overc.system.plugins.module_utils.host.observe.surroundings import Surroundings
 
 from tests.integration.commands import succeed
 from tests.integration.test_deployments import adopt, app
 from tests.lab import Host
 from tests.lab.apt import install, new_kernel, offer
-from tests.model.entries import walk
+from tests.model.entries import facts, walk
 from tests.model.entries.facts import facts_of
 from tests.model.entries.method import GRUB_ENTRY, MACHINERY
 from tests.model.entries.told import told_of
@@ -126,6 +128,12 @@ def _command(host: Host, world: World, name: str) -> tuple[list[tuple[str, Told]
         return seen, list(walked.steps), walked.end
     number = [step for step, _world in walked.steps].index(last) + 1
     return seen, list(walked.steps[:number]), walked.steps[number - 1][1]
+
+
+@pytest.fixture(autouse=True)
+def _no_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model's host has an SELinux policy; the kernel of this lab has none."""
+    monkeypatch.setattr(facts, "_ANY_HOST", replace(facts._ANY_HOST, surroundings=Surroundings()))
 
 
 @pytest.mark.parametrize("way", rotating(list(WAYS), len(WAYS)))
