@@ -212,6 +212,11 @@ error_id:
   returned: failure
   type: str
   sample: overlay_unrepresentable
+gone:
+  description: Whether the container is certainly no more. There are others in O(containers_dir), and none of this name. V(false)
+    where it may be on a file system that is not mounted.
+  returned: when RV(error_id) is V(container_unknown)
+  type: bool
 reached:
   description: V(switched) when it failed after the table of mounts was replaced, so that the container sees the other tree.
   returned: failure after the switch

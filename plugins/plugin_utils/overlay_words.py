@@ -16,7 +16,7 @@ def overlay_lines(answers: t.Iterable[Answer]) -> list[str]:
     lines = []
     for answer in answers:
         container = (answer.get("item") or {}).get("container") or "?"
-        if answer.get("error_id") == "container_unknown":
+        if answer.get("gone"):
             lines.append(f"{container}: no such container, so nothing to give back")
         for entry in answer.get("directories") or ():
             being = "being " if entry.get("freeing") else ""

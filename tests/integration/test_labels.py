@@ -208,6 +208,18 @@ def test_an_unlabelled_directory_on_which_something_is_mounted_is_labelled_first
     assert label_of(place) == "bin_t"
 
 
+def test_a_mount_point_that_cannot_be_labelled_is_no_success(roots: tuple[Path, Path]) -> None:
+    old, new = roots
+    write_policy(new, POLICY + f"{old.parent}  -d  system_u:object_r:unheard_of_t:s0\n")
+    (new / str(old.parent).lstrip("/")).mkdir(parents=True)
+    with pytest.raises(OvercError) as refused:
+        step.label_mount_points(at_work(new))
+    assert refused.value.error_id == "selinux_enforcing"
+    permissive = at_work(new, "permissive")
+    step.label_mount_points(permissive)
+    assert len(permissive.warnings) == 1
+
+
 def test_another_policy_is_asked_about_every_file(roots: tuple[Path, Path]) -> None:
     _old, new = roots
     write_policy(new, POLICY + "/srv/other  --  system_u:object_r:other_t:s0\n")

@@ -33,6 +33,16 @@ def test_a_container_that_is_gone_keeps_nothing_from_going(
     assert shared.rc == 0
     assert host.sh(f"test -e {_UNIT} && echo there") == "there"
     host.sh("rm -rf /opt/container/c2")
+    # Nothing is mounted there, or its root is not: that is not gone, and the unit stays
+    for hide, back in (
+        ("mount -t tmpfs none /opt/container", "umount /opt/container"),
+        ("mkdir /opt/container/c2", "rmdir /opt/container/c2"),
+    ):
+        host.sh(hide)
+        kept = controller.run("overlay", overlay_state="absent", **report)
+        assert (kept.rc, "nothing to give back" in kept.output) == (2, False)
+        assert host.sh(f"test -e {_UNIT} && echo there") == "there"
+        host.sh(back)
     # What is wanted to share is another matter: there a name that is no container may be a wrong one
     refused = controller.run("overlay", **report)
     assert (refused.rc, "There is no container 'c2'" in refused.output) == (2, True)

@@ -43,6 +43,15 @@ def normal_directory(directory: str) -> str:
     return "/" + "/".join(parts)
 
 
+def _is_gone(containers_dir: str, name: str) -> bool:
+    """Whether a container is certainly no more: others are in its place, so that a file system is mounted there, and it is not.
+
+    One without its rootfs is there: what it has may be on a file system that is not mounted. Raises OSError.
+    """
+    names = os.listdir(containers_dir) if is_directory(containers_dir) else []
+    return bool(names) and name not in names
+
+
 class Site:
     """One container, opened. Use as a context manager.
 
@@ -80,6 +89,7 @@ class Site:
                 "container_unknown",
                 f"There is no container {printable(name)!r} with a rootfs in {containers_dir}. `ls {containers_dir}` shows which "
                 "there are; another place of containers is named with containers_dir.",
+                gone=_is_gone(self.containers_dir, name),
             ) from error
         self.store = Store(self.fd, self.path)
         self.config: lxc.Config | None = None

@@ -37,9 +37,14 @@ _MAGIC: t.Final = re.compile(r"([\\*?\[\]{}])")  # setfiles takes what it is giv
 
 def label(at: Apply) -> bool:
     """Raises selinux_enforcing where a root would not be labelled as its policy wants, and that policy is enforced."""
+    return _tolerantly(at, _label)
+
+
+def _tolerantly(at: Apply, work: t.Callable[[Apply], bool]) -> bool:
+    """Where no policy is enforced, a warning instead."""
     found = certain(at.facts.surroundings.labelling, "SELinux on this host")
     try:
-        return _label(at)
+        return work(at)
     except OvercError as error:
         if found.is_needed or error.error_id != "selinux_enforcing":
             raise
@@ -62,21 +67,30 @@ def _label(at: Apply) -> bool:
     # Another policy may say something else of a file that nobody wrote
     alike = before is not None and selinux.same_contexts(contexts, before)
     paths = written(root, base) if alike else None
-    changed = False
-    for some in _calls(paths if paths is not None else [root]):
-        # Whether its file_contexts make sense is asked of the root's own policy, not of the running one
-        done = at.runner.run((PROGRAM, "-v", "-c", policy, "-r", root, contexts, *map(_literally, some)))
-        if done.rc != 0:
-            raise _refused(root, done)
-        changed = changed or bool(done.stdout.strip())
-    return changed
+    said = [_setfiles(at, root, contexts, policy, some) for some in _calls(paths if paths is not None else [root])]
+    return any(said)
+
+
+def _setfiles(at: Apply, root: str, contexts: str, policy: str, paths: t.Sequence[str]) -> bool:
+    """Whether something got another label. Raises selinux_enforcing.
+
+    Whether its file_contexts make sense is asked of the root's own policy, not of the running one.
+    """
+    done = at.runner.run((PROGRAM, "-v", "-c", policy, "-r", root, contexts, *map(_literally, paths)))
+    if done.rc != 0:
+        raise _refused(root, done)
+    return bool(done.stdout.strip())
 
 
 def label_mount_points(at: Apply) -> None:
     """Directories of a new root that nobody ever labelled, because something is mounted on them here, as its policy wants them.
 
-    Packages write into them; and what has no label, few programs may use. What is wrong with a policy, ``label`` tells.
+    Packages write into them; and what has no label, few programs may use. Raises selinux_enforcing, as ``label`` does.
     """
+    _tolerantly(at, _label_mount_points)
+
+
+def _label_mount_points(at: Apply) -> bool:
     root = at.path(at.made_root().path)
     places = (resolve_in_root(root, mount.target) for mount in mounts())
     bare = [
@@ -85,8 +99,8 @@ def label_mount_points(at: Apply) -> None:
         if place is not None and place != root and is_plain_directory(place) and selinux.label_of(place) is None
     ]
     contexts, policy = selinux.file_contexts(root), selinux.binary_policy(root)
-    if bare and contexts is not None and policy is not None:
-        at.runner.run((PROGRAM, "-c", policy, "-r", root, contexts, *map(_literally, bare)))
+    # (``label`` tells what is missing.)
+    return bool(bare) and contexts is not None and policy is not None and _setfiles(at, root, contexts, policy, bare)
 
 
 def _literally(path: str) -> str:

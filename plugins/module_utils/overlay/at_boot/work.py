@@ -239,7 +239,8 @@ def _tidy(places: Places) -> None:
     if is_directory(places.base):
         unlink(places.wants)
         unlink(f"{places.units}/{UNIT}")
-        # On the disk before the code goes: a unit that came back without it would fail at each boot, and nobody would look for it
+        # On the disk before the code goes: by the code it is seen that something is left over, so a unit that came back alone
+        # would stay for ever
         for path in (places.units, os.path.dirname(places.wants)):
             sync_above(path)
         fd = os.open(places.base, OPEN_DIR)
