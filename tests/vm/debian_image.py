@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import typing as t
@@ -21,15 +20,15 @@ from pathlib import Path
 
 from tests.lab import deb_kernels
 from tests.lab.debs import Deb, built, publish
-from tests.lab.process import LabError, locked, run, say
+from tests.lab.process import locked, run, say
 from tests.lab.rootfs import rootfs_tarball
 from tests.lab.settings import PACKAGE as LAB
-from tests.lab.settings import REPOSITORY, cache_directory, digest
+from tests.lab.settings import cache_directory, digest
 from tests.lab.signing import public_key, sign_release
 from tests.lab.system import ssh_key
 from tests.vm import disk, grub, kernels, selinux
 from tests.vm.faults import FAULTS, Fault, Files
-from tests.vm.image import PACKAGE, assemble, boot_partition, configure, devices
+from tests.vm.image import PACKAGE, assemble, boot_partition, configure, devices, fill_apart
 from tests.vm.kernels import Kernel
 from tests.vm.rootfs import Sources, sources
 
@@ -154,7 +153,8 @@ def _build(firmware: str, tarball: Path, made: Sources, target: Path) -> None:
         run(["mkfs.btrfs", "-q", "-m", "single", "-d", "single", "-L", "root", root])
         if firmware != "efi":
             run(["mkfs.ext4", "-q", "-m0", "-L", "boot", boot])
-        _fill_apart(firmware, scratch, tarball)
+        parts = {"vda3": root, **({"vda2": boot} if firmware != "efi" else {})}
+        fill_apart("tests.vm.debian_image", firmware, scratch, tarball, parts=parts)
         if firmware == "efi":
             boot.unlink()
             boot_partition("vfat", scratch / "esp", boot, _ESP_ID)
@@ -165,21 +165,6 @@ def _build(firmware: str, tarball: Path, made: Sources, target: Path) -> None:
         unfinished = target.with_suffix(".part")
         run(["qemu-img", "convert", "-q", "-O", "qcow2", whole, unfinished])
         unfinished.replace(target)
-
-
-def _fill_apart(firmware: str, scratch: Path, tarball: Path) -> None:
-    """In mount and pid namespaces of its own: whatever happens, its mounts and processes end with it."""
-    argv = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    parts = {"vda3": "root.part", **({"vda2": "boot.part"} if firmware != "efi" else {})}
-    loops = [f"{name}={run(['losetup', '--show', '--find', scratch / part]).strip()}" for name, part in parts.items()]
-    argv += [sys.executable, "-m", "tests.vm.debian_image", firmware, str(scratch), str(tarball), *loops]
-    try:
-        done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    finally:
-        for loop in loops:
-            run(["losetup", "--detach", loop.partition("=")[2]], check=False)
-    if done.returncode != 0:
-        raise LabError(f"the root file system could not be built:\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
 
 
 def _fill(firmware: str, scratch: Path, tarball: Path, loops: list[str]) -> None:

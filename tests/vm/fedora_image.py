@@ -10,7 +10,6 @@ kernel-install, dracut and the kernels. The menu, grub2's tools and the plugins 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
 import typing as t
@@ -19,15 +18,15 @@ from unittest import mock
 
 from tests.lab import fedora, fedora_kernels
 from tests.lab.bootloader import format_environment
-from tests.lab.process import LabError, locked, run, say
+from tests.lab.process import locked, run, say
 from tests.lab.rootfs import NEXT_SUITE, rootfs_tarball
 from tests.lab.settings import PACKAGE as LAB
-from tests.lab.settings import REPOSITORY, cache_directory, digest
+from tests.lab.settings import cache_directory, digest
 from tests.lab.signing import public_key
 from tests.lab.system import ssh_key
 from tests.vm import disk, kernels
 from tests.vm.faults import FAULTS, Fault, Files
-from tests.vm.image import PACKAGE, assemble, boot_partition, configure, devices
+from tests.vm.image import PACKAGE, assemble, boot_partition, configure, devices, fill_apart
 from tests.vm.kernels import Kernel
 from tests.vm.packages import Package, app, base, build, publish
 from tests.vm.rootfs import Sources, sources
@@ -114,7 +113,6 @@ _FILES: t.Final = {
 }
 _KEY: t.Final = "etc/pki/rpm-gpg/RPM-GPG-KEY-vm"
 _NEEDED: t.Final = ("systemd-remount-fs.service",)
-_PARTS: t.Final = {"vda2": "boot.part", "vda3": "root.part"}
 
 
 def _content(packed: Kernel) -> Files:
@@ -201,27 +199,13 @@ def _build(tarball: Path, made: Sources, target: Path) -> None:
                 stream.truncate(extent.size)
         run(["mkfs.btrfs", "-q", "-m", "single", "-d", "single", "-L", "fedora", root])
         run(["mkfs.ext4", "-q", "-m0", "-L", "boot", boot])
-        _fill_apart(scratch, tarball, older.release)
+        fill_apart("tests.vm.fedora_image", scratch, tarball, older.release, parts={"vda2": boot, "vda3": root})
         boot_partition("vfat", scratch / "esp", esp, _ESP_ID, ESP)
         whole = scratch / "whole.raw"
         assemble(whole, {ESP.start: esp, BOOT.start: boot, ROOT_PART.start: root}, _TABLE)
         unfinished = target.with_suffix(".part")
         run(["qemu-img", "convert", "-q", "-O", "qcow2", whole, unfinished])
         unfinished.replace(target)
-
-
-def _fill_apart(scratch: Path, tarball: Path, release: str) -> None:
-    """In mount and pid namespaces of its own: whatever happens, its mounts and processes end with it."""
-    argv = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    loops = [f"{name}={run(['losetup', '--show', '--find', scratch / part]).strip()}" for name, part in _PARTS.items()]
-    argv += [sys.executable, "-m", "tests.vm.fedora_image", str(scratch), str(tarball), release, *loops]
-    try:
-        done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    finally:
-        for loop in loops:
-            run(["losetup", "--detach", loop.partition("=")[2]], check=False)
-    if done.returncode != 0:
-        raise LabError(f"the root file system could not be built:\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
 
 
 def _fill(scratch: Path, tarball: Path, release: str, loops: list[str]) -> None:

@@ -155,17 +155,41 @@ def boot_partition(
     run(["mcopy", "-i", part, "-s", "-Q", *sorted(content.iterdir()), "::/"])
 
 
+def fill_apart(module: str, *arguments: str | Path, parts: t.Mapping[str, Path] | None = None) -> None:
+    """Run a module in mount and pid namespaces of its own: whatever happens, its mounts and processes end with it.
+
+    ``parts``: the name that a device is to have -> a file; the module gets ``NAME=LOOP DEVICE`` as last arguments.
+    """
+    argv: list[str | Path] = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "--kill-child",
+    ]
+    argv += [sys.executable, "-m", module, *arguments]
+    loops: list[str] = []
+    try:
+        for name, part in (parts or {}).items():
+            loops.append(run(["losetup", "--show", "--find", part]).strip())
+            argv.append(f"{name}={loops[-1]}")
+        done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    finally:
+        for loop in loops:
+            run(["losetup", "--detach", loop], check=False)
+    if done.returncode != 0:
+        raise LabError(f"the root file system could not be built:\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
+
+
 def _root_partition(scratch: Path, made: Sources) -> None:
-    """In mount and pid namespaces of its own: whatever happens, its mounts and processes end with it."""
     part = scratch / "root.part"
     with part.open("wb") as stream:
         stream.truncate(disk.ROOT.size)
     run(["mkfs.btrfs", "-q", "-m", "single", "-d", "single", "-L", "root", part])
-    argv = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    argv += [sys.executable, "-m", "tests.vm.image", str(scratch), str(made.root)]
-    done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise LabError(f"the root file system could not be built:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
+    fill_apart("tests.vm.image", scratch, made.root)
 
 
 def _fill(scratch: Path, tarball: Path) -> None:

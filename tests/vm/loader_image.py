@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
 import typing as t
@@ -17,15 +16,15 @@ from pathlib import Path
 from unittest import mock
 
 from tests.lab.debs import built, publish
-from tests.lab.process import LabError, locked, run, say
+from tests.lab.process import locked, run, say
 from tests.lab.rootfs import rootfs_tarball
 from tests.lab.settings import PACKAGE as LAB
-from tests.lab.settings import REPOSITORY, cache_directory, digest
+from tests.lab.settings import cache_directory, digest
 from tests.lab.signing import public_key, sign_release
 from tests.lab.system import ssh_key
 from tests.vm import disk, kernels
 from tests.vm.debian_image import ROOT, releases
-from tests.vm.image import PACKAGE, assemble, boot_partition, configure
+from tests.vm.image import PACKAGE, assemble, boot_partition, configure, fill_apart
 from tests.vm.rootfs import Sources, sources
 
 PACKAGES: t.Final = (
@@ -81,22 +80,13 @@ def _build(tarball: Path, made: Sources, target: Path) -> None:
         with root.open("wb") as stream:
             stream.truncate(disk.ROOT.size)
         run(["mkfs.btrfs", "-q", "-m", "single", "-d", "single", "-L", "root", root])
-        _fill_apart(scratch, tarball, older.release)
+        fill_apart("tests.vm.loader_image", scratch, tarball, older.release)
         boot_partition("vfat", scratch / "esp", esp, _ESP_ID)
         whole = scratch / "whole.raw"
         assemble(whole, {disk.BOOT.start: esp, disk.ROOT.start: root})
         unfinished = target.with_suffix(".part")
         run(["qemu-img", "convert", "-q", "-O", "qcow2", whole, unfinished])
         unfinished.replace(target)
-
-
-def _fill_apart(scratch: Path, tarball: Path, release: str) -> None:
-    """In mount and pid namespaces of its own: whatever happens, its mounts and processes end with it."""
-    argv = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    argv += [sys.executable, "-m", "tests.vm.loader_image", str(scratch), str(tarball), release]
-    done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise LabError(f"the root file system could not be built:\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
 
 
 def _fill(scratch: Path, tarball: Path, release: str) -> None:
