@@ -110,7 +110,7 @@ class _Family:
         return False
 
 
-def _sides(text: str) -> tuple[Side, Side]:
+def sides(text: str) -> tuple[Side, Side]:
     calls = list(_calls(text))
     family = _Family(calls)
     assert family.module, text[:2000]
@@ -120,6 +120,8 @@ def _sides(text: str) -> tuple[Side, Side]:
         if not begun:  # what leads into the lab host
             begun = pid == family.module and name in _EXECS and _program(arguments) == "python3"
             continue
+        if pid != family.module and family.descends(family.module, (pid,)):
+            continue  # the call that made the module's process may return after that one began
         assert family.descends(pid, (family.module,)), f"process {pid} comes from nowhere"
         if name == "chroot" and pid in family.into_the_new_root:
             entered.add(pid)
@@ -158,7 +160,7 @@ def _strace(host: Host, argv: t.Sequence[str]) -> tuple[str, Side, Side]:
         ["strace", *options, "-e", f"trace={watched}", *inside],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=500, check=False, env={"PATH": os.environ["PATH"]},
     )  # fmt: skip
-    return done.stdout + done.stderr, *_sides(Path(log).read_text(errors="replace"))
+    return done.stdout + done.stderr, *sides(Path(log).read_text(errors="replace"))
 
 
 def traced(host: Host, module: str, args: dict[str, t.Any] | None = None, *, check: bool = False) -> Trace:
