@@ -10,6 +10,8 @@ import typing as t
 
 from ansible_collections.overc.system.plugins.module_utils.system import first_process
 
+from tests.integration.commands import assert_refused, assert_unchanged, call, succeed
+from tests.integration.disk_facts import snapshot_of_disk
 from tests.lab import Host
 
 _ROOT: t.Final = "/run/again"
@@ -66,6 +68,34 @@ def test_exit_codes_and_signals(host: Host) -> None:
         (["nothing"], 127),
     ):
         assert host.run([*begin, *argv], check=False).returncode == code
+
+
+def test_what_cannot_be_entered_is_not_the_failure_of_the_tool(host: Host) -> None:
+    """In one line that says why, with an exit code of its own; never a traceback, nor a second first process."""
+    without = "/usr/bin/setpriv"
+    for what, begin in (
+        ("chroot(2)", [without, "--bounding-set=-sys_chroot", *first(host)]),
+        ("mounts", [*first(host)[:-1], "/run/no/such/place"]),
+    ):
+        done = host.run([*begin, "sh", "-c", "echo began"], check=False)
+        assert (done.returncode, done.stdout) == (first_process.NOT_ENTERED, ""), (what, done)
+        assert done.stderr.startswith(first_process.NO_ENTRY), (what, done)
+        assert len(done.stderr.splitlines()) == 1, (what, done)
+    done = host.run([*first(host), "sh", "-c", f"exit {first_process.NOT_ENTERED}"], check=False)
+    assert (done.returncode, done.stderr) == (first_process.NOT_ENTERED, ""), "a tool's own exit code stays its own"
+
+
+_WITHOUT_CHROOT: t.Final = "import ctypes; assert ctypes.CDLL(None).prctl(24, 18, 0, 0, 0) == 0  # PR_CAPBSET_DROP"
+
+
+def test_an_upgrade_tells_that_the_new_root_was_not_entered(host: Host) -> None:
+    host.release("v2")
+    before = snapshot_of_disk(host)
+    result = call(host, "upgrade", prelude=_WITHOUT_CHROOT)
+    assert_refused(result, "mount_failed", "The new root cannot be entered: Operation not permitted")
+    assert (result["state"], result["rc"]) == ("clean", first_process.NOT_ENTERED)
+    assert_unchanged(before, host, history=False)
+    assert succeed(host, "upgrade")["state"] == "staged"
 
 
 _ON_A_TERMINAL: t.Final = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"

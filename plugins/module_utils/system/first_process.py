@@ -34,7 +34,8 @@ PATIENCE: t.Final = 5.0  # seconds, for what a script merely did not wait for
 _LOOK_EVERY: t.Final = 0.5  # seconds
 _GONE: t.Final = (FileNotFoundError, ProcessLookupError)  # it ended meanwhile
 SIGNALLED: t.Final = 128  # as shells do: the tool was ended by signal N, and the exit code is 128 + N
-
+NOT_ENTERED: t.Final = 125  # as env(1) does: it is not the tool that failed
+NO_ENTRY: t.Final = "overc: the new root cannot be entered: "  # begins the line that says why
 
 # What /proc has of the whole kernel and not of one process namespace: read-only, as in every container
 _OF_THE_KERNEL: t.Final = ("sys", "sysrq-trigger", "irq", "bus")
@@ -84,23 +85,17 @@ def main(root: str, place: str, argv: list[str]) -> int:
     ``root`` is a mount point whose ``proc`` shows this namespace, ``place`` an empty directory outside of it. This process has a
     mount namespace of its own, and leaves what else is in it.
     """
-    root = _leave_the_host(root, place)
-    proc = f"{root}/proc"
-    _protect_kernel(proc)
+    try:
+        root = _leave_the_host(root, place)
+        proc = f"{root}/proc"
+        _protect_kernel(proc)
+    except OSError as error:
+        return _not_entered(error)
     _loopback()
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD,))
     tool = os.fork()
     if tool == 0:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
-        os.setsid()  # it has no terminal: that of who runs us is not for packages to read, to write on, or to wait for
-        os.chroot(root)
-        os.chdir("/")
-        keep_to_the_root()
-        try:
-            os.execvp(argv[0], argv)
-        except OSError as error:
-            sys.stderr.write(f"{argv[0]}: {error.strerror}\n")
-            os._exit(127)
+        _become(root, argv)
     since: dict[int, float] = {}
     while True:
         code = _reap(tool)
@@ -108,6 +103,34 @@ def main(root: str, place: str, argv: list[str]) -> int:
             return code  # with its first process the namespace ends, and with it all that is in it
         signal.sigtimedwait((signal.SIGCHLD,), _LOOK_EVERY)
         _end_those_who_hold_up(proc, tool, since)
+
+
+def _become(root: str, argv: list[str]) -> t.NoReturn:
+    """This process becomes the tool, or ends: it never goes on as a second one that watches over the tool."""
+    code = 1
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
+        os.setsid()  # it has no terminal: that of who runs us is not for packages to read, to write on, or to wait for
+        try:
+            os.chroot(root)
+            os.chdir("/")
+        except OSError as error:
+            code = _not_entered(error)
+        else:
+            keep_to_the_root()
+            code = 127
+            os.execvp(argv[0], argv)
+    except OSError as error:
+        sys.stderr.write(f"{argv[0]}: {error.strerror}\n")
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _not_entered(error: OSError) -> int:
+    where = f" ({error.filename})" if error.filename else ""
+    sys.stderr.write(f"{NO_ENTRY}{error.strerror}{where}\n")
+    return NOT_ENTERED
 
 
 def _leave_the_host(root: str, place: str) -> str:
@@ -275,4 +298,4 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-__all__ = ("PATIENCE", "SIGNALLED", "keep_to_the_root", "main", "program")
+__all__ = ("NOT_ENTERED", "NO_ENTRY", "PATIENCE", "SIGNALLED", "keep_to_the_root", "main", "program")

@@ -212,7 +212,7 @@ class NewRoot:
         done = self._runner.run((*_DIES_WITH_US, *self._entering(argv, env)), pass_fds=(*self._pass_fds, *pass_fds))
         # What scripts print is read line by line, and a million short lines take many times the room of their bytes
         said = (both_ends(text, _MOST) for text in (done.stdout, done.stderr))
-        return Completed(tuple(argv), _exit_code(done.rc), *said)
+        return _entered(Completed(tuple(argv), _exit_code(done.rc), *said))
 
     def run_within(self, argv: t.Sequence[str], seconds: int, most: int) -> Within:
         """As ``run``, and killed with all that it started after ``seconds``; the last ``most`` bytes of each output are kept."""
@@ -224,7 +224,7 @@ class NewRoot:
         except ValueError:
             raise OvercError("run_failed", f"{argv[0]} could not be run in the new root", **done.facts()) from None
         completed = Completed(tuple(argv), _exit_code(told["rc"]), told["stdout"], told["stderr"])
-        return Within(completed, told["timed_out"], told["cut"])
+        return Within(_entered(completed), told["timed_out"], told["cut"])
 
     def _entering(self, argv: t.Sequence[str], env: t.Mapping[str, str] | None) -> tuple[str, ...]:
         """The words after those of ``_DIES_WITH_US``. Raises tool_missing."""
@@ -271,6 +271,16 @@ def _show_device(disk: str, root: str) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     os.mknod(path, 0o600 | stat.S_IFBLK, found.st_rdev)
     selinux.label_like(disk, path)
+
+
+def _entered(done: Completed) -> Completed:
+    """What a program left that was run. Raises mount_failed where it was not, which is not its failure."""
+    if done.rc == first_process.NOT_ENTERED:
+        for line in done.stderr.splitlines():
+            if line.startswith(first_process.NO_ENTRY):
+                why = line[len(first_process.NO_ENTRY) :]
+                raise OvercError("mount_failed", f"The new root cannot be entered: {why}.", **done.facts())
+    return done
 
 
 def _exit_code(told: int) -> int:
