@@ -69,6 +69,10 @@ _PAM_LINE = "sed -i '1i session required pam_own.so' {}etc/pam.d/sshd\n"
 _NOWHERE = "session required pam_nowhere.so"
 _OWN_MODULE = "cp {0}$(find /usr/lib -name pam_env.so) {0}$(dirname $(find /usr/lib -name pam_env.so))/pam_own.so\n"
 _MIGRATION = "usr/lib/systemd/system/ssh-host-keys-migration.service"
+_CONNMAN = (
+    "cd /etc/systemd/system; mkdir -p multi-user.target.wants; touch own;"
+    "ln -s ../own multi-user.target.wants/connman.service"
+)
 CASES: dict[str, Case] = {
     "nothing": Case("", ""),
     # What a snapshot has not, and the host has when it runs
@@ -122,6 +126,13 @@ CASES: dict[str, Case] = {
         "systemctl -q disable --now ssh.service; mkdir -p /run/sshd; /usr/sbin/sshd", "echo Nonsense yes >> etc/ssh/sshd_config",
         "Nonsense"),
     "sshd is disabled in the new root": Case("", "rm etc/systemd/system/*.wants/ssh.service", told="at boot"),
+    "nothing brings up the network": Case(
+        _CONNMAN,
+        "ln -s /dev/null etc/systemd/system/connman.service", told="connman.service was started at boot"),
+    "something else brings up the network": Case(
+        _CONNMAN,
+        "ln -s /dev/null etc/systemd/system/connman.service; cp -a etc/systemd/system/multi-user.target.wants/connman.service "
+        "etc/systemd/system/multi-user.target.wants/NetworkManager.service"),
     # PAM
     "PAM without rules": Case("", "rm etc/pam.d/sshd", "PAM knows no service sshd"),
     "PAM that sshd does not use": Case("echo UsePAM no > /etc/ssh/sshd_config.d/00-pam.conf", "rm etc/pam.d/sshd"),
@@ -132,6 +143,48 @@ CASES: dict[str, Case] = {
         "", "rm -f $(find usr/lib -name pam_motd.so) $(find usr/lib -name pam_selinux.so)"),
     "a module that never was there": Case(f"sed -i '1i {_NOWHERE}' /etc/pam.d/sshd", "", told="pam_nowhere.so"),
     "a module that comes without its file": Case("", f"sed -i '1i {_NOWHERE}' etc/pam.d/sshd", "pam_nowhere.so"),
+    # Who came in
+    "a setting that lets nobody in by that name": Case(
+        "", "sed -i '1i PermitRootLogin no' etc/ssh/sshd_config", "PermitRootLogin"),
+    "only others are allowed": Case("", "sed -i '1i AllowUsers other' etc/ssh/sshd_config", "AllowUsers does not name root"),
+    "allowed by a pattern": Case("", "sed -i '1i AllowUsers r* other@10.0.0.1' etc/ssh/sshd_config"),
+    "denied": Case("", "sed -i '1i DenyUsers r??t' etc/ssh/sshd_config", "DenyUsers"),
+    "denied from elsewhere": Case("", "sed -i '1i DenyUsers root@192.0.2.*' etc/ssh/sshd_config"),
+    "only other groups are allowed": Case("", "sed -i '1i AllowGroups other' etc/ssh/sshd_config", "AllowGroups"),
+    "a group is denied": Case("", "sed -i '1i DenyGroups root' etc/ssh/sshd_config", "DenyGroups"),
+    "denied in a block for that name": Case(
+        "", "printf 'Match User root\nPubkeyAuthentication no\n' >> etc/ssh/sshd_config", "PubkeyAuthentication"),
+    "denied in a block for another name": Case("", "printf 'Match User x\nPubkeyAuthentication no\n' >> etc/ssh/sshd_config"),
+    "denied before as well": Case(
+        "sed -i '1i AllowUsers other' /etc/ssh/sshd_config", "sed -i '1i PermitRootLogin no' etc/ssh/sshd_config"),
+    "keys are gone": Case("", "rm -r root/.ssh", "there is no key for root"),
+    "keys are looked for elsewhere": Case(
+        "", "sed -i '1i AuthorizedKeysFile /etc/none/%u' etc/ssh/sshd_config", "no key for root in /etc/none/root"),
+    "keys that came along to another place": Case(
+        "", "sed -i '1i AuthorizedKeysFile /etc/own-keys/%u' etc/ssh/sshd_config; mkdir etc/own-keys;"
+        "cp root/.ssh/authorized_keys etc/own-keys/root"),
+    "keys are another one's": Case(
+        "", "ssh-keygen -qt ed25519 -N '' -f .own; mv .own.pub root/.ssh/authorized_keys", told="none of the keys"),
+    "one key more": Case("", "ssh-keygen -qt ed25519 -N '' -f .own; cat .own.pub >> root/.ssh/authorized_keys"),
+    "a key with options": Case("", "sed -i 's/^/no-pty,command=\"x y\" /' root/.ssh/authorized_keys"),
+    "a comment instead of keys": Case("", "sed -i 's/^/#/' root/.ssh/authorized_keys", "there is no key for root"),
+    "keys that others can write": Case("", "chmod 666 root/.ssh/authorized_keys", "StrictModes"),
+    "a home that others can write": Case("", "chmod 777 root", "StrictModes"),
+    "a home that others can write, and nobody minds": Case(
+        "", "chmod 777 root; sed -i '1i StrictModes no' etc/ssh/sshd_config"),
+    "keys of a kind that is not accepted": Case(
+        "", "sed -i '1i PubkeyAcceptedAlgorithms ssh-rsa' etc/ssh/sshd_config", "none of the kinds"),
+    "keys that a command has": Case(
+        "", "rm -r root/.ssh; printf 'AuthorizedKeysCommand /bin/true\nAuthorizedKeysCommandUser root\n' > .own;"
+        "cat .own etc/ssh/sshd_config > .two; cat .two > etc/ssh/sshd_config", told="none of the keys"),
+    "two methods, of which one is not there": Case(
+        "", "sed -i '1i AuthenticationMethods publickey,password' etc/ssh/sshd_config", "AuthenticationMethods"),
+    "locked, and PAM is not asked": Case(
+        "echo UsePAM no > /etc/ssh/sshd_config.d/00-pam.conf", "sed -i 's/^root:[^:]*/root:!/' etc/shadow", "is locked"),
+    "locked, and PAM is asked": Case("", "sed -i 's/^root:[^:]*/root:!/' etc/shadow"),
+    "expired": Case("", "sed -i -E '/^root:/s/:[^:]*:[^:]*$/:1:/' etc/shadow", "has expired"),
+    "another port": Case("", "sed -i '1i Port 2222' etc/ssh/sshd_config", told="port 2222"),
+    "nothing but one command": Case("", "sed -i '1i ForceCommand /bin/false' etc/ssh/sshd_config", told="/bin/false"),
     # Without an end
     "it never ends": Case("", _OWN_SSHD.format("sleep 4321 & sleep 4321", ""), "did not end"),
     "neither ended before": Case(_OWN_SSHD.format("sleep 4321 & sleep 4321", "/"), "", told="did not end"),

@@ -86,6 +86,8 @@ HARM: dict[str, tuple[str, str]] = {
         "rm -r /etc/pam.d; sed -i s/^UsePAM.*/UsePAM\\ yes/ /etc/ssh/sshd_config.d/*",
         "PAM knows no service sshd",
     ),
+    "nobody but root may enter": ("chmod 700 /", "right for others than root to enter / ("),
+    "nor may they enter a part of it": ("chmod o-x /usr/lib /etc", "/usr/lib (services"),
     "what we come by": ("rm -r /usr/lib/python3*/ctypes", "no Python that works"),
 }
 
@@ -121,6 +123,14 @@ def test_refused_before_the_switch(ready: Host, name: str) -> None:
     assert_no_leftovers(ready)
     ready.write(PLACE, "\n")
     assert succeed(ready, "upgrade")["state"] == "staged"
+
+
+@pytest.mark.parametrize("harm", ["chmod 0755", "chown 1", "rm"])
+def test_what_makes_the_administrator_root(ready: Host, harm: str) -> None:
+    ready.sh("cp /usr/bin/env /usr/bin/sudo; chmod 4755 /usr/bin/sudo")
+    ready.write(PLACE, f"{harm} /usr/bin/sudo\n")
+    assert_refused(call(ready, "upgrade", env={"SUDO_UID": "1"}), "root_incomplete", "no /usr/bin/sudo")
+    assert succeed(ready, "upgrade")["state"] == "staged", "nobody came by it"
 
 
 def test_what_the_command_line_names(ready: Host) -> None:

@@ -97,6 +97,26 @@ def test_a_script_does_not_change_the_whole_file_system(host: Host, tmp_path: Pa
     assert host.sh("cat /etc/reached") == ""
 
 
+_SWAP = """\
+truncate -s 0 /swap; chattr +C /swap; head -c 16M /dev/zero > /swap; chmod 600 /swap; mkswap -q /swap
+swapon /swap && touch /etc/reached; exit 0
+"""
+
+
+def test_a_script_does_not_turn_on_swap(host: Host, tmp_path: Path) -> None:
+    """It would be the whole machine's, and the root with that file could not be snapshotted or removed any more."""
+    ready(host, tmp_path, _SWAP)
+    before = host.sh("cat /proc/swaps")
+    try:
+        assert succeed(host, "upgrade")["state"] == "staged"
+        assert host.sh("cat /proc/swaps") == before
+    finally:
+        in_top(host, "for root in rootfs_upgrade*; do swapoff $root/swap 2>/dev/null; done; true")
+    host.reboot()
+    assert host.sh("ls /etc/reached 2>/dev/null || true") == ""
+    assert host.sh("stat -c %s /swap") == str(16 << 20), "the file is its own affair"
+
+
 _ELSEWHERE = """\
 until [ -e /run/t/rootfs_upgrade.overc-new/etc/now ]; do sleep 0.1; done
 btrfs subvolume set-default /run/t/rootfs_upgrade.overc-new; touch /run/t/rootfs_upgrade.overc-new/etc/done

@@ -11,7 +11,8 @@ The host's file tree is not in its mount namespace, and the root of the first pr
 to ``/proc/1/root``, enters the namespaces of process 1, or breaks out of a chroot(2) is nowhere. It still sees that it does not
 have the root of process 1, by which scripts tell that no system runs there (ischroot(1), systemctl(1)).
 
-The tool and its scripts may also not change the file system as a whole: what boots is not theirs to decide.
+The tool and its scripts may also not change the file system as a whole, nor the machine's swap: what boots is not theirs to
+decide.
 
 The file is run as a program of its own (``program``), so it imports only the standard library.
 """
@@ -57,10 +58,13 @@ _BEYOND_THE_ROOT: t.Final = (
     *(0x9400 | number for number in (3, 10, 11, 58, 53, 12, 32, 19, 40, 41, 42, 43, 63)),
     *(0x5800 | number for number in (119, 125)),
 )
-# linux/audit.h -> the number of ioctl(2): 64-bit x86 with its two other kinds of calls, ARM, RISC-V, POWER, s390
-_IOCTL: t.Final = (
-    (0xC000003E, 16), (0xC000003E, 0x40000202), (0x40000003, 54), (0xC00000B7, 29), (0x40000028, 54), (0xC00000F3, 29),
-    (0x400000F3, 29), (0xC0000015, 54), (0x80000015, 54), (0x00000014, 54), (0x80000016, 54), (0x00000016, 54),
+# linux/audit.h -> the numbers of ioctl(2), swapon(2), swapoff(2): 64-bit x86 with its two other kinds of calls, ARM, RISC-V,
+# POWER, s390. Swap is the whole machine's, whoever turned it on, and a root with a file of it cannot be removed any more.
+_CALLS: t.Final = (
+    (0xC000003E, 16, 167, 168), (0xC000003E, 0x40000202, 0x400000A7, 0x400000A8), (0x40000003, 54, 87, 115),
+    (0xC00000B7, 29, 224, 225), (0x40000028, 54, 87, 115), (0xC00000F3, 29, 224, 225), (0x400000F3, 29, 224, 225),
+    (0xC0000015, 54, 87, 115), (0x80000015, 54, 87, 115), (0x00000014, 54, 87, 115), (0x80000016, 54, 87, 115),
+    (0x00000016, 54, 87, 115),
 )  # fmt: skip
 _PR_SET_SECCOMP: t.Final = 22
 _SECCOMP_MODE_FILTER: t.Final = 2
@@ -182,7 +186,7 @@ def _loopback() -> None:
 
 
 def keep_to_the_root() -> bool:
-    """From now on this process, and all that it starts, may not change the file system as a whole: EPERM.
+    """From now on this process, and all that it starts, may not change the file system as a whole, nor swap: EPERM.
 
     A script of a package that sets btrfs' default subvolume decides what boots, finished or not, from that moment on; to put it
     back afterwards is too late for a power cut. False where the kernel has no seccomp filters (or calls ioctl differently).
@@ -206,9 +210,13 @@ def _filter() -> bytes:
     look += [(equal, count - place, 0, value) for place, value in enumerate(_BEYOND_THE_ROOT)]
     look += [(end, 0, 0, _ALLOW), (end, 0, 0, _FAIL | errno.EPERM)]
     whose: list[tuple[int, int, int, int]] = []
-    for place, (kind, call) in enumerate(_IOCTL):
-        to_look = 4 * (len(_IOCTL) - place - 1) + 1
-        whose += [(load, 0, 0, architecture), (equal, 0, 2, kind), (load, 0, 0, number), (equal, to_look, 0, call)]
+    length = 2 + len(_CALLS[0])
+    for place, (kind, call, *never) in enumerate(_CALLS):
+        to_look = length * (len(_CALLS) - place - 1) + len(never) + 1
+        whose += [(load, 0, 0, architecture), (equal, 0, length - 2, kind), (load, 0, 0, number)]
+        whose += [(equal, to_look, 0, call)]
+        to_fail = to_look + len(look) - 2
+        whose += [(equal, to_fail - each, 0, value) for each, value in enumerate(never)]
     return b"".join(struct.pack("=HBBI", *entry) for entry in (*whose, (end, 0, 0, _ALLOW), *look))
 
 

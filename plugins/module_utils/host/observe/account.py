@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether whoever runs this could come into another root by ssh with the same account. A key or a password is not looked at."""
+"""Whether whoever runs this could come into another root by ssh with the same account. Keys: ``ways_in``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def account_lost(new: str, base: str) -> str | None:
 
     An account that is not in /etc/passwd (of a directory server, say) is not looked at.
     """
-    user = next((os.environ[name] for name in ("SUDO_USER", "DOAS_USER") if os.environ.get(name)), ROOT)
+    user = who_came_in()
     before, after = _shell_of(base, user), _shell_of(new, user)
     if before is None or not _lets_in(base, before):
         return None
@@ -39,6 +39,11 @@ def account_lost(new: str, base: str) -> str | None:
     return None
 
 
+def who_came_in() -> str:
+    """The account that this run came in with."""
+    return next((os.environ[name] for name in ("SUDO_USER", "DOAS_USER") if os.environ.get(name)), ROOT)
+
+
 def _shell_of(root: str, user: str) -> str | None:
     found = regular_file_in_root(root, "etc/passwd")
     fields = (line.split(":") for line in ((text_of(found) if found else None) or "").splitlines())
@@ -49,4 +54,4 @@ def _lets_in(root: str, shell: str) -> bool:
     return os.path.basename(shell) not in _NO_SHELLS and find_program(root, shell) is not None
 
 
-__all__ = ("account_lost",)
+__all__ = ("account_lost", "who_came_in")

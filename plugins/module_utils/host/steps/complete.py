@@ -24,6 +24,21 @@ from .new_root import NewRoot
 # What a module of this collection, and Ansible before it, would miss first; of several packages of a distribution
 _IMPORTED: t.Final = ("ctypes", "json", "hashlib", "shutil", "subprocess", "tempfile", "zlib")
 
+# What everybody's programs, libraries and configuration are reached through
+_CROSSED: t.Final = (
+    "/",
+    "/usr",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/bin",
+    "/lib",
+    "/lib64",
+    "/etc",
+    "/var",
+)
+
 if t.TYPE_CHECKING:
     from ...boot.init import Program
     from ...runner import Runner
@@ -36,6 +51,11 @@ def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
     kept = unlocked_at_boot(new.path)
     needed = [path for path in needed_programs() if path != SSHD or starts_sshd(base.path)]
     missing += [path for path in needed if path not in missing and _is_lost(base.path, new.path, path)]
+    missing += [
+        f"right for others than root to enter {path} (services that run as users would not start)"
+        for path in _CROSSED
+        if _may_be_entered(base.path, path) and not _may_be_entered(new.path, path)
+    ]
     missing += [f"line for {name} in /etc/crypttab" for name in unlocked_at_boot(base.path) if name not in kept]
     missing += [
         f"device {source}, which a new line of its /etc/fstab mounts on {target} (without nofail the host would not come up)"
@@ -66,7 +86,10 @@ def refuse_incomplete(at: Apply, new: RootFacts, base: RootFacts) -> None:
 
 
 def _is_lost(base: str, new: str, path: str) -> bool:
-    """Whether a file of the one root is not in the other, or empty there, or can no longer be executed. Init is told apart."""
+    """Whether a file of the one root is not in the other, or empty there, or can no longer be executed, or no longer as root.
+
+    Init is told apart.
+    """
     before = resolve_in_root(base, path)
     if before is None or path == "/sbin/init":
         return False
@@ -76,7 +99,17 @@ def _is_lost(base: str, new: str, path: str) -> bool:
     one, two = os.lstat(before), os.lstat(after)
     if not stat.S_ISREG(one.st_mode) or not one.st_size:
         return False
-    return not stat.S_ISREG(two.st_mode) or not two.st_size or bool(one.st_mode & 0o111 and not two.st_mode & 0o111)
+    if not stat.S_ISREG(two.st_mode) or not two.st_size or bool(one.st_mode & 0o111 and not two.st_mode & 0o111):
+        return True
+    # What makes somebody root (sudo) does not without this
+    return (one.st_uid == 0 and bool(one.st_mode & stat.S_ISUID)) > (
+        two.st_uid == 0 and bool(two.st_mode & stat.S_ISUID)
+    )
+
+
+def _may_be_entered(root: str, path: str) -> bool:
+    place = resolve_in_root(root, path)
+    return place is not None and bool(os.stat(place).st_mode & stat.S_IXOTH)
 
 
 def _python_fails(inside: Runner, base: str, new: str) -> str | None:

@@ -19,7 +19,8 @@ from ...system.mount_table import is_below, mounts
 from ...system.presence import is_link, is_there, status, text_of
 from ...system.rooted_path import resolve_in_root
 from ..observe import pam
-from ..observe.account import account_lost
+from ..observe.account import account_lost, who_came_in
+from ..observe.ways_in import parse_settings, ways_in
 from .new_root import NewRoot
 
 if t.TYPE_CHECKING:
@@ -37,6 +38,18 @@ _ENDLESS: t.Final = f"{' '.join(_LOOK)} did not end within {plural(_PATIENCE, 's
 _MOST: t.Final = 50_000  # bytes; sshd -T prints some 5,000
 _SERVICE: t.Final = "sshd"
 _UNITS: t.Final = ("ssh.service", "sshd.service", "ssh.socket", "sshd.socket")
+# What brings up the network, as far as they are known
+_NETWORK: t.Final = (
+    *("systemd-networkd.service", "systemd-networkd.socket", "NetworkManager.service", "networking.service"),
+    *(
+        "wicked.service",
+        "wickedd.service",
+        "connman.service",
+        "network.service",
+        "dhcpcd.service",
+        "ifupdown-pre.service",
+    ),
+)
 _UNIT_DIRECTORIES: t.Final = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 # Fedora's sshd wants this unit, which once takes the group's right to read the keys away; then it leaves a mark
 _MENDS_KEYS: t.Final = "ssh-host-keys-migration.service"
@@ -88,7 +101,13 @@ def no_login(at: Apply, new: RootFacts, base: RootFacts) -> str | None:
         at.warnings.append(
             "sshd was started at boot, and is not any more in the new root: a unit is disabled or masked."
         )
-    return account_lost(new.path, base.path) or _rules_lost(at, new, base)
+    brought_up = [unit for unit in _NETWORK if _is_wanted(base.path, unit)]
+    if brought_up and not any(_is_wanted(new.path, unit) for unit in _NETWORK):
+        at.warnings.append(
+            f"{', '.join(brought_up)} was started at boot, and nothing that brings up the network is any more in the new root: a "
+            "unit is disabled or masked."
+        )
+    return account_lost(new.path, base.path) or _rules_lost(at, new, base) or _ways_lost(at, new, base)
 
 
 def _sshd_says(at: Apply, root: RootFacts, *, whole: bool = False) -> tuple[str, ...]:
@@ -187,10 +206,10 @@ def _rules_lost(at: Apply, new: RootFacts, base: RootFacts) -> str | None:
     gone = pam.missing_modules(new.path, service)
     if not without and not gone:
         return None
-    settings = _settings(at, new)
-    if settings.get("usepam") == "no":
+    settings = _settings(at, new, who_came_in())
+    if settings.get("usepam") == ["no"]:
         return None
-    service = settings.get("pamservicename", _SERVICE)
+    service = settings.get("pamservicename", [_SERVICE])[0]
     if service != _SERVICE:
         without = not pam.has_rules(new.path, service)
         gone = pam.missing_modules(new.path, service)
@@ -205,15 +224,37 @@ def _rules_lost(at: Apply, new: RootFacts, base: RootFacts) -> str | None:
     return f"PAM has rules for {service} with {added}, which is not there" if added else None
 
 
-def _settings(at: Apply, root: RootFacts) -> dict[str, str]:
-    """The settings of sshd in a root; nothing where it does not tell them."""
+def _ways_lost(at: Apply, new: RootFacts, base: RootFacts) -> str | None:
+    """Why whoever came in could not come into the new root, in words. Warns where a way is lost, and another one is left."""
+    user = who_came_in()
+    of_new, of_base = _settings(at, new, user), _settings(at, base, user)
+    after, before = ways_in(new.path, user, of_new), ways_in(base.path, user, of_base)
+    if after is None or before is None or before.closed:
+        return None
+    if after.closed:
+        return f"{after.closed}, and {user} is who this run came in with"
+    if before.keys and not before.keys & after.keys:
+        at.warnings.append(
+            f"sshd of the new root accepts none of the keys that it accepts of {user} now ({after.lost_keys or 'others came'})."
+        )
+    for method in sorted(before.methods - after.methods - {"publickey"}):
+        at.warnings.append(f"sshd of the new root does not take {method} of {user} any more.")
+    for name, of_what in (("port", "listens on port"), ("forcecommand", "lets everybody run nothing but")):
+        there, here = of_new.get(name), of_base.get(name)
+        if there and here and there not in (here, ["none"]):
+            at.warnings.append(
+                f"sshd of the new root {of_what} {', '.join(there)}; that of this one: {', '.join(here)}."
+            )
+    return None
+
+
+def _settings(at: Apply, root: RootFacts, user: str) -> dict[str, list[str]]:
+    """The settings of sshd in a root for an account; nothing where it does not tell them. Nothing is written to the root."""
     source = certain(at.facts.root_mount, "the mount of the root").source
-    with NewRoot(at.runner, source, root.subvolume.id, at.lock_fds) as inside:
+    with NewRoot(at.runner, source, root.subvolume.id, at.lock_fds, read_only=True) as inside:
         inside.run(("mkdir", "-p", "-m", "0755", _OF_ITS_UNIT))
-        done = inside.run_within(_SETTINGS, _PATIENCE, _MOST)
-    if done.timed_out or done.completed.rc != 0:
-        return {}
-    return dict(line.split(" ", 1) for line in done.completed.stdout.splitlines() if " " in line)
+        done = inside.run_within((*_SETTINGS, "-C", f"user={user}"), _PATIENCE, _MOST)
+    return {} if done.timed_out or done.completed.rc != 0 else parse_settings(done.completed.stdout)
 
 
 __all__ = ("SSHD", "no_login", "starts_sshd")

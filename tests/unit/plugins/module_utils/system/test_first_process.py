@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests that change a file system as a whole never reach it; all others do. Asked of this kernel, about no file system."""
+"""What changes a file system as a whole, or the machine's swap, never reaches the kernel; all else does. About no file system."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def answer(request):
     return 0
 pid = os.fork()  # what is started later is kept to it as well
 if pid == 0:
-    print(kept, *[answer(request) for request in {requests!r}], flush=True)
+    libc, calls = ctypes.CDLL(None, use_errno=True), []
+    for ask in (libc.swapon, libc.swapoff, libc.chroot):
+        calls.append(ctypes.get_errno() if ask(b"/no/such/place", 0) else 0)
+    print(kept, *calls, *[answer(request) for request in {requests!r}], flush=True)
     os._exit(0)
 os.waitpid(pid, 0)
 """
@@ -64,7 +67,9 @@ def test_only_what_concerns_the_whole_file_system() -> None:
     requests = [*_FORBIDDEN.values(), *_ALLOWED.values()]
     program = f"{source}\n{_ASK.format(requests=requests)}"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
-    kept, *answers = done.stdout.split()
+    kept, on, off, other, *answers = done.stdout.split()
+    assert (int(on), int(off)) == (errno.EPERM, errno.EPERM)
+    assert int(other) == errno.ENOENT, "another call is answered by the kernel"
     assert kept == "True", done.stderr
     found = dict(zip([*_FORBIDDEN, *_ALLOWED], map(int, answers)))
     assert {name for name, answer in found.items() if answer == errno.EPERM} == set(_FORBIDDEN)
@@ -73,4 +78,5 @@ def test_only_what_concerns_the_whole_file_system() -> None:
 def test_the_filter_is_one_that_every_kernel_takes() -> None:
     """No longer than a jump can reach (255), and for each kind of calls once."""
     assert len(first_process._filter()) // 8 < 255
-    assert len(set(first_process._IOCTL)) == len(first_process._IOCTL)
+    assert len(set(first_process._CALLS)) == len(first_process._CALLS)
+    assert len({len(entry) for entry in first_process._CALLS}) == 1
