@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.integration.commands import assert_refused, call, succeed, upgrade_to
 from tests.integration.disk_facts import assert_no_leftovers, assert_runs, in_top
 from tests.lab import Host
+from tests.lab.layouts import OVERC, ZYPPER
 
 FILL = """\
 import errno, os
@@ -58,6 +61,26 @@ def test_an_upgrade_is_undone(host: Host, step: str) -> None:
     upgrade_to(host, "v2")
     host.reboot()
     assert_runs(host, "rootfs_upgrade", "2.0")
+
+
+@pytest.mark.parametrize("flavour", [OVERC, ZYPPER])
+def test_the_room_ran_out_while_packages_were_installed(make_host: Callable[..., Host], flavour: str) -> None:
+    """rpm's database has "disk I/O error" for it, and it is not the package that is to be mended."""
+    host = make_host(flavour=flavour)
+    host.release("v2")
+    _is_told(host, {}, _FULL_BEFORE.format(step="run_packages", kill=False))
+
+
+def test_a_command_takes_all_the_room(host: Host) -> None:
+    _is_told(host, {"run": [["dd", "if=/dev/zero", "of=/own", "bs=1M"]]}, "")
+
+
+def _is_told(host: Host, options: dict[str, object], prelude: str) -> None:
+    failed = call(host, "upgrade", options, prelude=prelude)
+    assert_refused(failed, "no_space", "is full", "Free some space")
+    assert "end the" not in failed["msg"]
+    assert failed["state"] == succeed(host, "info")["state"] == "clean"
+    assert_no_leftovers(host)
 
 
 def test_an_upgrade_that_has_switched_is_completed(host: Host) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .tool import FULL
+
 # error_id, meaning, and the words
 NO_SPACE: t.Final = (
     "no_space",
     "There is not enough free space",
     re.compile(
         r"more (?:space|inodes) needed on the|needs \S+ more (?:space|inodes) on the"
-        r"|No space left on device|Not enough (?:free )?space"
+        rf"|{FULL}|Not enough (?:free )?space"
         r"|Failed writing received data to disk",  # curl error 23 while downloading
         re.IGNORECASE,
     ),

@@ -9,14 +9,15 @@ import re
 import typing as t
 
 from ..errors import OvercError
+from ..redact import redact
 from ..system.rooted_path import resolve_in_root
 from ..values import decimal
 from .contract import Package, Registered
 from .locks import Database, Lock
-from .tool import copy_directory
+from .tool import FULL, copy_directory, is_full
 
 if t.TYPE_CHECKING:
-    from ..runner import Runner
+    from ..runner import Completed, Runner
 
 # An epoch that is not set prints as "(none)" (rpm(8), QUERY OPTIONS); the conditional prints nothing instead.
 QUERY: t.Final = ("rpm", "-qa", "--qf", r"%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%|ARCH?{%{ARCH}}|\n")
@@ -56,19 +57,26 @@ def installed(runner: Runner) -> tuple[Package, ...]:
     completed = runner.run(QUERY)
     packages = parse_query(completed.stdout)
     if completed.rc != 0 or not packages:
-        raise OvercError(
-            "package_manager_failed",
-            "The RPM database cannot be read, or it lists no package at all.",
-            **completed.facts(),
-        )
+        raise _unreadable("The RPM database cannot be read, or it lists no package at all", completed)
     return packages
+
+
+def _unreadable(what: str, completed: Completed) -> OvercError:
+    """With the reason that rpm, or what loads it, gives: a full disk is not mended at the package."""
+    lines = [line.strip() for line in completed.stderr.splitlines() if line.strip()]
+    reasons = [line for line in lines if re.search(rf"{FULL}|error", line, re.IGNORECASE)] or lines
+    return OvercError(
+        "no_space" if is_full(completed.stderr) else "package_manager_failed",
+        f"{what}{f': {redact(reasons[0])}' if reasons else ''}.",
+        **completed.facts(),
+    )
 
 
 def verify(runner: Runner) -> None:
     """Let rpm check its database (``--verifydb``, unknown to some builds of rpm5); raises package_manager_failed."""
     completed = runner.run(["rpm", "--verifydb"])
     if completed.rc != 0 and "unknown option" not in completed.stderr:
-        raise OvercError("package_manager_failed", "The RPM database is damaged.", **completed.facts())
+        raise _unreadable("The RPM database is damaged", completed)
 
 
 def database(runner: Runner) -> Database:
@@ -83,7 +91,7 @@ def installed_since(runner: Runner, since: int) -> tuple[str, ...]:
     """See ``PackageManager.installed_since``. Raises package_manager_failed."""
     said = runner.run(["rpm", "-qa", "--qf", r"%{INSTALLTIME} %{NAME}-%{VERSION}-%{RELEASE}\n"])
     if said.rc != 0:
-        raise OvercError("package_manager_failed", "The RPM database cannot be read.", **said.facts())
+        raise _unreadable("The RPM database cannot be read", said)
     rows = (line.partition(" ") for line in said.stdout.splitlines())
     return tuple(sorted(name for at, _space, name in rows if (decimal(at) or 0) >= since))
 
@@ -101,7 +109,7 @@ def registered_in(runner: Runner, root: str, scratch: str) -> dict[str, Register
         ["rpm", "--dbpath", scratch, "-qa", "--qf", r"%{INSTALLTIME} %{NAME} %{NAME}-%{VERSION}-%{RELEASE}\n"]
     )
     if said.rc != 0:
-        raise OvercError("package_manager_failed", f"The RPM database of {root} cannot be read.", **said.facts())
+        raise _unreadable(f"The RPM database of {root} cannot be read", said)
     rows = [words for words in map(str.split, said.stdout.splitlines()) if len(words) == 3]
     return {label: Registered(name, decimal(at) or 0) for at, name, label in rows if name != "gpg-pubkey"}
 

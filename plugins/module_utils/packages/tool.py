@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import typing as t
 
 from ..errors import OvercError
@@ -16,6 +17,8 @@ if t.TYPE_CHECKING:
 
 _ATTEMPTS: t.Final = 12
 _PAUSE: t.Final = 5.0  # seconds
+# What tools, rpm's database among them, say where room is missing, on the file system or by a quota
+FULL: t.Final = r"No space left on device|Disk quota exceeded|database or disk is full"
 _SPACE_MARGIN: t.Final = 16 << 20  # bytes; the copy of the lists, and what the tool makes of them
 
 
@@ -33,6 +36,11 @@ def run_when_free(
     return call()
 
 
+def is_full(said: str) -> bool:
+    """Whether a tool says that room is missing."""
+    return re.search(FULL, said, re.IGNORECASE) is not None
+
+
 def copy_directory(runner: Runner, source: str, target: str, *, may_be_missing: bool = False) -> None:
     """Copy the content of ``source`` into the new directory ``target``, which only root may enter.
 
@@ -42,7 +50,7 @@ def copy_directory(runner: Runner, source: str, target: str, *, may_be_missing: 
         completed = runner.run(argv)
         if completed.rc == 0 or (may_be_missing and "No such file" in completed.stderr):
             continue
-        full = "No space left" in completed.stderr
+        full = is_full(completed.stderr)
         raise OvercError(
             "no_space" if full else "package_manager_failed",
             f"{source} could not be copied to {target}{': no space is left there' if full else ''}.",
@@ -63,4 +71,4 @@ def require_space(runner: Runner, directory: str, packages: int) -> None:
         )
 
 
-__all__ = ("copy_directory", "require_space", "run_when_free")
+__all__ = ("FULL", "copy_directory", "is_full", "require_space", "run_when_free")

@@ -32,6 +32,7 @@ from .hidden import refuse_hidden
 from .label import label_mount_points
 from .new_root import PACKAGES, NewRoot
 from .places import default_kept, snapshot_base
+from .room import full_is_told
 
 if t.TYPE_CHECKING:
     from ..observe.facts import HostFacts, RootFacts
@@ -78,7 +79,7 @@ def run_packages(at: Apply) -> bool:
     hidden = (*manager.hides, *hidden_places(at.facts))
     more: t.Any = {"packages": packages, "shown": shown, "hidden": hidden, "network": manager.fetches_in_apply}
     new = NewRoot(at.runner, device, at.made_root().id, at.lock_fds, **more)
-    with default_kept(at), new as inside:
+    with default_kept(at), new as inside, full_is_told(inside.path):
         applied = upgrade.manager(inside).apply(upgrade.request, upgrade.packages, PACKAGES)
     drop_downloads(at)
     at.warnings.extend(applied.warnings)

@@ -13,6 +13,7 @@ from ...people import plural
 from .build_root import hidden_places
 from .new_root import NewRoot
 from .places import default_kept
+from .room import full_is_told
 
 if t.TYPE_CHECKING:
     from .context import Apply
@@ -27,7 +28,7 @@ def run_commands(at: Apply) -> bool:
     hidden = (*upgrade.manager(at.runner).hides, *hidden_places(at.facts))
     ran: list[dict[str, t.Any]] = []
     new = NewRoot(at.runner, root_mount.source, at.made_root().id, at.lock_fds, hidden=hidden)
-    with default_kept(at), new as inside:
+    with default_kept(at), new as inside, full_is_told(inside.path):
         for argv in upgrade.packages.run:
             done = inside.run_within(argv, upgrade.run_timeout, _MOST)
             facts = done.completed.facts()

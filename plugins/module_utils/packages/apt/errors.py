@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from ...errors import OvercError
+from ..tool import FULL
 
 if t.TYPE_CHECKING:
     from ...runner import Completed
@@ -38,7 +39,7 @@ _FAILURES: t.Final = (
     (
         "no_space",
         "There is not enough free space",
-        re.compile(r"No space left on device|have enough free space|Disk quota exceeded", re.IGNORECASE),
+        re.compile(rf"{FULL}|have enough free space", re.IGNORECASE),
     ),
     (
         "package_untrusted",

@@ -14,6 +14,7 @@ import typing as t
 
 from ...errors import OvercError
 from .. import rpmdb
+from ..tool import FULL
 
 if t.TYPE_CHECKING:
     from ...runner import Completed
@@ -90,7 +91,7 @@ _FAILURES: t.Final = (
     (
         "no_space",
         "There is not enough free space",
-        re.compile(r"more (?:space|inodes) (?:needed )?on the|No space left on device", re.IGNORECASE),
+        re.compile(rf"more (?:space|inodes) (?:needed )?on the|{FULL}", re.IGNORECASE),
     ),
     (
         "package_untrusted",

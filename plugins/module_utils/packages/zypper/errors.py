@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from ...errors import OvercError
 from .. import rpmdb
+from ..tool import FULL
 from .output import Stream, UnreadableOutput, parse_stream
 
 if t.TYPE_CHECKING:
@@ -71,7 +72,7 @@ _FAILURES: t.Final = (
         "no_space",
         "There is not enough free space",
         re.compile(
-            r"more (?:space|inodes) (?:needed )?on the|No space left on device|Not enough (?:disk )?space",
+            rf"more (?:space|inodes) (?:needed )?on the|{FULL}|Not enough (?:disk )?space",
             re.IGNORECASE,
         ),
     ),
