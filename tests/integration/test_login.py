@@ -8,6 +8,7 @@ One host; in each case a snapshot of it is looked at in which something was done
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import typing as t
@@ -15,6 +16,7 @@ import typing as t
 import pytest
 
 from tests.lab import Host
+from tests.lab.layouts import DNF5
 from tests.lab.python_in_host import refresh
 from tests.lab.settings import PYTHON_IN_HOST
 from tests.sampling import rotating
@@ -194,7 +196,19 @@ CASES: dict[str, Case] = {
 
 @pytest.fixture(scope="module")
 def place(lab: t.Any) -> t.Iterator[Host]:
-    host = lab.create("login")
+    with _ready(lab.create("login")) as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def newer(lab: t.Any) -> t.Iterator[Host]:
+    """With OpenSSH of Debian's next release."""
+    with _ready(lab.create("newer", flavour=DNF5)) as host:
+        yield host
+
+
+@contextlib.contextmanager
+def _ready(host: Host) -> t.Iterator[Host]:
     try:
         host.start()
         host.write("/etc/ssh/sshd_config.d/00-pam.conf", "UsePAM yes\n")  # the lab's own says no
@@ -230,7 +244,22 @@ def as_before(host: Host) -> None:
 
 @pytest.mark.parametrize("name", rotating(list(CASES), 3))
 def test_what_worked_and_no_longer_does(place: Host, name: str) -> None:
-    case = CASES[name]
+    _look_at(place, CASES[name])
+
+
+_ANY_SSHD = (
+    "PAM that sshd does not use", "another port", "denied in a block for that name", "keys are gone", "only others are allowed",
+    "keys that came along to another place", "a setting that lets nobody in by that name",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _ANY_SSHD)
+def test_whatever_release_of_sshd_it_is(newer: Host, name: str) -> None:
+    """What it prints of its settings has changed before."""
+    _look_at(newer, CASES[name])
+
+
+def _look_at(place: Host, case: Case) -> None:
     try:
         place.sh(f"cd /; {case.before}")
         begun = time.monotonic()

@@ -37,6 +37,12 @@ def processors() -> int:
 def translate(error: OSError, doing: str) -> OvercError:
     """The refusal a user sees for a system error while a tree is read or built."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno == errno.EDQUOT:
+            return OvercError(
+                "no_space",
+                f"A quota is used up while {doing}. Raise its limit (btrfs qgroup show), or free some of what it counts, then run"
+                " the same command again.",
+            )
         return OvercError(
             "no_space",
             f"No space left while {doing}. Free some, then run the same command again. Where that does not help, btrfs may"

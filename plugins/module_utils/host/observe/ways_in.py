@@ -58,12 +58,12 @@ class _Account(t.NamedTuple):
 
 
 def parse_settings(text: str) -> dict[str, list[str]]:
-    """What `sshd -T` prints; some options are there more than once."""
+    """What `sshd -T` prints; some options are there more than once. OpenSSH 10 writes their names in upper and lower case."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, _blank, value = line.strip().partition(" ")
         if value:
-            found.setdefault(name, []).append(value)
+            found.setdefault(name.lower(), []).append(value)
     return found
 
 
