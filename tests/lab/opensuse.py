@@ -22,10 +22,10 @@ from tests.lab.opensuse_kernels import FIRST, TOOLS
 from tests.lab.process import run
 
 # Beside the root, below @: in the order in which they are mounted
-_OTHERS: t.Final = (
+OTHERS: t.Final = (
     ".snapshots", "boot/grub2/i386-pc", "boot/grub2/x86_64-efi", "home", "opt", "root", "srv", "usr/local", "var",
 )  # fmt: skip
-_OS_RELEASE: t.Final = """\
+OS_RELEASE: t.Final = """\
 NAME="openSUSE Leap"
 VERSION="15.6"
 ID="opensuse-leap"
@@ -33,13 +33,13 @@ ID_LIKE="suse opensuse"
 VERSION_ID="15.6"
 PRETTY_NAME="openSUSE Leap 15.6 (its layout, rebuilt in a lab)"
 """
-_DEFAULT_GRUB: t.Final = """\
+DEFAULT_GRUB: t.Final = """\
 GRUB_TIMEOUT=8
 GRUB_DEFAULT=saved
 GRUB_CMDLINE_LINUX_DEFAULT="splash=silent quiet"
 SUSE_BTRFS_SNAPSHOT_BOOTING="true"
 """
-_SNAPPER: t.Final = """\
+SNAPPER: t.Final = """\
 SUBVOLUME="/"
 FSTYPE="btrfs"
 QGROUP=""
@@ -58,7 +58,7 @@ TIMELINE_CLEANUP="yes"
 EMPTY_PRE_POST_CLEANUP="yes"
 EMPTY_PRE_POST_MIN_AGE="0"
 """
-_FIRST_INFO: t.Final = """\
+FIRST_INFO: t.Final = """\
 <?xml version="1.0"?>
 <snapshot>
   <type>single</type>
@@ -71,7 +71,7 @@ _FIRST_INFO: t.Final = """\
 
 def _fstab(who: disk.Identity) -> str:
     lines = [f"UUID={who.root_uuid}  /  btrfs  defaults  0  0"]
-    lines += [f"UUID={who.root_uuid}  /{name}  btrfs  subvol=/@/{name}  0  0" for name in _OTHERS]
+    lines += [f"UUID={who.root_uuid}  /{name}  btrfs  subvol=/@/{name}  0  0" for name in OTHERS]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -80,33 +80,33 @@ def _fill(loop: str, scratch: Path, tarball: Path, layout: Layout, repositories:
     device, who = disk.partition(loop, 2), disk.identity(loop)
     run(["mount", "-t", "btrfs", device, root])
     run(["btrfs", "subvolume", "create", root / "@"])
-    for name in _OTHERS:
+    for name in OTHERS:
         (root / "@" / name).parent.mkdir(parents=True, exist_ok=True)
         run(["btrfs", "subvolume", "create", root / "@" / name])
     first = root / layout.root
     first.parent.mkdir()
-    (first.parent / "info.xml").write_text(_FIRST_INFO)
+    (first.parent / "info.xml").write_text(FIRST_INFO)
     run(["btrfs", "subvolume", "create", first])
     run(["btrfs", "subvolume", "set-default", first])
     run(["umount", root])
     run(["mount", "-t", "btrfs", "-o", "noatime", device, root])
     # As openSUSE has it; libsolv of Debian looks nowhere else, so that a new root needs it below what /var hides as well
-    _link_database(root)
-    for name in _OTHERS:
+    link_database(root)
+    for name in OTHERS:
         (root / name).mkdir(parents=True, exist_ok=True)
         run(["mount", "-t", "btrfs", "-o", f"subvol=/@/{name}", device, root / name])
     (root / ".snapshots").chmod(0o750)
     run(["tar", "-C", root, "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", tarball])
-    _link_database(root)
+    link_database(root)
     _configure(root, who)
     zypper.install(root, repositories, "lab-kernel")
     _install_kernel(root, repositories / FIRST, loop)
-    for name in reversed(_OTHERS):
+    for name in reversed(OTHERS):
         run(["umount", root / name])
     run(["umount", root])
 
 
-def _link_database(root: Path) -> None:
+def link_database(root: Path) -> None:
     (root / "var/lib").mkdir(parents=True, exist_ok=True)
     shutil.rmtree(root / "var/lib/rpm", ignore_errors=True)
     (root / "var/lib/rpm").symlink_to("../../usr/lib/sysimage/rpm")
@@ -116,13 +116,13 @@ def _configure(root: Path, who: disk.Identity) -> None:
     system.configure(root, zypper.FILES)
     (root / "etc/os-release").unlink()
     files = {
-        "etc/os-release": _OS_RELEASE,
+        "etc/os-release": OS_RELEASE,
         "etc/fstab": _fstab(who),
-        "etc/default/grub": _DEFAULT_GRUB,
+        "etc/default/grub": DEFAULT_GRUB,
         "etc/sysconfig/bootloader": 'LOADER_TYPE="grub2"\nSECURE_BOOT="no"\n',
         "etc/rpm/macros": "%_dbpath /usr/lib/sysimage/rpm\n",
         "etc/default/snapper": 'SNAPPER_CONFIGS="root"\n',
-        "etc/snapper/configs/root": _SNAPPER,
+        "etc/snapper/configs/root": SNAPPER,
         **TOOLS,
     }
     for name, text in files.items():

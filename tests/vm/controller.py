@@ -69,6 +69,21 @@ _at_work = [""]
 _stop_after("rename")
 _stop_after("pwrite")
 step_hook = _hook
+
+
+# And after what a program of btrfs changed
+from ..btrfs import subvolumes as _subvolumes
+
+_program = _subvolumes._btrfs
+
+
+def _stop_after_program(*args):
+    done = _program(*args)
+    _stop_at_point("btrfs", _at_work[-1])
+    return done
+
+
+_subvolumes._btrfs = _stop_after_program
 """
 
 

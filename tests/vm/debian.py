@@ -142,6 +142,10 @@ class FedoraGuest(DebianGuest):
 _IMAGES: t.Final[dict[str, Callable[[], Path]]] = {LOADER: loader_image.image, FEDORA: fedora_image.image}
 
 
+# What changes a machine from one state to another
+Change = Callable[["DebianGuest"], None]
+
+
 class DebianStates:
     """Machines in the states that tests begin with, each made once and kept running; ``directory`` has a short name."""
 
@@ -160,9 +164,13 @@ class DebianStates:
         kind = FedoraGuest if firmware == FEDORA else DebianGuest
         return kind(directory, base, self.collections, firmware=machine)
 
+    def steps(self) -> dict[str, tuple[str, Change]]:
+        """State -> the one before it, and what is done there."""
+        return _STEPS
+
     def saved(self, name: str, firmware: str) -> Saved:
         """A machine in this state, kept."""
-        before, change = _STEPS[name]
+        before, change = self.steps()[name]
         if (name, firmware) not in self._made:
             with self.guest(before, firmware) as guest:
                 change(t.cast(DebianGuest, guest))
@@ -196,8 +204,7 @@ def _confirm(guest: DebianGuest) -> None:
     guest.controller("overc_host_confirm")
 
 
-# State -> the one before it, and what is done there
-_STEPS: t.Final[dict[str, tuple[str, Callable[[DebianGuest], None]]]] = {
+_STEPS: t.Final[dict[str, tuple[str, Change]]] = {
     "adopted": ("installed", adopt),
     "packaged": ("adopted", _packages_in_place),
     "staged": ("adopted", _stage),

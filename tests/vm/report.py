@@ -11,7 +11,7 @@ import typing as t
 
 from tests.lab.settings import REPOSITORY
 from tests.marked import replace, table
-from tests.vm import cuts, debian_cuts, killed, results
+from tests.vm import cuts, debian_cuts, killed, opensuse, results
 from tests.vm.faults import FAULTS
 from tests.vm.results import Row
 
@@ -114,6 +114,28 @@ def _debian_faults(rows: t.Sequence[Row]) -> list[str]:
     return table(["what is broken", *(f"{name}: ends" for name in firmwares)], body)
 
 
+def _suse_cuts(rows: t.Sequence[Row]) -> list[str]:
+    order = {cut.name: number for number, cut in enumerate(opensuse.cuts())}
+    found = sorted(rows, key=lambda row: order[row["point"]])
+    summary = (
+        "openSUSE's layout, BIOS, with a stand-in for its GRUB. After each cut: `btrfs check` clean, the default subvolume is "
+        "what boots, and that is one of the two systems with its kernel and modules, `rpm --verifydb` clean, snapper sees whole "
+        "snapshots only, and the next commands bring the host to order."
+    )
+    return [summary, "", *table(["power cut at", "boots, then"], [_suse_cut(row) for row in found])]
+
+
+def _suse_cut(row: Row) -> list[str]:
+    return [f"`{row['point']}`", f"{row['boots']}, then {row['ends']}"]
+
+
+def _suse_faults(rows: t.Sequence[Row]) -> list[str]:
+    found = {row["name"]: row["ends"] for row in rows}
+    return table(
+        ["what is broken", "ends"], [[fault.what, found[fault.name]] for fault in FAULTS if fault.name in found]
+    )
+
+
 def _debian_sweeps(rows: t.Sequence[Row]) -> list[str]:
     def cells(row: Row) -> list[str]:
         counted = [row["prefixes"], row["variants"]]
@@ -139,6 +161,8 @@ def render(rows: t.Sequence[Row]) -> str:
         "Power cuts": (_cuts, "cut"),
         "Broken upgrades, an entry for each deployment": (_debian_faults, "debian-fault"),
         "Power cuts, an entry for each deployment": (_debian_cuts, "debian-cut"),
+        "Broken upgrades, numbers of snapper": (_suse_faults, "suse-fault"),
+        "Power cuts, numbers of snapper": (_suse_cuts, "suse-cut"),
         "Recorded writes": (_sweeps, "sweep"),
         "Recorded writes, an entry for each deployment": (_debian_sweeps, "debian-sweep"),
         "Killed, then a power cut": (_killed, "killed"),
