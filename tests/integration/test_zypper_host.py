@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.integration.commands import assert_refused, assert_unchanged, call, steps, succeed
 from tests.integration.disk_facts import snapshot_of_disk
+from tests.integration.own_packages import build, install, offer
 from tests.lab import Host
 from tests.lab.layouts import ZYPPER
+from tests.lab.packages import Package
 
 MakeHost = Callable[..., Host]
 REPOSITORY = "/etc/zypp/repos.d/lab.repo"
@@ -143,6 +146,23 @@ def test_obsoletes_and_removals_are_shown(host: Host) -> None:
     assert (staged["upgrade_mode"], staged["removed"]) == ("dup", ["lab-old"])
     host.reboot()
     assert (host.rpm_version("lab-new"), host.rpm_version("lab-old")) == ("2.0", None)
+
+
+def test_packages_with_the_same_file(host: Host, tmp_path: Path) -> None:
+    """zypper tells which only beside its error, which says to look there."""
+    theirs = Package("own-theirs", "1.0", (), {"/usr/share/own/file": b"theirs\n"})
+    mine = [Package("own-mine", version, (), {"/usr/share/own-mine": b"m"}) for version in ("1.0", "2.0")]
+    mine[1].files["/usr/share/own/file"] = b"mine\n"
+    files = build(tmp_path, theirs, *mine)
+    install(host, files["own-theirs-1.0"], files["own-mine-1.0"])
+    offer(host, files["own-mine-2.0"])
+    before = snapshot_of_disk(host)
+    result = call(host, "upgrade")
+    assert_refused(
+        result, "package_manager_failed", "file conflicts: own-mine-2.0-1 and own-theirs-1.0-1 both have /usr/share/"
+    )
+    assert "/usr/share/own/file" in result["stdout"]
+    assert_unchanged(before, host, history=False)
 
 
 def test_another_one_at_work(host: Host) -> None:

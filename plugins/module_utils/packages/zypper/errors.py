@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import replace
 
 from ...errors import OvercError
+from ...people import names
 from .. import rpmdb
 from ..tool import FULL
 from .output import Stream, UnreadableOutput, parse_stream
@@ -168,6 +169,7 @@ def _errors(completed: Completed) -> tuple[str, ...]:
     return tuple(text for text in (*found, completed.stderr) if text.strip())
 
 
+_CONFLICTS: t.Final = 3  # that a message has
 _NO_NEWS: t.Final = ("History:", "Please check if the URIs")
 _LINES: t.Final = 4
 
@@ -208,7 +210,9 @@ def unsuccessful(completed: Completed, doing: str) -> OvercError:
 
 def _reasons(completed: Completed) -> tuple[str, ...]:
     """Why it failed, the most telling words only."""
-    text = words(completed)
+    text, stream = words(completed), stream_of(completed)
+    if stream is not None and stream.conflicts:
+        return (f"file conflicts: {names(stream.conflicts, _CONFLICTS)}",)
     last = [line.strip() for line in text.splitlines() if line.strip()][-1:]
     return (
         rpmdb.scriptlet_failures(text) or tuple(" ".join(said.split()) for said in _errors(completed)) or tuple(last)

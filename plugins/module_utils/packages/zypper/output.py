@@ -89,11 +89,12 @@ class Stream:
     locks: tuple[str, ...] = ()
     repositories: tuple[t.Mapping[str, t.Any], ...] = ()
     patches: tuple[Patch, ...] = ()
+    conflicts: tuple[str, ...] = ()  # which file two packages bring differently, as sentences without their end
 
     @property
     def text(self) -> str:
         """What a person would have read."""
-        return "\n".join([*(text for _kind, text in self.messages), *self.prompts])
+        return "\n".join([*(text for _kind, text in self.messages), *self.conflicts, *self.prompts])
 
     @property
     def summary(self) -> Summary:
@@ -135,6 +136,7 @@ class _Found:
         self._locks: list[str] = []
         self._repositories: list[t.Mapping[str, t.Any]] = []
         self._patches: list[Patch] = []
+        self._conflicts: list[str] = []
 
     def take(self, reader: ET.XMLPullParser[t.Any], depth: int) -> int:
         """Read what came; how deep it ends."""
@@ -163,6 +165,8 @@ class _Found:
             self._updates.append(_update(element))
         elif tag == "update" and attributes.get("kind") == "patch":
             self._patches.append(Patch(*(_needed(element, key) for key in ("name", "category", "status"))))
+        elif tag == "fileconflict":
+            self._conflicts.append(_conflict(element))
         elif tag == "lock":
             self._locks.append(element.findtext("name") or "")
         elif tag == "repo":
@@ -181,7 +185,17 @@ class _Found:
             tuple(self._locks),
             tuple(self._repositories),
             tuple(self._patches),
+            tuple(self._conflicts),
         )
+
+
+def _conflict(element: ET.Element) -> str:
+    sides = []
+    for side in ("lhs", "rhs"):
+        edition = element.find(f"{side}/solvable/edition")
+        version = "" if edition is None else f"-{edition.get('version', '?')}-{edition.get('release', '?')}"
+        sides.append(f"{element.findtext(f'{side}/solvable/name') or 'a package'}{version}")
+    return f"{sides[0]} and {sides[1]} both have {element.findtext('lhs/file') or 'a file'}, and not the same"
 
 
 def _update(element: ET.Element) -> Update:
