@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -29,7 +30,7 @@ from tests.integration.crash_points_snapper import (
 )
 from tests.integration.crash_report import PROPERTY
 from tests.integration.test_deployments import adopt, root
-from tests.integration.test_opensuse_layout import default, kernel, place, snapshots
+from tests.integration.test_opensuse_layout import FIRST, default, kernel, place, snapshots
 from tests.integration.test_set_up_cut import DYING
 from tests.lab import Host, Lab
 from tests.lab.layouts import OPENSUSE
@@ -165,8 +166,10 @@ def go_on(host: Host, command: Numbered, way: str) -> None:
         host.start()
 
 
-def converge(host: Host, command: Numbered) -> None:
-    """The same command once more, or what the state says by then, until the host is where it was to go."""
+def converge(host: Host, command: Numbered) -> Numbered:
+    """The same command once more, or what the state says by then, until the host is where it was to go; the command with where
+    that was.
+    """
     target, made = place(command.wanted), command.module == "overc_host_upgrade"
     offer(host, command)
     if root(host) != target:
@@ -175,6 +178,8 @@ def converge(host: Host, command: Numbered) -> None:
         if default(host) != target or state != "staged":
             result = again(host, command) if made or state != "clean" else _back(host, command)
             assert result["state"] in ("staged", "clean"), result
+            command = _made_of_what_came_up(host, command, result)
+            target = place(command.wanted)
         check_snapper(host)
         if root(host) != default(host):
             host.reboot()
@@ -186,6 +191,17 @@ def converge(host: Host, command: Numbered) -> None:
         succeed(host, "rollback", {"to": f"{command.wanted}"})
     succeed(host, "confirm")
     assert (root(host), default(host)) == (target, target)
+    return command
+
+
+def _made_of_what_came_up(host: Host, command: Numbered, result: dict[str, t.Any]) -> Numbered:
+    """What was to be replaced has come up with the power. The other one was made of the root before it, and nobody chose it: an
+    upgrade is made anew, under the next number, of what runs.
+    """
+    anew = 1 + max(command.seen)
+    if command.name != "replace" or root(host) == FIRST or result.get("staged") != place(anew):
+        return command
+    return replace(command, seen={**command.seen, anew: command.seen[command.wanted]}, wanted=anew)
 
 
 def _back(host: Host, command: Numbered) -> dict[str, t.Any]:
@@ -239,7 +255,7 @@ def test_killed(
     if command.name in CHANGES:
         _check_set_up_or_given_back(host, command)
         return
-    converge(host, command)
+    command = converge(host, command)
     check_whole(host, command)
     check_snapper(host)
     check_tidy(host, numbers_left(host, command))
