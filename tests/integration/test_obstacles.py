@@ -14,7 +14,7 @@ from tests.integration.disk_facts import assert_no_leftovers, assert_runs, in_to
 from tests.lab import Host
 
 
-def _swap_on(path: str) -> str:
+def swap_on(path: str) -> str:
     return (
         f"touch {path} && chattr +C {path} && dd if=/dev/zero of={path} bs=1M count=8 2>/dev/null && chmod 600 {path} && "
         f"mkswap {path} >/dev/null && swapon {path}"
@@ -68,7 +68,7 @@ OBSTACLES = {
         "mkdir /boot/sub && cp -a /boot/bzImage /boot/grub /boot/sub && mount --bind /boot/sub /boot",
         "umount /boot; rm -r /boot/sub",
     ),
-    "an active swap file": ("swap_files", "in_use", _swap_on("/swapfile"), "swapoff /swapfile; rm /swapfile"),
+    "an active swap file": ("swap_files", "in_use", swap_on("/swapfile"), "swapoff /swapfile; rm /swapfile"),
 }
 
 

@@ -20,6 +20,18 @@ from tests.integration.test_opensuse_layout import FIRST, boot_at_console, defau
 from tests.lab import Host
 from tests.lab.layouts import OPENSUSE
 
+# Before a call with this name for its last argument
+_DYING: t.Final = """\
+import os, signal
+whole = os.{call}
+def dying(*args, **more):
+    if str(args[-1]).endswith({name!r}):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(*args, **more)
+os.{call} = dying
+"""
+_TOP: t.Final = "mkdir -p /run/t; mount -o subvolid=5 $(findmnt -nvo SOURCE /) /run/t"
+
 
 @pytest.fixture
 def host(make_host: MakeHost) -> Host:
@@ -79,3 +91,29 @@ def test_a_directory_that_is_being_removed(host: Host) -> None:
     killed(host, "overc_host_rollback", {}, killing(Point("prune", "os.unlink#1")))
     succeed(host, "update")  # repairs first
     is_settled(host, {1})
+
+
+def test_a_removal_that_was_cut_off_and_is_set_up_again(host: Host) -> None:
+    """The record had given up what the list still has: nothing of it would ever have gone."""
+    for release in ("v2", "v3"):
+        host.release(release)
+        succeed(host, "upgrade")
+        host.reboot()
+    killed(host, "overc_bootloader", {"state": "absent"}, _DYING.format(call="unlink", name="/deployments"))
+    assert adopt(host)["changed"]
+    assert adopt(host)["changed"] is False
+    is_settled(host, {1, 2, 3})
+    assert succeed(host, "upgrade", {"keep": 1, "force": True})["staged"] == place(4)
+    assert set(snapshots(host)) == {1, 3, 4}
+
+
+def test_a_set_up_that_was_cut_off_before_the_record(make_host: MakeHost) -> None:
+    """What runs is on record after the next one, also where its list is whole already."""
+    made = make_host(flavour=OPENSUSE)
+    killed(made, "overc_bootloader", {}, _DYING.format(call="rename", name="/record.json"))
+    assert made.sh(f"{_TOP}; ls /run/t/.overc") == "deployments\nrecord.json.overc-new"
+    assert adopt(made)["changed"]
+    assert (
+        made.sh("ls /run/t/.overc; grep -c '\"number\": 1' /run/t/.overc/record.json") == "deployments\nrecord.json\n1"
+    )
+    assert adopt(made)["changed"] is False

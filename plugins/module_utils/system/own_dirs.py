@@ -28,7 +28,11 @@ def state_dir(top: str) -> str:
     except FileNotFoundError:
         return path
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
-        raise OvercError("inconsistent", f"{STATE_DIR!r} in the top-level tree is not a directory of root's own.")
+        raise OvercError(
+            "inconsistent",
+            f"{STATE_DIR!r} in the top-level tree is not a directory of root's own. Look what it is, then move it away, or give "
+            "it to root (mode 700).",
+        )
     return path
 
 

@@ -12,9 +12,11 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ...errors import OvercError
+from ...system.flags import is_locked
 from ...system.mount_table import mount_at
-from ...system.presence import is_directory, status, text_of
+from ...system.presence import is_directory, is_plain_directory, status, text_of
 from ...system.rooted_path import regular_file_in_root, resolve_in_root
+from ...system.unfinished import NEW_SUFFIX
 from ...values import decimal
 from .. import guard
 from ..grub.protection import TRIAL_ARGUMENT, Protected
@@ -26,7 +28,7 @@ from ..trial import TrialBoot
 from .command_line import words_of
 from .in_place import InPlace, look
 from .menu import ADOPTED, DEFAULT, ID_ARGUMENT, TRY, Entry, Menu, is_ours, parse_menu
-from .method import SELECTOR
+from .method import SELECTOR, Blocked
 from .place import MENU, find_place
 from .start import ESP_DIRECTORIES
 
@@ -47,7 +49,7 @@ class EntryBoot(TrialBoot):
     ``defects``: what keeps a root's own menu from booting it, by id. ``highest``: the highest id that anybody else has taken.
     ``free``: bytes where kernels are copied to. ``initrd_problem``: why an initrd that is made in a new root would not boot,
     a sentence. ``begins_in``: deployments from which GRUB was installed, so that it may need their roots. ``in_place``: what
-    came to the running deployment after its entry was written.
+    came to the running deployment after its entry was written. ``blocked``: what would keep a run from making a new deployment.
     """
 
     place: Place | None = None
@@ -63,6 +65,7 @@ class EntryBoot(TrialBoot):
     defects: t.Mapping[int, str] = field(default_factory=dict)
     highest: int = 0
     in_place: InPlace = field(default_factory=InPlace)
+    blocked: tuple[Blocked, ...] = ()
 
     def path_of(self, file: str, top: str) -> str:
         """Where a file of an entry is on this host; ``file`` is its path as GRUB has it."""
@@ -220,6 +223,7 @@ def observe_entry_boot(
         begins_in=place.begins_in(mounts, top, menu),
         defects=place.defects(menu),
         highest=place.highest(),
+        blocked=(*_unreplaceable(place), *place.blocked(mounts)),
         missing=frozenset(
             file
             for entry in menu.entries
@@ -230,6 +234,20 @@ def observe_entry_boot(
         ),
         sizes={entry.id: sum(sizes[entry.id, file] for file in _files(entry)) for entry in menu.entries},
     )
+
+
+def _unreplaceable(place: Place) -> t.Iterator[Blocked]:
+    """Files of ours that no run could replace."""
+    for path in (place.directory, *place.replaced):
+        beside = path + NEW_SUFFIX
+        if is_locked(path):
+            yield Blocked("access_denied", f"{path} is immutable or append-only (lsattr)", f"chattr -i -a {path}")
+        if path != place.directory and (is_plain_directory(beside) or is_locked(beside)):
+            yield Blocked(
+                "access_denied",
+                f"{beside} is in the way: a directory, or immutable (lsattr)",
+                "look what it is, then chattr -i it or move it away",
+            )
 
 
 def _passed_by(place: Place) -> str | None:

@@ -31,6 +31,14 @@ class Choice(t.NamedTuple):
     problem: str | None = None
 
 
+class Blocked(t.NamedTuple):
+    """What would keep a run from making a new deployment: a sentence without its end, and what mends it."""
+
+    error_id: str
+    detail: str
+    remedy: str
+
+
 @dataclass(frozen=True)
 class Place(abc.ABC):
     """Where the entries are on a host, and how its boot loader comes to them.
@@ -105,6 +113,15 @@ class Place(abc.ABC):
     @abc.abstractmethod
     def begins_in(self, mounts: t.Sequence[Mount], top: str, menu: Menu) -> frozenset[int]:
         """The deployments in whose roots the boot loader itself may begin."""
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """The files that a run replaces, each by another one that is written beside it."""
+        return (self.block,)
+
+    def blocked(self, _mounts: t.Sequence[Mount]) -> tuple[Blocked, ...]:
+        """What keeps a new root from getting its id or its name here."""
+        return ()
 
     def own_entry(self, _number: int, _subvolume: str, _uuid: str) -> Entry | None:
         """The entry of a root as its own menu has it; None where the menu is ours, and made of what was found."""
@@ -209,4 +226,4 @@ def read_block_at(path: str) -> Choice:
         return Choice(True, {}, error.message)
 
 
-__all__ = ("BLOCK", "FILES", "SELECTOR", "Choice", "Place", "read_block_at")
+__all__ = ("BLOCK", "FILES", "SELECTOR", "Blocked", "Choice", "Place", "read_block_at")

@@ -59,6 +59,10 @@ class GrubPlace(Place):
     def apart(self) -> bool:
         return self.copies
 
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        return (self.menu, self.block)
+
     def read_menu(self) -> tuple[Menu, str | None]:
         text = text_of(self.menu)
         if text is None:

@@ -21,13 +21,12 @@ from ..entries.command_line import subvolume_of, words_of
 from ..entries.device import uuid_of
 from . import numbers
 from .menu import boots
-from .place import LISTED, SnapperPlace
+from .place import LISTED, TOOLS, SnapperPlace, unseen_numbers
 
 if t.TYPE_CHECKING:
     from ...runner import Runner
     from ...system.mount_table import Mount
 
-TOOLS: t.Final = ("grub2-mkconfig", "grub-mkconfig")
 _NO_TRIAL: t.Final = "GRUB takes the default subvolume, and does not write to btrfs, so that nothing can be tried once"
 
 
@@ -81,6 +80,9 @@ def _problems(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str
     default = next((entry.path for entry in list_subvolumes(top) if entry.id == wanted), "the top-level tree")
     if default != booted:
         yield f"{booted} runs, and the default subvolume is {default} (reboot, or btrfs subvolume set-default)"
+    unseen = unseen_numbers(mounts, numbers.store_of(booted))
+    if unseen is not None:
+        yield f"{unseen} (mount /.snapshots)"
     if is_read_only(root):
         yield f"{booted} is read-only, as in MicroOS: transactional-update upgrades such a system"
     if mount_at(mounts, boot_dir) is not None:
@@ -92,9 +94,12 @@ def _problems(runner: Runner, mounts: t.Sequence[Mount], boot_dir: str, top: str
     line = text_of("/proc/cmdline") or ""
     if subvolume_of(line) is not None:
         yield "the running kernel was told which subvolume is its root (rootflags=), as for a snapshot of the boot menu"
-    problem = boots(root).problem
-    if problem:
-        yield problem
+    found = boots(root)
+    lost = [name for name in (found.kernel, found.initrd) if name and not regular_file_in_root(root, f"boot/{name}")]
+    if found.problem:
+        yield found.problem
+    elif lost:
+        yield f"its menu boots /boot/{lost[0]}, which is not there"
     elif not _is_relative(line, top, root):
         yield "the running kernel was not loaded from the default subvolume, so that another one may be what GRUB begins in"
     if all(runner.find(tool) is None for tool in TOOLS):

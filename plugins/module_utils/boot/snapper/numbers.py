@@ -11,22 +11,28 @@ whoever comes after a cut knows whose a directory is.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
+import stat
 import time
 import typing as t
 
+from ...btrfs.ioctl import SUBVOLUME_INODE
 from ...errors import OvercError
 from ...system import syscalls
-from ...system.presence import is_plain_directory, is_plain_file, text_of
+from ...system.presence import is_plain_directory, is_plain_file, is_there, status, text_of
 from ...system.unfinished import NEW_SUFFIX
 from ..entries.write import names_in, write_text
 
 _ROOT: t.Final = re.compile(r"(?P<store>(?:[^/]+/)*\.snapshots)/(?P<number>[1-9][0-9]{0,8})/snapshot")
 _NUMBER: t.Final = re.compile(r"[1-9][0-9]{0,8}")
+_LONGER: t.Final = re.compile(r"[1-9][0-9]{9,}")
+HIGHEST: t.Final = 999_999_999
 _INFO: t.Final = "info.xml"
 _MARK: t.Final = "overc"
 _BESIDE: t.Final = "overc-"
+_KNOWN: t.Final = (_INFO, f"{_INFO}{NEW_SUFFIX}", _MARK, f"{_MARK}{NEW_SUFFIX}")
 # No <cleanup>: snapper's cleanup passes over it
 _TEXT: t.Final = """\
 <?xml version="1.0"?>
@@ -64,6 +70,18 @@ def root_named(store: str, number: int) -> str:
 def highest(store: str) -> int:
     """The highest number that is taken, by whatever; ``store``: where it can be read."""
     return max((int(name) for name in names_in(store) if _NUMBER.fullmatch(name)), default=0)
+
+
+def beyond(store: str) -> str | None:
+    """A name after which there is no number any more."""
+    longer = [name for name in names_in(store) if _LONGER.fullmatch(name)]
+    return longer[0] if longer else f"{HIGHEST}" if highest(store) >= HIGHEST else None
+
+
+def in_the_way(store: str) -> list[str]:
+    """Names that a claim needs, and that have what nobody of us left there: paths."""
+    names = [name for name in names_in(store) if name.startswith(_BESIDE) and name.endswith(NEW_SUFFIX)]
+    return [path for path in (os.path.join(store, name) for name in names) if not _has_only_ours(path)]
 
 
 def claim(store: str, number: int) -> None:
@@ -127,24 +145,52 @@ def _is_ours(path: str) -> bool:
     return marked or bool(_OURS.search(text_of(os.path.join(path, _INFO)) or ""))
 
 
+def _free_beside(store: str, name: str) -> str:
+    """Where a number that goes is put; what somebody else has there stays."""
+    first = os.path.join(store, f"{_BESIDE}{name}{NEW_SUFFIX}")
+    _remove(first, ours=True)
+    others = (os.path.join(store, f"{_BESIDE}{name}-{more}{NEW_SUFFIX}") for more in itertools.count(2))
+    return next(path for path in itertools.chain((first,), others) if not is_there(path))
+
+
+def _has_only_ours(path: str) -> bool:
+    """Whether it is a directory in which there is nothing but what we write; a subvolume is none."""
+    found = status(path)
+    return (
+        found is not None
+        and stat.S_ISDIR(found.st_mode)
+        and found.st_ino != SUBVOLUME_INODE
+        and set(os.listdir(path)) <= set(_KNOWN)
+    )
+
+
 def _remove(path: str, *, ours: bool) -> bool:
     """A directory with nothing in it but what we write. It loses its number first: an empty one would be nobody's after a cut."""
-    if not ours or not is_plain_directory(path):
-        return False
-    known = {_MARK, _INFO, *(f"{name}{NEW_SUFFIX}" for name in (_MARK, _INFO))}
-    if not set(os.listdir(path)) <= known:
+    if not ours or not _has_only_ours(path):
         return False
     store, name = os.path.split(path)
     if _NUMBER.fullmatch(name):
-        beside = os.path.join(store, f"{_BESIDE}{name}{NEW_SUFFIX}")
-        _remove(beside, ours=True)
+        beside = _free_beside(store, name)
         syscalls.rename(path, beside, syscalls.RENAME_NOREPLACE)
         path = beside
-    for name in sorted(known):
+    for name in _KNOWN:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(path, name))
     os.rmdir(path)
     return True
 
 
-__all__ = ("claim", "describe", "highest", "is_ours", "number_in", "remove_left", "root_named", "settle", "store_of")
+__all__ = (
+    "HIGHEST",
+    "beyond",
+    "claim",
+    "describe",
+    "highest",
+    "in_the_way",
+    "is_ours",
+    "number_in",
+    "remove_left",
+    "root_named",
+    "settle",
+    "store_of",
+)

@@ -19,14 +19,17 @@ import typing as t
 from dataclasses import asdict, dataclass
 
 from ...btrfs import subvolumes
+from ...btrfs.ioctl import SUBVOLUME_INODE
 from ...btrfs.roots import get_default, list_subvolumes
 from ...errors import OvercError, certain
-from ...system.presence import text_of
+from ...system.flags import is_locked
+from ...system.mount_table import mount_at
+from ...system.presence import status, text_of
 from ...system.rooted_path import regular_file_in_root
 from ...values import build, decimal, load_object
 from ..entries.make import title_of
 from ..entries.menu import DEFAULT, Entry, Menu
-from ..entries.method import Choice, Place
+from ..entries.method import Blocked, Choice, Place
 from ..entries.write import remove_files, unused, write_text
 from ..loader.started import is_loader
 from ..timeouts import Timeouts
@@ -38,6 +41,9 @@ if t.TYPE_CHECKING:
     from ...system.mount_table import Mount
 
 LISTED: t.Final = "deployments"
+# Where snapper looks for the snapshots of the root
+SEEN: t.Final = "/.snapshots"
+TOOLS: t.Final = ("grub2-mkconfig", "grub-mkconfig")
 _HEAD: t.Final = (
     "# overc.system: deployments with numbers of snapper, version 1. Made whole by the collection; do not edit.\n"
 )
@@ -99,6 +105,8 @@ class SnapperPlace(Place):
         for entry in there:
             number = self.number_of(entry.path)
             if number and (entry.id == default or entry.path == self.booted):
+                # Whatever number it had before somebody renamed it
+                found = {known: each for known, each in found.items() if each.uuid != entry.uuid}
                 found[number] = self.own_entry(number, entry.path, entry.uuid)
         return Menu(tuple(found[number] for number in sorted(found, reverse=True)), settings), None
 
@@ -161,6 +169,32 @@ class SnapperPlace(Place):
 
     def begins_in(self, _mounts: t.Sequence[Mount], _top: str, _menu: Menu) -> frozenset[int]:
         return frozenset()  # wherever the default subvolume is
+
+    def blocked(self, mounts: t.Sequence[Mount]) -> tuple[Blocked, ...]:
+        """All that can be known of a claim, of the new root's name and of its menu."""
+        store, found = self._numbers, list[Blocked]()
+        unseen = unseen_numbers(mounts, self.store)
+        if unseen is not None:
+            found.append(Blocked("inconsistent", unseen, f"mount {SEEN} (a line for it belongs in /etc/fstab)"))
+        taken = numbers.beyond(store)
+        if taken is not None:
+            detail = f"{self.store} has a {taken}, and no number is left after it"
+            found.append(Blocked("inconsistent", detail, "look what it is, then rename or delete it"))
+        others = numbers.in_the_way(store)
+        if others:
+            names = ", ".join(f"{SEEN}/{os.path.basename(path)}" for path in others)
+            detail = f"{names} has a name that numbers of ours have while they are made, and is nobody's known work"
+            found.append(Blocked("inconsistent", detail, "look what it is, then rename or delete it"))
+        if is_locked(store):
+            detail = f"{self.store} is immutable or append-only (lsattr -d)"
+            found.append(Blocked("access_denied", detail, f"chattr -i -a {SEEN}"))
+        elif _is_read_only(store):
+            detail = f"{self.store} has the btrfs property ro=true"
+            found.append(Blocked("access_denied", detail, f"btrfs property set -ts {SEEN} ro false"))
+        if self.runner is not None and all(self.runner.find(tool) is None for tool in TOOLS):
+            detail = f"{TOOLS[0]} is not installed, which writes the menu of each root"
+            found.append(Blocked("kernel_broken", detail, "install it (package grub2)"))
+        return tuple(found)
 
     # --- names ------------------------------------------------------------------------------------------------
 
@@ -256,6 +290,25 @@ class SnapperPlace(Place):
         remove_files(self, [self.block])
 
 
+def unseen_numbers(mounts: t.Sequence[Mount], store: str) -> str | None:
+    """Why snapper, which looks in one directory of the running root, would not see these numbers; None where it does."""
+    root, found = mount_at(mounts, "/"), mount_at(mounts, SEEN)
+    if found is None:
+        return f"{store} is not mounted on {SEEN}, so that snapper sees no deployment"
+    if root is not None and found.device == root.device and found.root == f"/{store}":
+        return None
+    what = found.root.lstrip("/") if root is not None and found.device == root.device else f"another {found.fstype}"
+    return (
+        f"what is mounted on {SEEN} is {what}, and not {store}: snapper sees no deployment, and its numbers are others"
+    )
+
+
+def _is_read_only(store: str) -> bool:
+    """The numbers may be in a directory of the root's file system as well, which has no such property."""
+    found = status(store)
+    return found is not None and found.st_ino == SUBVOLUME_INODE and subvolumes.is_read_only(store)
+
+
 def loader_type() -> str:
     """How openSUSE's tools are told what boots this host; grub2 where they are not."""
     for line in (text_of("/etc/sysconfig/bootloader") or "").splitlines():
@@ -286,4 +339,4 @@ def parse_list(text: str) -> tuple[tuple[Listed, ...], Timeouts]:
     return listed, settings[0]
 
 
-__all__ = ("LISTED", "SnapperPlace", "list_text", "loader_type", "parse_list")
+__all__ = ("LISTED", "TOOLS", "SnapperPlace", "list_text", "loader_type", "parse_list", "unseen_numbers")

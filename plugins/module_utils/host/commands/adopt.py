@@ -26,6 +26,7 @@ from ...boot.grub.password import asks_for_password
 from ...boot.kernel import module_releases, sha256_of
 from ...errors import OvercError, certain
 from ...system import syscalls
+from ...system.flags import is_locked
 from ...system.mount_table import mounts
 from ...system.own_dirs import STATE_DIR
 from ...system.presence import is_directory, is_plain_directory, is_there, text_of
@@ -77,7 +78,8 @@ def present(host: Host, facts: HostFacts, derived: HostState, settings: Timeouts
     _refuse_full(place, sources)
     menu = replace(before.with_entry(entry), settings=settings)
     wanted = guard.pieces(settings, place.mount_point, place.block, numbered=True) if place.problem is None else ()
-    todo = _Todo(place, number, sources, before, menu, wanted, hook_before, hook_after)
+    unknown = _unrecorded(facts, number, menu)
+    todo = _Todo(place, number, sources, before, menu, wanted, hook_before, hook_after, unknown)
     changed = todo.anything()
     if changed and not host.check_mode:
         _carry_out(host, facts, todo)
@@ -100,7 +102,9 @@ def _refuse_undecided(facts: HostFacts) -> None:
 
 @dataclass(frozen=True)
 class _Todo:
-    """What a set-up comes to. ``before``, ``menu``: the entries that are there, and those that shall be."""
+    """What a set-up comes to. ``before``, ``menu``: the entries that are there, and those that shall be. ``unknown``: what the
+    record has not with its id, by uuid.
+    """
 
     place: Place
     number: int
@@ -110,11 +114,13 @@ class _Todo:
     guard: tuple[guard.Piece, ...]
     hook_before: str
     hook_after: str
+    unknown: t.Mapping[str, int]
 
     def anything(self) -> bool:
         missing = guard.differing("/", self.guard)
         hook = self.hook_before != self.hook_after
-        return bool(self.menu != self.before or missing or hook or self.begins or self.place.unsettled())
+        is_open = self.begins or self.place.unsettled() or self.unknown
+        return bool(self.menu != self.before or missing or hook or is_open)
 
     @property
     def begins(self) -> bool:
@@ -135,7 +141,7 @@ def _carry_out(host: Host, facts: HostFacts, todo: _Todo) -> None:
         place.remove_unused(todo.menu)
     guard.install("/", todo.guard)
     syscalls.syncfs("/")
-    _remember(host, facts, todo.number)
+    _remember(host, facts, todo.number, todo.unknown)
     if todo.hook_before != todo.hook_after:
         write_text(place.hook, todo.hook_after, mode_of(place.hook))
     reload_units(host)
@@ -208,6 +214,8 @@ def _problems_of_grub(facts: HostFacts, place: GrubPlace) -> t.Iterator[str]:
 def _problems_of_selector(facts: HostFacts, place: Place) -> t.Iterator[str]:
     if is_there(place.directory) and not is_plain_directory(place.directory):
         yield f"{place.directory} is there already, and no directory"
+    if is_locked(place.directory):
+        yield f"{place.directory} is immutable or append-only (chattr -i -a)"
     if any(known.number is not None for known in facts.record.deployments.values()):
         yield (
             "there are deployments on record, and their menu is not to be seen (mount what it lies on; if it is lost, move "
@@ -272,14 +280,30 @@ def _later(place: Place, before: Entry, found: t.Sequence[Source]) -> Source | N
     return newest if anew else None
 
 
-def _remember(host: Host, facts: HostFacts, number: int) -> None:
+def _unrecorded(facts: HostFacts, number: int, menu: Menu) -> dict[str, int]:
+    """The id of what runs where it is not on record, as where a run was cut off between the entries and the record. And those of
+    the entries whose roots were given up, by a removal that did not come to its end.
+    """
+    booted, known = certain(facts.booted, "the running root"), facts.record.deployments
+    found = {entry.uuid: entry.id for entry in menu.entries if entry.uuid in known and known[entry.uuid].number is None}
+    if booted.uuid not in known or known[booted.uuid].number != number:
+        found[booted.uuid] = number
+    return found
+
+
+def _remember(host: Host, facts: HostFacts, number: int, unknown: t.Mapping[str, int]) -> None:
     booted, top = certain(facts.booted, "the running root"), certain(facts.top, "the top-level tree")
-    known = facts.record.deployments.get(booted.uuid) or Deployment(booted.uuid, "adopted", made=host.now)
+    record = facts.record
+    others = [
+        replace(record.deployments[uuid], number=given) for uuid, given in unknown.items() if uuid in record.deployments
+    ]
+    record = record.with_deployments(*others)
+    known = record.deployments.get(booted.uuid) or Deployment(booted.uuid, "adopted", made=host.now)
     boot = facts.entry_boot
     good = known.confirmed or (None if boot is not None and boot.on_trial and boot.default != number else host.now)
     known = replace(known, number=number, confirmed=good)
-    last = max(facts.record.last_number, number)
-    write_record(top, replace(facts.record.with_deployments(known), last_number=last))
+    last = max(record.last_number, number)
+    write_record(top, replace(record.with_deployments(known), last_number=last))
 
 
 def result_of(host: Host, facts: HostFacts, place: Place, changed: bool, hook: tuple[str, str]) -> dict[str, t.Any]:

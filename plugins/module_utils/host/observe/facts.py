@@ -32,7 +32,7 @@ from ..store.record import Record, read_record
 from .boot_files import BootFile, carried_files, observe_boot_files
 from .essentials import essentials_of
 from .layout import Layout
-from .obstacles import Obstacles, observe_obstacles
+from .obstacles import Obstacles, observe_obstacles, obstacles_of_entries
 from .surroundings import Surroundings, observe_surroundings
 
 if t.TYPE_CHECKING:
@@ -290,8 +290,8 @@ def _with_entries(runner: Runner, facts: HostFacts, mounted: t.Sequence[Mount], 
     top, directory = facts.top or "", facts.layout.boot_dir
     if facts.layout.boot_method == "default-subvolume":
         return facts
+    booted = facts.booted.path if facts.booted else ""
     try:
-        booted = facts.booted.path if facts.booted else ""
         boot = observe_entry_boot(runner, mounted, directory, top, booted, digests=digests)
     except OvercError as error:
         return replace(facts, damage=(*facts.damage, error.message))
@@ -303,7 +303,9 @@ def _with_entries(runner: Runner, facts: HostFacts, mounted: t.Sequence[Mount], 
         for entry in facts.subvolumes
         if entry.path in layout.looked_into
     }
-    return with_choice(replace(facts, layout=layout, roots=roots), replace(boot, note=facts.trial_boot.note))
+    obstacles = obstacles_of_entries(facts.obstacles, top, facts.subvolumes, booted or None)
+    facts = replace(facts, layout=layout, roots=roots, obstacles=obstacles)
+    return with_choice(facts, replace(boot, note=facts.trial_boot.note))
 
 
 def with_choice(facts: HostFacts, boot: EntryBoot) -> HostFacts:

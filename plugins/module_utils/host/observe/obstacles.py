@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...boot.names import FILE_ROLES, BootNames
 from ...btrfs.subvolumes import Subvolume, tree_of
@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from ...system.mount_table import Mount
     from .layout import Layout
 
+_NUMBERED = re.compile(r".+\.overc-[0-9]+(?:\.overc-new)?", re.DOTALL)
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -56,6 +57,18 @@ def observe_obstacles(
     boot_files = _boot_files(layout.boot_dir, boot) if boot else None
     written = written_through(mounts(), root, finished)
     return Obstacles(tuple(taken), locked, _swap_files(), boot_files, written)
+
+
+def obstacles_of_entries(
+    found: Obstacles, top: str, subvolumes: t.Sequence[Subvolume], booted: str | None
+) -> Obstacles:
+    """The same where each deployment has a boot entry of its own, and a name by its id. ``booted``: the root that runs, whose
+    flags each snapshot of it has.
+    """
+    known = {entry.path for entry in subvolumes}
+    taken = sorted(name for name in os.listdir(top) if _NUMBERED.fullmatch(name) and name not in known)
+    locked = (booted,) if booted is not None and is_locked(os.path.join(top, booted)) else ()
+    return replace(found, names=tuple(taken), locked=locked)
 
 
 def written_through(found: t.Sequence[Mount], root: Mount, names: t.Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -99,4 +112,4 @@ def _swap_files() -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
-__all__ = ("Obstacles", "observe_obstacles", "written_through")
+__all__ = ("Obstacles", "observe_obstacles", "obstacles_of_entries", "written_through")

@@ -18,7 +18,9 @@ def is_ordinary(facts: HostFacts) -> bool:
     """Whether each deployment of this host could get a boot entry of its own. False once it has been set up so."""
     if facts.booted is None or facts.entry_boot is not None or facts.layout.boot_method == "default-subvolume":
         return False
-    named = subvolume_of(" ".join(facts.cmdline)) == facts.booted.path or is_numbered(facts.booted.path)
+    if is_numbered(facts.booted.path):
+        return True  # whether its kernels are there as well, is for the set-up to say
+    named = subvolume_of(" ".join(facts.cmdline)) == facts.booted.path
     return named and facts.booted.path not in facts.layout.names and bool(facts.kernels_versioned)
 
 

@@ -22,6 +22,7 @@ from ...boot.grub.protection import TRIAL_ARGUMENT
 from ...errors import OvercError, certain
 from ..observe.bootable import backup_defects_of, defects_of
 from ..observe.facts import HostFacts
+from ..observe.ordinary import is_ordinary
 from ..observe.state import HostState, files_of, release_of_files, source_of
 from .entries import commands as with_entries
 from .label import with_label
@@ -235,6 +236,8 @@ def plan_rollback(
     if facts.entry_boot is not None:
         return with_entries.plan_rollback(facts, facts.entry_boot, state, arm=arm, to=to, late=late)
     if to is not None:
+        if is_ordinary(facts):
+            refuse_unless_usable(state, rollback=True)
         raise OvercError(
             "bad_argument",
             "to: deployments have ids only where each has a boot entry of its own. This host returns to the previous one.",

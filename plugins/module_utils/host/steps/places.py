@@ -117,10 +117,20 @@ def restore_default(at: Apply) -> bool:
     return before is not None and make_default(at, before)
 
 
-def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str, never_ran: bool = False) -> None:
-    """Delete a subvolume that is provably ours; keep any other, and one with data in it that is not, under a free name.
+def drop(
+    at: Apply,
+    subvolume: subvolumes.Subvolume,
+    *,
+    ours: bool,
+    name: str,
+    never_ran: bool = False,
+    stays: bool = False,
+) -> bool:
+    """Delete a subvolume that is provably ours; keep any other, and one with data in it that is not, under a free name. False
+    where it is kept.
 
-    ``never_ran``: what was made inside of it since is of the packages' scripts, and goes with it.
+    ``never_ran``: what was made inside of it since is of the packages' scripts, and goes with it. ``stays``: what is kept keeps
+    its own name.
     """
     in_use = {at.facts.default_id, at.facts.booted.id if at.facts.booted else 0}
     if subvolume.id in in_use:
@@ -150,19 +160,25 @@ def drop(at: Apply, subvolume: subvolumes.Subvolume, *, ours: bool, name: str, n
         if subvolume.uuid in known.deployments:
             keep_record(at, known.with_deployments(dropped=(subvolume.uuid,)))
         at.refresh()
-        return
-    kept = _free_name(at, name.replace(NEW_SUFFIX, "") + KEPT_SUFFIX)
-    syscalls.rename(at.path(subvolume.path), at.path(kept), syscalls.RENAME_NOREPLACE)
-    subvolumes.sync(at.top)
+        return True
     why = (
         f"it contains subvolumes with data ({', '.join(with_data)})"
         if with_data
         else refused or "it was not made by this collection"
     )
+    if stays:
+        at.warnings.append(
+            f"{name} was to go and stays a deployment, because {why}. The next command that may, drops it."
+        )
+        return False
+    kept = _free_name(at, name.replace(NEW_SUFFIX, "") + KEPT_SUFFIX)
+    syscalls.rename(at.path(subvolume.path), at.path(kept), syscalls.RENAME_NOREPLACE)
+    subvolumes.sync(at.top)
     at.warnings.append(
         f"Subvolume {name} was replaced and is kept as {kept}, because {why}. Delete it when you are sure."
     )
     at.refresh()
+    return False
 
 
 def _used(root: Mount, subvolume: subvolumes.Subvolume) -> tuple[str, ...]:

@@ -60,6 +60,13 @@ def entry_requirements(facts: HostFacts, boot: EntryBoot) -> tuple[Requirement, 
             "set MODULES=most there",
         ),
         boot_space(facts, boot),
+        Requirement(
+            "new_root",
+            not boot.blocked,
+            "; ".join(each.detail for each in boot.blocked) or "nothing keeps a new deployment from being made",
+            "; ".join(each.remedy for each in boot.blocked),
+            boot.blocked[0].error_id if boot.blocked else "inconsistent",
+        ),
         *(_own_default(facts, boot) if by_default else ()),
         *common_requirements(facts),
     )

@@ -13,7 +13,7 @@ from ...observe.bootable import lacks, unusable_modules
 if t.TYPE_CHECKING:
     from ....boot.entries.boot import EntryBoot
     from ....boot.entries.menu import Entry
-    from ...observe.facts import HostFacts
+    from ...observe.facts import HostFacts, RootFacts
     from ...observe.state_model import HostState
 
 
@@ -68,6 +68,8 @@ def entry_defects(facts: HostFacts, boot: EntryBoot, entry: Entry) -> tuple[str,
     found = [f"{entry.subvolume} has no {thing}" for thing in lacks(root, running)]
     if root.read_only:
         found.append(f"{entry.subvolume} has the btrfs property ro=true")
+    if boot.place is not None and boot.place.by_default:
+        found += _misnamed(boot.place.root_named(entry.id), root)
     found += [
         f"{file} of deployment {entry.id} is gone, or broken"
         for file in (entry.kernel, entry.initrd)
@@ -80,6 +82,15 @@ def entry_defects(facts: HostFacts, boot: EntryBoot, entry: Entry) -> tuple[str,
     if unusable:
         found.append(f"{entry.subvolume} {unusable}")
     return tuple(found)
+
+
+def _misnamed(name: str | None, root: RootFacts) -> t.Iterator[str]:
+    """What would make it another system than the one that was asked for, where ids are names and nothing names a root."""
+    path = root.subvolume.path
+    if path != name:
+        yield f"{path} was renamed, and is no deployment under that name (in the top-level tree, give it its name back: {name})"
+    if root.fstab_pins:
+        yield f"/etc/fstab of {path} names a subvolume for /, and the default one decides: {' '.join(root.fstab_pins)}"
 
 
 __all__ = ("entry_defects", "refuse_taken", "refuse_unbootable")

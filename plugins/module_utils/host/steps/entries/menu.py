@@ -133,12 +133,22 @@ def prune(at: Apply) -> bool:
     for uuid in at.context.dropped:
         found = at.facts.by_uuid(uuid)
         if found is not None and uuid not in left:
-            drop(at, found, ours=uuid in at.facts.record.deployments, name=found.path)
+            gone = drop(at, found, ours=uuid in at.facts.record.deployments, name=found.path, stays=where.by_default)
+            _keep_listed(at, found, gone=gone)
             changed = True
     changed = where.remove_unused(menu_of(at)[0].menu) or changed
     if where.by_kernel_install:
         _tell_stale(at, {entry.subvolume for entry in going})
     return changed
+
+
+def _keep_listed(at: Apply, root: Subvolume, *, gone: bool) -> None:
+    """What is in use stays a deployment, where others see it by its number: that is not to be one without a root."""
+    boot, where = menu_of(at)
+    number = where.number_of(root.path)
+    entry = where.own_entry(number, root.path, root.uuid) if number is not None and not gone else None
+    if entry is not None:
+        _write(at, boot.menu.with_entry(entry))
 
 
 def _tell_stale(at: Apply, gone: t.Collection[str]) -> None:

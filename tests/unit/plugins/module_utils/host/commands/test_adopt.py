@@ -43,5 +43,5 @@ def test_only_what_boots_for_good_is_recorded_as_good(
     tmp_path: Path, state: str, number: int, good: str | None
 ) -> None:
     facts = replace(getattr(hosts, state)(), top=str(tmp_path))
-    adopt._remember(_HOST, facts, number)
+    adopt._remember(_HOST, facts, number, {})
     assert read_record(str(tmp_path)).deployments[uuid(number)].confirmed == good
