@@ -15,7 +15,6 @@ from ansible_collections.overc.system.plugins.module_utils.host.observe.state im
 from ansible_collections.overc.system.plugins.module_utils.host.plan.model import Plan, context_from
 from ansible_collections.overc.system.plugins.module_utils.host.plan.repair import plan_repair
 
-from . import bootloader
 from .commands import Command
 from .grub import after_cut
 from .invariants import Violated
@@ -24,7 +23,6 @@ from .run import Machinery, repair, run
 from .world import World
 
 Key = int
-_MANAGES: t.Final = {"protect": bootloader.present, "give back": bootloader.absent}
 _PATIENCE: t.Final = 12
 _FORCED: t.Final = ", force: true"
 
@@ -37,8 +35,8 @@ class Found(Exception):
 class Exploration:
     """What was explored. ``ways`` has the calm moves of each state: no kill, no cut, nobody at the menu.
 
-    ``kills`` are followed. ``manages``: automatic protection comes and goes, and of the kills only those of the module that
-    does it are followed.
+    ``kills`` are followed. ``manages``: what the method says of overc_bootloader is done and undone, and of the kills only those
+    of that module are followed.
     """
 
     machinery: Machinery = field(default_factory=Machinery)
@@ -169,7 +167,7 @@ class Exploration:
 
     def _kills(self, key: Key, move: str, killed: list[World]) -> None:
         for world in killed:
-            if self.kills and (move in _MANAGES or not self.manages):
+            if self.kills and (move in self.method.manages or not self.manages):
                 self._reach(key, f"{move}: killed", world)
 
     def _command(self, key: Key, world: World, state: HostState, command: Command) -> None:
@@ -197,12 +195,12 @@ class Exploration:
         return any(isinstance(command.plan(facts, state), Plan) for command in commands)
 
     def _bootloader(self, key: Key, world: World, state: HostState) -> None:
-        for name, manage in _MANAGES.items():
+        for name, manage in self.method.manages.items():
             storage = manage(world, state)
             if storage is not None:
                 self.method.invariants.after_a_command(storage.world)
                 self._kills(key, name, storage.trace)
-                self._reach(key, name, storage.world)
+                self.ways.setdefault(key, {})[name] = self._reach(key, name, storage.world)
 
 
 __all__ = ("Exploration", "Found")

@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import HostState
 
-from . import invariants
+from . import bootloader, invariants
 from .commands import COMMANDS, Command
 from .grub import Choice, DoesNotBoot, start
 from .key import key_of
+from .storage import Storage
 from .world import Boot, Btrfs, World
 
 Left = tuple[Btrfs, tuple[Boot, Boot]]
+# What overc_bootloader does with a host in a state; None where it is refused
+Manages = t.Callable[[World, HostState], Storage | None]
 
 
 class Invariants(t.Protocol):
@@ -39,7 +42,7 @@ class Method:
     """``key_of``: equal for worlds that behave alike. ``commands``: what can be asked for in a world. ``starts``: what a host
     that is switched on may come to, by what happened, from what a cut left; the first is with nobody at the menu.
     ``asked_for``: what its user does in each state; where that changes nothing any more, the next of these. ``others``: what
-    anybody else may do to a host that runs.
+    anybody else may do to a host that runs. ``manages``: what overc_bootloader does, by name.
     """
 
     key_of: t.Callable[[World], int]
@@ -48,6 +51,7 @@ class Method:
     invariants: Invariants
     asked_for: t.Mapping[str, tuple[str, ...]]
     others: t.Callable[[World], t.Iterable[tuple[str, World]]] = lambda _world: ()
+    manages: t.Mapping[str, Manages] = field(default_factory=dict)
 
 
 def _commands(world: World) -> list[Command]:
@@ -77,6 +81,7 @@ DEFAULT_SUBVOLUME: t.Final = Method(
         "backup": ("rollback", "reboot"),
         "fallback": ("rollback", "reboot"),
     },
+    manages={"protect": bootloader.present, "give back": bootloader.absent},
 )
 
-__all__ = ("DEFAULT_SUBVOLUME", "Invariants", "Left", "Method")
+__all__ = ("DEFAULT_SUBVOLUME", "Invariants", "Left", "Manages", "Method")

@@ -116,11 +116,12 @@ def _nothing(_at: AtWork) -> bool:
 
 @dataclass(frozen=True)
 class Mutant:
-    """``begins`` is the host on which it is looked for, ``method`` how that boots."""
+    """``begins`` is the host on which it is looked for, ``method`` how that boots; ``manages``: as of an exploration."""
 
     machinery: Machinery
     begins: World
     method: Method = DEFAULT_SUBVOLUME
+    manages: bool = False
 
 
 _MANUAL, _FAT = installed("ext4"), installed("vfat")

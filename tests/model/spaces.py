@@ -15,6 +15,7 @@ from .method import DEFAULT_SUBVOLUME, Method
 from .run import Machinery
 from .snapper.method import MACHINERY as NUMBERS
 from .snapper.method import SNAPPER
+from .snapper.world import installed as numbers_as_installed
 from .snapper.world import set_up
 from .world import Entries, World, installed, original, protected
 
@@ -69,12 +70,16 @@ SNAPPER_SPACES: t.Final = tuple(
     Space(f"snapper, {name}", begins, machinery=NUMBERS, method=SNAPPER)
     for name, begins in (("one is kept", set_up(1)), ("two are kept", set_up(2)))
 )
-SPACES: t.Final = (*DEFAULT_SUBVOLUME_SPACES, *GRUB_ENTRY_SPACES, *LOADER_ENTRY_SPACES, *SNAPPER_SPACES)
+SET_UP_SPACE: t.Final = Space(
+    "snapper, set up and given back", numbers_as_installed(1), manages=True, machinery=NUMBERS, method=SNAPPER
+)
+SPACES: t.Final = (*DEFAULT_SUBVOLUME_SPACES, *GRUB_ENTRY_SPACES, *LOADER_ENTRY_SPACES, *SNAPPER_SPACES, SET_UP_SPACE)
 
 __all__ = (
     "DEFAULT_SUBVOLUME_SPACES",
     "GRUB_ENTRY_SPACES",
     "LOADER_ENTRY_SPACES",
+    "SET_UP_SPACE",
     "SNAPPER_SPACES",
     "SPACES",
     "Space",

@@ -18,6 +18,7 @@ from tests.model.spaces import (
     DEFAULT_SUBVOLUME_SPACES,
     GRUB_ENTRY_SPACES,
     LOADER_ENTRY_SPACES,
+    SET_UP_SPACE,
     SNAPPER_SPACES,
     SPACES,
     Space,
@@ -51,7 +52,9 @@ def test_from_every_state_the_commands_lead_back_to_a_clean_host(space: Space) -
 
 
 @pytest.mark.parametrize(
-    "space", [*GRUB_ENTRY_SPACES, *LOADER_ENTRY_SPACES, *SNAPPER_SPACES], ids=lambda space: space.name
+    "space",
+    [*GRUB_ENTRY_SPACES, *LOADER_ENTRY_SPACES, *SNAPPER_SPACES, SET_UP_SPACE],
+    ids=lambda space: space.name,
 )
 def test_with_an_entry_for_each_deployment_the_commands_lead_back_to_a_clean_host(space: Space) -> None:
     found = space.explore(limit=None if ALL else CALM, kills=False)

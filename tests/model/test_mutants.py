@@ -22,6 +22,7 @@ ALL: t.Final = {
     **{f"entries: {name}": mutant for name, mutant in entries.MUTANTS.items()},
     **{f"systemd-boot: {name}": mutant for name, mutant in entries.LOADER_MUTANTS.items()},
     **{f"snapper: {name}": mutant for name, mutant in snapper.MUTANTS.items()},
+    **{f"snapper, set-up: {name}": mutant for name, mutant in snapper.SET_UP_MUTANTS.items()},
 }
 
 
@@ -29,5 +30,7 @@ ALL: t.Final = {
 def test_a_planted_defect_is_found(name: str) -> None:
     mutant = ALL[name]
     with pytest.raises(Found) as found:
-        Exploration(mutant.machinery, method=mutant.method).explore(mutant.begins, limit=_FAR_ENOUGH)
+        Exploration(mutant.machinery, method=mutant.method, manages=mutant.manages).explore(
+            mutant.begins, limit=_FAR_ENOUGH
+        )
     print(found.value)

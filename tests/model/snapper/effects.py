@@ -175,7 +175,7 @@ def clean_boot(at: AtWork) -> bool:
     """What of ours was started while it was being taken out of the list is listed again."""
     boot = at.facts.entry_boot
     known = [Listed(entry.id, entry.uuid) for entry in boot.menu.entries] if boot is not None else []
-    lost = [line for line in known if line not in numbers_at(at).listed and is_ours(at, line.number)]
+    lost = [line for line in known if line not in (numbers_at(at).listed or ()) and is_ours(at, line.number)]
     noted = set_list(at, known) if lost else False
     return remove_left(at) or noted
 

@@ -42,15 +42,25 @@ def _root(name: str, root: Root) -> RootFacts:
     return RootFacts(subvolume, f"/top/{name}", modules, init=host_factory.INIT, has=frozenset(DIRECTORIES))
 
 
+_DIRECTORY: t.Final = "/top/.overc"
+
+
 def _place(booted: str) -> SnapperPlace:
-    directory = "/top/.overc"
-    return SnapperPlace(
-        directory, "/top", "b007", "/.overc", f"{directory}/{LISTED}", False, "GRUB writes nothing to btrfs",
+    return place_of(SnapperPlace, booted, "/top")
+
+
+PlaceT = t.TypeVar("PlaceT", bound=SnapperPlace)
+
+
+def place_of(kind: type[PlaceT], booted: str, mount_point: str) -> PlaceT:
+    """Where the list is."""
+    return kind(
+        _DIRECTORY, mount_point, "b007", "/.overc", f"{_DIRECTORY}/{LISTED}", False, "GRUB writes nothing to btrfs",
         top="/top", store=STORE, booted=booted,
     )  # fmt: skip
 
 
-def _entry(number: int, uuid: str, disk: Numbers) -> Entry:
+def entry_of(number: int, uuid: str, disk: Numbers) -> Entry:
     """As the root's own menu has it; of one that is gone only its place is known."""
     path, root = disk.name_of(uuid) or name_of(number), disk.by_uuid(uuid)
     kernel = root.menu if root is not None and root.menu else "vmlinuz"
@@ -62,7 +72,7 @@ def _entry(number: int, uuid: str, disk: Numbers) -> Entry:
 def _boot(world: World, running: Root) -> EntryBoot:
     disk = numbers_of(world)
     known = deployments_of(disk, world.running)
-    entries = tuple(_entry(number, known[number], disk) for number in sorted(known, reverse=True))
+    entries = tuple(entry_of(number, known[number], disk) for number in sorted(known, reverse=True))
     chosen = next((number for number, root in roots_of(disk).items() if root.uuid == disk.default), None)
     place = _place(disk.name_of(running.uuid) or "")
     broken = [
@@ -106,6 +116,8 @@ def _observed(world: World) -> HostFacts:
     if running is None or host is None:
         raise AssertionError(f"the running root {world.running} was deleted")
     subvolumes = tuple(_subvolume(name, root) for name, root in disk.subvolumes)
+    if numbers_of(world).listed is None:
+        return _not_set_up(world, subvolumes)
     boot = _boot(world, running)
     layout = Layout(keep=host.keep, deployments=tuple(entry.subvolume for entry in boot.menu.entries))
     facts = replace(
@@ -121,4 +133,21 @@ def _observed(world: World) -> HostFacts:
     return with_choice(facts, boot)
 
 
-__all__ = ("facts_of",)
+def _not_set_up(world: World, subvolumes: tuple[Subvolume, ...]) -> HostFacts:
+    """As its installer left it, or as it was given back."""
+    disk = world.disk
+    booted = next(entry for entry in subvolumes if entry.uuid == world.running)
+    default = next(entry for entry in subvolumes if entry.uuid == disk.default)
+    return replace(
+        _ANY_HOST,
+        kernels_versioned=("vmlinuz-1",),
+        subvolumes=subvolumes,
+        default_id=default.id,
+        booted=booted,
+        roots={name: _root(name, root) for name, root in disk.subvolumes if root.uuid == booted.uuid},
+        record=disk.record,
+        journal=journal_of(disk.journal) if disk.journal else None,
+    )
+
+
+__all__ = ("entry_of", "facts_of", "place_of")

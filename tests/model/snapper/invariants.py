@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.overc.system.plugins.module_utils.errors import OvercError
 from ansible_collections.overc.system.plugins.module_utils.host.observe.state import HostState
 
 from tests.model import invariants
@@ -15,15 +16,22 @@ from tests.model.grub import DoesNotBoot
 from tests.model.invariants import Violated, check
 from tests.model.snapper.moves import load
 from tests.model.snapper.world import Numbers, number_in, numbers_of, roots_of, why_not
-from tests.model.world import UNFINISHED, World
+from tests.model.world import UNFINISHED, Root, World
 
-after_a_refusal = entries.after_a_refusal
+
+def after_a_refusal(world: World, error: OvercError, accepted: t.Callable[[str], bool]) -> None:
+    """On a host that was not set up, a set-up is what it names."""
+    if numbers_of(world).listed is not None:
+        entries.after_a_refusal(world, error, accepted)
+    else:
+        check("overc_bootloader" in error.message, f"{error.error_id} does not name the set-up: {error.message}")
 
 
 def in_every_world(world: World, state: HostState) -> None:
     """Whatever runs, was killed, or is cut now."""
+    expected = state.name == "unsupported" and numbers_of(world).listed is None
     check(
-        state.name not in ("inconsistent", "unsupported"),
+        expected or state.name not in ("inconsistent", "unsupported"),
         f"a person is needed: {state.name}: {' '.join(state.contradictions)}"
         f"{[entry.detail for entry in state.requirements if not entry.ok]}",
     )
@@ -73,7 +81,7 @@ def _check_numbers(disk: Numbers) -> None:
     for number, root in named.items():
         found = disk.directory(number)
         check(found is not None and found.info is not None, f"snapper does not know the root {number} ({root.uuid})")
-    for number, uuid in disk.listed:
+    for number, uuid in disk.listed or ():
         is_there = disk.by_uuid(uuid)
         check(
             is_there is None or named.get(number) == is_there,
@@ -101,10 +109,18 @@ def _is_tidy(disk: Numbers) -> None:
         if each.claimed or each.mark or each.number not in named
     ]
     check(not left and not disk.downloads, f"without a journal there is {', '.join(left) or 'a download'}")
-    listed = {uuid for _number, uuid in disk.listed}
+    listed = {uuid for _number, uuid in disk.listed or ()}
     ours = {each.number for each in disk.directories if each.info == "ours"}
-    lost = [f"{number}" for number in ours if named[number].uuid not in listed]
+    lost = [
+        f"{number}" for number in ours if named[number].uuid not in listed and not _was_given_up(disk, named[number])
+    ]
     check(not lost, f"our list does not know {', '.join(lost)}")
+
+
+def _was_given_up(disk: Numbers, root: Root) -> bool:
+    """Ours until the host was given back: its user has it since."""
+    known = disk.record.deployments.get(root.uuid)
+    return known is not None and known.number is None
 
 
 def after_a_repair(before: World, after: World, context: t.Mapping[str, t.Any], *, committed: bool) -> None:

@@ -11,7 +11,7 @@ from tests.model.commands import COMMANDS, ROLLBACK, Command
 from tests.model.entries.key import ASKED_OF_BEGUN, ASKED_OF_ENDED, key_of
 from tests.model.method import Method
 from tests.model.run import Machinery
-from tests.model.snapper import invariants
+from tests.model.snapper import bootloader, invariants
 from tests.model.snapper.effects import EFFECTS, NumbersAtWork
 from tests.model.snapper.moves import others, starts
 from tests.model.snapper.world import deployments_of, numbers_of
@@ -39,8 +39,10 @@ SNAPPER: t.Final = Method(
         "interrupted": ("repair", "reboot"),
         "staged": ("reboot", "rollback", "rollback to what runs"),
         "elsewhere": ("rollback",),
+        "unsupported": ("set up", "reboot"),
     },
     others,
+    {"set up": bootloader.present, "give back": bootloader.absent},
 )
 MACHINERY: t.Final = Machinery(
     EFFECTS, at_work=NumbersAtWork, asked_of_begun=ASKED_OF_BEGUN, asked_of_ended=ASKED_OF_ENDED

@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import replace
 from unittest import mock
+
+from ansible_collections.overc.system.plugins.module_utils.host.store.record import Record
 
 from tests.model.effects import AtWork, Effect
 from tests.model.entries import effects as entries
 from tests.model.entries.walk import Walk
 from tests.model.mutants import Mutant, Steps, moved
 from tests.model.run import Machinery
-from tests.model.snapper import effects
+from tests.model.snapper import bootloader, effects
 from tests.model.snapper.method import MACHINERY, SNAPPER
-from tests.model.snapper.world import Directory, number_in, set_up
+from tests.model.snapper.world import Directory, Listed, installed, number_in, set_up
 from tests.model.world import World
 
 
@@ -86,7 +89,7 @@ def _directories_stay(at: AtWork) -> bool:
         name = at.disk.name_of(uuid)
         if name is not None and uuid not in (at.disk.default, at.storage.world.running):
             at.change_subvolumes(lambda named, name=name: named.pop(name))  # type: ignore[misc]
-    effects.set_list(at, [line for line in effects.numbers_at(at).listed if at.disk.by_uuid(line.uuid)])
+    effects.set_list(at, [line for line in effects.numbers_at(at).listed or () if at.disk.by_uuid(line.uuid)])
     at.storage.commit()
     return True
 
@@ -105,7 +108,7 @@ def _prune_and_empty(at: AtWork) -> bool:
 
 def _every_other_number(at: AtWork) -> bool:
     """Whatever is no deployment."""
-    listed = {line.uuid for line in effects.numbers_at(at).listed} | {at.disk.default, at.storage.world.running}
+    listed = {line.uuid for line in effects.numbers_at(at).listed or ()} | {at.disk.default, at.storage.world.running}
     for name, root in at.disk.subvolumes:
         number = number_in(name)
         found = effects.numbers_at(at).directory(number) if number is not None else None
@@ -174,4 +177,105 @@ MUTANTS: t.Final[dict[str, Mutant]] = {
     "the journal goes before the last step": _mutant(replace(MACHINERY, closes_after=frozenset(("name_root",)))),
 }
 
-__all__ = ("MUTANTS",)
+
+# -- set-up and giving back --------------------------------------------------------------------------------------------
+
+
+def _ordered(step: str, *, before: str) -> bootloader.Order:
+    """The product's writes, of which one kind comes before another one."""
+
+    def order(writes: bootloader.Writes) -> bootloader.Writes:
+        names = [name for name, _write in writes]
+        if step not in names or before not in names:
+            return writes
+        first = [each for each in writes if each[0] == step]
+        rest = [each for each in writes if each[0] != step]
+        at = [name for name, _write in rest].index(before)
+        return [*rest[:at], *first, *rest[at:]]
+
+    return order
+
+
+def _instead(kind: str, write: bootloader.Write | None) -> bootloader.Order:
+    """Other writes of one kind, or none."""
+
+    def order(writes: bootloader.Writes) -> bootloader.Writes:
+        others = [each for each in writes if write is not None or each[0] != kind]
+        return [(name, write if name == kind and write is not None else its) for name, its in others]
+
+    return order
+
+
+def _managed(name: str, order: bootloader.Order, begins: World) -> Mutant:
+    manage = {"set up": bootloader.present, "give back": bootloader.absent}
+    changed = {**manage, name: functools.partial(manage[name], order=order)}
+    return Mutant(MACHINERY, begins, replace(SNAPPER, manages=changed), manages=True)
+
+
+def _remove_without_sync(at: bootloader.AtBootloader) -> None:
+    effects.change(at, lambda disk: replace(disk, listed=None))
+
+
+def _list_without_sync(at: bootloader.AtBootloader) -> None:
+    running = at.storage.world.running
+    number = number_in(at.disk.name_of(running) or "") or 0
+    effects.change(at, lambda disk: replace(disk, listed=(Listed(number, running),)))
+
+
+def _everything_of_ours(at: bootloader.AtBootloader) -> None:
+    """With the roots that are somebody's by now."""
+    for name, root in at.disk.subvolumes:
+        number = number_in(name)
+        if (
+            number is not None
+            and effects.is_ours(at, number)
+            and root.uuid not in (at.disk.default, at.storage.world.running)
+        ):
+            at.change_subvolumes(lambda named, name=name: named.pop(name))  # type: ignore[misc]
+    bootloader.remove_list(at)
+
+
+def _directories_of_ours(at: bootloader.AtBootloader) -> None:
+    """What snapper knows of them, and not the roots."""
+    for each in effects.numbers_at(at).directories:
+        if each.info == "ours":
+            effects.take_away(at, each)
+    bootloader.remove_list(at)
+
+
+def _first_is_default(at: bootloader.AtBootloader) -> None:
+    effects.set_default(at, at.disk.subvolumes[1][1].uuid)
+    bootloader.remove_list(at)
+
+
+def _forget_everything(at: bootloader.AtBootloader) -> None:
+    at.write_record(Record())
+
+
+def _sync_early(writes: bootloader.Writes) -> bootloader.Writes:
+    """Nothing is synced after the last write."""
+    return [each for each in writes if each[0] != "sync"]
+
+
+_NEW: t.Final = installed(1)
+_OF_TWO: t.Final = _WALK.after(_BEGINS, "upgrade", "reboot")
+
+SET_UP_MUTANTS: t.Final[dict[str, Mutant]] = {
+    "what runs is on record before there is a list": _managed("set up", _ordered("record", before="list"), _NEW),
+    "nothing is on record of what runs": _managed("set up", _instead("record", None), _NEW),
+    "a set-up forgets what was on record": _managed("set up", _instead("record", _forget_everything), _NEW),
+    "the list of a set-up is not synced": _managed(
+        "set up", lambda writes: _sync_early(_instead("list", _list_without_sync)(writes)), _NEW
+    ),
+    "a set-up writes no list": _managed("set up", _instead("list", None), _NEW),
+    "the list goes before the record": _managed("give back", _ordered("remove", before="record"), _BEGINS),
+    "the record keeps what was given back": _managed("give back", _instead("record", None), _BEGINS),
+    "the removal of the list is not synced": _managed("give back", _instead("remove", _remove_without_sync), _BEGINS),
+    "giving back deletes our roots": _managed("give back", _instead("remove", _everything_of_ours), _OF_TWO),
+    "giving back takes snapper's files": _managed("give back", _instead("remove", _directories_of_ours), _OF_TWO),
+    "giving back makes the first root the default": _managed(
+        "give back", _instead("remove", _first_is_default), _OF_TWO
+    ),
+}
+
+__all__ = ("MUTANTS", "SET_UP_MUTANTS")

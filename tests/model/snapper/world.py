@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.overc.system.plugins.module_utils.host.store.record import Deployment, Record
 
@@ -40,12 +40,12 @@ class Listed(t.NamedTuple):
 
 @dataclass(frozen=True)
 class Numbers(Btrfs):
-    """``only`` are the snapshots that nobody can boot: read-only ones of snapper's. ``chosen``: what somebody made the default by
-    hand, whatever that was.
+    """``listed`` is None without our list: the host was not set up. ``only`` are the snapshots that nobody can boot: read-only
+    ones of snapper's. ``chosen``: what somebody made the default by hand, whatever that was.
     """
 
     directories: tuple[Directory, ...] = ()
-    listed: tuple[Listed, ...] = ()
+    listed: tuple[Listed, ...] | None = ()
     only: frozenset[str] = frozenset()
     chosen: frozenset[str] = frozenset()
 
@@ -53,7 +53,7 @@ class Numbers(Btrfs):
     def more(self) -> object:
         """Numbers and UUIDs as the labels that they are."""
         directories = [(f"n{each.number}", each.claimed, each.mark, each.info) for each in self.directories]
-        listed = [(f"n{number}", uuid) for number, uuid in self.listed]
+        listed = self.listed if self.listed is None else [(f"n{number}", uuid) for number, uuid in self.listed]
         return (
             self.default,
             self.default in self.chosen,
@@ -94,7 +94,7 @@ def highest(disk: Numbers) -> int:
 
 def deployments_of(disk: Numbers, running: str) -> dict[int, str]:
     """What counts as one, by number: what is listed, and what runs and boots by default, whoever made it."""
-    listed = {each.number: each.uuid for each in disk.listed}
+    listed = {each.number: each.uuid for each in disk.listed or ()}
     return {
         **listed,
         **{number: root.uuid for number, root in roots_of(disk).items() if root.uuid in (running, disk.default)},
@@ -110,22 +110,25 @@ def why_not(root: Root | None) -> str | None:
     return None if root.menu in root.modules else f"no modules for {root.menu}"
 
 
-def set_up(keep: int) -> World:
-    """A host as its installer left it, and our list beside its numbers."""
+def installed(keep: int) -> World:
+    """A host as its installer left it."""
     root = Root("u1", None, "k1", frozenset(("k1",)), written=True, menu="k1")
     data = Root("u9", None, "", frozenset())
-    record = Record({"u1": Deployment("u1", "adopted", number=FIRST, confirmed="then")}, last_number=FIRST)
     disk = Numbers(
-        (("@/var", data), (name_of(FIRST), root)),
-        "u1",
-        record,
-        directories=(Directory(FIRST, info="theirs"),),
-        listed=(Listed(FIRST, "u1"),),
+        (("@/var", data), (name_of(FIRST), root)), "u1", directories=(Directory(FIRST, info="theirs"),), listed=None
     )
     boot = Boot(())
     host = Entries(keep, copies=False, manual=True)
     left = frozenset(((boot, boot),))
     return World((disk,), boot, left, "u1", "ext4", frozenset(("u1", "u9")), frozenset(("u1",)), host)
+
+
+def set_up(keep: int) -> World:
+    """The same with our list beside its numbers."""
+    world = installed(keep)
+    record = Record({"u1": Deployment("u1", "adopted", number=FIRST, confirmed="then")}, last_number=FIRST)
+    disk = replace(numbers_of(world), record=record, listed=(Listed(FIRST, "u1"),))
+    return world._replace(disks=(disk,))
 
 
 __all__ = (
@@ -137,6 +140,7 @@ __all__ = (
     "Numbers",
     "deployments_of",
     "highest",
+    "installed",
     "name_of",
     "number_in",
     "numbers_of",
