@@ -103,9 +103,9 @@ NEXT_STEPS: t.Final[dict[str, str]] = {
 
 
 def with_next_step(error_id: str, message: str) -> str:
-    """The message as whole sentences, ending in what to do next where that is always the same."""
+    """The message as whole sentences, ending in what to do next where that is always the same. A requirement says that itself."""
     step, said = NEXT_STEPS.get(error_id), message.rstrip()
-    if step and step not in said:
+    if step and step not in said and "(to mend: " not in said:
         return f"{said.rstrip('.')}. {step}"
     return said if said.endswith((".", "!", "?")) else f"{said}."
 
