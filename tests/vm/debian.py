@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.vm import fedora_image, loader_image
+from tests.vm import fedora_image, loader_image, selinux
 from tests.vm.debian_image import ROOT, SELINUX, image
 from tests.vm.fedora_image import KERNEL
 from tests.vm.guest import Guest
@@ -40,6 +40,7 @@ OLD, NEW = "old", "new"
 # Instead of the name of a firmware
 LOADER: t.Final = "systemd-boot"
 FEDORA: t.Final = "fedora"
+FEDORA_SELINUX: t.Final = "fedora-selinux"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class DebianGuest(Guest):
     """A guest whose packages are Debian's."""
 
     look_at: t.ClassVar = _LOOK
+    labels: t.ClassVar = {**selinux.LABELS, **selinux.DEBIAN}
     root: t.ClassVar = ROOT
 
     def offer(self, release: str) -> None:
@@ -126,6 +128,7 @@ class FedoraGuest(DebianGuest):
         )
         .replace("dpkg --audit", "rpm --verifydb 2>&1")
     )
+    labels: t.ClassVar = {**selinux.LABELS, **selinux.FEDORA}
     root = fedora_image.ROOT
     root_part = fedora_image.ROOT_PART
 
@@ -139,7 +142,12 @@ class FedoraGuest(DebianGuest):
         return old, new
 
 
-_IMAGES: t.Final[dict[str, Callable[[], Path]]] = {LOADER: loader_image.image, FEDORA: fedora_image.image}
+_IMAGES: t.Final[dict[str, Callable[[], Path]]] = {
+    LOADER: loader_image.image,
+    FEDORA: fedora_image.image,
+    FEDORA_SELINUX: functools.partial(fedora_image.image, enforcing=True),
+}
+_MACHINES: t.Final = {LOADER: "efi", FEDORA: "efi", FEDORA_SELINUX: "efi", SELINUX: "bios"}
 
 
 # What changes a machine from one state to another
@@ -156,13 +164,18 @@ class DebianStates:
         self._numbers = itertools.count()
 
     def guest(self, name: str, firmware: str) -> DebianGuest:
-        """A machine of its own that goes on from there; switch it on. ``firmware`` may be ``LOADER`` and ``FEDORA``."""
+        """A machine of its own that goes on from there; switch it on. ``firmware`` may be one of ``_MACHINES``."""
         make = _IMAGES.get(firmware, functools.partial(image, firmware))
         base = make() if name == "installed" else self.saved(name, firmware)
         directory = self.directory / f"m{next(self._numbers)}"
-        machine = {LOADER: "efi", FEDORA: "efi", SELINUX: "bios"}.get(firmware, firmware)
-        kind = FedoraGuest if firmware == FEDORA else DebianGuest
-        return kind(directory, base, self.collections, firmware=machine)
+        kind = FedoraGuest if firmware in (FEDORA, FEDORA_SELINUX) else DebianGuest
+        guest = kind(directory, base, self.collections, firmware=_MACHINES.get(firmware, firmware))
+        if firmware in (
+            SELINUX,
+            FEDORA_SELINUX,
+        ):  # a policy takes so much that the kernel drops caches: see ``Guest.save``
+            guest.machine.memory *= 2
+        return guest
 
     def steps(self) -> dict[str, tuple[str, Change]]:
         """State -> the one before it, and what is done there."""

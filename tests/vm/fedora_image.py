@@ -5,6 +5,7 @@
 
 Rebuilt of Debian's next release, not Fedora's own. Real are GRUB 2.14, which has ``blscfg`` from its makers, DNF 5, rpm 6,
 kernel-install, dracut and the kernels. The menu, grub2's tools and the plugins of kernel-install are those of the lab's hosts.
+One of the two images enforces Debian's SELinux policy.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.lab.settings import PACKAGE as LAB
 from tests.lab.settings import cache_directory, digest
 from tests.lab.signing import public_key
 from tests.lab.system import ssh_key
-from tests.vm import disk, kernels
+from tests.vm import disk, kernels, selinux
 from tests.vm.faults import FAULTS, Fault, Files
 from tests.vm.image import PACKAGE, assemble, boot_partition, configure, devices, fill_apart
 from tests.vm.kernels import Kernel
@@ -108,7 +109,6 @@ _FILES: t.Final = {
         'omit_dracutmodules+=" bash network kernel-network-modules plymouth i18n resume rescue "\n'
     ),
     "etc/os-release": fedora.OS_RELEASE,
-    "etc/default/grub": fedora.DEFAULT_GRUB.replace("rhgb quiet", _ARGUMENTS),
     **_TOOLS,
 }
 _KEY: t.Final = "etc/pki/rpm-gpg/RPM-GPG-KEY-vm"
@@ -156,7 +156,7 @@ def _broken(fault: Fault, older: Kernel, newer: Kernel) -> list[Package]:
     ]
 
 
-def _repositories(target: Path, older: Kernel, newer: Kernel, scratch: Path) -> None:
+def _repositories(target: Path, older: Kernel, newer: Kernel, scratch: Path, *, enforcing: bool) -> None:
     def built(package: Package, name: str = "") -> Path:
         return build(package, scratch, name or f"{package.name}-{package.version}")
 
@@ -168,38 +168,47 @@ def _repositories(target: Path, older: Kernel, newer: Kernel, scratch: Path) -> 
     for fault in FAULTS:
         broken = [built(package, f"{package.name}-{fault.name}") for package in _broken(fault, older, newer)]
         offered[fault.repository] = [*always, *broken]
+    if enforcing:
+        plain = app("2.0")
+        seen = Package(plain.name, plain.version, plain.files, scripts={"post": selinux.SCRIPT})
+        offered[selinux.RELEASE] = [*offered["v2"][:-1], built(seen, "vm-app-selinux")]
     publish(target, offered)
 
 
-def image() -> Path:
-    """The disk of a machine that nobody adopted yet."""
-    tarball, made = rootfs_tarball(NEXT_SUITE, PACKAGES), sources()
-    code = [PACKAGE / f"{name}.py" for name in ("fedora_image", "image", "disk", "kernels", "faults", "packages")]
+def image(*, enforcing: bool = False) -> Path:
+    """The disk of a machine that nobody adopted yet. ``enforcing``: an SELinux policy, from its first boot on."""
+    packages = (*PACKAGES, selinux.PACKAGES) if enforcing else PACKAGES
+    tarball, made = rootfs_tarball(NEXT_SUITE, packages), sources()
+    own = ("fedora_image", "image", "disk", "kernels", "faults", "packages", *(("selinux",) if enforcing else ()))
+    code = [PACKAGE / f"{name}.py" for name in own]
     code += [LAB / f"{name}.py" for name in ("fedora", "fedora_kernels")]
     key = digest(tarball.name, made.kernels.name, *code, ssh_key("controller"), ssh_key("host"), public_key())
-    found = cache_directory() / f"vmfedora-{key}.qcow2"
+    name = "vmfedora" if not enforcing else "vmfedoraselinux"
+    found = cache_directory() / f"{name}-{key}.qcow2"
     with locked(cache_directory() / "vm-fedora.lock"):
         if not found.exists():
-            for old in cache_directory().glob("vmfedora-*.qcow2"):
+            for old in cache_directory().glob(f"{name}-*.qcow2"):
                 old.unlink()
             say("building the image of a virtual machine in Fedora's layout ...")
             with mock.patch.object(kernels, "_FOR_ROOT", (*kernels._FOR_ROOT, "efivarfs")):
-                _build(tarball, made, found)
+                _build(tarball, made, found, enforcing=enforcing)
     return found
 
 
-def _build(tarball: Path, made: Sources, target: Path) -> None:
+def _build(tarball: Path, made: Sources, target: Path, *, enforcing: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="overc-vm-", dir="/var/tmp") as name:
         scratch = Path(name)
         older, newer = kernels.unpack(made.kernels, made.root, scratch)
-        _repositories(scratch / "repositories", older, newer, scratch)
+        _repositories(scratch / "repositories", older, newer, scratch, enforcing=enforcing)
         root, boot, esp = (scratch / f"{part}.part" for part in ("root", "boot", "esp"))
         for part, extent in ((root, ROOT_PART), (boot, BOOT)):
             with part.open("wb") as stream:
                 stream.truncate(extent.size)
         run(["mkfs.btrfs", "-q", "-m", "single", "-d", "single", "-L", "fedora", root])
         run(["mkfs.ext4", "-q", "-m0", "-L", "boot", boot])
-        fill_apart("tests.vm.fedora_image", scratch, tarball, older.release, parts={"vda2": boot, "vda3": root})
+        policy = "enforcing" if enforcing else "none"
+        parts = {"vda2": boot, "vda3": root}
+        fill_apart("tests.vm.fedora_image", scratch, tarball, older.release, policy, parts=parts)
         boot_partition("vfat", scratch / "esp", esp, _ESP_ID, ESP)
         whole = scratch / "whole.raw"
         assemble(whole, {ESP.start: esp, BOOT.start: boot, ROOT_PART.start: root}, _TABLE)
@@ -208,7 +217,7 @@ def _build(tarball: Path, made: Sources, target: Path) -> None:
         unfinished.replace(target)
 
 
-def _fill(scratch: Path, tarball: Path, release: str, loops: list[str]) -> None:
+def _fill(scratch: Path, tarball: Path, release: str, policy: str, loops: list[str]) -> None:
     root = scratch / "root"
     root.mkdir()
     devices(dict(loop.split("=") for loop in loops))
@@ -222,9 +231,14 @@ def _fill(scratch: Path, tarball: Path, release: str, loops: list[str]) -> None:
     shutil.rmtree(root / "boot/grub", ignore_errors=True)
     run(["mount", "/dev/vda2", root / "boot"])
     (root / "boot/efi").mkdir()
-    _configure(root, release)
+    enforcing = policy == "enforcing"
+    _configure(root, release, f"{selinux.ARGUMENTS} {_ARGUMENTS}" if enforcing else _ARGUMENTS)
     _install(root, scratch)
     _loader(root, scratch / "esp")
+    if enforcing:
+        selinux.enforce(root)
+        selinux.let_systemd_start(root)
+        selinux.label(root)
     run(["umount", root / "boot"])
     run(["umount", root])
 
@@ -233,7 +247,7 @@ def _uuid(path: Path) -> str:
     return run(["findmnt", "-nvo", "UUID", path]).strip()
 
 
-def _configure(root: Path, release: str) -> None:
+def _configure(root: Path, release: str, arguments: str) -> None:
     for link in ("etc/os-release", "usr/bin/dnf"):
         (root / link).unlink(missing_ok=True)
     (root / "usr/bin/dnf").symlink_to("dnf5")
@@ -249,7 +263,8 @@ def _configure(root: Path, release: str) -> None:
             f"UUID={btrfs} / btrfs subvol={ROOT} 0 0\nUUID={boot} /boot ext4 defaults 1 2\n"
             f"UUID={_ESP_ID} /boot/efi vfat umask=0077,shortname=winnt 0 2\nUUID={btrfs} /home btrfs subvol={HOME} 0 0\n"
         ),
-        "etc/kernel/cmdline": f"root=UUID={btrfs} ro rootflags=subvol={ROOT} {_ARGUMENTS}\n",
+        "etc/kernel/cmdline": f"root=UUID={btrfs} ro rootflags=subvol={ROOT} {arguments}\n",
+        "etc/default/grub": fedora.DEFAULT_GRUB.replace("rhgb quiet", arguments),
         "boot/grub2/grub.cfg": fedora.GRUB_CFG.format(boot=boot, root=btrfs, subvolume=ROOT),
         _KEY: public_key().read_text(),
     }
@@ -290,4 +305,4 @@ def _loader(root: Path, esp: Path) -> None:
 
 
 if __name__ == "__main__":
-    _fill(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4:])
+    _fill(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:])

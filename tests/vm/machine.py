@@ -22,7 +22,7 @@ from tests.lab.system import ssh_key
 from tests.vm import disk
 
 _OVMF = Path("/usr/share/OVMF")
-_MEMORY = 512
+_MEMORY = 512  # MiB
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 # Emulation on a busy machine: a boot that takes 20 seconds alone may take minutes
 PATIENCE = 900.0
@@ -53,6 +53,7 @@ class Machine:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.firmware = firmware
+        self.memory = _MEMORY
         self.disk = directory / "disk.qcow2"
         self.port = _free_port()
         self.console_log = directory / "console.log"
@@ -67,7 +68,7 @@ class Machine:
     def _arguments(self, drive: list[str]) -> list[str]:
         arguments = [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=256", "-machine", "q35,hpet=off", "-cpu", "Nehalem",
-            "-smp", "1", "-m", str(_MEMORY), "-display", "none", "-vga", "none", "-nodefaults", "-no-user-config",
+            "-smp", "1", "-m", str(self.memory), "-display", "none", "-vga", "none", "-nodefaults", "-no-user-config",
             *drive,
             "-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22",
             "-device", "virtio-net-pci,netdev=n0,romfile=", "-device", "virtio-rng-pci",

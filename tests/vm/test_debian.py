@@ -29,7 +29,7 @@ from tests.vm import (
 )
 from tests.vm.cuts import CONFIRM, ROLLBACK, UPGRADE, Cut
 from tests.vm.cutting import run_to
-from tests.vm.debian import FEDORA, LOADER, NEW, OLD, TIMES, DebianGuest, DebianStates
+from tests.vm.debian import FEDORA, FEDORA_SELINUX, LOADER, NEW, OLD, TIMES, DebianGuest, DebianStates
 from tests.vm.debian_image import FIRMWARES, SELINUX
 from tests.vm.debian_view import Debian
 from tests.vm.faults import FAULTS, Fault
@@ -39,6 +39,7 @@ pytestmark = pytest.mark.vm
 
 _BOOT: t.Final = {
     "bios": "ext4", "efi": "in btrfs, ESP vfat", LOADER: "in btrfs, ESP vfat", SELINUX: "ext4", FEDORA: "ext4, ESP vfat",
+    FEDORA_SELINUX: "ext4, ESP vfat",
 }  # fmt: skip
 # Fedora's layout is for `make test-vm-full`: its image takes some minutes to make
 _BOOTED_BY: t.Final = (*FIRMWARES, LOADER, *((FEDORA,) if ALL else ()))
@@ -137,7 +138,7 @@ def _enforced(make: MakeDebian, firmware: str) -> DebianGuest:
     debian_selinux.assert_enforcing(guest)
     loaded = debian_selinux.loaded(guest)
     guest.offer(selinux.RELEASE)
-    said = guest.controller("overc_host_upgrade")
+    said = guest.controller("overc_host_upgrade", "-a", "full=true")
     assert "label" in [action["step"] for action in said["actions"]], said
     assert debian_selinux.loaded(guest) == loaded
     debian_selinux.assert_enforcing(guest)
@@ -232,6 +233,11 @@ LONG: t.Final = (
     ("given back from a later deployment", _given_back_later, FEDORA),
     ("data of the last second brought over, there and back", _last_words, FEDORA),
     ("an SELinux policy enforced all the time: upgraded with a new kernel, confirmed, rolled back", _enforced, SELINUX),
+    (
+        "an SELinux policy enforced all the time: upgraded with a new kernel, confirmed, rolled back",
+        _enforced,
+        FEDORA_SELINUX,
+    ),
 )
 
 
@@ -337,9 +343,12 @@ SWEEPS: t.Final[tuple[_Case, ...]] = (_every_cut, _missing_sync)
 
 def _story(what: str, story: _Case, make: MakeDebian, firmware: str) -> DebianGuest | None:
     guest = story(make, firmware)
-    named = {LOADER: "UEFI, systemd-boot", FEDORA: "UEFI, Fedora's layout", SELINUX: "BIOS"}.get(
-        firmware, firmware.upper()
-    )
+    named = {
+        LOADER: "UEFI, systemd-boot",
+        FEDORA: "UEFI, Fedora's layout",
+        FEDORA_SELINUX: "UEFI, Fedora's layout",
+        SELINUX: "BIOS",
+    }.get(firmware, firmware.upper())
     results.note("boot", what=what, filesystem=_BOOT[firmware], firmware=named, protection=_PROTECTION)
     return guest
 

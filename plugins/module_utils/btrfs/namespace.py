@@ -45,8 +45,13 @@ def mount_point(name: str) -> str:
     return path
 
 
-def mount_btrfs(device: str, name: str, subvolume_id: int = TOP_LEVEL_ID, read_only: bool = False) -> str:
-    """Mount one subvolume of the file system on ``device``, by default the top-level tree; returns where."""
+def mount_btrfs(
+    device: str, name: str, subvolume_id: int = TOP_LEVEL_ID, read_only: bool = False, flags: int = 0
+) -> str:
+    """Mount one subvolume of the file system on ``device``, by default the top-level tree; returns where.
+
+    ``flags``: more of mount(2).
+    """
     target = mount_point(name)
     if name in _mounted:
         return target
@@ -55,7 +60,7 @@ def mount_btrfs(device: str, name: str, subvolume_id: int = TOP_LEVEL_ID, read_o
             device,
             target,
             "btrfs",
-            _MS_NOATIME | (syscalls.MS_RDONLY if read_only else 0),
+            _MS_NOATIME | (syscalls.MS_RDONLY if read_only else 0) | flags,
             f"subvolid={subvolume_id}",
         )
     except OSError as error:

@@ -150,8 +150,8 @@ def _surroundings(facts: HostFacts) -> list[Requirement]:
     found, labelling = facts.surroundings, facts.surroundings.labelling
     enforced = labelling is not None and labelling.is_needed
     lacks = labelling is not None and bool(labelling.lacks)
-    # What rpm and its plugin for SELinux leave in a root that seems to have none was read, and not seen to come up
-    tried = facts.manager.name in ("apt", None)
+    # Its own tool for the menu and its snapshots were not seen under a policy
+    tried = facts.layout.boot_method != "snapper"
     elsewhere = ", ".join(found.database or ())
     known = "not looked for" if found.database is None else "on the root subvolume"
     return [
@@ -171,7 +171,7 @@ def _surroundings(facts: HostFacts) -> list[Requirement]:
             "enforcing system might not start from it"
             if tried
             else "set SELINUX=permissive in /etc/selinux/config and run setenforce 0: new roots are labelled then as well, but "
-            "none with packages of rpm was seen yet that an enforced policy let come up",
+            "none among snapper's snapshots was seen yet that an enforced policy let come up",
             "selinux_enforcing",
         ),
     ]

@@ -5,10 +5,10 @@
 
 The module's own mount namespace is private already. The root gets a /dev with harmless nodes only, a read-only /sys without
 selinuxfs, so that SELinux looks disabled and no other policy is loaded, and /run and /tmp of its own; the host's /boot is not
-there. Of the host's file tree it sees the packages that were downloaded
-for it, and, read-only, what else the package manager needs and a snapshot does not hold. Programs run in a process namespace
-of their own, and in a mount namespace that has nothing but the new root (first_process); whatever a scriptlet starts dies with
-the package manager, and the package manager dies with the module.
+there. Where a policy is loaded, no program in there leaves the domain that we run in. Of the host's file tree it sees the
+packages that were downloaded for it, and, read-only, what else the package manager needs and a snapshot does not hold. Programs
+run in a process namespace of their own, and in a mount namespace that has nothing but the new root (first_process); whatever a
+scriptlet starts dies with the package manager, and the package manager dies with the module.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ...system.rooted_path import resolve_in_root
 
 if t.TYPE_CHECKING:
     from ...runner import Runner
+    from ...system.mount_table import Mount
 
 _PATH: t.Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Documentation/admin-guide/devices.txt
@@ -96,7 +97,8 @@ class NewRoot:
         self.path = ""
 
     def __enter__(self) -> NewRoot:
-        self.path = namespace.mount_btrfs(self._device, "root", self._subvolume_id, self._read_only)
+        flags = flags_of_the_root(mounts())
+        self.path = namespace.mount_btrfs(self._device, "root", self._subvolume_id, self._read_only, flags)
         self._undo = [(_unmount, self.path)]
         try:
             self._populate()
@@ -262,6 +264,16 @@ class NewRoot:
         )
 
 
+def flags_of_the_root(mounted: t.Sequence[Mount]) -> int:
+    """With MS_NOSUID no exec changes the domain (Linux, security/selinux/hooks.c, check_nnp_nosuid).
+
+    The policy's domains for scripts expect programs that know SELinux. To those in here it looks disabled: ``cp -a`` takes labels
+    along as it does any attribute, and mkinitramfs, in its own domain, may then not remove what it copied. Where no policy is
+    loaded, set-user-ID programs work for scripts that call them as another user.
+    """
+    return syscalls.MS_NOSUID if selinux.mode(mounted) is not None else 0
+
+
 def _show_device(disk: str, root: str) -> None:
     """The node of a device below /dev, at the path by which it is mounted; elsewhere there is none."""
     if not disk.startswith("/dev/") or ".." in disk.split("/"):
@@ -300,4 +312,4 @@ def _kept(options: frozenset[str]) -> int:
     return sum(flag for name, flag in known.items() if name in options)
 
 
-__all__ = ("PACKAGES", "NewRoot", "Within")
+__all__ = ("PACKAGES", "NewRoot", "Within", "flags_of_the_root")

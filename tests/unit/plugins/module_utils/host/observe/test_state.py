@@ -79,7 +79,6 @@ VIOLATIONS: list[tuple[str, str, Change]] = [
     ("nested_subvolumes", "state_at_risk", lambda f: replace(f, nested=Nested(("rootfs/var/lib/docker/x",)))),
     ("package_database", "database_elsewhere", lambda f: replace(f, surroundings=Surroundings(("/var/lib/rpm",)))),
     ("selinux", "selinux_enforcing", lambda f: replace(f, surroundings=Surroundings(labelling=Labelling("enforcing", ("x",))))),
-    ("selinux", "selinux_enforcing", lambda f: replace(f, surroundings=Surroundings(labelling=Labelling("enforcing")))),
     ("tools", "tool_missing", lambda f: replace(f, missing_tools=("unshare",))),
     ("package_manager", "package_manager_missing", lambda f: replace(f, manager=ManagerFacts())),
 ]  # fmt: skip
@@ -130,12 +129,25 @@ def test_boot_that_is_only_not_mounted() -> None:
     assert entry.remedy.startswith("mount /boot, which /etc/fstab knows")
 
 
+@pytest.mark.parametrize("manager", ["apt", "dnf", "dnf5", "zypper", "smart"])
 @pytest.mark.parametrize(
     "found", [None, Labelling("enforcing"), Labelling("permissive"), Labelling("permissive", ("x",))]
 )
-def test_a_host_that_labels_or_does_not_have_to_is_not_refused(found: Labelling | None) -> None:
-    facts = replace(make.clean(), surroundings=Surroundings(labelling=found), manager=ManagerFacts("apt"))
+def test_a_host_that_labels_or_does_not_have_to_is_not_refused(found: Labelling | None, manager: str) -> None:
+    facts = replace(make.clean(), surroundings=Surroundings(labelling=found), manager=ManagerFacts(manager))
     assert all(entry.ok for entry in requirements_of(facts))
+
+
+@pytest.mark.parametrize(("method", "refused"), [("snapper", True), ("grub-entry", False), ("loader-entry", False)])
+def test_an_enforcing_host_where_that_was_not_seen_to_come_up(method: str, refused: bool) -> None:
+    facts = make.clean()
+    facts = replace(
+        facts,
+        layout=replace(facts.layout, boot_method=t.cast("t.Any", method)),
+        surroundings=Surroundings(labelling=Labelling("enforcing")),
+    )
+    (found,) = (entry for entry in requirements_of(facts) if entry.id == "selinux")
+    assert found.ok is not refused
 
 
 def test_a_swap_file_elsewhere_is_no_obstacle() -> None:
