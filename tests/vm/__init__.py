@@ -18,7 +18,7 @@ from tests.sampling import ALL, day
 _DEBIAN: t.Final = "test_debian"
 _OVERC: t.Final = "test_boots"
 # For `make test-vm-full` alone: there is nothing that this could take turns with
-_NOT_DAILY: t.Final = "test_opensuse"
+NOT_DAILY: t.Final = "test_opensuse"
 _KINDS: t.Final = ("test_sweep", "test_faults", "test_power_cuts")
 _DAYS: t.Final = 2
 _Case = t.TypeVar("_Case")
@@ -36,13 +36,13 @@ def left_out() -> frozenset[str]:
         return frozenset()
     number = _day_of_overc()
     if number is None:
-        return frozenset((_OVERC, _NOT_DAILY, *_KINDS))
-    return frozenset((_DEBIAN, _NOT_DAILY, *_KINDS)) - {_KINDS[number % len(_KINDS)]}
+        return frozenset((_OVERC, NOT_DAILY, *_KINDS))
+    return frozenset((_DEBIAN, NOT_DAILY, *_KINDS)) - {_KINDS[number % len(_KINDS)]}
 
 
 def files() -> frozenset[str]:
     """All whose tests take turns, and those that have no day."""
-    return frozenset((_DEBIAN, _OVERC, _NOT_DAILY, *_KINDS))
+    return frozenset((_DEBIAN, _OVERC, NOT_DAILY, *_KINDS))
 
 
 def turn() -> int:
