@@ -102,10 +102,14 @@ NEXT_STEPS: t.Final[dict[str, str]] = {
 }
 
 
+# In a message that has a next step of its own
+_OWN_STEP: t.Final = ("(to mend: ", "then run the same command again")
+
+
 def with_next_step(error_id: str, message: str) -> str:
-    """The message as whole sentences, ending in what to do next where that is always the same. A requirement says that itself."""
+    """The message as whole sentences, ending in what to do next where that is always the same."""
     step, said = NEXT_STEPS.get(error_id), message.rstrip()
-    if step and step not in said and "(to mend: " not in said:
+    if step and step not in said and not any(words in said for words in _OWN_STEP):
         return f"{said.rstrip('.')}. {step}"
     return said if said.endswith((".", "!", "?")) else f"{said}."
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import selectors
+import shutil
 import subprocess
 import time
 import typing as t
@@ -170,7 +171,9 @@ class ModuleRunner:
 
     def find(self, program: str) -> str | None:
         if program not in self._paths:
-            self._paths[program] = self._module.get_bin_path(program)
+            # Without its search path a host would look as if everything were missing
+            found = self._module.get_bin_path(program)
+            self._paths[program] = found or shutil.which(program, path=":".join(_SYSTEM))
         return self._paths[program]
 
     @staticmethod

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ..errors import OvercError
+from ..redact import redact
 from ..values import decimal
 
 if t.TYPE_CHECKING:
@@ -39,6 +40,17 @@ def run_when_free(
 def is_full(said: str) -> bool:
     """Whether a tool says that room is missing."""
     return re.search(FULL, said, re.IGNORECASE) is not None
+
+
+def not_configured(message: str, completed: Completed, why: str = "") -> OvercError:
+    """For a tool that cannot say how it is configured: no package is to be mended for that."""
+    reason = why or next((line.strip() for line in reversed(completed.stderr.splitlines()) if line.strip()), "")
+    said = f"{message.rstrip('.')}{f': {redact(reason)}' if reason else ''}".rstrip(".")
+    return OvercError(
+        "package_manager_failed",
+        f"{said}. Mend the host's configuration of it, then run the same command again.",
+        **completed.facts(),
+    )
 
 
 def copy_directory(runner: Runner, source: str, target: str, *, may_be_missing: bool = False) -> None:
@@ -71,4 +83,4 @@ def require_space(runner: Runner, directory: str, packages: int) -> None:
         )
 
 
-__all__ = ("FULL", "copy_directory", "is_full", "require_space", "run_when_free")
+__all__ = ("FULL", "copy_directory", "is_full", "not_configured", "require_space", "run_when_free")

@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ...errors import OvercError
+from ..tool import not_configured
 from .settings import ENVIRONMENT
 from .sources import Source, UnreadableSources, counts, parse_sources
 
@@ -85,10 +86,8 @@ def ask(runner: Runner) -> Configuration:
             return parse(shown.stdout)
     except ValueError:
         pass
-    raise OvercError(
-        "package_manager_failed",
-        "apt does not tell how it is configured, so neither its sources nor its lists are known.",
-        **shown.facts(),
+    raise not_configured(
+        "apt does not tell how it is configured, so neither its sources nor its lists are known", shown
     )
 
 

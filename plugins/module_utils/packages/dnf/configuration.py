@@ -19,6 +19,7 @@ from ...errors import OvercError
 from ...system.own_source import source_of
 from ...values import texts
 from ..dnf_configuration import DnfConfiguration, Repository, local_path
+from ..tool import not_configured
 from . import library
 
 if t.TYPE_CHECKING:
@@ -126,10 +127,9 @@ def _interpreter(runner: Runner, program: str) -> str:
 
 
 def _unknown(completed: Completed) -> OvercError:
-    return OvercError(
-        "package_manager_failed",
-        "DNF does not tell how it is configured, so neither its repositories nor their signature checks are known.",
-        **completed.facts(),
+    return not_configured(
+        "DNF does not tell how it is configured, so neither its repositories nor their signature checks are known",
+        completed,
     )
 
 

@@ -16,8 +16,8 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ...errors import OvercError
 from ..dnf_configuration import DnfConfiguration, Repository
+from ..tool import not_configured
 from .errors import last_words, too_old
 
 if t.TYPE_CHECKING:
@@ -119,11 +119,10 @@ def understood(completed: Completed) -> Configuration:
             return parse_effective(completed.stdout)
     except (ValueError, RecursionError):
         pass
-    why = "".join(f" Its last words: {word}" for word in last_words(completed)) if completed.rc != 0 else ""
-    raise too_old(completed) or OvercError(
-        "package_manager_failed",
-        f"DNF does not tell how it is configured, so neither its repositories nor their signature checks are known.{why}",
-        **completed.facts(),
+    raise too_old(completed) or not_configured(
+        "DNF does not tell how it is configured, so neither its repositories nor their signature checks are known",
+        completed,
+        "; ".join(last_words(completed)) if completed.rc != 0 else "",
     )
 
 

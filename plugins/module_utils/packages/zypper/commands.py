@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import re
 import typing as t
 
 from ...errors import OvercError
 from ...values import decimal
 from ..memory_file import in_memory
-from ..tool import copy_directory, run_when_free
+from ..tool import copy_directory, not_configured, run_when_free
 from .errors import NO_REPOSITORIES, is_locked, not_understood, readable, unsuccessful, wants_key
 from .output import UnreadableOutput, parse_stream
 from .repositories import INDEX_NAMES, Repository, parse_repositories
@@ -112,7 +113,16 @@ class Commands:
         if self._repositories is None:
             completed = self.zypper("repos", "--details", quiet=True)
             if completed.rc not in (0, NO_REPOSITORIES):
-                raise unsuccessful(completed, "listing the repositories")
+                error = unsuccessful(completed, "listing the repositories")
+                if error.error_id != "package_manager_failed":
+                    raise error
+                # What it is given of zypp.conf has no name (settings.py)
+                said = re.sub(r"/proc/self/fd/\d+", "zypp.conf", error.message)
+                raise not_configured(
+                    "zypper does not tell its repositories, so neither they nor their signature checks are known",
+                    completed,
+                    said,
+                )
             try:
                 self._repositories = parse_repositories(parse_stream(completed.stdout))
             except UnreadableOutput as error:

@@ -31,6 +31,13 @@ def run(script: str, **more: t.Any) -> Completed:
     return ModuleRunner(t.cast("t.Any", Module())).run(["sh", "-c", script], **more)
 
 
+def test_programs_are_found_without_a_search_path() -> None:
+    """Whoever calls with none, or one of their own, is not told to install what is there."""
+    nothing = ModuleRunner(t.cast("t.Any", Module()))
+    assert os.access(nothing.find("env") or "", os.X_OK)
+    assert nothing.find("no-such-program") is None
+
+
 @pytest.mark.parametrize("number", [0, 7])
 def test_exit_code_and_output_are_what_the_program_left(number: int) -> None:
     done = run(f"echo out; echo err >&2; exit {number}")
