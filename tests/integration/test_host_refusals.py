@@ -371,3 +371,26 @@ def test_damaged(host: Host, how: str) -> None:
     assert_unchanged(before, host)
     host.reboot()
     assert_runs(host, "rootfs", "1.0")
+
+
+@pytest.mark.parametrize("when", ["staged", "booted", "going back"])
+def test_the_default_that_goes_with_the_kernel_is_named(host: Host, when: str) -> None:
+    """Somebody chose another default subvolume: of the two roots only one has the modules of the kernel in /boot."""
+    upgrade_to(host, "v2")
+    expected = ("rootfs_upgrade", "2.0")
+    if when != "staged":
+        host.reboot()
+        succeed(host, "confirm")
+    if when == "going back":
+        succeed(host, "rollback")
+        expected = ("rootfs", "1.0")
+    in_top(host, "btrfs subvolume set-default 5 .")
+    remedies = {entry["id"]: entry["remedy"] for entry in succeed(host, "info")["requirements"] if not entry["ok"]}
+    assert list(remedies) == ["default_subvolume"]
+    assert remedies["default_subvolume"].startswith(f"btrfs subvolume set-default to {expected[0]}, which goes with")
+    refused = call(host, "upgrade")
+    assert_refused(refused, "layout_unsupported", f"set-default to {expected[0]}, which")
+    in_top(host, f"btrfs subvolume set-default {expected[0]} && sync")
+    host.powerloss()
+    host.start()
+    assert_runs(host, *expected)

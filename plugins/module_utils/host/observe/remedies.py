@@ -21,11 +21,40 @@ def remedy_of_default(facts: HostFacts, names: str) -> str:
     free = [name for name in facts.layout.roots if name not in taken]
     known = facts.record.deployments.get(default.uuid) if default is not None else None
     if default is None or known is None or known.origin == "backup" or len(free) != 1:
-        return f"btrfs subvolume set-default to {names}"
+        found = _goes_with_the_kernel(facts)
+        if found is None:
+            return f"btrfs subvolume set-default to {names}, that of both which goes with the kernel in {facts.layout.boot_dir}"
+        return f"btrfs subvolume set-default to {found}, which goes with the kernel in {facts.layout.boot_dir}"
     return (
         f"it is a root of this host that somebody renamed, and {facts.layout.boot_dir} has its kernel: give it its name back, "
         f"in the top-level tree (mount -o subvolid=5) mv {default.path} {free[0]}"
     )
+
+
+def _goes_with_the_kernel(facts: HostFacts) -> str | None:
+    """Which of the two roots the kernel on the boot partition boots; None where nobody can tell. The other one need not boot."""
+    kernel = facts.boot_files.get(facts.names.of("kernel") or "") if facts.names is not None else None
+    if kernel is None:
+        return None
+    found = []
+    for subvolume in facts.subvolumes:
+        if subvolume.path not in facts.layout.roots:
+            continue
+        known, root = facts.record.deployments.get(subvolume.uuid), facts.roots.get(subvolume.path)
+        own = known.files.get("kernel") if known is not None else None
+        if own and kernel.sha256:
+            fits = own == kernel.sha256
+        elif known is not None and known.release:
+            fits = known.release == kernel.release
+        else:
+            fits = root is not None and kernel.release in root.modules
+        if fits:
+            found.append(subvolume)
+    pending = facts.record.pending
+    waiting = [each for each in found if pending is not None and each.uuid == pending.uuid]
+    running = [each for each in found if facts.booted is not None and each.id == facts.booted.id]
+    best = waiting or running or found
+    return best[0].path if len(best) == 1 else None
 
 
 def not_adopted(facts: HostFacts) -> tuple[str, str]:
