@@ -21,7 +21,7 @@ from tests.lab import Host
 from tests.lab.layouts import OPENSUSE
 
 # Before a call with this name for its last argument
-_DYING: t.Final = """\
+DYING: t.Final = """\
 import os, signal
 whole = os.{call}
 def dying(*args, **more):
@@ -99,7 +99,7 @@ def test_a_removal_that_was_cut_off_and_is_set_up_again(host: Host) -> None:
         host.release(release)
         succeed(host, "upgrade")
         host.reboot()
-    killed(host, "overc_bootloader", {"state": "absent"}, _DYING.format(call="unlink", name="/deployments"))
+    killed(host, "overc_bootloader", {"state": "absent"}, DYING.format(call="unlink", name="/deployments"))
     assert adopt(host)["changed"]
     assert adopt(host)["changed"] is False
     is_settled(host, {1, 2, 3})
@@ -110,7 +110,7 @@ def test_a_removal_that_was_cut_off_and_is_set_up_again(host: Host) -> None:
 def test_a_set_up_that_was_cut_off_before_the_record(make_host: MakeHost) -> None:
     """What runs is on record after the next one, also where its list is whole already."""
     made = make_host(flavour=OPENSUSE)
-    killed(made, "overc_bootloader", {}, _DYING.format(call="rename", name="/record.json"))
+    killed(made, "overc_bootloader", {}, DYING.format(call="rename", name="/record.json"))
     assert made.sh(f"{_TOP}; ls /run/t/.overc") == "deployments\nrecord.json.overc-new"
     assert adopt(made)["changed"]
     assert (
