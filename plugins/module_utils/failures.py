@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import typing as t
 
 from .errors import OvercError
@@ -37,6 +38,15 @@ def is_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+# What tools, rpm's database among them, say where room is missing, on the file system or by a quota
+FULL: t.Final = r"No space left on device|Disk quota exceeded|database or disk is full"
+
+
+def says_full(said: str) -> bool:
+    """The same of what a tool has said."""
+    return re.search(FULL, said, re.IGNORECASE) is not None
+
+
 def host_error(error: OSError, doing: str) -> OvercError:
     """What a system call of the host failed with, as an error of ours. ``doing`` is the sentence's subject."""
     error_id, _numbers, remedy = next(
@@ -59,4 +69,4 @@ def as_error(raised: BaseException, doing: str = "This command") -> OvercError:
     return OvercError("internal", f"{type(raised).__name__}: {raised}. Please report this as a defect.")
 
 
-__all__ = ("as_error", "host_error", "is_full", "need_root")
+__all__ = ("FULL", "as_error", "host_error", "is_full", "need_root", "says_full")

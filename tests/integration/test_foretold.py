@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.commands import Result, succeed
+from tests.integration.commands import Result, assert_refused, call, succeed
+from tests.integration.disk_facts import assert_no_leftovers
 from tests.lab import Host
 from tests.lab.apt import new_kernel, offer
 
@@ -66,3 +67,23 @@ def test_a_trial_that_is_given_up(make_host: Callable[..., Host], flavour: str) 
     succeed(host, "upgrade")
     host.reboot()
     _as_foretold(host, "rollback")
+
+
+_DEEP = (
+    "mkdir {place}/deep; cd {place}/deep;"
+    "for n in $(seq {many}); do mkdir $(printf '%{long}s' | tr ' ' d); cd d*; done; touch file"
+)
+
+
+@pytest.mark.parametrize("place", ["/etc", "/srv"])
+@pytest.mark.parametrize(("many", "long"), [(520, 1), (30, 200)])
+def test_a_tree_that_is_too_deep_to_be_carried_over(host: Host, place: str, many: int, long: int) -> None:
+    host.sh(_DEEP.format(place=place, many=many, long=long))
+    host.release("v2")
+    for check in (True, False):
+        result = call(host, "upgrade", {"carry_over": [place]}, check=check)
+        assert_refused(result, "bad_argument", f"directories below {place} are nested", f"take {place} out of the list")
+        assert result["state"] == "clean"
+    host.sh(f"rm -r {place}/deep")
+    assert_no_leftovers(host)
+    assert succeed(host, "upgrade")["state"] == "staged"

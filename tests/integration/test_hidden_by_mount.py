@@ -115,6 +115,22 @@ def test_hidden(ready: Host, name: str) -> None:
     assert named in str(allowed["warnings"])
 
 
+@pytest.mark.parametrize("how", ["mounted", "in fstab"])
+def test_what_is_bound_onto_itself_hides_nothing(ready: Host, how: str) -> None:
+    """Done to have other flags there, read-only say; without it the same is seen."""
+    ready.sh("mount --bind /opt /opt && mount -o remount,bind,nodev /opt")
+    if how == "in fstab":
+        ready.sh("echo '/opt /opt/ none bind,nodev 0 0' >> /etc/fstab")
+    assert succeed(ready, "upgrade")["state"] == "staged"
+    ready.reboot()
+    assert ready.sh("cat /opt/own/bin/tool") == "tool 2.0"
+
+
+def test_another_part_of_the_root_hides_it(ready: Host) -> None:
+    ready.sh("mkdir /other && mount --bind /other /opt")
+    assert_refused(call(ready, "upgrade"), "hidden_by_mount", "/opt/own/bin/tool")
+
+
 def test_nested_mounts_and_logs(ready: Host) -> None:
     """Logs on a file system of their own, as the documentation asks for, hide nothing that anybody misses."""
     subvolume(ready, "/var/log")

@@ -19,6 +19,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..errors import OvercError
+from ..failures import says_full
 from ..system.presence import NOT_THERE
 from . import ioctl
 
@@ -48,7 +49,7 @@ class Subvolume:
 def _btrfs(runner: Runner, *args: str) -> Completed:
     done = runner.run(("btrfs", *args))
     if done.rc != 0:
-        no_space = "No space left on device" in done.stderr
+        no_space = says_full(done.stderr)
         raise OvercError(
             "no_space" if no_space else "btrfs_failed",
             f"'btrfs {' '.join(args[:2])}' failed on {args[-1]!r}: {done.stderr.strip() or done.stdout.strip()}",

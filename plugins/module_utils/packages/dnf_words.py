@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .tool import FULL
+from ..failures import FULL
 
 # error_id, meaning, and the words
 NO_SPACE: t.Final = (

@@ -9,12 +9,13 @@ import re
 import typing as t
 
 from ..errors import OvercError
+from ..failures import FULL, says_full
 from ..redact import redact
 from ..system.rooted_path import resolve_in_root
 from ..values import decimal
 from .contract import Package, Registered
 from .locks import Database, Lock
-from .tool import FULL, copy_directory, is_full
+from .tool import copy_directory
 
 if t.TYPE_CHECKING:
     from ..runner import Completed, Runner
@@ -66,7 +67,7 @@ def _unreadable(what: str, completed: Completed) -> OvercError:
     lines = [line.strip() for line in completed.stderr.splitlines() if line.strip()]
     reasons = [line for line in lines if re.search(rf"{FULL}|error", line, re.IGNORECASE)] or lines
     return OvercError(
-        "no_space" if is_full(completed.stderr) else "package_manager_failed",
+        "no_space" if says_full(completed.stderr) else "package_manager_failed",
         f"{what}{f': {redact(reasons[0])}' if reasons else ''}.",
         **completed.facts(),
     )

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import typing as t
 
 from ..errors import OvercError
+from ..failures import says_full
 from ..redact import redact
 from ..values import decimal
 
@@ -18,8 +18,6 @@ if t.TYPE_CHECKING:
 
 _ATTEMPTS: t.Final = 12
 _PAUSE: t.Final = 5.0  # seconds
-# What tools, rpm's database among them, say where room is missing, on the file system or by a quota
-FULL: t.Final = r"No space left on device|Disk quota exceeded|database or disk is full"
 _SPACE_MARGIN: t.Final = 16 << 20  # bytes; the copy of the lists, and what the tool makes of them
 
 
@@ -35,11 +33,6 @@ def run_when_free(
             return completed
         sleep(_PAUSE)
     return call()
-
-
-def is_full(said: str) -> bool:
-    """Whether a tool says that room is missing."""
-    return re.search(FULL, said, re.IGNORECASE) is not None
 
 
 def not_configured(message: str, completed: Completed, why: str = "") -> OvercError:
@@ -62,7 +55,7 @@ def copy_directory(runner: Runner, source: str, target: str, *, may_be_missing: 
         completed = runner.run(argv)
         if completed.rc == 0 or (may_be_missing and "No such file" in completed.stderr):
             continue
-        full = is_full(completed.stderr)
+        full = says_full(completed.stderr)
         raise OvercError(
             "no_space" if full else "package_manager_failed",
             f"{source} could not be copied to {target}{': no space is left there' if full else ''}.",
@@ -83,4 +76,4 @@ def require_space(runner: Runner, directory: str, packages: int) -> None:
         )
 
 
-__all__ = ("FULL", "copy_directory", "is_full", "not_configured", "require_space", "run_when_free")
+__all__ = ("copy_directory", "not_configured", "require_space", "run_when_free")

@@ -33,6 +33,7 @@ from ..plan.policy import gpg_policy, release_space, state_policy
 from ..result import difference, nothing_to_do
 from ..steps.carry_over import check_carry_over, is_current
 from ..steps.context import Upgrade
+from ..steps.etc.copies import refuse_deep
 from ..steps.etc.merge import ETC, Etc
 
 if t.TYPE_CHECKING:
@@ -40,6 +41,9 @@ if t.TYPE_CHECKING:
     from ...packages.contract import PackageManager
     from ..session import Host
     from .options import UpgradeOptions
+
+# Directories within one another in a tree that is carried over: more than that nobody compares
+_DEEPEST: t.Final = 500
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,13 @@ class Found:
 def check_carried(facts: HostFacts, paths: t.Sequence[str]) -> None:
     """Raises bad_argument for a path that cannot be carried over from the running root."""
     for path in paths:
-        if path != ETC:  # which is merged file by file
-            refuse_system(path, "carry_over")
-            check_carry_over(_running_root(facts), path)
+        root = _running_root(facts)
+        if path == ETC:  # which is merged file by file
+            refuse_deep(root + ETC)
+            continue
+        refuse_system(path, "carry_over")
+        check_carry_over(root, path)
+        refuse_deep(root + path, path, _DEEPEST)
 
 
 def stage(host: Host, found: Found, options: UpgradeOptions) -> dict[str, t.Any]:

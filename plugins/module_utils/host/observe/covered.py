@@ -31,7 +31,10 @@ def planned_targets(text: str) -> tuple[str, ...]:
         options = entry.options.split(",")
         at_boot = "noauto" not in options or "x-systemd.automount" in options
         if at_boot and entry.fstype not in ("swap", "ignore") and entry.target.startswith("/"):
-            found.append(posixpath.normpath(entry.target))
+            target = posixpath.normpath(entry.target)
+            onto_itself = {"bind", "rbind"} & set(options) and posixpath.normpath(entry.source) == target
+            if not onto_itself:  # as it is made to have other flags there: it hides nothing
+                found.append(target)
     return tuple(found)
 
 
@@ -80,13 +83,25 @@ def covered_paths(mounted: t.Sequence[Mount], root: str, boot_dir: str) -> tuple
         with open(file, encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
             text = stream.read()
     planned = (*planned_targets(text), *wanted_mounts(root))
-    targets = {mount.target for mount in mounted} | {_real(root, target) for target in planned}
+    targets = {mount.target for mount in mounted if not _shows_itself(mount, mounted)} | {
+        _real(root, target) for target in planned
+    }
     wanted = sorted(path for path in targets if path != "/" and not is_below(path, (*_OWN, boot_dir)))
     outermost: list[str] = []
     for path in wanted:
         if not is_below(path, outermost):
             outermost.append(path)
     return tuple(outermost)
+
+
+def _shows_itself(mount: Mount, mounted: t.Sequence[Mount]) -> bool:
+    """Whether it shows at its place what would be seen there without it: a part of the root, bound onto itself."""
+    root = next((each for each in reversed(mounted) if each.target == "/"), None)
+    if root is None or mount is root or not mount.device:
+        return False
+    here = posixpath.join(root.root, mount.target.lstrip("/"))
+    alone = all(each is mount or each.target != mount.target for each in mounted)
+    return alone and mount.device == root.device and mount.root == here
 
 
 def _real(root: str, target: str) -> str:

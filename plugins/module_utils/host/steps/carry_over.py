@@ -12,6 +12,7 @@ import stat
 import typing as t
 
 from ...errors import OvercError
+from ...failures import says_full
 from ...system import syscalls, xattrs
 from ...system.flags import first_locked
 from ...system.presence import is_there
@@ -120,7 +121,7 @@ def carry_over(runner: Runner, source_root: str, target_root: str, path: str) ->
     if done.rc != 0:
         if is_there(beside):
             _remove(beside)
-        error_id = "no_space" if "No space left" in done.stderr else "io_error"
+        error_id = "no_space" if says_full(done.stderr) else "io_error"
         said = done.stderr.strip()
         raise OvercError(
             error_id, f"Cannot carry over {path!r}: {said}. Mend that and run the same command again.", **done.facts()

@@ -11,6 +11,7 @@ import typing as t
 
 from ...boot.kernel import modules_directory
 from ...errors import OvercError
+from ...failures import says_full
 from ...system.presence import files_below, is_directory, is_there
 from ...system.rooted_path import resolve_in_root
 from ..observe.facts import RootFacts
@@ -78,7 +79,7 @@ def copy_modules(at: Apply, source: RootFacts, target: RootFacts, release: str) 
         shutil.rmtree(remains)
     done = at.runner.run(("cp", "-a", "--reflink=auto", os.path.join(source.path, where), parent + "/"))
     if done.rc != 0:
-        full = "No space left" in done.stderr
+        full = says_full(done.stderr)
         raise OvercError(
             "no_space" if full else "io_error",
             f"Cannot copy the modules of kernel {release}: {done.stderr.strip()}. Mend that and run the same command again.",

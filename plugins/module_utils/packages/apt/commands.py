@@ -10,8 +10,9 @@ import posixpath
 import typing as t
 
 from ...errors import OvercError
+from ...failures import says_full
 from ..memory_file import in_memory
-from ..tool import is_full, run_when_free
+from ..tool import run_when_free
 from . import configuration
 from .configuration import Configuration
 from .errors import interrupted, is_locked
@@ -108,7 +109,7 @@ class Commands:
     def _done(self, argv: list[str], otherwise: str) -> None:
         completed = self.runner.run(argv)
         if completed.rc != 0:
-            full = is_full(completed.stderr)
+            full = says_full(completed.stderr)
             why = f"{otherwise}: no space is left there." if full else f"{otherwise}."
             raise OvercError("no_space" if full else "package_manager_failed", why, **completed.facts())
 

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ...errors import OvercError
-from ..tool import FULL
+from ...failures import FULL
 
 if t.TYPE_CHECKING:
     from ...runner import Completed

@@ -11,9 +11,9 @@ import typing as t
 from dataclasses import replace
 
 from ...errors import OvercError
+from ...failures import says_full
 from ..contract import Edit, ReleaseChange
 from ..memory_file import in_memory
-from ..tool import is_full
 from . import configuration, targets
 from .decisions import Outcome, Step, plan
 from .names import is_excluded
@@ -213,7 +213,7 @@ def write(runner: Runner, edits: t.Iterable[Edit]) -> None:
             ):
                 done = runner.run(argv, pass_fds=(fd,))
                 if done.rc != 0:
-                    full = is_full(done.stderr)
+                    full = says_full(done.stderr)
                     raise OvercError(
                         "no_space" if full else "package_manager_failed",
                         f"{edit.path} of the new root cannot be written.",

@@ -9,11 +9,12 @@ import posixpath
 import typing as t
 
 from ...errors import OvercError
+from ...failures import says_full
 from .. import rpmdb
 from ..dnf_settings import LISTS_AS_THEY_ARE, YES
 from ..memory_file import in_memory
 from ..rpm_lists import SIZE_FORMAT, parse_sizes, repository_of, with_sizes
-from ..tool import copy_directory, is_full, require_space
+from ..tool import copy_directory, require_space
 from . import edits
 from .errors import failure, unsuccessful
 from .stored import NAME, Stored, UnreadableTransaction, parse_stored
@@ -92,7 +93,7 @@ class Fetched:
     def _must(self, *argv: str, pass_fds: t.Sequence[int] = ()) -> None:
         done = self._runner.run(argv, pass_fds=pass_fds)
         if done.rc != 0:
-            full = is_full(done.stderr)
+            full = says_full(done.stderr)
             raise OvercError(
                 "no_space" if full else "package_manager_failed",
                 f"What was downloaded could not be prepared for the new root{': no space is left' if full else ''}.",

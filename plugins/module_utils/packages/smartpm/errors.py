@@ -13,8 +13,8 @@ import re
 import typing as t
 
 from ...errors import OvercError
+from ...failures import FULL
 from .. import rpmdb
-from ..tool import FULL
 
 if t.TYPE_CHECKING:
     from ...runner import Completed

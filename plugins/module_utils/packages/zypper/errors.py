@@ -15,9 +15,9 @@ import typing as t
 from dataclasses import replace
 
 from ...errors import OvercError
+from ...failures import FULL
 from ...people import names
 from .. import rpmdb
-from ..tool import FULL
 from .output import Stream, UnreadableOutput, parse_stream
 
 if t.TYPE_CHECKING:

@@ -14,6 +14,7 @@ from ....boot.entries.write import missing_bytes
 from ....boot.initrd import pins_of
 from ....boot.unpack import Unpacker
 from ....errors import OvercError, certain
+from ....failures import says_full
 from ....system.flags import is_locked
 from ....system.own_dirs import create_state_dir
 from ....system.presence import is_plain_file
@@ -69,7 +70,7 @@ def _copy_kernel(at: Apply, root: str, release: str) -> bool:
             continue
         done = at.runner.run(("cp", "-a", "--remove-destination", "--no-target-directory", source, target + NEW_SUFFIX))
         if done.rc != 0:
-            error_id = "no_space" if "No space left" in done.stderr else "io_error"
+            error_id = "no_space" if says_full(done.stderr) else "io_error"
             raise OvercError(error_id, f"Cannot copy {source} into the new root.", **done.facts())
         os.rename(target + NEW_SUFFIX, target)
         changed = True

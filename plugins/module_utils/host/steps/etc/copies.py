@@ -7,11 +7,13 @@ upgrade made it. What they are copies of is told by the uuid of its subvolume.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import typing as t
 
 from ....errors import OvercError
+from ....failures import says_full
 from ....system import syscalls
 from ....system.own_dirs import create_state_dir, state_dir
 from ....system.presence import is_plain_directory, is_there
@@ -29,7 +31,7 @@ def copy_tree(runner: Runner, source: str, target: str) -> None:
     """All that a copy can keep; ``target`` must not be there. Raises no_space, io_error."""
     done = runner.run(("cp", "-a", "--reflink=auto", "--one-file-system", "--no-target-directory", source, target))
     if done.rc != 0:
-        error_id = "no_space" if "No space left" in done.stderr else "io_error"
+        error_id = "no_space" if says_full(done.stderr) else "io_error"
         raise OvercError(
             error_id,
             f"Cannot copy {source}: {done.stderr.strip()}. Mend that and run the same command again.",
@@ -37,21 +39,30 @@ def copy_tree(runner: Runner, source: str, target: str) -> None:
         )
 
 
-def refuse_deep(top: str) -> None:
-    """Who owns a directory in a tree could make it deeper than anybody can compare or remove it. Raises bad_argument, OSError."""
+def refuse_deep(top: str, path: str = "/etc", deepest: int = _DEEPEST) -> None:
+    """Who owns a directory in a tree could make it deeper than anybody can compare or remove it. ``path`` is what it is called.
+
+    Raises bad_argument, OSError.
+    """
     level, depth = [top] if is_plain_directory(top) else [], 0
-    while level:
-        if depth > _DEEPEST:
-            raise OvercError(
-                "bad_argument",
-                f"carry_over: directories below {top} are nested more than {_DEEPEST} deep. Nothing was carried over; remove "
-                "them, or take /etc out of the list.",
-            )
+    while level and depth <= deepest:
         inside: list[str] = []
         for directory in level:
-            with os.scandir(directory) as entries:
-                inside += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            try:
+                with os.scandir(directory) as entries:
+                    inside += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                # Of long names fewer are too many for a path
+                inside, depth = [directory], deepest
         level, depth = inside, depth + 1
+    if level:
+        raise OvercError(
+            "bad_argument",
+            f"carry_over: directories below {path} are nested more than {deepest} deep, or deeper than any path reaches. Nothing "
+            f"was carried over; remove them, or take {path} out of the list.",
+        )
 
 
 def where(top: str, uuid: str, which: str) -> str:
