@@ -130,7 +130,8 @@ def test_what_makes_the_administrator_root(ready: Host, harm: str) -> None:
     ready.sh("cp /usr/bin/env /usr/bin/sudo; chmod 4755 /usr/bin/sudo")
     ready.write(PLACE, f"{harm} /usr/bin/sudo\n")
     assert_refused(call(ready, "upgrade", env={"SUDO_UID": "1"}), "root_incomplete", "no /usr/bin/sudo")
-    assert succeed(ready, "upgrade")["state"] == "staged", "nobody came by it"
+    ready.write(PLACE, f"{harm} /usr/bin/sudo; chmod 0755 /bin/mount\n")
+    assert succeed(ready, "upgrade")["state"] == "staged", "nobody came by it, nor by another one"
 
 
 def test_what_the_command_line_names(ready: Host) -> None:

@@ -37,10 +37,11 @@ _LIBRARY: t.Final = (json.__file__, ctypes.__file__)
 
 def needed_programs() -> tuple[str, ...]:
     """Those that are there in the running system, Python aside, which has many names."""
-    return tuple(path for path in (*_PROGRAMS, *_ways_to_root()) if is_there(path))
+    return tuple(path for path in (*_PROGRAMS, *ways_to_root()) if is_there(path))
 
 
-def _ways_to_root() -> list[str]:
+def ways_to_root() -> list[str]:
+    """The programs by which this run became root."""
     return [path for name, path in _BECOME.items() if name in os.environ]
 
 
@@ -53,7 +54,7 @@ def needed_paths(facts: HostFacts) -> tuple[str, ...]:
         f"/lib/modules/{release}/modules.builtin",
         f"/lib/modules/{release}/vmlinuz",
     )
-    wanted = (*_PROGRAMS, *_ways_to_root(), sys.executable, *_LIBRARY, *kernels)
+    wanted = (*_PROGRAMS, *ways_to_root(), sys.executable, *_LIBRARY, *kernels)
     found = [path for path in wanted if path and is_there(path)]
     names = [name for path in found for real in (path, os.path.realpath(path)) for name in _aliases(real)]
     return tuple(dict.fromkeys(names))
@@ -65,4 +66,4 @@ def _aliases(path: str) -> tuple[str, ...]:
     return (path, other) if is_there(other) and os.path.samefile(path, other) else (path,)
 
 
-__all__ = ("needed_paths", "needed_programs")
+__all__ = ("needed_paths", "needed_programs", "ways_to_root")

@@ -16,7 +16,7 @@ from ...system.rooted_path import resolve_in_root
 from ..late.pieces import PYTHONS
 from ..observe.bootable import lacks, unusable_modules
 from ..observe.essentials import DEVICES, FSTAB, absent_devices, covered_by_fstab, unlocked_at_boot
-from ..observe.needed import needed_programs
+from ..observe.needed import needed_programs, ways_to_root
 from .context import Apply
 from .login import SSHD, no_login, starts_sshd
 from .new_root import NewRoot
@@ -101,8 +101,8 @@ def _is_lost(base: str, new: str, path: str) -> bool:
         return False
     if not stat.S_ISREG(two.st_mode) or not two.st_size or bool(one.st_mode & 0o111 and not two.st_mode & 0o111):
         return True
-    # What makes somebody root (sudo) does not without this
-    return (one.st_uid == 0 and bool(one.st_mode & stat.S_ISUID)) > (
+    # Who came by it makes nobody root without this; others, as mount(8), may have come to do without
+    return path in ways_to_root() and (one.st_uid == 0 and bool(one.st_mode & stat.S_ISUID)) > (
         two.st_uid == 0 and bool(two.st_mode & stat.S_ISUID)
     )
 
