@@ -38,7 +38,7 @@ def suffer(guest: SuseGuest, fault: Fault) -> str:
         return _refused(guest)
     if fault.name == "unhealthy":
         return _by_the_playbook(guest)
-    older = guest.kernels[0]
+    assert guest.kernels  # asked for while somebody answers
     said = guest.controller(UPGRADE)
     assert said["staged"] == place(2), said
     mark = guest.machine.mark()
@@ -48,18 +48,21 @@ def suffer(guest: SuseGuest, fault: Fault) -> str:
     guest.machine.wait_console(_SEEN[fault.name], mark)
     if fault.name == "login-denied":
         _nobody_logs_in(guest)
-    at_the_console(guest, older, place(1))
+    at_the_console(guest, place(1))
     guest.assert_system(OLD, place(1))
     assert guest.default == place(2)
-    assert guest.info()["state"] == "elsewhere"
-    assert guest.controller.call(UPGRADE).get("error_id") == "not_default"
+    state = guest.info()["state"]
+    # One that ended before anything of it came to the disk seems to wait for its first boot
+    assert state in ("elsewhere", "staged")
+    if state == "elsewhere":
+        assert guest.controller.call(UPGRADE).get("error_id") == "not_default"
     said = guest.controller(ROLLBACK)
     assert (said["state"], guest.default) == ("clean", place(1)), said
     guest.machine.reboot()
     guest.assert_system(OLD, place(1))
     assert "rootflags" not in guest.machine.ssh("cat /proc/cmdline")
     assert guest.info()["state"] == "clean"
-    return "does not come up; back by hand at the console, then clean"
+    return f"does not come up; back by hand at the console, {state} there, then clean"
 
 
 def _refused(guest: SuseGuest) -> str:
@@ -92,15 +95,15 @@ def _nobody_logs_in(guest: SuseGuest) -> None:
         guest.machine.ssh("true")
 
 
-def at_the_console(guest: SuseGuest, kernel: str, root: str) -> None:
-    """Off and on; and be the person who takes this older kernel in the menu, and tells it this root (key e)."""
+def at_the_console(guest: SuseGuest, root: str) -> None:
+    """Off and on; and be the person who takes the older kernel in the menu, and tells it this root (key e)."""
     machine = guest.machine
     guest.cut()
     mark = machine.mark()
     machine.start()
     machine.wait_console("Advanced options", mark)
     machine.press(_DOWN + b"\r")
-    machine.wait_console(f"with Linux {kernel}", mark)
+    machine.wait_console("), with", mark)  # as much of the titles as fits into a line
     machine.press(_DOWN + b"e")
     machine.wait_console("setparams", mark)
     machine.press(_DOWN * _LINE + _END + f" rootflags=subvol={root}".encode() + _BOOT)
