@@ -117,3 +117,27 @@ def test_a_set_up_that_was_cut_off_before_the_record(make_host: MakeHost) -> Non
         made.sh("ls /run/t/.overc; grep -c '\"number\": 1' /run/t/.overc/record.json") == "deployments\nrecord.json\n1"
     )
     assert adopt(made)["changed"] is False
+
+
+_DIES_ONCE_LISTED: t.Final = """\
+import os, signal
+whole = os.rename
+def dying(source, target, **more):
+    whole(source, target, **more)
+    if target.endswith("/deployments"):
+        os.kill(os.getpid(), signal.SIGKILL)
+os.rename = dying
+"""
+
+
+def test_a_command_that_is_killed_after_a_set_up_that_was(make_host: MakeHost) -> None:
+    """The list was seen and not yet on the disk; the journal of what came next was. The host goes on."""
+    made = make_host(flavour=OPENSUSE)
+    killed(made, "overc_bootloader", {}, _DIES_ONCE_LISTED)
+    made.release("v2")
+    kill_at(made, "upgrade", "before", "download_packages")
+    made.powerloss()
+    made.start()
+    adopt(made)
+    is_settled(made, {1})
+    assert succeed(made, "upgrade")["staged"] == place(2)

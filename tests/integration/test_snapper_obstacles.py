@@ -383,6 +383,55 @@ def test_snappers_own_rollback_during_an_upgrade(bench: NumberedBench, point: tu
     assert succeed(host, "info")["state"] == "clean"
 
 
+# As transactional-update leaves it, and with its words in snapper's file
+_TRANSACTIONAL: t.Final = """\
+cd /.snapshots; mkdir 9; btrfs subvolume snapshot / 9/snapshot
+printf '<?xml version="1.0"?>\\n<snapshot><type>single</type><num>9</num><date>2026-01-02 03:04:05</date>%s</snapshot>\\n' \
+  '<description>Snapshot Update of #1</description><cleanup>number</cleanup>' > 9/info.xml
+btrfs property set -ts 9/snapshot ro true; btrfs subvolume set-default /.snapshots/9/snapshot; btrfs filesystem sync /
+"""
+
+
+def test_a_transactional_update_in_between(bench: NumberedBench) -> None:
+    """Its root is the default and read-only: nothing of it is touched, nothing is made of it, and there is a way back from it."""
+    host = begin(bench, "adopted")
+    assert succeed(host, "upgrade")["staged"] == place(NEXT)
+    host.sh(_TRANSACTIONAL)
+    before = kept(host)
+    assert succeed(host, "info")["state"] == "elsewhere"
+    for check in (True, False):
+        assert_refused(call(host, "upgrade", check=check), "not_default", "overc_host_rollback")
+    assert kept(host) == before
+    host.reboot()
+    assert root(host) == place(9)
+    info = succeed(host, "info")
+    assert (info["state"], "root_not_managed" in str(info["requirements"])) == ("unsupported", True)
+    before = kept(host)
+    for command in ("upgrade", "rollback"):
+        assert_refused(call(host, command), "layout_unsupported", "transactional-update")
+    assert kept(host) == before
+    host.sh("btrfs subvolume set-default /.snapshots/1/snapshot; btrfs filesystem sync /")
+    host.reboot()
+    assert (root(host), succeed(host, "info")["state"]) == (FIRST, "clean")
+    assert succeed(host, "upgrade")["staged"] == place(10)
+
+
+@pytest.mark.parametrize("path", ["@/var", "@/.snapshots", "@/.snapshots/1/snapshot/of-mine"])
+def test_a_default_that_is_no_number(bench: NumberedBench, path: str) -> None:
+    """Nothing would boot from it: that is said, a set-up mends it, and until then nothing else is done."""
+    host = begin(bench, "adopted")
+    host.sh(f"{_TOP} test -d /run/t/{path} || btrfs subvolume create /run/t/{path}")
+    host.sh(f"btrfs subvolume set-default /run/t/{path}; btrfs filesystem sync /")
+    before = kept(host)
+    info = succeed(host, "info")
+    assert (info["state"], path in str(info["requirements"])) == ("unsupported", True)
+    for command in ("upgrade", "confirm", "rollback"):
+        assert_refused(call(host, command), "layout_unsupported", "overc_bootloader")
+    assert kept(host) == before
+    assert adopt(host)["changed"]
+    assert (default(host), succeed(host, "info")["state"]) == (FIRST, "clean")
+
+
 # -- set-up ------------------------------------------------------------------------------------------------------------
 
 NO_SET_UP: t.Final = {

@@ -23,6 +23,7 @@ from .run import Machinery, repair, run
 from .world import World
 
 Key = int
+Manages = t.Literal[False, True, "and all kills"]
 _PATIENCE: t.Final = 12
 _FORCED: t.Final = ", force: true"
 
@@ -36,11 +37,11 @@ class Exploration:
     """What was explored. ``ways`` has the calm moves of each state: no kill, no cut, nobody at the menu.
 
     ``kills`` are followed. ``manages``: what the method says of overc_bootloader is done and undone, and of the kills only those
-    of that module are followed.
+    of that module are followed, or all of them with ``manages="and all kills"``.
     """
 
     machinery: Machinery = field(default_factory=Machinery)
-    manages: bool = False
+    manages: Manages = False
     kills: bool = True
     method: Method = DEFAULT_SUBVOLUME
     transitions: int = 0
@@ -91,7 +92,7 @@ class Exploration:
             key, world = self._waiting.popleft()
             try:
                 self._expand(key, world)
-            except (Violated, AssertionError) as why:
+            except (Violated, AssertionError, OvercError) as why:
                 raise Found(f"{why}\n{self.way_to(key)}") from why
         return self
 
@@ -167,7 +168,7 @@ class Exploration:
 
     def _kills(self, key: Key, move: str, killed: list[World]) -> None:
         for world in killed:
-            if self.kills and (move in self.method.manages or not self.manages):
+            if self.kills and (move in self.method.manages or self.manages is not True):
                 self._reach(key, f"{move}: killed", world)
 
     def _command(self, key: Key, world: World, state: HostState, command: Command) -> None:
@@ -203,4 +204,4 @@ class Exploration:
                 self.ways.setdefault(key, {})[name] = self._reach(key, name, storage.world)
 
 
-__all__ = ("Exploration", "Found")
+__all__ = ("Exploration", "Found", "Manages")

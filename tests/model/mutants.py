@@ -121,7 +121,7 @@ class Mutant:
     machinery: Machinery
     begins: World
     method: Method = DEFAULT_SUBVOLUME
-    manages: bool = False
+    manages: t.Literal[False, True, "and all kills"] = False
 
 
 _MANUAL, _FAT = installed("ext4"), installed("vfat")

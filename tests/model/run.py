@@ -27,13 +27,15 @@ class Machinery:
     """What is explored: the real thing, or a mutant of it.
 
     ``order`` changes the steps of a plan, ``effects`` what they do. ``skips_are_durable``: a step that finds its work done
-    makes it durable; ``closes_after``: the steps after which the journal goes, instead of after the last one.
-    ``asked_of_begun`` and ``asked_of_ended``: the steps of which a repair asks whether they began, or ended.
+    makes it durable; ``begins_durable``: a command begins with all that is seen on the disk; ``closes_after``: the steps after
+    which the journal goes, instead of after the last one. ``asked_of_begun`` and ``asked_of_ended``: the steps of which a repair
+    asks whether they began, or ended.
     """
 
     effects: t.Mapping[str, Effect] = field(default_factory=lambda: EFFECTS)
     order: t.Callable[[tuple[str, ...]], tuple[str, ...]] = tuple
     skips_are_durable: bool = True
+    begins_durable: bool = True
     closes_after: frozenset[str] = frozenset()
     at_work: type[AtWork] = AtWork
     asked_of_begun: frozenset[str] = ASKED_OF_BEGUN
@@ -101,6 +103,8 @@ def run(world: World, plan: Plan, packages: Packages, machinery: Machinery) -> R
     storage = Storage(world)
     at = machinery.at_work(storage, plan, {}, packages)
     context = json.loads(json.dumps(at.context.as_dict()))
+    if machinery.begins_durable:
+        at.make_durable()
     _set_journal(storage, None)  # what a killed run was about to remove
     _set_journal(
         storage, Journal(plan.operation, tuple(sorted(context.items())), machinery.order(plan.steps)), names=True

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from .entries.method import GRUB_ENTRY, MACHINERY
 from .entries.world import adopted
-from .explore import Exploration
+from .explore import Exploration, Manages
 from .method import DEFAULT_SUBVOLUME, Method
 from .run import Machinery
 from .snapper.method import MACHINERY as NUMBERS
@@ -28,7 +28,7 @@ class Space:
 
     name: str
     begins: World
-    manages: bool = False
+    manages: Manages = False
     machinery: Machinery = field(default_factory=Machinery)
     method: Method = DEFAULT_SUBVOLUME
 
@@ -71,7 +71,11 @@ SNAPPER_SPACES: t.Final = tuple(
     for name, begins in (("one is kept", set_up(1)), ("two are kept", set_up(2)))
 )
 SET_UP_SPACE: t.Final = Space(
-    "snapper, set up and given back", numbers_as_installed(1), manages=True, machinery=NUMBERS, method=SNAPPER
+    "snapper, set up and given back",
+    numbers_as_installed(1),
+    manages="and all kills",
+    machinery=NUMBERS,
+    method=SNAPPER,
 )
 SPACES: t.Final = (*DEFAULT_SUBVOLUME_SPACES, *GRUB_ENTRY_SPACES, *LOADER_ENTRY_SPACES, *SNAPPER_SPACES, SET_UP_SPACE)
 

@@ -128,6 +128,7 @@ def apply(
         raise OvercError("internal", f"The plan for {plan.operation} has no context.")
     at = Apply(runner, facts, plan, plan.context, now, lock_fds=lock_fds, upgrade=upgrade)
     _make_room(at)
+    _make_durable(at)
     journal = Journal(facts.top)
     try:
         journal.open(plan.operation, now, plan.steps, plan.context.as_dict())
@@ -158,6 +159,16 @@ def _make_room(at: Apply) -> None:
     except OSError as error:
         if at.plan.operation == "upgrade" or not is_full(error):
             raise host_error(error, "Reserving room for an undo") from error
+
+
+def _make_durable(at: Apply) -> None:
+    """What the plan was made of may be in memory only, where a run was killed before this one: the journal would be on the disk
+    without it.
+    """
+    try:
+        at.make_durable()
+    except OSError as error:
+        raise host_error(error, "Writing what is there to the disk") from error
 
 
 def _close(journal: Journal) -> None:

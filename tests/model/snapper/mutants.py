@@ -267,6 +267,9 @@ SET_UP_MUTANTS: t.Final[dict[str, Mutant]] = {
     "the list of a set-up is not synced": _managed(
         "set up", lambda writes: _sync_early(_instead("list", _list_without_sync)(writes)), _NEW
     ),
+    "a command begins with what is in memory only": Mutant(
+        replace(MACHINERY, begins_durable=False), _NEW, SNAPPER, manages="and all kills"
+    ),
     "a set-up writes no list": _managed("set up", _instead("list", None), _NEW),
     "the list goes before the record": _managed("give back", _ordered("remove", before="record"), _BEGINS),
     "the record keeps what was given back": _managed("give back", _instead("record", None), _BEGINS),
