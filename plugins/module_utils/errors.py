@@ -103,7 +103,7 @@ NEXT_STEPS: t.Final[dict[str, str]] = {
 
 
 # In a message that has a next step of its own
-_OWN_STEP: t.Final = ("(to mend: ", "then run the same command again")
+_OWN_STEP: t.Final = ("(to mend: ", "the same command again")
 
 
 def with_next_step(error_id: str, message: str) -> str:

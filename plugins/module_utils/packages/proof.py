@@ -82,11 +82,18 @@ def complaints(
 
 def not_as_announced(said: t.Sequence[str], done: t.Iterable[PackageChange], completed: Completed) -> OvercError:
     """The failure of an upgrade that has ``complaints``."""
+    changes = [change.as_dict() for change in done]
+    message = f"The upgrade did not do what was announced: {' '.join(said)}"
+    if not changes:
+        message += (
+            " Nothing at all was changed, and no failure was told: look for a setting of the package manager, or of rpm or dpkg, "
+            "that lets it only try, then run the same command again."
+        )
     return OvercError(
         "package_manager_failed",
-        f"The upgrade did not do what was announced: {' '.join(said)}",
+        message,
         complaints=list(said),
-        changes=[change.as_dict() for change in done],
+        changes=changes,
         **completed.facts(),
     )
 

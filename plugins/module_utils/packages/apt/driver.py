@@ -35,7 +35,7 @@ from .commands import Commands
 from .errors import unsuccessful, warnings
 from .refresher import Lists
 from .release import Release, elsewhere, refuse_half, write
-from .resolution import changes
+from .resolution import changes, native_architecture
 from .resolver import Resolver
 from .settings import SIGNED, UNSANDBOXED, quoted
 from .status import installed, troubles
@@ -109,8 +109,8 @@ class Apt:
         before = lists.digests() if scratch is not None else ()
         if refresh:
             lists.update()
-        lists.require()
         entries = self._commands.entries()
+        lists.require(native_architecture(entries))
         found = self._resolved(self._commands, request, lists, entries, sizes=sizes)
         return replace(found, lists_changed=scratch is not None and lists.digests() != before)
 
@@ -120,7 +120,7 @@ class Apt:
             return PackagePlan(release=release.runs)
         entries = self._commands.entries()
         change, commands, lists = release.prepare(entries)
-        lists.require()
+        lists.require(native_architecture(entries))
         return replace(self._resolved(commands, request, lists, entries, sizes=sizes), release=change)
 
     @staticmethod

@@ -124,6 +124,8 @@ def _locked(completed: Completed) -> OvercError:
     )
 
 
+# What the administrator has in apt.conf to be run around lists and packages
+_HOOK: t.Final = re.compile(r"Problem executing scripts |Failure running (?:script|hook)", re.IGNORECASE)
 _INTERRUPTED: t.Final = "dpkg was interrupted"
 _PACKAGE: t.Final = re.compile(
     r"dpkg: error processing (?:package|archive) (\S+) \(--([\w-]+)\):\n ?(.+)$", re.MULTILINE
@@ -143,6 +145,14 @@ def failed_packages(text: str) -> tuple[str, ...]:
 def unsuccessful(completed: Completed, doing: str) -> OvercError:
     """The error for a call that did not succeed."""
     packages = failed_packages(completed.stderr)
+    hook = next((line for line in _own_lines(completed.stderr) if _HOOK.search(line)), None) if not packages else None
+    if hook is not None:
+        return OvercError(
+            "package_manager_failed",
+            f"A hook of apt's configuration failed while {doing}: {_without_mark(hook).rstrip('.')}. Mend that hook, or take it "
+            "out (`apt-config dump` shows it), then run the same command again.",
+            **completed.facts(),
+        )
     known = failure(completed)
     if known is not None and (known.error_id in ("no_space", "locked") or not packages):
         return known

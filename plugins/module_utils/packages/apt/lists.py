@@ -55,6 +55,18 @@ def absent(lists: t.Iterable[str], present: t.Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in lists if name not in there)
 
 
+def are_of(architecture: str, prefix: str, names: t.Iterable[str]) -> tuple[str, ...]:
+    """Those of one source's lists that have packages for an architecture; a flat source has one list for all."""
+    ours = f"_binary-{architecture}_Packages"
+    return tuple(name for name in names if name.endswith(ours) or name == f"{prefix}Packages")
+
+
+def is_named(prefix: str, name: str, release: str) -> bool:
+    """Whether a source's release file (its text) knows this list at all, be it an empty one; one that names none may have it."""
+    key, known = name[len(prefix) :], [listed.replace("/", "_") for _size, listed in _LISTED.findall(release)]
+    return not known or any(listed == key or listed.startswith(f"{key}.") for listed in known)
+
+
 def is_promised(prefix: str, name: str, release: str) -> bool:
     """Whether a source's release file (its text) says that this list has anything in it."""
     key = name[len(prefix) :]
@@ -64,4 +76,4 @@ def is_promised(prefix: str, name: str, release: str) -> bool:
     return any(listed.startswith(f"{key}.") for listed in sizes)
 
 
-__all__ = ("absent", "addresses", "expected", "is_promised", "release_files")
+__all__ = ("absent", "addresses", "are_of", "expected", "is_named", "is_promised", "release_files")

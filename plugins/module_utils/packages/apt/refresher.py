@@ -55,7 +55,7 @@ class Lists:
         completed = self._commands.apt_get("update", settings=f"{self.settings}{hooks}")
         if is_incomplete(completed):
             error = unsuccessful(completed, "refreshing the package lists")
-            if error.error_id == "package_manager_failed":
+            if error.error_id == "package_manager_failed":  # the lists are not to be relied on then, whatever it was
                 raise OvercError("repository_failed", error.message, **error.facts)
             raise error
         if self._scratch is None:
@@ -77,8 +77,12 @@ class Lists:
         sizes = self._runner.run(["find", "-L", self._directory, *_OWN, "-printf", r"%f %s\n"])
         return (*sorted(releases.stdout.splitlines()), *sorted(sizes.stdout.splitlines()))
 
-    def require(self) -> None:
-        """Raises repository_failed where lists were never fetched, or are lost: for apt such a source offers nothing."""
+    def require(self, architecture: str) -> None:
+        """Raises repository_failed where lists were never fetched, or are lost: for apt such a source offers nothing.
+
+        So does one with a component that is misspelt, with nothing but sources or other architectures; of those one is enough
+        that offers packages.
+        """
         fetches = self._sources()
         listing = self._runner.run(["find", "-L", self._directory, *_OWN, "-printf", r"%f\n"])
         present = frozenset(listing.stdout.splitlines())
@@ -94,6 +98,24 @@ class Lists:
                 f"The package lists of {', '.join(sorted(lost))} were never fetched on this host, or are lost, so what is "
                 "pending is unknown. Run overc_host_update, or leave update_cache at its default.",
             )
+        if architecture and not self._offers(architecture, fetches, present):
+            raise OvercError(
+                "repository_failed",
+                f"None of apt's enabled sources ({', '.join(sorted(addresses.values()))}) has packages for {architecture}, so "
+                "what is pending is unknown: look at their types, components, architectures and targets.",
+            )
+
+    def _offers(self, architecture: str, fetches: t.Sequence[Fetch], present: frozenset[str]) -> bool:
+        for prefix, names in lists.expected(fetches).items():
+            ours = lists.are_of(architecture, prefix, names)
+            release = lists.release_files(prefix, present) if ours else ()
+            if len(lists.absent(ours, present)) < len(ours) or (ours and not release):
+                return True
+            if release:
+                text = self._runner.run(["cat", posixpath.join(self._directory, release[0])]).stdout
+                if any(lists.is_named(prefix, name, text) for name in ours):
+                    return True
+        return False
 
     def _promised(self, prefix: str, missing: t.Sequence[str], present: t.Container[str]) -> list[str]:
         """Those of the missing lists that have anything in them."""

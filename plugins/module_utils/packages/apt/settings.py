@@ -36,6 +36,7 @@ _FALSE: t.Final = (
 #   what is downloaded stays until all of it is installed
 #   conffiles that the administrator changed are kept, whatever the host has among its options for dpkg
 #   a dead mirror costs seconds instead of minutes
+#   what is installed is what dpkg has, and the lists of packages are fetched: without either apt says that nothing is pending
 SETTINGS: t.Final = "\n".join([
     "#clear Debug;",
     "#clear APT::Status-Fd;",
@@ -52,6 +53,13 @@ SETTINGS: t.Final = "\n".join([
     'Dpkg::Progress-Fancy "0";',
     'DPkg::Lock::Timeout "0";',
     'DPkg::Options { "--no-force-confnew"; "--no-force-confask"; "--force-confdef"; "--force-confold"; };',
+    "#clear Binary::apt-get;",
+    'Dir::State::status "/var/lib/dpkg/status";',
+    "Acquire::IndexTargets::deb::Packages {",
+    '  MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Packages"; flatMetaKey "Packages"; ShortDescription "Packages";',
+    '  Description "$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Packages"; flatDescription "$(RELEASE) Packages";',
+    '  DefaultEnabled "true"; Optional "0";',
+    "};",
     'Acquire::Retries "2";',
     'Acquire::http::Timeout "20";',
     'Acquire::https::Timeout "20";',

@@ -41,6 +41,10 @@ INSTALLED = "ii \tlab-app\tall\t1.0-1\nii \tdpkg\tamd64\t1.21\n"
 REQUEST = PackageRequest(release="trixie")
 
 
+SOURCE = "deb.debian.org/debian/dists/trixie"
+LISTS = SOURCE.replace("/", "_")
+
+
 class Root:
     """A runner that answers for a Debian 12; what apt-get was called with is in ``calls``, its settings in ``settings``."""
 
@@ -53,7 +57,8 @@ class Root:
             "origins": "http://deb.debian.org/debian/|Debian\n",
             "names": "http://deb.debian.org/debian/|trixie\n",
             "simulation": RECORDS["pending-simulate"]["stdout"],
-            "uris": "'http://deb.debian.org/debian/dists/trixie/InRelease' deb.debian.org_debian_dists_trixie_InRelease 0 \n",
+            "uris": f"'http://{SOURCE}/InRelease' {LISTS}_InRelease 0 \n"
+            f"'http://{SOURCE}/main/binary-amd64/Packages.xz' {LISTS}_main_binary-amd64_Packages 0 \n",
             **answers,
         }
         self.calls: list[str] = []
@@ -73,6 +78,8 @@ class Root:
             return self._apt_get(argv[3:])
         if argv[0] == "cat":
             return (0, self.files[argv[1]], "") if argv[1] in self.files else (1, "", "No such file")
+        if argv[-1] == r"%f\n":
+            return 0, f"{LISTS}_InRelease\n{LISTS}_main_binary-amd64_Packages\n", ""
         if argv[0] == "find":
             found = [path for path in self.files if any(path.startswith(place) for place in argv[2:4])]
             return 0, "".join(f"{path}\n" for path in found), ""
