@@ -67,6 +67,12 @@ _EMERGENCY = _unit(
     "vm-emergency.service",
     "[Unit]\nDefaultDependencies=no\nBefore=local-fs.target\n[Service]\nType=oneshot\nExecStart=/bin/false\n",
 )
+# Not by a line of sshd's own, which is noticed before
+_DENY = _unit(
+    "vm-deny.service",
+    "[Unit]\nDefaultDependencies=no\nAfter=systemd-remount-fs.service\nBefore=sysinit.target\n[Service]\nType=oneshot\n"
+    "ExecStart=/bin/sed -i '1i DenyUsers *' /etc/ssh/sshd_config\n",
+)
 _NEEDS = (
     "mkdir -p /etc/systemd/system/local-fs.target.requires && "
     "ln -sf ../vm-emergency.service /etc/systemd/system/local-fs.target.requires/vm-emergency.service\n"
@@ -91,7 +97,7 @@ FAULTS: t.Final = (
           script=_PANIC + _WANTS.format("vm-panic.service")),
     # Not an sshd that is not there or cannot start, which is noticed before
     Fault("login-denied", "the new root boots, but nobody can log in", HEALED,
-          script="sed -i '1i DenyUsers *' /etc/ssh/sshd_config\n"),
+          script=_DENY + _WANTS.format("vm-deny.service")),
     Fault("unhealthy", "everything runs but what the machine is for", HEALED, script="touch /etc/vm-unhealthy\n"),
     Fault("hang", "the start of the new root never ends", HEALED, script=_HANG + _WANTS.format("vm-hang.service")),
     Fault("emergency", "the new root stops in emergency mode", HEALED, script=_EMERGENCY + _NEEDS),
