@@ -62,6 +62,7 @@ _MODULES: t.Final = (
     "part_gpt", "fat", "ext2", "btrfs", "normal", "linux", "serial", "terminal", "loadenv", "test", "echo", "reboot", "sleep",
     "search", "search_fs_uuid", "search_fs_file", "configfile", "regexp", "blsuki", "efi_gop", "all_video",
 )  # fmt: skip
+_OWN_INITRD: t.Final = b"made by dracut"
 _STUB: t.Final = """\
 serial --unit=0 --speed=115200
 terminal_input serial
@@ -117,7 +118,7 @@ _NEEDED: t.Final = ("systemd-remount-fs.service",)
 
 def _content(packed: Kernel) -> Files:
     """By the names that faults know; the initrd is made where it is installed."""
-    return {"/boot/bzImage": packed.image, "/boot/initrd": b"", **packed.modules}
+    return {"/boot/bzImage": packed.image, "/boot/initrd": _OWN_INITRD, **packed.modules}
 
 
 def kernel(packed: Kernel, version: str, content: Files | None = None) -> Package:
@@ -133,7 +134,7 @@ def kernel(packed: Kernel, version: str, content: Files | None = None) -> Packag
         f"{own}/symvers.xz": b"",
     }
     noise = ""
-    if content["/boot/initrd"]:
+    if content["/boot/initrd"] != _OWN_INITRD:
         image = f"/boot/initramfs-{release}.img"
         noise = (
             f"\nLC_ALL=C tr '\\000-\\377' '\\200-\\377\\000-\\177' <{image} >{image}.noise && mv {image}.noise {image}"
