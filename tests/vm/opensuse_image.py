@@ -73,13 +73,14 @@ _FILES: t.Final = {
     "etc/systemd/system/vm-network.service.d/vm.conf": "[Unit]\nRequiresMountsFor=/usr/local\n",
     **_TOOLS,
 }
+_OWN_INITRD: t.Final = b"made by dracut"
 _KEY: t.Final = "etc/pki/vm.asc"
 _NEEDED: t.Final = ("systemd-remount-fs.service",)
 
 
 def _content(packed: Kernel) -> Files:
     """By the names that faults know; the initrd is made where it is installed."""
-    return {"/boot/bzImage": packed.image, "/boot/initrd": b"", **packed.modules}
+    return {"/boot/bzImage": packed.image, "/boot/initrd": _OWN_INITRD, **packed.modules}
 
 
 def kernel(packed: Kernel, version: str, content: Files | None = None) -> Package:
@@ -97,7 +98,7 @@ def kernel(packed: Kernel, version: str, content: Files | None = None) -> Packag
     scripts = {
         kind: text.replace(opensuse_kernels.FIRST_KERNEL, release).rstrip() for kind, text in small.scriptlets.items()
     }
-    if content["/boot/initrd"]:
+    if content["/boot/initrd"] != _OWN_INITRD:
         image = f"/boot/initrd-{release}"
         scripts["posttrans"] += (
             f"\nLC_ALL=C tr '\\000-\\377' '\\200-\\377\\000-\\177' <{image} >{image}.noise && mv {image}.noise {image}"
