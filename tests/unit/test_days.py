@@ -57,7 +57,8 @@ def test_a_test_with_a_day_of_its_own_has_it() -> None:
 def _cases(path: str) -> dict[str, set[str]]:
     """The cases of each test of a file that has any."""
     found: dict[str, set[str]] = {}
-    for name, value in runpy.run_path(str(REPOSITORY / path), run_name="tests.of_a_day").items():
+    package = ".".join(Path(path).parent.parts)
+    for name, value in runpy.run_path(str(REPOSITORY / path), run_name=f"{package}.of_a_day").items():
         for mark in getattr(value, "pytestmark", []) if name.startswith("test_") else []:
             if mark.name == "parametrize":
                 found.setdefault(name, set()).update(str(getattr(case, "id", None) or case) for case in mark.args[1])
