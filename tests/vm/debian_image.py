@@ -141,6 +141,7 @@ def _build(firmware: str, tarball: Path, made: Sources, target: Path) -> None:
         offered = releases(older, newer)
         if firmware == SELINUX:
             offered[selinux.RELEASE] = [*offered["v2"][:-1], app("2.0", selinux.SCRIPT)]
+            offered[selinux.NEW_POLICY] = [*offered["v2"][:-1], app("2.0", selinux.INSTALL_POLICY)]
         for release, packages in offered.items():
             publish(scratch / "repositories" / release, packages, pool, sign=sign_release)
         (scratch / "installed").mkdir()

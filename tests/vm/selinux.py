@@ -22,6 +22,19 @@ useradd --system vm-app
 echo secret >/etc/ssh/ssh_host_vm_key
 if load_policy; then echo 'a policy was loaded' >&2; exit 8; fi
 """
+# A policy that comes with the packages has a type for files of theirs that the running one does not know (secilc(8), semodule(8))
+NEW_POLICY: t.Final = "selinux-policy"
+NEW_TYPE: t.Final = "vm_data_t"
+INSTALL_POLICY: t.Final = f"""\
+set -e
+cat >/tmp/vm-policy.cil <<'END'
+(type {NEW_TYPE})
+(roletype object_r {NEW_TYPE})
+(typeattributeset file_type ({NEW_TYPE}))
+(filecon "/usr/share/vm-app(/.*)?" any (system_u object_r {NEW_TYPE} ((s0) (s0))))
+END
+semodule --install /tmp/vm-policy.cil
+"""
 # Path -> type, of what the packages bring and their scripts make, and of what is ours
 LABELS: t.Final = {
     "/boot": "boot_t",
@@ -97,7 +110,10 @@ __all__ = (
     "CONTEXTS",
     "DEBIAN",
     "FEDORA",
+    "INSTALL_POLICY",
     "LABELS",
+    "NEW_POLICY",
+    "NEW_TYPE",
     "PACKAGES",
     "RELEASE",
     "SCRIPT",

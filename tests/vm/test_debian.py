@@ -156,6 +156,29 @@ def _enforced(make: MakeDebian, firmware: str) -> DebianGuest:
     return guest
 
 
+def _another_policy(make: MakeDebian, firmware: str) -> DebianGuest:
+    """Refused where a file is to have a type that the running policy does not know; done where it was told of it first."""
+    guest = make("installed", firmware)
+    debian_selinux.adopt(guest)
+    loaded = debian_selinux.loaded(guest)
+    guest.offer(selinux.NEW_POLICY)
+    refused = guest.controller.call("overc_host_upgrade")
+    assert (refused.get("error_id"), guest.info()["state"]) == ("selinux_enforcing", "clean"), refused
+    assert "Upgrade the packages of the policy in the running system first" in refused["msg"]
+    guest.assert_system(OLD, guest.deployment(0))
+    assert debian_selinux.loaded(guest) == loaded
+    guest.machine.ssh(selinux.INSTALL_POLICY, timeout=900)
+    assert debian_selinux.loaded(guest) > loaded
+    guest.controller("overc_host_upgrade")
+    guest.machine.reboot()
+    guest.assert_system(NEW, guest.deployment(1), trial="1")
+    debian_selinux.assert_enforcing(guest)
+    told = guest.machine.ssh("find /usr/share/vm-app -type f -exec stat -c %C '{}' + | cut -d: -f3 | sort -u").split()
+    assert told == [selinux.NEW_TYPE]
+    guest.controller(CONFIRM)
+    return guest
+
+
 # Writes while the system goes down, and tells what it found when it came up
 _LAST_WORDS: t.Final = """\
 mkdir -p /srv/app && echo first >/srv/app/words && cat >/etc/systemd/system/last-words.service <<'END'
@@ -233,6 +256,7 @@ LONG: t.Final = (
     ("given back from a later deployment", _given_back_later, FEDORA),
     ("data of the last second brought over, there and back", _last_words, FEDORA),
     ("an SELinux policy enforced all the time: upgraded with a new kernel, confirmed, rolled back", _enforced, SELINUX),
+    ("an enforced policy that does not know a type of the new one: refused, then upgraded", _another_policy, SELINUX),
     (
         "an SELinux policy enforced all the time: upgraded with a new kernel, confirmed, rolled back",
         _enforced,
