@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The overc.system authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role that shares files of declared containers, taken back where one of them is gone."""
+"""The role that shares files of declared containers, taken back where one of them is gone. Other hosts of the lab are not its."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_container_that_is_gone_keeps_nothing_from_going(
     host, controller = make_host(), Controller(lab, tmp_path)
     host.sh(_CONTAINERS)
     report = {"overlay_containers": _DECLARED, "overlay_state_policy": "report"}
-    shared = controller.run("overlay", **report)
+    shared = controller.run("overlay", "--limit", host.name, **report)
     assert shared.rc == 0
     assert host.sh(f"test -e {_UNIT} && echo there") == "there"
     host.sh("rm -rf /opt/container/c2")
@@ -39,15 +39,15 @@ def test_a_container_that_is_gone_keeps_nothing_from_going(
         ("mkdir /opt/container/c2", "rmdir /opt/container/c2"),
     ):
         host.sh(hide)
-        kept = controller.run("overlay", overlay_state="absent", **report)
+        kept = controller.run("overlay", "--limit", host.name, overlay_state="absent", **report)
         assert (kept.rc, "nothing to give back" in kept.output) == (2, False)
         assert host.sh(f"test -e {_UNIT} && echo there") == "there"
         host.sh(back)
     # What is wanted to share is another matter: there a name that is no container may be a wrong one
-    refused = controller.run("overlay", **report)
+    refused = controller.run("overlay", "--limit", host.name, **report)
     assert (refused.rc, "There is no container 'c2'" in refused.output) == (2, True)
     for _time in range(2):
-        taken_back = controller.run("overlay", overlay_state="absent", **report)
+        taken_back = controller.run("overlay", "--limit", host.name, overlay_state="absent", **report)
         assert taken_back.rc == 0
         assert "c2: no such container, so nothing to give back" in taken_back.output
         assert host.sh(f"test -e {_UNIT} || echo gone") == "gone"
